@@ -1,0 +1,27 @@
+# The foreign libraries, one target each (part_<name>), all from Debian 12.
+include_guard()
+find_package(PkgConfig REQUIRED)
+
+function(adit_part name)
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${ARGN})
+  add_library(part_${name} INTERFACE)
+  target_link_libraries(part_${name} INTERFACE PkgConfig::${name})
+endfunction()
+
+adit_part(hiredis hiredis)
+adit_part(mongoc libmongoc-1.0)
+adit_part(jansson jansson)
+adit_part(sodium libsodium)
+adit_part(sqlite sqlite3)
+adit_part(curl libcurl)
+adit_part(crypto libcrypto)
+adit_part(ssl libssl)
+
+# nng has a CMake package and no .pc file in Debian.
+find_package(nng REQUIRED CONFIG)
+add_library(part_nng INTERFACE)
+target_link_libraries(part_nng INTERFACE nng::nng)
+
+if(ADIT_TESTS)
+  adit_part(cmocka cmocka)
+endif()

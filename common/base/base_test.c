@@ -1,0 +1,79 @@
+/* base: bytes, hex, decimal and the arena. */
+#include "base/arena.h"
+#include "base/bytes.h"
+
+#include <setjmp.h>
+#include <cmocka.h>
+
+static void hex_round_trips_and_refuses_everything_else(void **state)
+{
+    (void)state;
+    uint8_t bytes[4];
+    char text[9];
+    assert_true(hex_decode("00ffA5b6", 8, bytes, 4));
+    hex_encode(span_of(bytes, 4), text);
+    assert_string_equal(text, "00ffa5b6");
+    assert_false(hex_decode("00ff", 4, bytes, 4));
+    assert_false(hex_decode("00ffa5bg", 8, bytes, 4));
+    uint64_t value;
+    assert_true(hex_decode_u64("fFfFffffffffffff", 16, &value));
+    assert_true(value == UINT64_MAX);
+    assert_false(hex_decode_u64("", 0, &value));
+    assert_false(hex_decode_u64("0x1", 3, &value));
+    assert_false(hex_decode_u64("00000000000000001", 17, &value));
+}
+
+static void decimal_of_128_bits_round_trips_at_its_edges(void **state)
+{
+    (void)state;
+    const u128 values[] = { 0, 1, 9, 10, UINT64_MAX, (u128)1 << 64, ~(u128)0 };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        char text[U128_TEXT_BYTES];
+        u128 back;
+        u128_format(values[i], text);
+        assert_true(u128_parse(text, strlen(text), &back));
+        assert_true(back == values[i]);
+    }
+    u128 back;
+    assert_false(u128_parse("340282366920938463463374607431768211456", 39, &back));
+    assert_false(u128_parse("", 0, &back));
+    assert_false(u128_parse("-1", 2, &back));
+}
+
+static void an_arena_gives_zeroed_aligned_memory_and_never_more_than_it_has(void **state)
+{
+    (void)state;
+    uint8_t memory[64];
+    memset(memory, 0xaa, sizeof memory);
+    struct arena arena = arena_over(memory + 1, sizeof memory - 1);
+    uint8_t *taken = arena_take(&arena, 16);
+    assert_non_null(taken);
+    assert_int_equal((uintptr_t)taken % _Alignof(max_align_t), 0);
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(taken[i], 0);
+    assert_null(arena_take(&arena, 64));
+    assert_null(arena_take(&arena, SIZE_MAX));
+    assert_null(arena_text(&arena, (struct span){ memory, SIZE_MAX }));
+    assert_string_equal(arena_text(&arena, span_text("abc")), "abc");
+}
+
+static void an_error_keeps_its_cause_behind_a_prefix(void **state)
+{
+    (void)state;
+    struct error error;
+    assert_false(error_set(&error, ERROR_INVALID, "no key %d", 7));
+    assert_false(error_prefix(&error, "settings"));
+    assert_string_equal(error.text, "settings: no key 7");
+    assert_int_equal(error.code, ERROR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hex_round_trips_and_refuses_everything_else),
+        cmocka_unit_test(decimal_of_128_bits_round_trips_at_its_edges),
+        cmocka_unit_test(an_arena_gives_zeroed_aligned_memory_and_never_more_than_it_has),
+        cmocka_unit_test(an_error_keeps_its_cause_behind_a_prefix),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}

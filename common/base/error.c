@@ -4,22 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool error_set(struct error *error, enum error_code code, const char *format, ...)
+void error_fill(struct error *error, enum error_code code, const char *format, ...)
 {
     if (error == NULL)
-        return false;
+        return;
     va_list arguments;
     va_start(arguments, format);
     error->code = code;
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
-    return false;
 }
 
-bool error_system(struct error *error, int errno_value, const char *format, ...)
+void error_fill_system(struct error *error, int errno_value, const char *format, ...)
 {
     if (error == NULL)
-        return false;
+        return;
     va_list arguments;
     va_start(arguments, format);
     error->code = ERROR_SYSTEM;
@@ -27,13 +26,12 @@ bool error_system(struct error *error, int errno_value, const char *format, ...)
     va_end(arguments);
     size_t used = strlen(error->text);
     snprintf(error->text + used, sizeof error->text - used, ": %s", strerror(errno_value));
-    return false;
 }
 
-bool error_prefix(struct error *error, const char *format, ...)
+void error_fill_prefix(struct error *error, const char *format, ...)
 {
     if (error == NULL)
-        return false;
+        return;
     char old[sizeof error->text];
     memcpy(old, error->text, sizeof old);
     va_list arguments;
@@ -42,7 +40,6 @@ bool error_prefix(struct error *error, const char *format, ...)
     va_end(arguments);
     size_t used = strlen(error->text);
     snprintf(error->text + used, sizeof error->text - used, ": %.400s", old);
-    return false;
 }
 
 _Noreturn void assert_failed(const char *condition, const char *file, int line,

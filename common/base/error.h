@@ -30,17 +30,20 @@ struct error {
     char text[512]; /* one sentence, NUL-terminated, without a final newline */
 };
 
-/* Fills *error and returns false, so that `return error_set(…)` reads as the failure. A longer
- * sentence is cut. `error` may be NULL, for callers that only need the false. */
-bool error_set(struct error *error, enum error_code code, const char *format, ...)
+/* Fills *error; a longer sentence is cut. `error` may be NULL, for callers that only need the
+ * false. Used through the macros below, whose value is false, so that `return error_set(…)` reads
+ * as the failure (and the compiler knows that it is one). */
+void error_fill(struct error *error, enum error_code code, const char *format, ...)
     PRINTF_LIKE(3, 4);
-
 /* The same, with ": " and the text of `errno_value` behind it; the code is ERROR_SYSTEM. */
-bool error_system(struct error *error, int errno_value, const char *format, ...)
+void error_fill_system(struct error *error, int errno_value, const char *format, ...)
     PRINTF_LIKE(3, 4);
+/* Puts the new words and ": " before the sentence that is already there. */
+void error_fill_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Puts "what: " before the sentence that is already there; returns false. */
-bool error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+#define error_set(...) (error_fill(__VA_ARGS__), false)
+#define error_system(...) (error_fill_system(__VA_ARGS__), false)
+#define error_prefix(...) (error_fill_prefix(__VA_ARGS__), false)
 
 /* Aborts with file and line when an invariant of the program does not hold. Never off. */
 #define ASSERT(condition)                                                                          \

@@ -1,0 +1,42 @@
+/* HTTP served by Kore. Kore's worker parses requests and writes answers; what a request means is
+ * decided on the service's own loop and thread: handlers here are called there, may answer at once
+ * or later (after a worker's job), and Kore is never blocked.
+ *
+ * Bounds: body ≤ 64 KiB, 512 exchanges outstanding (beyond: 503), path ≤ 512 bytes. */
+#pragma once
+#include "service/service.h"
+
+enum http_method { HTTP_METHOD_GET, HTTP_METHOD_POST, HTTP_METHOD_PUT, HTTP_METHOD_DELETE };
+
+struct http_exchange; /* one request, until it is answered */
+
+/* `exchange` is taken: it must be ended by exactly one http_reply, now or later, on the loop. */
+typedef void (*http_handler)(void *context, struct http_exchange *exchange);
+
+/* A path is matched segment by segment; `{}` stands for any one segment, which the handler gets by
+ * http_segment in order (percent-decoded). */
+struct http_route {
+    enum http_method method;
+    const char *path; /* "/api/v1/accounts/{}" */
+    http_handler handler;
+};
+
+/* Starts answering with these routes (statically allocated; ended by an entry with path NULL);
+ * until then every request gets 503. Unknown paths get 404, other methods 405, as problem
+ * documents (RFC 9457). */
+void http_serve(struct service *service, const struct http_route *routes, void *context);
+
+/* All borrowed until the exchange is answered. */
+const char *http_segment(const struct http_exchange *exchange, size_t index);
+const char *http_query(const struct http_exchange *exchange); /* raw text behind '?', or "" */
+const char *http_header(const struct http_exchange *exchange, const char *name); /* or NULL */
+struct span http_body(const struct http_exchange *exchange);
+const char *http_peer(const struct http_exchange *exchange); /* the client's address */
+
+/* `body` is copied. A header of the handler's own is added by http_add_header before. */
+void http_add_header(struct http_exchange *exchange, const char *name, const char *value);
+void http_reply(struct http_exchange *exchange, int status, const char *content_type,
+                struct span body);
+/* A problem document; `field` (may be NULL) names what is wrong in the request. */
+void http_problem(struct http_exchange *exchange, int status, const char *title,
+                  const char *detail, const char *field);

@@ -1,0 +1,217 @@
+/* The share window: accepted shares in the order they were counted, and the block candidates among
+ * them. A port: adapter/window_redis keeps it in redis.window, adapter/window_fake in memory.
+ *
+ * A batch is appended in one atomic, idempotent step: the shares that count, the verdicts of all,
+ * the candidates, and the totals, under the batch's id (lease, sequence). Applying an id again
+ * returns the verdicts stored the first time. Records of ids are dropped by sequence, never by
+ * time: ids below the lease's lowest unanswered sequence are refused for ever after.
+ *
+ * The store of the window sees opaque bytes; all arithmetic happens here, in C. */
+#pragma once
+#include "loop/loop.h"
+
+/* Where a share stands: the entry the window gave its batch, and the share's index among the
+ * *credited* shares of that batch. Positions are totally ordered by (high, low, index). */
+struct window_position {
+    uint64_t high; /* Redis: milliseconds of the entry's id */
+    uint64_t low;  /* Redis: the number behind the dash */
+    uint32_t index;
+};
+
+/* One credited share as it is kept; 40 bytes packed. */
+struct window_share {
+    uint64_t account;
+    uint64_t worker;
+    uint64_t work; /* expected hashes, what it counts */
+    uint64_t job_id;
+    uint64_t time_ms; /* unix */
+};
+enum { WINDOW_SHARE_BYTES = 40, WINDOW_BATCH_SHARES_MAX = 1024, WINDOW_VERDICTS_BYTES_MAX = 2048 };
+
+/* A block candidate as recorded with its batch. */
+struct window_candidate {
+    uint8_t block_hash[32]; /* internal order; the candidate's key */
+    uint32_t index;         /* of its share in the batch as submitted */
+    int32_t credited_index; /* of its share among the credited; -1: not credited */
+    struct span record;     /* the encoded `candidate` message (proto/candidate.def) */
+};
+
+struct window_batch {
+    uint64_t lease_id;
+    uint64_t sequence;
+    uint64_t lowest;
+    const struct window_share *shares; /* the credited ones, in order */
+    size_t share_count;
+    struct span verdicts; /* opaque: kept, and returned for a repeat */
+    const struct window_candidate *candidates;
+    size_t candidate_count;
+    uint32_t rejected_count; /* added to the totals */
+};
+
+enum window_outcome {
+    WINDOW_APPENDED = 1, /* durable under this id now */
+    WINDOW_REPEATED,     /* was applied before: `verdicts` are those stored then */
+    WINDOW_REFUSED,      /* the id is below the lease's lowest: not applied, and never will be */
+    WINDOW_UNAVAILABLE,  /* provably not applied (not connected, refused write, full) */
+    WINDOW_UNKNOWN,      /* the link broke in between: ask again under the same id */
+};
+
+struct window_result {
+    enum window_outcome outcome;
+    struct span verdicts;            /* borrowed until the callback returns */
+    struct window_position position; /* of the batch's first share; index 0 */
+    const char *reason;              /* for UNAVAILABLE and UNKNOWN, else "" */
+};
+typedef void (*window_append_handler)(void *context, const struct window_result *result);
+
+/* For validators: asynchronous, on the loop's thread. */
+struct window_writer;
+struct window_writer_ops {
+    bool (*append)(struct window_writer *writer, const struct window_batch *batch,
+                   window_append_handler handler, void *context);
+    bool (*ready)(const struct window_writer *writer);
+    void (*close)(struct window_writer *writer);
+};
+struct window_writer {
+    const struct window_writer_ops *ops;
+};
+
+/* Sends the batch (its memory may go when this returns); the handler is called exactly once, never
+ * before this returns. False when the bound of outstanding appends is reached: nothing was sent. */
+MUST_CHECK static inline bool window_append(struct window_writer *writer,
+                                            const struct window_batch *batch,
+                                            window_append_handler handler, void *context)
+{
+    return writer->ops->append(writer, batch, handler, context);
+}
+/* Whether appends can succeed right now. */
+static inline bool window_ready(const struct window_writer *writer)
+{
+    return writer->ops->ready(writer);
+}
+/* Outstanding appends end as UNKNOWN first. */
+static inline void window_writer_close(struct window_writer *writer)
+{
+    writer->ops->close(writer);
+}
+
+/* Totals since the window was made; exact, part of the same atomic step. */
+struct window_totals {
+    uint64_t accepted;
+    uint64_t rejected;
+    uint64_t batches;
+    uint64_t candidates;
+};
+
+/* A candidate as read back, with its place resolved: the window of its block ends at `end`,
+ * inclusive (its own share if that was credited, else the last share before it). */
+struct window_found {
+    uint8_t block_hash[32];
+    bool credited;
+    bool empty; /* nothing stands before it: no share at all */
+    struct window_position end;
+    struct span record; /* borrowed until the callback returns */
+};
+
+/* One batch as read back; shares borrowed until the callback returns. false ends the walk. */
+typedef bool (*window_batch_visitor)(void *context, struct window_position first,
+                                     uint64_t lease_id, uint64_t sequence,
+                                     const struct window_share *shares, size_t count);
+typedef bool (*window_found_visitor)(void *context, const struct window_found *found);
+
+/* For payout and scheduler: blocking, on a worker's thread, one thread at a time. */
+struct window_reader;
+struct window_reader_ops {
+    bool (*walk_back)(struct window_reader *reader, const struct window_position *from,
+                      window_batch_visitor visitor, void *context, struct error *error);
+    bool (*walk_on)(struct window_reader *reader, const struct window_position *after,
+                    window_batch_visitor visitor, void *context, struct error *error);
+    bool (*candidates)(struct window_reader *reader, window_found_visitor visitor, void *context,
+                       struct error *error);
+    bool (*candidate_get)(struct window_reader *reader, const uint8_t block_hash[32],
+                          window_found_visitor visitor, void *context, bool *found_r,
+                          struct error *error);
+    bool (*candidate_done)(struct window_reader *reader, const uint8_t block_hash[32],
+                           struct error *error);
+    bool (*trim)(struct window_reader *reader, const struct window_position *before,
+                 uint64_t *removed_r, struct error *error);
+    bool (*totals)(struct window_reader *reader, struct window_totals *totals_r,
+                   struct error *error);
+    bool (*ping)(struct window_reader *reader, struct error *error);
+    void (*close)(struct window_reader *reader);
+};
+struct window_reader {
+    const struct window_reader_ops *ops;
+};
+
+/* Newest first, from the batch that holds *from (NULL: from the newest). The batch of *from is
+ * handed over whole; the visitor leaves out what lies behind from->index. */
+MUST_CHECK static inline bool window_walk_back(struct window_reader *reader,
+                                               const struct window_position *from,
+                                               window_batch_visitor visitor, void *context,
+                                               struct error *error)
+{
+    return reader->ops->walk_back(reader, from, visitor, context, error);
+}
+/* Oldest first, the batches after *after (NULL: from the oldest). */
+MUST_CHECK static inline bool window_walk_on(struct window_reader *reader,
+                                             const struct window_position *after,
+                                             window_batch_visitor visitor, void *context,
+                                             struct error *error)
+{
+    return reader->ops->walk_on(reader, after, visitor, context, error);
+}
+/* Every candidate not yet done. */
+MUST_CHECK static inline bool window_candidates(struct window_reader *reader,
+                                                window_found_visitor visitor, void *context,
+                                                struct error *error)
+{
+    return reader->ops->candidates(reader, visitor, context, error);
+}
+/* One candidate by hash; *found_r says whether it is there (the visitor was called). */
+MUST_CHECK static inline bool window_candidate_get(struct window_reader *reader,
+                                                   const uint8_t block_hash[32],
+                                                   window_found_visitor visitor, void *context,
+                                                   bool *found_r, struct error *error)
+{
+    return reader->ops->candidate_get(reader, block_hash, visitor, context, found_r, error);
+}
+/* Payout alone: its window is kept in the store for good, it pins nothing any more. */
+MUST_CHECK static inline bool window_candidate_done(struct window_reader *reader,
+                                                    const uint8_t block_hash[32],
+                                                    struct error *error)
+{
+    return reader->ops->candidate_done(reader, block_hash, error);
+}
+/* Payout alone: drops the batches wholly before *before. */
+MUST_CHECK static inline bool window_trim(struct window_reader *reader,
+                                          const struct window_position *before,
+                                          uint64_t *removed_r, struct error *error)
+{
+    return reader->ops->trim(reader, before, removed_r, error);
+}
+MUST_CHECK static inline bool window_totals_read(struct window_reader *reader,
+                                                 struct window_totals *totals_r,
+                                                 struct error *error)
+{
+    return reader->ops->totals(reader, totals_r, error);
+}
+MUST_CHECK static inline bool window_ping(struct window_reader *reader, struct error *error)
+{
+    return reader->ops->ping(reader, error);
+}
+static inline void window_reader_close(struct window_reader *reader)
+{
+    reader->ops->close(reader);
+}
+
+/* -1, 0, 1 as a stands before, at or after b. */
+static inline int window_position_compare(const struct window_position *a,
+                                          const struct window_position *b)
+{
+    if (a->high != b->high)
+        return a->high < b->high ? -1 : 1;
+    if (a->low != b->low)
+        return a->low < b->low ? -1 : 1;
+    return a->index == b->index ? 0 : a->index < b->index ? -1 : 1;
+}

@@ -1,8 +1,8 @@
 /* Work, targets and the decimal difficulty a miner reads.
  *
  * The primary value is *work*: the number of hashes a share stands for on average, an integer of at
- * least 1. Everything else derives from it: target(w) = floor(0xffff · 2^208 · 2^32 / w), at most
- * 2^256 - 1, for every algorithm; the difficulty told to a miner is w / 2^k with k = 32 for sha256d
+ * least 1. Everything else derives from it: target(w) = floor(0xffff · 2^208 · 2^32 / w)
+ * for every algorithm; the difficulty told to a miner is w / 2^k with k = 32 for sha256d
  * and blake2s, 16 for scrypt. A share counts when its hash ≤ target(w), exactly.
  *
  * Integers only, no floating point anywhere. Pure; no memory but the caller's; any thread. */
@@ -22,9 +22,11 @@ static inline struct work work_of(uint64_t expected_hashes)
 /* k of the algorithm: 32 or 16. */
 unsigned difficulty_shift(enum pow_algorithm algorithm);
 
-/* floor(0xffff · 2^240 / w), capped at 2^256 - 1 (only w = 1 needs no cap either: 0xffff · 2^240
- * fits). w must be ≥ 1 (a bug otherwise: aborts). */
+/* floor(0xffff · 2^240 / w), which always fits. w must be ≥ 1 (a bug otherwise: aborts). */
 struct u256 difficulty_target(struct work work);
+
+/* hash ≤ difficulty_target(work), without the division. w as above. */
+bool difficulty_is_met(struct u256 hash, struct work work);
 
 /* The largest work of at most 53 significant bits that is not above `work`: what a double, and so a
  * miner, can hold exactly. Every work assigned to a session goes through here, so that the miner's

@@ -14,7 +14,6 @@
 #include "core/difficulty/difficulty.h"
 
 #define MANTISSA_BITS 53
-#define DECIMAL_DIGITS_MAX 38 /* behind the first significant one; 10^38 < 2^128 */
 #define DECIMAL_TEXT_BYTES_MAX 64
 
 static struct u256 times(struct u256 a, uint64_t b)
@@ -128,12 +127,10 @@ size_t difficulty_format(struct work work, enum pow_algorithm algorithm,
     return 0;
 }
 
-/* A decimal as read: digits · 10^exponent. Digits beyond the 38th only move the exponent; they
- * cannot change which work is nearest, except that a tie they would break upward goes upward
- * anyway.
- */
+/* A decimal as read: digits · 10^exponent. Texts are at most 64 characters, so the digits are below
+ * 10^64 < 2^213 and nothing is ever cut off. */
 struct decimal {
-    u128 digits;
+    struct u256 digits;
     int exponent;
 };
 
@@ -142,16 +139,14 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
-/* The digits from *at on; false where there is none. fraction: they stand behind the point. */
-static size_t read_digits(struct span text, size_t *at, bool fraction, struct decimal *number)
+/* Takes the digits from *at on; returns how many there were. */
+static size_t read_digits(struct span text, size_t *at, struct u256 *number)
 {
-    const u128 limit = (~(u128)0 - 9) / 10;
     size_t start = *at;
     for (; *at < text.length && is_digit(text.data[*at]); (*at)++) {
-        bool kept = number->digits <= limit;
-        if (kept)
-            number->digits = number->digits * 10 + (u128)(text.data[*at] - '0');
-        number->exponent += (kept ? 0 : 1) - (fraction ? 1 : 0);
+        bool carry =
+            u256_add(times(*number, 10), u256_from_u64((uint64_t)(text.data[*at] - '0')), number);
+        ASSERT(!carry);
     }
     return *at - start;
 }
@@ -166,47 +161,64 @@ static bool read_exponent(struct span text, size_t *at, struct decimal *number)
     bool negative = *at < text.length && text.data[*at] == '-';
     if (*at < text.length && (negative || text.data[*at] == '+'))
         (*at)++;
-    struct decimal exponent = {0, 0};
-    if (read_digits(text, at, false, &exponent) == 0)
+    struct u256 exponent = U256_ZERO;
+    if (read_digits(text, at, &exponent) == 0 || *at != text.length)
         return false;
     /* Beyond 10^±1000 the number is 0 or too large whatever its 64 digits are. */
-    int magnitude = exponent.digits > 1000 || exponent.exponent != 0 ? 1000 : (int)exponent.digits;
+    struct u256 limit = u256_from_u64(1000);
+    int magnitude = u256_compare(exponent, limit) > 0 ? 1000 : (int)exponent.limb[0];
     number->exponent += negative ? -magnitude : magnitude;
-    return *at == text.length;
+    return true;
 }
 
 static bool read_decimal(struct span text, struct decimal *number_r)
 {
     size_t at = 0;
-    *number_r = (struct decimal){0, 0};
+    *number_r = (struct decimal){U256_ZERO, 0};
     if (text.length == 0 || text.length > DECIMAL_TEXT_BYTES_MAX)
         return false;
     if (text.data[at] == '+')
         at++;
-    size_t digits = read_digits(text, &at, false, number_r);
+    size_t digits = read_digits(text, &at, &number_r->digits);
     if (at < text.length && text.data[at] == '.') {
         at++;
-        digits += read_digits(text, &at, true, number_r);
+        size_t places = read_digits(text, &at, &number_r->digits);
+        number_r->exponent -= (int)places;
+        digits += places;
     }
     return digits > 0 && read_exponent(text, &at, number_r);
 }
 
-/* floor(number · 2^k + 1/2), capped at 2^64 - 1. */
+/* The representable work nearest to number · 2^k: below 2^53 the nearest integer, ties upward;
+ * above, the nearest of 53 bits, ties to the even mantissa, as a double is read. Capped at 2^64
+ * - 1. */
 static uint64_t nearest_work(struct decimal number, unsigned k)
 {
-    struct u256 doubled = u256_shift_left(u256_from_u128(number.digits), k + 1); /* < 2^161 */
-    if (number.digits == 0)
+    struct u256 doubled = u256_shift_left(number.digits, k + 1); /* < 2^246 */
+    bool inexact = false;
+    if (u256_is_zero(doubled))
         return 0;
     for (; number.exponent > 0; number.exponent--)
-        if (u256_multiply_u64(doubled, 10, &doubled) || !u256_fits_u128(doubled))
+        if (u256_multiply_u64(doubled, 10, &doubled))
             return UINT64_MAX;
-    /* floor(floor(x / 10) / 10) = floor(x / 100), so dividing a digit at a time is exact; and
-     * floor(y + 1/2) = floor((floor(2y) + 1) / 2). */
-    for (; number.exponent < 0 && !u256_is_zero(doubled); number.exponent++)
-        doubled = u256_divide_u64_floor(doubled, 10, NULL);
-    bool carry = u256_add(doubled, u256_from_u64(1), &doubled);
-    struct u256 nearest = u256_shift_right(doubled, 1);
-    return carry || !u256_fits_u64(nearest) ? UINT64_MAX : nearest.limb[0];
+    /* floor(floor(x / 10) / 10) = floor(x / 100), so a digit at a time is exact. */
+    for (; number.exponent < 0 && !u256_is_zero(doubled); number.exponent++) {
+        uint64_t remainder;
+        doubled = u256_divide_u64_floor(doubled, 10, &remainder);
+        inexact |= remainder != 0;
+    }
+    unsigned length = u256_bit_length(doubled);
+    if (length > 65)
+        return UINT64_MAX;
+    if (length <= MANTISSA_BITS + 1)
+        return (doubled.limb[0] + 1) >> 1;
+    unsigned drop = length - MANTISSA_BITS;
+    u128 bits = u256_low_u128(doubled), half = (u128)1 << (drop - 1);
+    u128 rest = bits & (((u128)1 << drop) - 1), mantissa = bits >> drop;
+    if (rest > half || (rest == half && (inexact || (mantissa & 1) != 0)))
+        mantissa++;
+    u128 work = mantissa << (drop - 1);
+    return work > UINT64_MAX ? UINT64_MAX : (uint64_t)work;
 }
 
 bool difficulty_parse(struct span text, enum pow_algorithm algorithm, struct work min,
@@ -217,9 +229,8 @@ bool difficulty_parse(struct span text, enum pow_algorithm algorithm, struct wor
     if (!read_decimal(text, &number))
         return false;
     uint64_t w = nearest_work(number, difficulty_shift(algorithm));
-    if (w > max.expected_hashes)
-        w = max.expected_hashes;
-    w = difficulty_representable(work_of(w)).expected_hashes;
+    if (w > max.expected_hashes) /* whose own bits may be too many for a double */
+        w = difficulty_representable(max).expected_hashes;
     *work_r = w < min.expected_hashes ? min : work_of(w);
     return true;
 }

@@ -1,9 +1,9 @@
 /* Work, targets and the decimal difficulty a miner reads.
  *
  * The primary value is *work*: the number of hashes a share stands for on average, an integer of at
- * least 1. Everything else derives from it: target(w) = floor(0xffff · 2^208 · 2^32 / w)
- * for every algorithm; the difficulty told to a miner is w / 2^k with k = 32 for sha256d
- * and blake2s, 16 for scrypt. A share counts when its hash ≤ target(w), exactly.
+ * least 1. Everything else derives from it: target(w) = floor(0xffff · 2^208 · 2^32 / w) for
+ * every algorithm; the difficulty told to a miner is w / 2^k with k = 32 for sha256d and blake2s,
+ * 16 for scrypt. A share counts when its hash ≤ target(w), exactly.
  *
  * Integers only, no floating point anywhere. Pure; no memory but the caller's; any thread. */
 #pragma once
@@ -54,8 +54,8 @@ size_t difficulty_format(struct work work, enum pow_algorithm algorithm,
 
 /* Reads a decimal as JSON spells numbers (digits, optional fraction, optional exponent; a leading
  * '+', a bare ".5" and "5." are taken too, because miners' settings contain them) and gives the
- * work nearest to it (ties upward) that is representable, clamped to [min, max] (1 ≤ min ≤ max).
- * Zero gives min, whatever is too large gives max. False, with *work_r untouched, for anything that
- * is not a non-negative decimal of at most 64 characters. */
+ * representable work nearest to it (ties upward below 2^53, to even above), clamped to [min, max]
+ * (1 ≤ min ≤ max). Zero gives min, whatever is too large gives max. False, with *work_r untouched,
+ * for anything that is not a non-negative decimal of at most 64 characters. */
 MUST_CHECK bool difficulty_parse(struct span text, enum pow_algorithm algorithm, struct work min,
                                  struct work max, struct work *work_r);

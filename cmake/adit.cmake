@@ -88,5 +88,12 @@ function(adit_test name)
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${arg_TIMEOUT}
     SKIP_RETURN_CODE 77
-    ENVIRONMENT "ADIT_BUILD=${CMAKE_BINARY_DIR};ADIT_SOURCE=${CMAKE_SOURCE_DIR}")
+    ENVIRONMENT "ADIT_BUILD=${CMAKE_BINARY_DIR};ADIT_SOURCE=${CMAKE_SOURCE_DIR}"
+    ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_BINARY_DIR}/bin")
+  # Tests of whole processes measure time-outs; they do not share the machine with each other.
+  foreach(label flow crash real-node)
+    if(label IN_LIST arg_LABELS)
+      set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+    endif()
+  endforeach()
 endfunction()

@@ -22,6 +22,12 @@ find_package(nng REQUIRED CONFIG)
 add_library(part_nng INTERFACE)
 target_link_libraries(part_nng INTERFACE nng::nng)
 
+# redis-server: the program itself, which Debian ships in redis-tools under another name (it acts by
+# the name it is called by), so that the package which starts a system service is not needed.
+find_program(ADIT_REDIS_SERVER NAMES redis-server redis-check-rdb REQUIRED)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+file(CREATE_LINK ${ADIT_REDIS_SERVER} ${CMAKE_BINARY_DIR}/bin/redis-server SYMBOLIC)
+
 if(ADIT_TESTS)
   adit_part(cmocka cmocka)
 endif()

@@ -229,7 +229,7 @@ bool difficulty_parse(struct span text, enum pow_algorithm algorithm, struct wor
     if (!read_decimal(text, &number))
         return false;
     uint64_t w = nearest_work(number, difficulty_shift(algorithm));
-    if (w > max.expected_hashes) /* whose own bits may be too many for a double */
+    if (w >= max.expected_hashes) /* whose own bits may be too many for a double */
         w = difficulty_representable(max).expected_hashes;
     *work_r = w < min.expected_hashes ? min : work_of(w);
     return true;

@@ -63,6 +63,9 @@ static inline uint32_t share_version_mask(const struct job *job,
     return submission->version_mask & job->version_mask;
 }
 
+/* The version in the submission's header: BIP 310's rule over that mask. */
+uint32_t share_final_version(const struct job *job, const struct share_submission *submission);
+
 /* The free parts of a header in binary: two submissions with equal keys are one header. The
  * worker's name is no part of it. Compare and hash all bytes. */
 #define SHARE_KEY_BYTES 44

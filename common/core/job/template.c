@@ -1,0 +1,115 @@
+#include "core/job/template.h"
+#include "core/pow/sha256.h"
+
+/* The root of `count` ≥ 1 leaves in a tree of exactly `height` levels, count ≤ 2^height. Works like
+ * a binary counter: waiting[l] is a finished subtree of 2^l leaves without a right sibling yet. At
+ * the end the last node of a row without a sibling is paired with itself, as consensus has it. */
+static void subtree_root(const struct template_transaction *leaves, size_t count, unsigned height,
+                         uint8_t root_r[TEMPLATE_HASH_BYTES])
+{
+    uint8_t waiting[TEMPLATE_BRANCHES_MAX + 1][TEMPLATE_HASH_BYTES];
+    uint8_t pair[2 * TEMPLATE_HASH_BYTES], *left = pair, *right = pair + TEMPLATE_HASH_BYTES;
+    for (size_t i = 0; i < count; i++) {
+        unsigned level = 0;
+        memcpy(right, leaves[i].txid, TEMPLATE_HASH_BYTES);
+        for (; (i >> level & 1) != 0; level++) {
+            memcpy(left, waiting[level], TEMPLATE_HASH_BYTES);
+            sha256d_pair(pair, right);
+        }
+        memcpy(waiting[level], right, TEMPLATE_HASH_BYTES);
+    }
+    unsigned lowest = (unsigned)__builtin_ctzll(count);
+    memcpy(right, waiting[lowest], TEMPLATE_HASH_BYTES);
+    for (unsigned level = lowest; level < height; level++) {
+        bool sibling = level > lowest && (count >> level & 1) != 0;
+        memcpy(left, sibling ? waiting[level] : right, TEMPLATE_HASH_BYTES);
+        sha256d_pair(pair, right);
+    }
+    memcpy(root_r, right, TEMPLATE_HASH_BYTES);
+}
+
+/* The coinbase is leaf 0, so its sibling at level l is the subtree of the leaves 2^l … 2^(l+1)-1,
+ * which are the transactions 2^l - 1 … 2^(l+1) - 2. */
+size_t template_merkle_branches(const struct template_transaction *transactions, size_t count,
+                                uint8_t branches_r[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES])
+{
+    ASSERT(count <= TEMPLATE_TRANSACTIONS_MAX);
+    unsigned level = 0;
+    for (; ((size_t)1 << level) < count + 1; level++) {
+        size_t first = ((size_t)1 << level) - 1, width = (size_t)1 << level;
+        size_t leaves = count - first < width ? count - first : width;
+        subtree_root(transactions + first, leaves, level, branches_r[level]);
+    }
+    return level;
+}
+
+void template_merkle_root(const uint8_t coinbase_txid[TEMPLATE_HASH_BYTES],
+                          const uint8_t (*branches)[TEMPLATE_HASH_BYTES], size_t branches_count,
+                          uint8_t root_r[TEMPLATE_HASH_BYTES])
+{
+    uint8_t pair[2 * TEMPLATE_HASH_BYTES];
+    memcpy(pair, coinbase_txid, TEMPLATE_HASH_BYTES);
+    for (size_t i = 0; i < branches_count; i++) {
+        memcpy(pair + TEMPLATE_HASH_BYTES, branches[i], TEMPLATE_HASH_BYTES);
+        sha256d_pair(pair, pair);
+    }
+    memcpy(root_r, pair, TEMPLATE_HASH_BYTES);
+}
+
+size_t template_varint(uint64_t value, uint8_t bytes_r[TEMPLATE_VARINT_BYTES_MAX])
+{
+    if (value < 0xfd) {
+        bytes_r[0] = (uint8_t)value;
+        return 1;
+    }
+    if (value <= UINT16_MAX) {
+        bytes_r[0] = 0xfd;
+        store_le16(bytes_r + 1, (uint16_t)value);
+        return 3;
+    }
+    if (value <= UINT32_MAX) {
+        bytes_r[0] = 0xfe;
+        store_le32(bytes_r + 1, (uint32_t)value);
+        return 5;
+    }
+    bytes_r[0] = 0xff;
+    store_le64(bytes_r + 1, value);
+    return 9;
+}
+
+size_t template_block_bytes(const struct template_transaction *transactions, size_t count,
+                            struct span coinbase, struct span mweb)
+{
+    uint8_t varint[TEMPLATE_VARINT_BYTES_MAX];
+    size_t bytes = 80 + template_varint(count + 1, varint) + coinbase.length;
+    for (size_t i = 0; i < count; i++)
+        bytes += transactions[i].data.length;
+    return mweb.length > 0 ? bytes + 1 + mweb.length : bytes;
+}
+
+static uint8_t *append(uint8_t *at, struct span bytes)
+{
+    if (bytes.length > 0)
+        memcpy(at, bytes.data, bytes.length);
+    return at + bytes.length;
+}
+
+size_t template_block_serialize(const uint8_t header[80],
+                                const struct template_transaction *transactions, size_t count,
+                                struct span coinbase, struct span mweb, uint8_t *block_r,
+                                size_t capacity)
+{
+    size_t bytes = template_block_bytes(transactions, count, coinbase, mweb);
+    ASSERT(bytes <= capacity);
+    uint8_t *at = append(block_r, span_of(header, 80));
+    at += template_varint(count + 1, at);
+    at = append(at, coinbase);
+    for (size_t i = 0; i < count; i++)
+        at = append(at, transactions[i].data);
+    if (mweb.length > 0) { /* an optional: 1, then the extension block (LIP-0002) */
+        *at++ = 1;
+        at = append(at, mweb);
+    }
+    ASSERT((size_t)(at - block_r) == bytes);
+    return bytes;
+}

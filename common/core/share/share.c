@@ -1,0 +1,111 @@
+#include "core/share/share.h"
+
+void share_ntime_bounds(const struct job *job, uint64_t now_ms, uint32_t *lowest_r,
+                        uint32_t *highest_r)
+{
+    uint64_t latest = now_ms / 1000 + JOB_TIME_AHEAD_SECONDS;
+    *lowest_r = job->min_time;
+    *highest_r = latest < job->max_time ? (uint32_t)latest : job->max_time;
+}
+
+static bool ntime_is_allowed(const struct job *job, uint32_t ntime, uint64_t now_ms)
+{
+    uint32_t lowest, highest;
+    share_ntime_bounds(job, now_ms, &lowest, &highest);
+    return ntime >= lowest && ntime <= highest;
+}
+
+/* A submission without version bits is one with zero bits, as BIP 310 and the miners have it. */
+static uint32_t rolled_bits(const struct share_submission *submission)
+{
+    return submission->has_version_bits ? submission->version_bits : 0;
+}
+
+uint32_t share_final_version(const struct job *job, const struct share_submission *submission)
+{
+    return job_final_version(job->version, share_version_mask(job, submission),
+                             rolled_bits(submission));
+}
+
+/* Why a share whose header is known does not count; SHARE_ACCEPTED where it does. The order is
+ * reference: what the gateway saw (who and whether) before what the chain says, before the miner's
+ * choices, before the amount of work. */
+static enum share_outcome judge(const struct job *job, enum share_tip tip,
+                                const struct share_submission *submission, uint64_t now_ms,
+                                struct u256 hash)
+{
+    if (submission->gateway_outcome != SHARE_ACCEPTED)
+        return submission->gateway_outcome;
+    if (tip == SHARE_TIP_STALE)
+        return SHARE_STALE;
+    if (!ntime_is_allowed(job, submission->ntime, now_ms))
+        return SHARE_INVALID_NTIME;
+    if ((rolled_bits(submission) & ~share_version_mask(job, submission)) != 0)
+        return SHARE_INVALID_VERSION;
+    /* No work assigned is a gateway that never told the miner a difficulty: nothing to credit. */
+    if (submission->work.expected_hashes == 0 || !difficulty_is_met(hash, submission->work))
+        return SHARE_LOW_DIFFICULTY;
+    return SHARE_ACCEPTED;
+}
+
+static enum share_outcome extranonces_form_a_header(const struct job *job,
+                                                    const struct share_submission *submission)
+{
+    if (submission->extranonce1_bytes != job->extranonce1_bytes)
+        return SHARE_MALFORMED;
+    if (submission->extranonce2_bytes != job->extranonce2_bytes)
+        return SHARE_INVALID_EXTRANONCE2;
+    return SHARE_ACCEPTED;
+}
+
+/* Builds and hashes the header; true where it is a block. */
+static bool hash_header(const struct job_prepared *prepared,
+                        const struct share_submission *submission, void *scratch,
+                        struct share_verdict *verdict)
+{
+    const struct job *job = prepared->job;
+    const struct job_choice choice = {
+        .extranonce1 = submission->extranonce1,
+        .extranonce2 = submission->extranonce2,
+        .ntime = submission->ntime,
+        .nonce = submission->nonce,
+        .version = share_final_version(job, submission),
+    };
+    job_build_header(prepared, &choice, verdict->header);
+    pow_hash(job->algorithm, verdict->header, scratch, verdict->hash);
+    return u256_compare(u256_load_le(verdict->hash), job->network_target) <= 0;
+}
+
+void share_check(const struct job_prepared *prepared, enum share_tip tip,
+                 const struct share_submission *submission, uint64_t now_ms, void *scratch,
+                 struct share_verdict *verdict_r)
+{
+    const struct job *job = prepared->job;
+    ASSERT(submission->job_id == job->id);
+    memset(verdict_r, 0, sizeof *verdict_r);
+    verdict_r->outcome = extranonces_form_a_header(job, submission);
+    if (verdict_r->outcome != SHARE_ACCEPTED) {
+        if (submission->gateway_outcome != SHARE_ACCEPTED)
+            verdict_r->outcome = submission->gateway_outcome;
+        return;
+    }
+    verdict_r->has_header = true;
+    verdict_r->is_block = hash_header(prepared, submission, scratch, verdict_r);
+    verdict_r->outcome = judge(job, tip, submission, now_ms, u256_load_le(verdict_r->hash));
+    if (verdict_r->outcome == SHARE_ACCEPTED)
+        verdict_r->credited = submission->work;
+}
+
+struct share_key share_key_of(const struct job *job, const struct share_submission *submission)
+{
+    struct share_key key = {{0}};
+    ASSERT(submission->extranonce1_bytes == job->extranonce1_bytes &&
+           submission->extranonce2_bytes == job->extranonce2_bytes);
+    memcpy(key.bytes, submission->extranonce1, submission->extranonce1_bytes);
+    memcpy(key.bytes + 8, submission->extranonce2, submission->extranonce2_bytes);
+    store_le32(key.bytes + 24, submission->ntime);
+    store_le32(key.bytes + 28, submission->nonce);
+    store_le32(key.bytes + 32, share_final_version(job, submission));
+    store_le64(key.bytes + 36, job->id);
+    return key;
+}

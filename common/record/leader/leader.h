@@ -1,0 +1,36 @@
+/* Who leads a role ("scheduler", "payout"): one record per role whose epoch only grows, by
+ * conditional update. Whoever takes it makes every earlier holder's epoch old for ever; a leader
+ * that learns of a higher epoch steps down. Nothing here knows time-outs: when to take over is the
+ * service's decision.
+ *
+ * Blocking, like the store. Nothing is kept; any thread, one at a time per store handle. */
+#pragma once
+#include "port/store.h"
+
+extern const struct store_collection leader_collection;
+
+enum { LEADER_ROLE_BYTES_MAX = 32, LEADER_INSTANCE_BYTES = 80 };
+
+struct leader {
+    uint64_t epoch; /* 1, 2, …; 0: nobody ever led */
+    char instance[LEADER_INSTANCE_BYTES];
+    uint64_t boot_id; /* of the process that took it */
+    uint64_t taken_ms;
+};
+
+/* Takes the role: STORE_DONE with *epoch_r = one more than anybody had, durable. STORE_CONFLICT
+ * when others took it at the same moment several times in a row; STORE_FAILED or STORE_UNKNOWN with
+ * *error (an epoch may then have been used up; take again). `boot_id` is random per process: it
+ * tells our own write, found after an unknown answer, from a rival's. */
+MUST_CHECK enum store_outcome leader_take(struct store *store, const char *role,
+                                          const char *instance, uint64_t boot_id, uint64_t now_ms,
+                                          uint64_t *epoch_r, struct error *error);
+
+/* STORE_DONE while `epoch` is the role's newest, STORE_CONFLICT when another has taken it,
+ * STORE_FAILED with *error when the store cannot say. */
+MUST_CHECK enum store_outcome leader_still(struct store *store, const char *role, uint64_t epoch,
+                                           struct error *error);
+
+/* STORE_DONE with the holder, STORE_MISSING when nobody ever led, STORE_FAILED with *error. */
+MUST_CHECK enum store_outcome leader_read(struct store *store, const char *role,
+                                          struct leader *leader_r, struct error *error);

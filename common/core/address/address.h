@@ -4,9 +4,10 @@
 #pragma once
 #include "core/coin/coin.h"
 
-#define OUTPUT_SCRIPT_BYTES_MAX 83 /* the longest standard output script (OP_RETURN of 80 bytes)   \
-                                    */
-#define ADDRESS_TEXT_BYTES 96      /* the longest address (90 characters, BIP 173) and a NUL */
+#define OUTPUT_SCRIPT_BYTES_MAX                                                                    \
+    83                        /* the longest standard output script (OP_RETURN of 80 bytes)        \
+                               */
+#define ADDRESS_TEXT_BYTES 96 /* the longest address (90 characters, BIP 173) and a NUL */
 
 struct output_script {
     uint8_t data[OUTPUT_SCRIPT_BYTES_MAX];
@@ -51,3 +52,7 @@ MUST_CHECK enum address_outcome address_parse(const struct coin_profile *coin, s
  * for scripts that have none. */
 MUST_CHECK bool address_format(const struct coin_profile *coin, struct span script,
                                char text_r[ADDRESS_TEXT_BYTES]);
+
+/* True where the text begins like a segwit address of the coin ("bc1…", in either case), valid or
+ * not: it can be meant as nothing else. */
+bool address_is_bech32_text(const struct coin_profile *coin, struct span text);

@@ -12,8 +12,9 @@
 #define IDENTITY_USERNAME_BYTES_MAX 128
 #define IDENTITY_WORKER_BYTES_MAX 64
 #define IDENTITY_ACCOUNT_BYTES_MIN 3
-#define IDENTITY_ACCOUNT_BYTES_MAX 32 /* of a registered account's name; addresses may be longer   \
-                                       */
+#define IDENTITY_ACCOUNT_BYTES_MAX                                                                 \
+    32 /* of a registered account's name; addresses may be longer                                  \
+        */
 #define IDENTITY_KEY_BYTES 32
 #define IDENTITY_CANONICAL_BYTES ADDRESS_TEXT_BYTES
 
@@ -31,7 +32,7 @@ struct identity_key {
       "the user name contains a character other than printable ASCII without quotes")              \
     X(IDENTITY_WORKER_TOO_LONG, "the worker name is longer than 64 characters")                    \
     X(IDENTITY_BAD_ACCOUNT,                                                                        \
-      "the user name is neither an address nor an account name (3 to 32 of a-z, 0-9, '_', '-')")   \
+      "the user name is neither an address nor an account name (3 to 24 of a-z, 0-9, '_', '-')")   \
     X(IDENTITY_BAD_ADDRESS, "the address is not valid on this network")
 
 enum identity_outcome {

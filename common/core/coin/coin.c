@@ -1,0 +1,121 @@
+#include "core/coin/coin.h"
+
+static const struct coin_profile profiles[] = {
+    {
+        .name = "bitcoin",
+        .ticker = "BTC",
+        .chain = "main",
+        .algorithm = POW_SHA256D,
+        .bech32_hrp = "bc",
+        .p2pkh_version = 0,
+        .p2sh_version = 5,
+        .p2sh_version_legacy = 5,
+        .coinbase_maturity = 100,
+        .decimals = 8,
+        .target_spacing_seconds = 600,
+        .segwit = true,
+        .gbt_rules = {"segwit"},
+    },
+    {
+        .name = "bitcoin-testnet",
+        .ticker = "tBTC",
+        .chain = "test",
+        .algorithm = POW_SHA256D,
+        .bech32_hrp = "tb",
+        .p2pkh_version = 111,
+        .p2sh_version = 196,
+        .p2sh_version_legacy = 196,
+        .coinbase_maturity = 100,
+        .decimals = 8,
+        .target_spacing_seconds = 600,
+        .segwit = true,
+        .gbt_rules = {"segwit"},
+    },
+    {
+        .name = "bitcoin-signet",
+        .ticker = "sBTC",
+        .chain = "signet",
+        .algorithm = POW_SHA256D,
+        .bech32_hrp = "tb",
+        .p2pkh_version = 111,
+        .p2sh_version = 196,
+        .p2sh_version_legacy = 196,
+        .coinbase_maturity = 100,
+        .decimals = 8,
+        .target_spacing_seconds = 600,
+        .segwit = true,
+        .gbt_rules = {"segwit", "signet"},
+    },
+    {
+        .name = "bitcoin-regtest",
+        .ticker = "rBTC",
+        .chain = "regtest",
+        .algorithm = POW_SHA256D,
+        .bech32_hrp = "bcrt",
+        .p2pkh_version = 111,
+        .p2sh_version = 196,
+        .p2sh_version_legacy = 196,
+        .coinbase_maturity = 100,
+        .decimals = 8,
+        .target_spacing_seconds = 600,
+        .segwit = true,
+        .gbt_rules = {"segwit"},
+    },
+    {
+        .name = "litecoin",
+        .ticker = "LTC",
+        .chain = "main",
+        .algorithm = POW_SCRYPT,
+        .bech32_hrp = "ltc",
+        .p2pkh_version = 48,
+        .p2sh_version = 50,
+        .p2sh_version_legacy = 5,
+        .coinbase_maturity = 100,
+        .decimals = 8,
+        .target_spacing_seconds = 150,
+        .segwit = true,
+        .mweb = true,
+        .gbt_rules = {"segwit", "mweb"},
+    },
+    {
+        .name = "litecoin-regtest",
+        .ticker = "rLTC",
+        .chain = "regtest",
+        .algorithm = POW_SCRYPT,
+        .bech32_hrp = "rltc",
+        .p2pkh_version = 111,
+        .p2sh_version = 58,
+        .p2sh_version_legacy = 196,
+        .coinbase_maturity = 100,
+        .decimals = 8,
+        .target_spacing_seconds = 150,
+        .segwit = true,
+        .mweb = true,
+        .gbt_rules = {"segwit", "mweb"},
+    },
+#define DEVNET(devnet_name, devnet_algorithm)                                                      \
+    {                                                                                              \
+        .name = devnet_name, .ticker = "DEV", .chain = "regtest", .algorithm = devnet_algorithm,   \
+        .bech32_hrp = "bcrt", .p2pkh_version = 111, .p2sh_version = 196,                           \
+        .p2sh_version_legacy = 196, .coinbase_maturity = 3, .decimals = 8,                         \
+        .target_spacing_seconds = 10, .segwit = true, .gbt_rules = {"segwit"},                     \
+    }
+    DEVNET("devnet-blake2s", POW_BLAKE2S),
+    DEVNET("devnet-sha256d", POW_SHA256D),
+    DEVNET("devnet-scrypt", POW_SCRYPT),
+#undef DEVNET
+};
+
+const struct coin_profile *coin_profile_find(struct span name)
+{
+    for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
+        if (span_equal(name, span_text(profiles[i].name)))
+            return &profiles[i];
+    return NULL;
+}
+
+const struct coin_profile *coin_profiles(size_t *count_r)
+{
+    *count_r = sizeof profiles / sizeof *profiles;
+    return profiles;
+}

@@ -12,9 +12,9 @@
 #define IDENTITY_USERNAME_BYTES_MAX 128
 #define IDENTITY_WORKER_BYTES_MAX 64
 #define IDENTITY_ACCOUNT_BYTES_MIN 3
-#define IDENTITY_ACCOUNT_BYTES_MAX                                                                 \
-    32 /* of a registered account's name; addresses may be longer                                  \
-        */
+/* Of a registered account's name. No base58 address is that short, so a mistyped address is never
+ * taken for an account's name. */
+#define IDENTITY_ACCOUNT_BYTES_MAX 24
 #define IDENTITY_KEY_BYTES 32
 #define IDENTITY_CANONICAL_BYTES ADDRESS_TEXT_BYTES
 

@@ -1,0 +1,158 @@
+/* The ledger as the store keeps it: posting sets, their entries, the balances that follow from
+ * them, and the snapshots that blocks were shared by. Payout alone writes; everybody may read.
+ *
+ * A set's header is inserted under the next sequence (its id), so the log has no gaps and no two
+ * writers can both have a place in it: the one that gets STORE_EXISTS was not alone. A set is open
+ * until all its entries are durable, then closed, then applied (every balance has taken it in).
+ * Only closed and applied sets count; at most the newest set is not applied. Entries and balances
+ * are written in any number of repeats with the same result: an entry's id is its set, account and
+ * kind, a balance knows the newest set it took in.
+ *
+ * Blocking, like the store; one thread at a time per store handle. Structs hold no memory of others
+ * unless said. */
+#pragma once
+#include "core/ledger/ledger.h"
+#include "core/pplns/pplns.h"
+#include "port/store.h"
+#include "port/window.h"
+
+extern const struct store_collection set_collection;
+extern const struct store_collection entry_collection;
+extern const struct store_collection balance_collection;
+extern const struct store_collection snapshot_collection;
+extern const struct store_collection snapshot_part_collection;
+
+enum set_state {
+    SET_OPEN = 1,    /* not all entries are durable: does not count */
+    SET_CLOSED = 2,  /* counts; some balances may still lack it */
+    SET_APPLIED = 3, /* every balance has it */
+};
+
+/* A posting set's header. */
+struct set_record {
+    uint64_t seq; /* 1, 2, … without gaps */
+    enum set_state state;
+    struct ledger_cause cause;
+    struct ledger_digest digest;
+    uint64_t event_sequence; /* the reward event it answers; 0 for payments */
+    uint64_t epoch;          /* of the leader that opened it */
+    uint64_t time_ms;        /* unix, when it was opened */
+    uint64_t version;        /* the store's; as read */
+};
+
+/* STORE_DONE (durable, version filled); STORE_EXISTS when the sequence is taken, by a rival or by
+ * an insert of ours whose answer got lost: read it; STORE_UNKNOWN, STORE_FAILED with *error. */
+MUST_CHECK enum store_outcome set_insert(struct store *store, struct set_record *set,
+                                         struct error *error);
+/* Moves it to the next state as read: STORE_DONE, STORE_CONFLICT, STORE_UNKNOWN, STORE_FAILED. */
+MUST_CHECK enum store_outcome set_advance(struct store *store, struct set_record *set,
+                                          enum set_state to, struct error *error);
+/* STORE_DONE, STORE_MISSING, or STORE_FAILED with *error: by sequence; by cause; the newest; the
+ * newest that answers a reward event. */
+MUST_CHECK enum store_outcome set_get(struct store *store, uint64_t seq, struct set_record *set_r,
+                                      struct error *error);
+MUST_CHECK enum store_outcome set_of_cause(struct store *store, const struct ledger_cause *cause,
+                                           struct set_record *set_r, struct error *error);
+MUST_CHECK enum store_outcome set_newest(struct store *store, struct set_record *set_r,
+                                         struct error *error);
+MUST_CHECK enum store_outcome set_newest_of_events(struct store *store, struct set_record *set_r,
+                                                   struct error *error);
+/* In order of sequence, all from `first` on; false ends the walk. The visitor must not call the
+ * store. */
+typedef bool (*set_visitor)(void *context, const struct set_record *set);
+MUST_CHECK enum store_outcome set_walk(struct store *store, uint64_t first, set_visitor visit,
+                                       void *context, struct error *error);
+
+/* One leg of a set, as kept. */
+struct entry_record {
+    uint64_t seq;
+    struct ledger_leg leg;
+};
+
+/* Writes all legs of a set, however often; STORE_DONE when every one is durable. */
+MUST_CHECK enum store_outcome entry_insert_all(struct store *store, uint64_t seq,
+                                               const struct ledger_leg *legs, size_t count,
+                                               struct error *error);
+/* The legs of one set in canonical order into legs_r; STORE_DONE with *count_r, also where there
+ * are none; STORE_FAILED with *error, also where there are more than capacity. */
+MUST_CHECK enum store_outcome entry_read_all(struct store *store, uint64_t seq,
+                                             struct ledger_leg *legs_r, size_t capacity,
+                                             size_t *count_r, struct error *error);
+typedef bool (*entry_visitor)(void *context, const struct entry_record *entry);
+/* One account's entries, newest first, at most `limit` (0: all), with seq ≤ newest (0: no bound).
+ * Entries of an open set do not count: readers ask set_get for each set they meet. */
+MUST_CHECK enum store_outcome entry_walk_account(struct store *store,
+                                                 const struct ledger_account *account,
+                                                 uint64_t newest, size_t limit, entry_visitor visit,
+                                                 void *context, struct error *error);
+/* Every entry, by set. */
+MUST_CHECK enum store_outcome entry_walk(struct store *store, entry_visitor visit, void *context,
+                                         struct error *error);
+
+/* What one account has. */
+struct balance_record {
+    struct ledger_account account;
+    struct ledger_balance amounts;
+    uint64_t version; /* the store's; 0: not there yet */
+};
+
+/* STORE_DONE; STORE_MISSING with a zero balance of version 0 (an account that never had anything);
+ * STORE_FAILED with *error. */
+MUST_CHECK enum store_outcome balance_get(struct store *store, const struct ledger_account *account,
+                                          struct balance_record *balance_r, struct error *error);
+/* Takes the legs of a closed set into the balances they name, however often: those that have it
+ * are left alone. STORE_DONE when all have it. STORE_CONFLICT when another wrote at the same time:
+ * read anew and do it again. STORE_FAILED (also, with ERROR_INVALID, where a miner would go below
+ * zero) and STORE_UNKNOWN with *error. */
+MUST_CHECK enum store_outcome balance_apply_all(struct store *store, uint64_t seq,
+                                                const struct ledger_leg *legs, size_t count,
+                                                struct error *error);
+typedef bool (*balance_visitor)(void *context, const struct balance_record *balance);
+/* All of them, by account name; those with `available` at least `least`, smallest first. */
+MUST_CHECK enum store_outcome balance_walk(struct store *store, balance_visitor visit,
+                                           void *context, struct error *error);
+MUST_CHECK enum store_outcome balance_walk_available(struct store *store, int64_t least,
+                                                     balance_visitor visit, void *context,
+                                                     struct error *error);
+
+/* How a block was shared: kept for good, so that any payout can be computed again. */
+struct snapshot_record {
+    uint8_t block_hash[32];
+    uint32_t height;
+    struct money reward;
+    struct money fee;
+    struct money unallocated; /* the whole reward after fee where nobody had a share */
+    uint32_t fee_basis_points;
+    uint32_t window_percent;
+    u128 network_work;
+    u128 window_work;              /* what the window should hold */
+    u128 filled;                   /* what it held */
+    uint64_t shares;               /* counted, the boundary share among them */
+    bool empty;                    /* no share at all stood before its end */
+    struct window_position end;    /* its newest share */
+    struct window_position oldest; /* its oldest, the boundary share */
+    uint32_t accounts;
+    uint8_t hash[32]; /* SHA-256 over the packed parts */
+    uint64_t time_ms;
+    char scheme[16]; /* "pplns" */
+};
+
+/* Keeps the parts (ascending ids), then the header, which makes it count: STORE_DONE;
+ * STORE_EXISTS when this block has a snapshot already: that one counts, read it; STORE_UNKNOWN,
+ * STORE_FAILED with *error. Fills snapshot->hash and snapshot->accounts. */
+MUST_CHECK enum store_outcome snapshot_insert(struct store *store, struct snapshot_record *snapshot,
+                                              const struct pplns_part *parts, size_t count,
+                                              struct error *error);
+/* STORE_DONE, STORE_MISSING, STORE_FAILED. */
+MUST_CHECK enum store_outcome snapshot_get(struct store *store, const uint8_t block_hash[32],
+                                           struct snapshot_record *snapshot_r, struct error *error);
+/* All parts of it into parts_r (snapshot->accounts of them; remainder is 0), ascending.
+ * STORE_DONE, or STORE_FAILED with *error, also when they are not what the header's hash says. */
+MUST_CHECK enum store_outcome snapshot_parts(struct store *store,
+                                             const struct snapshot_record *snapshot,
+                                             struct pplns_part *parts_r, struct error *error);
+typedef bool (*snapshot_visitor)(void *context, const struct snapshot_record *snapshot);
+/* By height. */
+MUST_CHECK enum store_outcome snapshot_walk(struct store *store, uint32_t least_height,
+                                            snapshot_visitor visit, void *context,
+                                            struct error *error);

@@ -1,0 +1,304 @@
+/* The settings: what is taken, what is refused, and with which words. */
+#include "service/settings.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64];
+static char path[96];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/settings_test.XXXXXX");
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/adit.json", folder);
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+static void write_file(const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void assert_refused(const char *text, const char *sentence)
+{
+    struct settings settings;
+    struct error error;
+    write_file(text);
+    assert_false(settings_load(&settings, path, NULL, "1", &error));
+    assert_int_equal(error.code, ERROR_INVALID);
+    assert_int_equal(strncmp(error.text, path, strlen(path)), 0);
+    assert_string_equal(error.text + strlen(path), sentence);
+}
+
+static void defaults_hold_where_nothing_is_said(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    assert_true(settings_load(&settings, NULL, "/srv/./adit//", "7", &error));
+    assert_string_equal(settings.service_data_dir, "/srv/adit");
+    assert_int_equal(settings.stratum_max_miners, 10000);
+    assert_true(settings.payout_enabled);
+    assert_string_equal(settings.validator_listen, "ipc:///srv/adit/run/validator-7.rep");
+    assert_int_equal(settings.stratum_validators.count, 1);
+    assert_string_equal(settings.stratum_validators.items[0],
+                        "ipc:///srv/adit/run/validator-1.rep");
+    settings_deinit(&settings);
+}
+
+static void the_file_replaces_defaults_and_the_environment_replaces_the_file(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    write_file("{\"stratum\":{\"max_miners\":5,\"share_interval_ms\":700,"
+               "\"validators\":[\"tcp://a:1\",\"tcp://b:2\"]},"
+               "\"payout\":{\"enabled\":false},\"service\":{\"data_dir\":\"/from/file\"}}");
+    setenv("ADIT_STRATUM__MAX_MINERS", "6", 1);
+    setenv("ADIT_CHAIN__NODES", "http://u:p@h:1 , http://h:2,", 1);
+    assert_true(settings_load(&settings, path, NULL, NULL, &error));
+    unsetenv("ADIT_STRATUM__MAX_MINERS");
+    unsetenv("ADIT_CHAIN__NODES");
+    assert_int_equal(settings.stratum_max_miners, 6);
+    assert_int_equal(settings.stratum_share_interval_ms, 700);
+    assert_false(settings.payout_enabled);
+    assert_int_equal(settings.stratum_validators.count, 2);
+    assert_string_equal(settings.stratum_validators.items[1], "tcp://b:2");
+    assert_int_equal(settings.chain_nodes.count, 2);
+    assert_string_equal(settings.chain_nodes.items[0], "http://u:p@h:1");
+    assert_string_equal(settings.service_secret_file, "/from/file/secret");
+    settings_deinit(&settings);
+}
+
+static void a_relative_data_folder_is_made_absolute(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    char here[512];
+    char expected[600];
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(expected, sizeof expected, "%s/data", strcmp(here, "/") == 0 ? "" : here);
+    assert_true(settings_load(&settings, NULL, NULL, NULL, &error));
+    assert_string_equal(settings.service_data_dir, expected);
+    settings_deinit(&settings);
+}
+
+static void percent_encoded_bytes_of_a_url_are_left_alone(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    write_file("{\"store\":{\"url\":\"mongodb://u:p%d1%8f%40@h/%d\"}}");
+    assert_true(settings_load(&settings, path, "/x", NULL, &error));
+    assert_string_equal(settings.store_url, "mongodb://u:p%d1%8f%40@h//x");
+    settings_deinit(&settings);
+}
+
+static void a_refusal_names_file_line_key_and_remedy(void **state)
+{
+    (void)state;
+    assert_refused("{\n \"stratum\": {\n  \"max_miners\": 5,,\n }\n}",
+                   ":3: string or '}' expected near ','");
+    assert_refused("{\n \"stratum\": {\n  \"max_minerz\": 5\n }\n}",
+                   ":3: key stratum.max_minerz is not known; did you mean stratum.max_miners?");
+    assert_refused("{ \"stratum\": {\n\n  \"hash_threads\": 5\n }\n}",
+                   ":3: key stratum.hash_threads is not known; did you mean "
+                   "validator.hash_threads?");
+    assert_refused("{\"reward\": {}, \"stratum\": {\"colour of the sky\": 5 }}",
+                   ":1: key stratum.colour of the sky is not known; remove it (adit config explain "
+                   "lists all)");
+    assert_refused("{\n\"stratun\": {\"max_miners\": 5 }}",
+                   ":2: section stratun is not known; did you mean stratum?");
+    assert_refused("{\"weather\": {\"sunny\": true}}",
+                   ":1: section weather is not known; remove it");
+    assert_refused("{\"stratum\":\n{\"max_miners\": 0}}",
+                   ":2: stratum.max_miners is 0, and must be between 1 and 1000000 connections");
+    assert_refused("{\"auth\": {\"argon2_threads\":\n1}, \"stratum\": {\"max_miners\": \"5\"}}",
+                   ":2: stratum.max_miners is a text, and must be a whole number");
+    assert_refused("{\"stratum\": {\"max_miners\": 5.5}}",
+                   ":1: stratum.max_miners is a number with a fraction, and must be a whole "
+                   "number");
+    assert_refused("{\"payout\": {\"enabled\": 1}}",
+                   ":1: payout.enabled is a number, and must be true or false");
+    assert_refused("{\"chain\": {\"nodes\": \"http://h\"}}",
+                   ":1: chain.nodes is a text, and must be a list of texts");
+    assert_refused("{\"chain\": {\"nodes\": [1]}}",
+                   ":1: chain.nodes is a number, and must be a list of texts");
+    assert_refused("{\"chain\": 1}", ":1: chain is a number, and must be an object of its keys");
+    assert_refused("[]", " is a list, and must be an object of sections");
+    assert_refused("{\"payout\": {\"enabled\": true, \"enabled\": true}}",
+                   ":1: duplicate object key near '\"enabled\"'");
+}
+
+static void a_wrong_variable_is_refused_by_its_name(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"ADIT_STRATUM__MAX_MINERZ", "5",
+         "ADIT_STRATUM__MAX_MINERZ: key stratum.max_minerz is not known; did you mean "
+         "stratum.max_miners?"},
+        {"ADIT_STRATUM__MAX_MINERS", "many",
+         "ADIT_STRATUM__MAX_MINERS is \"many\", and must be a whole number"},
+        {"ADIT_STRATUM__MAX_MINERS", "99999999999999999999",
+         "ADIT_STRATUM__MAX_MINERS is \"99999999999999999999\", and must be a whole number"},
+        {"ADIT_STRATUM__MAX_MINERS", "-1",
+         "ADIT_STRATUM__MAX_MINERS: stratum.max_miners is -1, and must be between 1 and 1000000 "
+         "connections"},
+        {"ADIT_PAYOUT__ENABLED", "maybe",
+         "ADIT_PAYOUT__ENABLED is \"maybe\", and must be true or false"},
+        {"ADIT_SERVICE__LOG_LEVEL", "loud",
+         "service.log_level is \"loud\", and must be error, warn, info or debug"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings settings;
+        struct error error;
+        setenv(cases[i][0], cases[i][1], 1);
+        bool loaded = settings_load(&settings, NULL, NULL, NULL, &error);
+        unsetenv(cases[i][0]);
+        assert_false(loaded);
+        assert_string_equal(error.text, cases[i][2]);
+    }
+    struct settings settings;
+    struct error error;
+    setenv("ADIT_BUILD", "/somewhere", 1);
+    assert_true(settings_load(&settings, NULL, NULL, NULL, &error));
+    settings_deinit(&settings);
+}
+
+static void a_file_that_is_not_there_is_named(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    assert_false(settings_load(&settings, "/nonexistent/adit.json", NULL, NULL, &error));
+    assert_string_equal(error.text, "the settings file /nonexistent/adit.json cannot be read: No "
+                                    "such file or directory");
+}
+
+static void a_data_folder_too_long_for_sockets_is_refused(void **state)
+{
+    (void)state;
+    char folder_name[200];
+    memset(folder_name, 'x', sizeof folder_name);
+    folder_name[0] = '/';
+    folder_name[120] = '\0';
+    struct settings settings;
+    struct error error;
+    assert_false(settings_load(&settings, NULL, folder_name, NULL, &error));
+    assert_non_null(strstr(error.text, "choose a shorter service.data_dir"));
+}
+
+static void the_example_is_a_settings_file_that_changes_nothing(void **state)
+{
+    (void)state;
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    settings_print_example(file);
+    fclose(file);
+    char *printed[2];
+    size_t sizes[2];
+    for (int i = 0; i < 2; i++) {
+        struct settings settings;
+        struct error error;
+        assert_true(settings_load(&settings, i == 0 ? NULL : path, NULL, NULL, &error));
+        FILE *out = open_memstream(&printed[i], &sizes[i]);
+        settings_print(&settings, out);
+        fclose(out);
+        settings_deinit(&settings);
+    }
+    assert_string_equal(printed[0], printed[1]);
+    free(printed[0]);
+    free(printed[1]);
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    settings_print_explanation(out);
+    fclose(out);
+    assert_non_null(strstr(text, "  max_miners = 10000 connections (1 to 1000000)\n"));
+    free(text);
+}
+
+static void printed_settings_hide_passwords(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    write_file("{\"chain\":{\"nodes\":[\"http://user:hunter2@h:1/x@y\",\"http://h:2/a:b@c\"]},"
+               "\"redis\":{\"window\":\"tcp://:hunter2@h:1\"},"
+               "\"store\":{\"url\":\"mongodb://u:hunt@hunter2@h/?x=y\"}}");
+    assert_true(settings_load(&settings, path, NULL, NULL, &error));
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    settings_print(&settings, out);
+    fclose(out);
+    assert_null(strstr(text, "hunter2"));
+    assert_non_null(strstr(text, "http://user:***@h:1/x@y"));
+    assert_non_null(strstr(text, "http://h:2/a:b@c"));
+    assert_non_null(strstr(text, "tcp://:***@h:1"));
+    assert_non_null(strstr(text, "mongodb://u:***@h/?x=y"));
+    free(text);
+    settings_deinit(&settings);
+}
+
+static void the_secret_is_64_hex_digits_closed_to_others(void **state)
+{
+    (void)state;
+    struct settings settings;
+    struct error error;
+    uint8_t secret[32];
+    setenv("ADIT_SERVICE__SECRET_FILE", path, 1);
+    assert_true(settings_load(&settings, NULL, NULL, NULL, &error));
+    unsetenv("ADIT_SERVICE__SECRET_FILE");
+    unlink(path);
+    assert_false(settings_secret(&settings, secret, &error));
+    write_file("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
+    chmod(path, 0644);
+    assert_false(settings_secret(&settings, secret, &error));
+    assert_non_null(strstr(error.text, "chmod 600"));
+    chmod(path, 0600);
+    assert_true(settings_secret(&settings, secret, &error));
+    assert_int_equal(secret[31], 0xff);
+    write_file("0011");
+    assert_false(settings_secret(&settings, secret, &error));
+    assert_null(strstr(error.text, "0011 "));
+    settings_deinit(&settings);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_hold_where_nothing_is_said),
+        cmocka_unit_test(the_file_replaces_defaults_and_the_environment_replaces_the_file),
+        cmocka_unit_test(a_relative_data_folder_is_made_absolute),
+        cmocka_unit_test(percent_encoded_bytes_of_a_url_are_left_alone),
+        cmocka_unit_test(a_refusal_names_file_line_key_and_remedy),
+        cmocka_unit_test(a_wrong_variable_is_refused_by_its_name),
+        cmocka_unit_test(a_file_that_is_not_there_is_named),
+        cmocka_unit_test(a_data_folder_too_long_for_sockets_is_refused),
+        cmocka_unit_test(the_example_is_a_settings_file_that_changes_nothing),
+        cmocka_unit_test(printed_settings_hide_passwords),
+        cmocka_unit_test(the_secret_is_64_hex_digits_closed_to_others),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

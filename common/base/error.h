@@ -41,9 +41,13 @@ void error_fill_system(struct error *error, int errno_value, const char *format,
 /* Puts the new words and ": " before the sentence that is already there. */
 void error_fill_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
-#define error_set(...) (error_fill(__VA_ARGS__), false)
-#define error_system(...) (error_fill_system(__VA_ARGS__), false)
-#define error_prefix(...) (error_fill_prefix(__VA_ARGS__), false)
+#define error_set(...) (error_fill(__VA_ARGS__), error_filled())
+#define error_system(...) (error_fill_system(__VA_ARGS__), error_filled())
+#define error_prefix(...) (error_fill_prefix(__VA_ARGS__), error_filled())
+static inline bool error_filled(void)
+{
+    return false;
+}
 
 /* Aborts with file and line when an invariant of the program does not hold. Never off. */
 #define ASSERT(condition)                                                                          \

@@ -1,0 +1,108 @@
+/* The legs of each cause. */
+#include "core/ledger/ledger.h"
+
+bool ledger_build_found(struct money reward, struct money fee, struct money unallocated,
+                        const struct ledger_credit *credits, size_t count, struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        ledger_legs_add(legs, ledger_miner(credits[i].account), LEDGER_IMMATURE,
+                        (int64_t)credits[i].amount.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_IMMATURE, (int64_t)fee.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_NETWORK), LEDGER_IMMATURE, -(int64_t)reward.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_UNALLOCATED), LEDGER_IMMATURE,
+                    (int64_t)unallocated.units);
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_matured(const struct ledger_leg *found, size_t count, struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++) {
+        ledger_legs_add(legs, found[i].account, LEDGER_IMMATURE, -found[i].amount);
+        ledger_legs_add(legs, found[i].account, LEDGER_AVAILABLE, found[i].amount);
+    }
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_orphaned(const struct ledger_leg *found, size_t count, struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        ledger_legs_add(legs, found[i].account, LEDGER_IMMATURE, -found[i].amount);
+    return ledger_legs_close(legs);
+}
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+bool ledger_build_orphaned_late(const struct ledger_leg *found, size_t count,
+                                const int64_t *available, int64_t reserve, struct ledger_legs *legs)
+{
+    int64_t missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t taken = found[i].amount;
+        if (found[i].account.owner == LEDGER_MINER && taken > 0) {
+            taken = smaller(taken, available[i] > 0 ? available[i] : 0);
+            missing += found[i].amount - taken; /* ≤ the reward in all */
+        } else if (found[i].account.owner == LEDGER_RESERVE) {
+            reserve -= taken;
+        }
+        ledger_legs_add(legs, found[i].account, LEDGER_AVAILABLE, -taken);
+    }
+    int64_t borne = smaller(missing, reserve > 0 ? reserve : 0);
+    ledger_legs_add(legs, ledger_house(LEDGER_RESERVE), LEDGER_AVAILABLE, -borne);
+    ledger_legs_add(legs, ledger_house(LEDGER_LOSS), LEDGER_AVAILABLE, borne - missing);
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_returned(const struct ledger_leg *orphaned, size_t count,
+                           struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        ledger_legs_add(legs, orphaned[i].account, LEDGER_IMMATURE, -orphaned[i].amount);
+    return ledger_legs_close(legs);
+}
+
+static bool move_credits(const struct ledger_credit *credits, size_t count, enum ledger_kind from,
+                         enum ledger_kind to, struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++) {
+        int64_t amount = (int64_t)credits[i].amount.units;
+        ledger_legs_add(legs, ledger_miner(credits[i].account), from, -amount);
+        ledger_legs_add(legs, ledger_miner(credits[i].account), to, amount);
+    }
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_intent(const struct ledger_credit *credits, size_t count,
+                         struct ledger_legs *legs)
+{
+    return move_credits(credits, count, LEDGER_AVAILABLE, LEDGER_IN_FLIGHT, legs);
+}
+
+bool ledger_build_voided(const struct ledger_credit *credits, size_t count,
+                         struct ledger_legs *legs)
+{
+    return move_credits(credits, count, LEDGER_IN_FLIGHT, LEDGER_AVAILABLE, legs);
+}
+
+/* What the transaction cost is the pool's: its fee account goes down, the cost account shows it. */
+static void add_cost(struct ledger_legs *legs, int64_t cost)
+{
+    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_AVAILABLE, -cost);
+    ledger_legs_add(legs, ledger_house(LEDGER_COST), LEDGER_PAID, cost);
+}
+
+bool ledger_build_confirmed(const struct ledger_credit *credits, size_t count,
+                            struct money network_fee, struct ledger_legs *legs)
+{
+    add_cost(legs, (int64_t)network_fee.units);
+    return move_credits(credits, count, LEDGER_IN_FLIGHT, LEDGER_PAID, legs);
+}
+
+bool ledger_build_reopened(const struct ledger_credit *credits, size_t count,
+                           struct money network_fee, struct ledger_legs *legs)
+{
+    add_cost(legs, -(int64_t)network_fee.units);
+    return move_credits(credits, count, LEDGER_PAID, LEDGER_IN_FLIGHT, legs);
+}

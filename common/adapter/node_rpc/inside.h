@@ -1,0 +1,34 @@
+/* What the files of adapter/node_rpc share. Private to it. */
+#pragma once
+#include "adapter/node_rpc/amount.h"
+#include "adapter/node_rpc/rpc.h"
+
+struct node_rpc {
+    struct node port; /* first */
+    struct rpc *rpc;
+    const struct coin_profile *coin;
+};
+
+/* A call that changes nothing. */
+MUST_CHECK enum node_answer node_rpc_ask(struct node_rpc *node, const char *method,
+                                         const char *params, struct rpc_reply *reply_r,
+                                         struct error *error);
+/* An answer that cannot be made sense of: NODE_UNKNOWN, with the sentence in *error. */
+enum node_answer node_rpc_odd(struct node_rpc *node, const char *what, struct error *error);
+
+void node_rpc_show_hash(const uint8_t hash[32], char text_r[65]);
+MUST_CHECK bool node_rpc_read_hash(const json_t *value, uint8_t hash_r[32]);
+MUST_CHECK bool node_rpc_read_u32(const json_t *value, uint32_t *value_r);
+
+/* wallet.c: the port's calls about money. */
+enum node_answer node_rpc_wallet_balance(struct node *port, uint64_t *amount_r,
+                                         struct error *error);
+enum node_answer node_rpc_build_payment(struct node *port,
+                                        const struct node_payment_output *outputs, size_t count,
+                                        struct arena *arena, struct node_transaction *transaction_r,
+                                        struct error *error);
+enum node_answer node_rpc_broadcast(struct node *port, struct span raw, struct error *error);
+enum node_answer node_rpc_transaction(struct node *port, const uint8_t txid[32],
+                                      struct node_transaction_state *state_r, struct error *error);
+enum node_answer node_rpc_lock_input(struct node *port, const uint8_t txid[32], uint32_t output,
+                                     bool lock, struct error *error);

@@ -1,0 +1,76 @@
+/* One process under the supervisor: what to run, and its life.
+ *
+ *   waiting -> starting -> running -> stopping -> ended
+ *      ^          |           |
+ *      +----------+-----------+   (it died: started again after a delay that doubles)
+ *
+ * All on the loop's thread. */
+#pragma once
+#include "loop/loop.h"
+
+#include <sys/types.h>
+
+enum child_state { CHILD_WAITING, CHILD_STARTING, CHILD_RUNNING, CHILD_STOPPING, CHILD_ENDED };
+const char *child_state_name(enum child_state state);
+
+/* How one knows that it serves. */
+enum child_readiness {
+    CHILD_READY_NOTIFY,  /* it says READY=1 on NOTIFY_SOCKET */
+    CHILD_READY_CONNECT, /* its socket (unix path or host:port) takes connections */
+    CHILD_READY_STARTED, /* it runs */
+};
+
+enum {
+    CHILD_ARGUMENTS_MAX = 32,
+    CHILD_VARIABLES_MAX = 4,
+    CHILD_BACKOFF_FIRST_MS = 100,
+    CHILD_BACKOFF_LAST_MS = 10000
+};
+
+struct child {
+    char name[32];                        /* "share-validator" */
+    char instance[16];                    /* "1" */
+    char *arguments[CHILD_ARGUMENTS_MAX]; /* argv, owned; arguments[0] is the program's path */
+    size_t argument_count;
+    char *variables[CHILD_VARIABLES_MAX]; /* NAME=value added to its environment, owned */
+    size_t variable_count;
+    enum child_readiness readiness;
+    char connect_to[256];
+    char log_path[512];
+    char notify_path[128];
+    bool gentle; /* run at a lower priority: a miner of the demo */
+
+    enum child_state state;
+    pid_t pid;
+    unsigned restarts;
+    uint64_t started_ms;     /* loop time of the last start */
+    uint64_t start_again_ms; /* loop time, while waiting */
+    uint64_t backoff_ms;
+    int last_status;  /* of wait(2) */
+    char status[128]; /* what it said last by STATUS= */
+    int notify_fd;
+    struct loop_source notify_source;
+    struct loop *loop;
+};
+
+void child_init(struct child *child, const char *name, const char *instance);
+void child_argument(struct child *child, const char *text);
+void child_variable(struct child *child, const char *text);
+void child_deinit(struct child *child);
+
+/* Opens its NOTIFY_SOCKET in run_dir. */
+MUST_CHECK bool child_open(struct child *child, struct loop *loop, const char *run_dir,
+                           struct error *error);
+MUST_CHECK bool child_start(struct child *child, struct error *error);
+/* Called now and then while it is starting: sees whether its socket takes connections. */
+void child_probe(struct child *child);
+/* It ended with this wait(2) status: waits to be started again, or ends when it was to. */
+void child_ended(struct child *child, int status);
+void child_signal(struct child *child, int signal_number);
+
+/* "exit code 2" or "killed by signal 9". */
+void child_describe_end(int status, char *text_r, size_t bytes);
+/* The last line of its log that says what went wrong, or "". */
+void child_last_words(const struct child *child, char *text_r, size_t bytes);
+/* Moves a log that has grown past a bound aside. */
+void child_rotate_log(const struct child *child);

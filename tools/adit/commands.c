@@ -1,0 +1,196 @@
+/* The verbs that look at a pool, or need none. */
+#include "commands.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lock.h"
+#include "pool.h"
+#include "supervisor.h"
+#include "view.h"
+
+/* Folder and settings of a pool that may or may not run; false and one sentence. */
+static bool find_pool(const struct options *options, char *data_dir, size_t bytes,
+                      struct settings *settings, struct error *error)
+{
+    return plan_data_dir(options->data_dir, data_dir, bytes, error) &&
+           settings_load(settings, options->config, data_dir, "1", error);
+}
+
+static void print_components(const json_t *status)
+{
+    const char *name;
+    json_t *component;
+    json_object_foreach((json_t *)json_object_get(status, "component_health"), name, component)
+    {
+        const char *state = json_string_value(json_object_get(component, "status"));
+        const char *trouble = json_string_value(json_object_get(component, "last_error"));
+        const json_t *instances = json_object_get(component, "instances");
+        size_t count = json_is_array(instances) ? json_array_size(instances)
+                                                : (size_t)json_integer_value(instances);
+        printf("  %-16s %-10s %zu instance%s%s%s\n", name, state == NULL ? "?" : state, count,
+               count == 1 ? "" : "s", trouble == NULL || *trouble == '\0' ? "" : "  last error: ",
+               trouble == NULL ? "" : trouble);
+    }
+}
+
+static void print_status(const json_t *status, const json_t *statistics, const json_t *blocks)
+{
+    printf("pool %s: %" JSON_INTEGER_FORMAT " miners connected, %" JSON_INTEGER_FORMAT
+           " of %" JSON_INTEGER_FORMAT " shares valid, %.0f H/s, %.2f shares/s, "
+           "%" JSON_INTEGER_FORMAT " blocks found\n",
+           json_string_value(json_object_get(status, "status")),
+           json_integer_value(json_object_get(status, "connected_miners")),
+           json_integer_value(json_object_get(status, "valid_shares")),
+           json_integer_value(json_object_get(status, "total_shares")),
+           json_number_value(json_object_get(statistics, "total_hashrate")),
+           json_number_value(json_object_get(statistics, "shares_per_second")),
+           json_integer_value(json_object_get(statistics, "blocks_found")));
+    print_components(status);
+    size_t index;
+    json_t *block;
+    json_array_foreach(json_object_get(blocks, "blocks"), index, block)
+    {
+        if (index == 5)
+            break;
+        printf("  block %" JSON_INTEGER_FORMAT " %s %s\n",
+               json_integer_value(json_object_get(block, "height")),
+               json_string_value(json_object_get(block, "hash")),
+               json_string_value(json_object_get(block, "state")));
+    }
+}
+
+/* 0: running and healthy; 1: not running; 2: it runs, but something is wrong. */
+int command_status(const struct options *options)
+{
+    char data_dir[80];
+    struct settings settings;
+    struct error error;
+    if (!find_pool(options, data_dir, sizeof data_dir, &settings, &error)) {
+        fprintf(stderr, "adit: %s\n", error.text);
+        return 64;
+    }
+    struct pool *pool = pool_open(settings.scheduler_http_address);
+    json_t *status = pool == NULL ? NULL : pool_get(pool, "/api/v1/pool/status");
+    json_t *statistics = status == NULL ? NULL : pool_get(pool, "/api/v1/pool/statistics");
+    json_t *blocks = status == NULL ? NULL : pool_get(pool, "/api/v1/blocks");
+    const char *state = json_string_value(json_object_get(status, "status"));
+    bool supervised = lock_owner(data_dir) != 0;
+    int code = state == NULL ? (supervised ? 2 : 1) : strcmp(state, "running") == 0 ? 0 : 2;
+    if (options->json) {
+        json_t *all =
+            json_pack("{s:s, s:o, s:o, s:o}", "status",
+                      state != NULL ? state
+                      : supervised  ? "error"
+                                    : "stopped",
+                      "pool", status == NULL ? json_null() : json_incref(status), "statistics",
+                      statistics == NULL ? json_null() : json_incref(statistics), "blocks",
+                      blocks == NULL ? json_null() : json_incref(blocks));
+        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        printf("\n");
+        json_decref(all);
+    } else if (status != NULL) {
+        print_status(status, statistics, blocks);
+    } else if (supervised) {
+        printf("a pool runs on %s, but http://%s does not answer: see ./adit logs "
+               "inode-scheduler\n",
+               data_dir, settings.scheduler_http_address);
+    } else {
+        printf("no pool runs on %s\n", data_dir);
+    }
+    json_decref(status);
+    json_decref(statistics);
+    json_decref(blocks);
+    if (pool != NULL)
+        pool_close(pool);
+    settings_deinit(&settings);
+    return code;
+}
+
+int command_top(const struct options *options)
+{
+    static struct plan plan;
+    struct error error;
+    if (!find_pool(options, plan.data_dir, sizeof plan.data_dir, &plan.settings, &error)) {
+        fprintf(stderr, "adit: %s\n", error.text);
+        return 64;
+    }
+    struct loop *loop = loop_create(&error);
+    struct view *view = loop == NULL ? NULL : view_create(loop, &plan);
+    if (view == NULL) {
+        fprintf(stderr, "adit: the view cannot be opened\n");
+        return 1;
+    }
+    loop_run(loop); /* until Ctrl-C */
+    return 0;
+}
+
+/* Without a name: what there is. With one: its log from the last lines on, as it grows. */
+int command_logs(const struct options *options)
+{
+    char data_dir[80], path[400];
+    struct error error;
+    if (!plan_data_dir(options->data_dir, data_dir, sizeof data_dir, &error)) {
+        fprintf(stderr, "adit: %s\n", error.text);
+        return 64;
+    }
+    const char *name = options->rest_count > 0 ? options->rest[0] : "";
+    snprintf(path, sizeof path, "%s/log/%s.log", data_dir, name);
+    if (name[0] == '\0' || strchr(name, '/') != NULL || access(path, R_OK) != 0) {
+        fprintf(stderr, "adit: adit logs SERVICE, one of these in %s/log:\n", data_dir);
+        snprintf(path, sizeof path, "%s/log", data_dir);
+        execlp("ls", "ls", path, (char *)NULL);
+        return 64;
+    }
+    execlp("tail", "tail", "-n", "200", "-F", path, (char *)NULL);
+    perror("adit: tail");
+    return 1;
+}
+
+int command_config(const struct options *options)
+{
+    const char *what = options->rest_count > 0 ? options->rest[0] : "";
+    if (strcmp(what, "example") == 0) {
+        settings_print_example(stdout);
+        return 0;
+    }
+    if (strcmp(what, "explain") == 0) {
+        settings_print_explanation(stdout);
+        return 0;
+    }
+    if (strcmp(what, "check") != 0) {
+        fprintf(stderr, "adit: adit config check [FILE] | example | explain\n");
+        return 64;
+    }
+    struct settings settings;
+    struct error error;
+    const char *file = options->rest_count > 1 ? options->rest[1] : options->config;
+    if (!settings_load(&settings, file, options->data_dir, "1", &error)) {
+        fprintf(stderr, "adit: %s\n", error.text);
+        return 64;
+    }
+    printf("adit: the settings are good\n");
+    settings_deinit(&settings);
+    return 0;
+}
+
+/* The miner has its own options, so it gets the command line as it is. */
+int command_miner(const struct options *options)
+{
+    char path[300], *arguments[64] = {path};
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 16);
+    if (length <= 0) {
+        perror("adit: /proc/self/exe");
+        return 1;
+    }
+    path[length] = '\0';
+    strcpy(strrchr(path, '/') + 1, "adit-miner");
+    for (int i = 0; i < options->rest_count && i < 62; i++)
+        arguments[i + 1] = options->rest[i];
+    execv(path, arguments);
+    perror("adit: adit-miner");
+    return 1;
+}

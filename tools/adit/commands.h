@@ -1,0 +1,11 @@
+/* The verbs of `adit`; each returns the exit code of the process. */
+#pragma once
+#include "options.h"
+
+int command_up(const struct options *options);
+int command_down(const struct options *options);
+int command_status(const struct options *options);
+int command_top(const struct options *options);
+int command_logs(const struct options *options);
+int command_config(const struct options *options);
+int command_miner(const struct options *options);

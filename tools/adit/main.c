@@ -1,0 +1,49 @@
+/* adit: the operator's command. It starts and stops a pool on this machine and shows what it does;
+ * it holds nothing the pool needs, so its death costs no more than a restart. `./adit` installs and
+ * builds first; this is what it then runs. */
+#include "commands.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *verb;
+    int (*run)(const struct options *options);
+    const char *help;
+} verbs[] = {
+    {"up", command_up, "[--demo] [--detach] [--config FILE] [--data DIR]  run the pool"},
+    {"down", command_down, "[--data DIR]                                       stop it"},
+    {"status", command_status, "[--json] [--data DIR]                              how it is"},
+    {"top", command_top, "[--data DIR]                                       watch it"},
+    {"logs", command_logs, "[--data DIR] SERVICE                               follow a log"},
+    {"config", command_config, "check [FILE] | example | explain                   settings"},
+    {"miner", command_miner, "OPTIONS                                            a CPU miner"},
+};
+
+static int usage(FILE *out)
+{
+    fprintf(out, "adit, a mining pool\n");
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        fprintf(out, "  adit %-7s %s\n", verbs[i].verb, verbs[i].help);
+    return out == stdout ? 0 : 64;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.verb = argc > 1 ? argv[1] : "help", .data_dir = "data"};
+    struct error error;
+    if (strcmp(options.verb, "miner") == 0) {
+        options.rest = argv + 2;
+        options.rest_count = argc - 2;
+        return command_miner(&options);
+    }
+    if (!options_parse(argc, argv, &options, &error)) {
+        fprintf(stderr, "adit: %s\n", error.text);
+        return 64;
+    }
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(options.verb, verbs[i].verb) == 0)
+            return verbs[i].run(&options);
+    return usage(strcmp(options.verb, "help") == 0 ? stdout : stderr);
+}

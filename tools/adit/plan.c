@@ -1,0 +1,280 @@
+#include "plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "core/coin/coin.h"
+#include "ports.h"
+
+enum { DATA_DIR_BYTES_MAX = 70 }; /* so that run/… fits a unix socket's 108 bytes */
+
+bool plan_data_dir(const char *given, char *path_r, size_t bytes, struct error *error)
+{
+    char absolute[PATH_MAX];
+    if (given[0] == '/') {
+        snprintf(absolute, sizeof absolute, "%s", given);
+    } else {
+        char here[PATH_MAX / 2];
+        if (getcwd(here, sizeof here) == NULL)
+            return error_system(error, errno, "the current folder");
+        snprintf(absolute, sizeof absolute, "%s/%s", here, given);
+    }
+    if (strlen(absolute) > DATA_DIR_BYTES_MAX || strlen(absolute) >= bytes)
+        return error_set(error, ERROR_INVALID,
+                         "the data folder's path is longer than %d bytes, too long for the unix "
+                         "sockets in it: use --data with a shorter one (%s)",
+                         DATA_DIR_BYTES_MAX, absolute);
+    snprintf(path_r, bytes, "%.*s", (int)bytes - 1, absolute);
+    return true;
+}
+
+static bool make_folder(const char *parent, const char *name, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s%s%s", parent, name[0] == '\0' ? "" : "/", name);
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return error_system(error, errno, "cannot make the folder %s", path);
+    return true;
+}
+
+/* The deployment's secret is made once and never changed: account ids are keyed by it. */
+static bool make_secret(const char *data_dir, struct error *error)
+{
+    char path[PATH_MAX], text[65];
+    snprintf(path, sizeof path, "%s/secret", data_dir);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? true : error_system(error, errno, "%s", path);
+    uint8_t secret[32];
+    if (getrandom(secret, sizeof secret, 0) != sizeof secret) {
+        close(fd);
+        return error_system(error, errno, "no random bytes for %s", path);
+    }
+    hex_encode(span_of(secret, sizeof secret), text);
+    text[64] = '\n';
+    bool written = write(fd, text, sizeof text) == sizeof text && fsync(fd) == 0;
+    close(fd);
+    if (!written) {
+        unlink(path);
+        return error_set(error, ERROR_SYSTEM, "cannot write %s", path);
+    }
+    return true;
+}
+
+static bool write_redis_conf(const struct plan *plan, struct error *error)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/run/redis.conf", plan->data_dir);
+    FILE *file = fopen(path, "w");
+    if (file == NULL)
+        return error_system(error, errno, "%s", path);
+    fprintf(file,
+            "# Written at every start. The share window must be durable before it is answered.\n"
+            "port 0\nunixsocket %s/run/redis.sock\nunixsocketperm 700\ndir %s/redis\n"
+            "appendonly yes\nappendfsync always\nno-appendfsync-on-rewrite no\n"
+            "maxmemory-policy noeviction\nsave \"\"\ndaemonize no\nlogfile \"\"\n"
+            "always-show-logo no\n",
+            plan->data_dir, plan->data_dir);
+    if (fclose(file) != 0)
+        return error_system(error, errno, "%s", path);
+    return true;
+}
+
+static struct child *add(struct plan *plan, const char *name, const char *instance,
+                         const char *program)
+{
+    ASSERT(plan->count < PLAN_CHILDREN_MAX);
+    struct child *child = &plan->children[plan->count++];
+    child_init(child, name, instance);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", plan->bin_dir, program);
+    child_argument(child, path);
+    snprintf(child->log_path, sizeof child->log_path, "%s/log/%s%s%s.log", plan->data_dir, name,
+             strcmp(instance, "1") == 0 ? "" : "-", strcmp(instance, "1") == 0 ? "" : instance);
+    return child;
+}
+
+static void add_service(struct plan *plan, const struct options *options, const char *name,
+                        const char *instance)
+{
+    struct child *child = add(plan, name, instance, name);
+    child->readiness = CHILD_READY_NOTIFY;
+    child_argument(child, "--data");
+    child_argument(child, plan->data_dir);
+    child_argument(child, "--instance");
+    child_argument(child, instance);
+    if (options->config != NULL) {
+        char config[PATH_MAX];
+        child_argument(child, "--config");
+        child_argument(child, realpath(options->config, config) != NULL ? config : options->config);
+    }
+}
+
+static void add_redis(struct plan *plan)
+{
+    char conf[PATH_MAX];
+    struct child *child = add(plan, "redis", "1", "redis-server");
+    snprintf(conf, sizeof conf, "%s/run/redis.conf", plan->data_dir);
+    child_argument(child, conf);
+    child->readiness = CHILD_READY_CONNECT;
+    snprintf(child->connect_to, sizeof child->connect_to, "%s/run/redis.sock", plan->data_dir);
+}
+
+static bool add_devnode(struct plan *plan, struct error *error)
+{
+    char host[200], port[16], listen[256], folder[PATH_MAX];
+    if (!port_split(plan->settings.chain_nodes.items[0], host, sizeof host, port, sizeof port,
+                    error))
+        return error_prefix(error, "chain.nodes");
+    snprintf(listen, sizeof listen, "%s:%s", host, port);
+    if (!port_check(listen, "chain.nodes", error))
+        return false;
+    snprintf(folder, sizeof folder, "%s/devnode", plan->data_dir);
+    struct child *child = add(plan, "devnode", "1", "devnode");
+    const char *const arguments[] = {
+        "--listen", listen,        "--data",
+        folder,     "--algorithm", plan->settings.chain_profile + strlen("devnet-")};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
+        child_argument(child, arguments[i]);
+    child->readiness = CHILD_READY_CONNECT;
+    snprintf(child->connect_to, sizeof child->connect_to, "%s", listen);
+    return true;
+}
+
+/* Two addresses nobody holds the key of: the demo's miners work for the show. */
+static bool name_miner(struct plan *plan, size_t index, const struct coin_profile *coin,
+                       struct error *error)
+{
+    uint8_t script[22] = {0x00, 0x14}; /* version 0, a key hash of 20 bytes (BIP 141) */
+    for (size_t i = 2; i < sizeof script; i++)
+        script[i] = (uint8_t)(0xad + 17 * index + i);
+    if (!address_format(coin, span_of(script, sizeof script), plan->miners[index]))
+        return error_set(error, ERROR_INVALID, "the profile %s has no address for the demo",
+                         plan->settings.chain_profile);
+    return true;
+}
+
+static bool add_miners(struct plan *plan, struct error *error)
+{
+    const struct coin_profile *coin = coin_profile_find(span_text(plan->settings.chain_profile));
+    char host[200], port[16], url[300];
+    if (coin == NULL)
+        return error_set(error, ERROR_INVALID, "chain.profile \"%s\" is not known",
+                         plan->settings.chain_profile);
+    if (!port_split(plan->settings.stratum_address, host, sizeof host, port, sizeof port, error))
+        return error_prefix(error, "stratum.address");
+    snprintf(url, sizeof url, "stratum+tcp://127.0.0.1:%s", port);
+    for (size_t i = 0; i < PLAN_MINERS; i++) {
+        char instance[8], user[160];
+        if (!name_miner(plan, i, coin, error))
+            return false;
+        snprintf(instance, sizeof instance, "%zu", i + 1);
+        snprintf(user, sizeof user, "%s.cpu%zu", plan->miners[i], i + 1);
+        struct child *child = add(plan, "miner", instance, "adit-miner");
+        const char *const arguments[] = {
+            "--url",     url, "--user",           user,
+            "--pass",    "x", "--algorithm",      pow_algorithm_name(coin->algorithm),
+            "--threads", "1", "--hashrate-limit", i == 0 ? "40000" : "20000"};
+        for (size_t j = 0; j < sizeof arguments / sizeof *arguments; j++)
+            child_argument(child, arguments[j]);
+        child->readiness = CHILD_READY_STARTED;
+        child->gentle = true;
+    }
+    return true;
+}
+
+/* Every entry of stratum.validators that lies in our run folder is a validator to start here. */
+static void add_validators(struct plan *plan, const struct options *options)
+{
+    char prefix[300];
+    snprintf(prefix, sizeof prefix, "ipc://%s/run/validator-", plan->data_dir);
+    for (size_t i = 0; i < plan->settings.stratum_validators.count; i++) {
+        const char *url = plan->settings.stratum_validators.items[i];
+        if (strncmp(url, prefix, strlen(prefix)) != 0)
+            continue;
+        char instance[16];
+        snprintf(instance, sizeof instance, "%.*s", (int)strcspn(url + strlen(prefix), "."),
+                 url + strlen(prefix));
+        add_service(plan, options, "share-validator", instance);
+        if (strcmp(instance, "1") != 0)
+            child_variable(&plan->children[plan->count - 1],
+                           "ADIT_VALIDATOR__ADMIN_ADDRESS=127.0.0.1:0");
+    }
+}
+
+static bool check_ports(const struct plan *plan, struct error *error)
+{
+    const struct settings *settings = &plan->settings;
+    return port_check(settings->stratum_address, "stratum.address", error) &&
+           port_check(settings->scheduler_http_address, "scheduler.http_address", error) &&
+           port_check(settings->auth_http_address, "auth.http_address", error) &&
+           port_check(settings->stratum_admin_address, "stratum.admin_address", error) &&
+           port_check(settings->validator_admin_address, "validator.admin_address", error) &&
+           port_check(settings->scheduler_admin_address, "scheduler.admin_address", error) &&
+           port_check(settings->auth_admin_address, "auth.admin_address", error) &&
+           port_check(settings->payout_admin_address, "payout.admin_address", error);
+}
+
+static bool is_local(const char *url)
+{
+    char host[200], port[16];
+    return port_split(url, host, sizeof host, port, sizeof port, NULL) &&
+           (strcmp(host, "127.0.0.1") == 0 || strcmp(host, "localhost") == 0);
+}
+
+bool plan_make(struct plan *plan, const struct options *options, struct error *error)
+{
+    *plan = (struct plan){.demo = options->demo};
+    ssize_t length = readlink("/proc/self/exe", plan->bin_dir, sizeof plan->bin_dir - 1);
+    if (length <= 0)
+        return error_system(error, errno, "/proc/self/exe");
+    *strrchr(plan->bin_dir, '/') = '\0';
+    if (!plan_data_dir(options->data_dir, plan->data_dir, sizeof plan->data_dir, error) ||
+        !make_folder(plan->data_dir, "", error) || !make_folder(plan->data_dir, "run", error) ||
+        !make_folder(plan->data_dir, "log", error) || !make_secret(plan->data_dir, error) ||
+        !settings_load(&plan->settings, options->config, plan->data_dir, "1", error))
+        return false;
+
+    snprintf(plan->run_dir, sizeof plan->run_dir, "%.70s/run", plan->data_dir);
+    char socket[300];
+    snprintf(socket, sizeof socket, "unix:%s/run/redis.sock", plan->data_dir);
+    plan->private_redis = strcmp(plan->settings.redis_window, socket) == 0;
+    plan->devnode = strncmp(plan->settings.chain_profile, "devnet-", 7) == 0 &&
+                    plan->settings.chain_nodes.count == 1 &&
+                    is_local(plan->settings.chain_nodes.items[0]);
+    if (!check_ports(plan, error))
+        return false;
+    if (plan->private_redis) {
+        if (!make_folder(plan->data_dir, "redis", error) || !write_redis_conf(plan, error))
+            return false;
+        add_redis(plan);
+    }
+    if (plan->devnode &&
+        (!make_folder(plan->data_dir, "devnode", error) || !add_devnode(plan, error)))
+        return false;
+    if (!plan->devnode && plan->settings.chain_address[0] == '\0')
+        return error_set(
+            error, ERROR_INVALID,
+            "chain.address is empty: set it to an address of the pool's wallet "
+            "(bitcoin-cli getnewaddress), in the settings file or ADIT_CHAIN__ADDRESS");
+    add_service(plan, options, "inode-scheduler", "1");
+    add_service(plan, options, "auth", "1");
+    add_validators(plan, options);
+    add_service(plan, options, "payout", "1");
+    add_service(plan, options, "stratum-gateway", "1");
+    return !plan->demo || add_miners(plan, error);
+}
+
+void plan_deinit(struct plan *plan)
+{
+    for (size_t i = 0; i < plan->count; i++)
+        child_deinit(&plan->children[i]);
+    settings_deinit(&plan->settings);
+}

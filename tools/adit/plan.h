@@ -1,0 +1,32 @@
+/* Which processes the settings call for, in order of need: a private redis-server and a devnode
+ * where the settings point into the data folder and at a devnet on this machine, the five
+ * services, and the miners of the demo. */
+#pragma once
+#include "child.h"
+#include "core/address/address.h"
+#include "options.h"
+#include "service/settings.h"
+
+enum { PLAN_CHILDREN_MAX = 32, PLAN_MINERS = 2 };
+
+struct plan {
+    struct settings settings;
+    char data_dir[80]; /* absolute */
+    char run_dir[80];  /* data_dir/run: sockets and pids */
+    char bin_dir[256]; /* where our programs are */
+    bool private_redis;
+    bool devnode;
+    bool demo;
+    char miners[PLAN_MINERS][ADDRESS_TEXT_BYTES]; /* the demo's addresses */
+    struct child children[PLAN_CHILDREN_MAX];
+    size_t count;
+};
+
+/* Makes the data folder and what belongs in it (secret, redis.conf), loads the settings, checks
+ * that the ports are free, and lists the processes. False with one sentence. Ended by
+ * plan_deinit, also after a failure. */
+MUST_CHECK bool plan_make(struct plan *plan, const struct options *options, struct error *error);
+void plan_deinit(struct plan *plan);
+
+/* The data folder as an absolute path, without making it. */
+MUST_CHECK bool plan_data_dir(const char *given, char *path_r, size_t bytes, struct error *error);

@@ -20,9 +20,9 @@ enum store_type {
 };
 
 struct store_field {
-    const char *name; /* a C identifier */
+    const char *name; /* a C identifier other than id, version, v and w */
     enum store_type type;
-    bool indexed; /* may be used in store_find */
+    bool indexed; /* may be used in store_find; INT and TEXT only (texts are ordered by bytes) */
 };
 
 enum { STORE_FIELDS_MAX = 24, STORE_ID_BYTES_MAX = 160 };
@@ -42,7 +42,7 @@ struct store_value {
 };
 
 struct store_record {
-    const char *id;   /* 1 to STORE_ID_BYTES_MAX printable characters, NUL-terminated */
+    const char *id;   /* 1 to STORE_ID_BYTES_MAX bytes of printable UTF-8, NUL-terminated */
     uint64_t version; /* 1 after the insert, one more after each replace */
     struct store_value values[STORE_FIELDS_MAX]; /* in the schema's order */
 };
@@ -115,8 +115,9 @@ MUST_CHECK static inline bool store_declare(struct store *store,
 }
 
 /* Carries out the writes, each atomic by itself and in no promised order (an adapter may join
- * them); fills each outcome. Returns STORE_DONE when every single one is DONE or EXISTS, else the
- * worst of them (FAILED over UNKNOWN over CONFLICT), with *error filled for FAILED and UNKNOWN. */
+ * them), so a call touches each record once at the most; fills each outcome. Returns STORE_DONE
+ * when every single one is DONE or EXISTS, else the worst of them (FAILED over UNKNOWN over
+ * CONFLICT), with *error filled for FAILED and UNKNOWN. */
 MUST_CHECK static inline enum store_outcome store_apply(struct store *store,
                                                         struct store_write *writes, size_t count,
                                                         struct error *error)
@@ -124,8 +125,9 @@ MUST_CHECK static inline enum store_outcome store_apply(struct store *store,
     return store->ops->apply(store, writes, count, error);
 }
 
-/* STORE_DONE with the record in the arena, STORE_MISSING, or STORE_FAILED with *error (also when
- * the arena is too small). Reads see every write that returned DONE anywhere. */
+/* STORE_DONE with the record in the arena (texts and bytes with a NUL behind them), STORE_MISSING,
+ * or STORE_FAILED with *error (also when the arena is too small). Reads see every write that
+ * returned DONE anywhere. */
 MUST_CHECK static inline enum store_outcome
 store_get(struct store *store, const struct store_collection *collection, const char *id,
           struct arena *arena, struct store_record *record_r, struct error *error)

@@ -21,14 +21,15 @@ enum { LOG_BYTES_MAX = 64 * 1024 * 1024, SETTLED_MS = 30000 };
 
 const char *child_state_name(enum child_state state)
 {
-    static const char *const names[] = {"waiting", "starting", "running", "stopping", "ended"};
+    static const char *const names[] = { "waiting", "starting", "running", "stopping", "ended" };
     return names[state];
 }
 
 void child_init(struct child *child, const char *name, const char *instance)
 {
-    *child = (struct child){
-        .state = CHILD_WAITING, .backoff_ms = CHILD_BACKOFF_FIRST_MS, .notify_fd = -1};
+    *child = (struct child){ .state = CHILD_WAITING,
+                             .backoff_ms = CHILD_BACKOFF_FIRST_MS,
+                             .notify_fd = -1 };
     snprintf(child->name, sizeof child->name, "%s", name);
     snprintf(child->instance, sizeof child->instance, "%s", instance);
 }
@@ -88,7 +89,7 @@ bool child_open(struct child *child, struct loop *loop, const char *run_dir, str
     child->loop = loop;
     if (child->readiness != CHILD_READY_NOTIFY)
         return true;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
     int length = snprintf(child->notify_path, sizeof child->notify_path, "%s/notify-%s-%s", run_dir,
                           child->name, child->instance);
     if (length < 0 || (size_t)length >= sizeof address.sun_path)
@@ -103,7 +104,7 @@ bool child_open(struct child *child, struct loop *loop, const char *run_dir, str
         bind(child->notify_fd, (struct sockaddr *)&address, sizeof address) != 0)
         return error_system(error, errno, "%s", child->notify_path);
     child->notify_source =
-        (struct loop_source){.fd = child->notify_fd, .on_ready = on_notify, .context = child};
+        (struct loop_source){ .fd = child->notify_fd, .on_ready = on_notify, .context = child };
     return loop_add(loop, &child->notify_source, EPOLLIN, error);
 }
 
@@ -156,7 +157,7 @@ bool child_start(struct child *child, struct error *error)
 static bool connects(const char *where)
 {
     if (where[0] == '/') {
-        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
         if (strlen(where) >= sizeof address.sun_path)
             return false;
         memcpy(address.sun_path, where, strlen(where) + 1);
@@ -168,7 +169,7 @@ static bool connects(const char *where)
     }
     char host[256], port[16];
     struct addrinfo *found;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
     if (!port_split(where, host, sizeof host, port, sizeof port, NULL) ||
         getaddrinfo(host, port, &hints, &found) != 0)
         return false;

@@ -180,7 +180,7 @@ int command_config(const struct options *options)
 /* The miner has its own options, so it gets the command line as it is. */
 int command_miner(const struct options *options)
 {
-    char path[300], *arguments[64] = {path};
+    char path[300], *arguments[64] = { path };
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 16);
     if (length <= 0) {
         perror("adit: /proc/self/exe");

@@ -12,13 +12,13 @@ static const struct {
     int (*run)(const struct options *options);
     const char *help;
 } verbs[] = {
-    {"up", command_up, "[--demo] [--detach] [--config FILE] [--data DIR]  run the pool"},
-    {"down", command_down, "[--data DIR]                                       stop it"},
-    {"status", command_status, "[--json] [--data DIR]                              how it is"},
-    {"top", command_top, "[--data DIR]                                       watch it"},
-    {"logs", command_logs, "[--data DIR] SERVICE                               follow a log"},
-    {"config", command_config, "check [FILE] | example | explain                   settings"},
-    {"miner", command_miner, "OPTIONS                                            a CPU miner"},
+    { "up", command_up, "[--demo] [--detach] [--config FILE] [--data DIR]  run the pool" },
+    { "down", command_down, "[--data DIR]                                       stop it" },
+    { "status", command_status, "[--json] [--data DIR]                              how it is" },
+    { "top", command_top, "[--data DIR]                                       watch it" },
+    { "logs", command_logs, "[--data DIR] SERVICE                               follow a log" },
+    { "config", command_config, "check [FILE] | example | explain                   settings" },
+    { "miner", command_miner, "OPTIONS                                            a CPU miner" },
 };
 
 static int usage(FILE *out)
@@ -31,7 +31,7 @@ static int usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.verb = argc > 1 ? argv[1] : "help", .data_dir = "data"};
+    struct options options = { .verb = argc > 1 ? argv[1] : "help", .data_dir = "data" };
     struct error error;
     if (strcmp(options.verb, "miner") == 0) {
         options.rest = argv + 2;

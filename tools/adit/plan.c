@@ -138,9 +138,16 @@ static bool add_devnode(struct plan *plan, struct error *error)
         return false;
     snprintf(folder, sizeof folder, "%s/devnode", plan->data_dir);
     struct child *child = add(plan, "devnode", "1", "devnode");
-    const char *const arguments[] = {
-        "--listen", listen,        "--data",
-        folder,     "--algorithm", plan->settings.chain_profile + strlen("devnet-")};
+    char spacing[24];
+    snprintf(spacing, sizeof spacing, "%lld", (long long)plan->settings.devnode_block_interval_s);
+    const char *const arguments[] = { "--listen",
+                                      listen,
+                                      "--data",
+                                      folder,
+                                      "--algorithm",
+                                      plan->settings.chain_profile + strlen("devnet-"),
+                                      "--block-interval-s",
+                                      spacing };
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
         child_argument(child, arguments[i]);
     child->readiness = CHILD_READY_CONNECT;
@@ -152,7 +159,7 @@ static bool add_devnode(struct plan *plan, struct error *error)
 static bool name_miner(struct plan *plan, size_t index, const struct coin_profile *coin,
                        struct error *error)
 {
-    uint8_t script[22] = {0x00, 0x14}; /* version 0, a key hash of 20 bytes (BIP 141) */
+    uint8_t script[22] = { 0x00, 0x14 }; /* version 0, a key hash of 20 bytes (BIP 141) */
     for (size_t i = 2; i < sizeof script; i++)
         script[i] = (uint8_t)(0xad + 17 * index + i);
     if (!address_format(coin, span_of(script, sizeof script), plan->miners[index]))
@@ -178,10 +185,13 @@ static bool add_miners(struct plan *plan, struct error *error)
         snprintf(instance, sizeof instance, "%zu", i + 1);
         snprintf(user, sizeof user, "%s.cpu%zu", plan->miners[i], i + 1);
         struct child *child = add(plan, "miner", instance, "adit-miner");
+        char hashrate[24];
+        snprintf(hashrate, sizeof hashrate, "%lld", (long long)plan->settings.demo_hashrate >> i);
         const char *const arguments[] = {
             "--url",     url, "--user",           user,
             "--pass",    "x", "--algorithm",      pow_algorithm_name(coin->algorithm),
-            "--threads", "1", "--hashrate-limit", i == 0 ? "40000" : "20000"};
+            "--threads", "1", "--hashrate-limit", hashrate
+        };
         for (size_t j = 0; j < sizeof arguments / sizeof *arguments; j++)
             child_argument(child, arguments[j]);
         child->readiness = CHILD_READY_STARTED;
@@ -231,7 +241,7 @@ static bool is_local(const char *url)
 
 bool plan_make(struct plan *plan, const struct options *options, struct error *error)
 {
-    *plan = (struct plan){.demo = options->demo};
+    *plan = (struct plan){ .demo = options->demo };
     ssize_t length = readlink("/proc/self/exe", plan->bin_dir, sizeof plan->bin_dir - 1);
     if (length <= 0)
         return error_system(error, errno, "/proc/self/exe");

@@ -56,7 +56,7 @@ void pool_close(struct pool *pool)
 
 static json_t *perform(CURL *curl, long *code_r)
 {
-    struct answer answer = {NULL, 0};
+    struct answer answer = { NULL, 0 };
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

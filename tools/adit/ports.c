@@ -120,8 +120,8 @@ bool port_check(const char *address, const char *setting, struct error *error)
     char host[256], port[16];
     if (!port_split(address, host, sizeof host, port, sizeof port, error))
         return error_prefix(error, "%s", setting);
-    const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
-                                   .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV,
+                                    .ai_socktype = SOCK_STREAM };
     struct addrinfo *found;
     int code = getaddrinfo(host, port, &hints, &found);
     if (code != 0)
@@ -132,7 +132,7 @@ bool port_check(const char *address, const char *setting, struct error *error)
     if (fd < 0) {
         trouble = errno;
     } else {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
         if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0)
             trouble = errno;
         close(fd);

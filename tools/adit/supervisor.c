@@ -283,14 +283,14 @@ static bool open_loop(struct supervisor *self, struct error *error)
     self->loop = loop_create(error);
     if (self->loop == NULL)
         return false;
-    self->signals = (struct loop_source){.fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC),
-                                         .on_ready = on_signal,
-                                         .context = self};
+    self->signals = (struct loop_source){ .fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC),
+                                          .on_ready = on_signal,
+                                          .context = self };
     if (self->signals.fd < 0)
         return error_system(error, errno, "signalfd");
     if (!loop_add(self->loop, &self->signals, EPOLLIN, error))
         return false;
-    self->tick = (struct loop_timer){.on_due = on_tick, .context = self};
+    self->tick = (struct loop_timer){ .on_due = on_tick, .context = self };
     loop_timer_start(self->loop, &self->tick, TICK_MS, TICK_MS);
     return true;
 }
@@ -298,7 +298,8 @@ static bool open_loop(struct supervisor *self, struct error *error)
 int supervise(struct plan *plan, bool watch, void (*announce)(void *context), void *context)
 {
     struct supervisor self = {
-        .plan = plan, .watch = watch, .announce = announce, .announce_context = context};
+        .plan = plan, .watch = watch, .announce = announce, .announce_context = context
+    };
     struct error error;
     if (!open_loop(&self, &error)) {
         fprintf(stderr, "adit: %s\n", error.text);

@@ -70,7 +70,7 @@ int command_up(const struct options *options)
 {
     static struct plan plan;
     struct error error;
-    int pipe_fds[2] = {-1, -1};
+    int pipe_fds[2] = { -1, -1 };
     if (!plan_make(&plan, options, &error)) {
         fprintf(stderr, "adit: %s\n", error.text);
         plan_deinit(&plan);
@@ -102,7 +102,7 @@ int command_up(const struct options *options)
         dup2(null_fd, STDIN_FILENO);
     }
     lock_write(lock, getpid());
-    struct announcement announcement = {.plan = &plan, .ready_fd = pipe_fds[1]};
+    struct announcement announcement = { .plan = &plan, .ready_fd = pipe_fds[1] };
     int code = supervise(&plan, !options->detach, announce, &announcement);
     close(lock);
     return code;
@@ -130,7 +130,7 @@ int command_down(const struct options *options)
             printf("adit: stopped\n");
             return 0;
         }
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
     }
     fprintf(stderr, "adit: pid %d has not stopped within a minute: see %s/log/adit.log\n", (int)pid,
             data_dir);

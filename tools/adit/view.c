@@ -90,7 +90,7 @@ static void take_picture(struct worker_job *job)
 {
     struct view *view = (struct view *)((char *)job - offsetof(struct view, job));
     struct picture *picture = &view->fresh;
-    *picture = (struct picture){0};
+    *picture = (struct picture){ 0 };
     json_t *status = pool_get(view->pool, "/api/v1/pool/status");
     json_t *statistics = status == NULL ? NULL : pool_get(view->pool, "/api/v1/pool/statistics");
     if (status != NULL) {
@@ -262,9 +262,9 @@ struct view *view_create(struct loop *loop, const struct plan *plan)
     struct error error;
     if (view == NULL)
         return NULL;
-    *view = (struct view){.loop = loop, .plan = plan, .terminal = isatty(STDOUT_FILENO) == 1};
-    view->job = (struct worker_job){.work = take_picture, .done = picture_taken};
-    view->timer = (struct loop_timer){.on_due = on_due, .context = view};
+    *view = (struct view){ .loop = loop, .plan = plan, .terminal = isatty(STDOUT_FILENO) == 1 };
+    view->job = (struct worker_job){ .work = take_picture, .done = picture_taken };
+    view->timer = (struct loop_timer){ .on_due = on_due, .context = view };
     view->pool = pool_open(plan->settings.scheduler_http_address);
     view->worker = view->pool == NULL ? NULL : worker_create(loop, "view", 1, 2, &error);
     if (view->worker == NULL) {

@@ -1,0 +1,107 @@
+#include "record/leader/leader.h"
+
+#include <stdio.h>
+
+enum { FIELD_EPOCH, FIELD_INSTANCE, FIELD_BOOT_ID, FIELD_TAKEN_MS, FIELD_COUNT };
+
+static const struct store_field fields[FIELD_COUNT] = {
+    [FIELD_EPOCH] = { "epoch", STORE_INT, false },
+    [FIELD_INSTANCE] = { "instance", STORE_TEXT, false },
+    [FIELD_BOOT_ID] = { "boot_id", STORE_INT, false },
+    [FIELD_TAKEN_MS] = { "taken_ms", STORE_INT, false },
+};
+const struct store_collection leader_collection = { "leaders", fields, FIELD_COUNT };
+
+enum { ATTEMPTS_MAX = 8, READ_BYTES = 4096 };
+
+static enum store_outcome read(struct store *store, const char *role, struct leader *leader_r,
+                               uint64_t *version_r, struct error *error)
+{
+    _Alignas(max_align_t) uint8_t memory[READ_BYTES];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct store_record record;
+    *leader_r = (struct leader){ 0 };
+    *version_r = 0;
+    enum store_outcome outcome = store_get(store, &leader_collection, role, &arena, &record, error);
+    if (outcome != STORE_DONE)
+        return outcome;
+    struct span instance = record.values[FIELD_INSTANCE].bytes;
+    if (instance.length >= sizeof leader_r->instance || record.values[FIELD_EPOCH].integer < 1) {
+        error_fill(error, ERROR_INVALID, "the store's leader record \"%s\" is damaged", role);
+        return STORE_FAILED;
+    }
+    leader_r->epoch = (uint64_t)record.values[FIELD_EPOCH].integer;
+    leader_r->boot_id = (uint64_t)record.values[FIELD_BOOT_ID].integer;
+    leader_r->taken_ms = (uint64_t)record.values[FIELD_TAKEN_MS].integer;
+    if (instance.length > 0)
+        memcpy(leader_r->instance, instance.data, instance.length);
+    *version_r = record.version;
+    return STORE_DONE;
+}
+
+static enum store_outcome write(struct store *store, const char *role, const struct leader *leader,
+                                uint64_t version, struct error *error)
+{
+    struct store_write write = {
+        .verb = version == 0 ? STORE_INSERT : STORE_REPLACE,
+        .collection = &leader_collection,
+        .record = { .id = role,
+                    .version = version,
+                    .values = { [FIELD_EPOCH] = store_int((int64_t)leader->epoch),
+                                [FIELD_INSTANCE] = store_text(leader->instance),
+                                [FIELD_BOOT_ID] = store_int((int64_t)leader->boot_id),
+                                [FIELD_TAKEN_MS] = store_int((int64_t)leader->taken_ms) } }
+    };
+    enum store_outcome outcome = store_apply(store, &write, 1, error);
+    return outcome == STORE_DONE ? write.outcome : outcome;
+}
+
+enum store_outcome leader_take(struct store *store, const char *role, const char *instance,
+                               uint64_t boot_id, uint64_t now_ms, uint64_t *epoch_r,
+                               struct error *error)
+{
+    ASSERT(strlen(role) <= LEADER_ROLE_BYTES_MAX);
+    struct leader wanted = { .boot_id = boot_id, .taken_ms = now_ms };
+    snprintf(wanted.instance, sizeof wanted.instance, "%s", instance);
+    enum store_outcome outcome = STORE_CONFLICT;
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        struct leader held;
+        uint64_t version;
+        enum store_outcome found = read(store, role, &held, &version, error);
+        if (found == STORE_FAILED)
+            return STORE_FAILED;
+        /* Our own write whose answer got lost. */
+        if (i > 0 && held.epoch == wanted.epoch && held.boot_id == boot_id &&
+            strcmp(held.instance, wanted.instance) == 0) {
+            *epoch_r = held.epoch;
+            return STORE_DONE;
+        }
+        wanted.epoch = held.epoch + 1;
+        outcome = write(store, role, &wanted, version, error);
+        if (outcome == STORE_DONE) {
+            *epoch_r = wanted.epoch;
+            return STORE_DONE;
+        }
+        if (outcome == STORE_FAILED)
+            return STORE_FAILED;
+    }
+    return outcome == STORE_UNKNOWN ? STORE_UNKNOWN : STORE_CONFLICT;
+}
+
+enum store_outcome leader_still(struct store *store, const char *role, uint64_t epoch,
+                                struct error *error)
+{
+    struct leader held;
+    uint64_t version;
+    enum store_outcome found = read(store, role, &held, &version, error);
+    if (found == STORE_FAILED)
+        return STORE_FAILED;
+    return held.epoch == epoch ? STORE_DONE : STORE_CONFLICT;
+}
+
+enum store_outcome leader_read(struct store *store, const char *role, struct leader *leader_r,
+                               struct error *error)
+{
+    uint64_t version;
+    return read(store, role, leader_r, &version, error);
+}

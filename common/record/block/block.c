@@ -30,7 +30,7 @@ enum {
     FIELD_SUBMISSIONS,
     FIELD_COUNT
 };
-_Static_assert(FIELD_COUNT <= STORE_FIELDS_MAX, "a block has more fields than a record");
+_Static_assert((int)FIELD_COUNT <= (int)STORE_FIELDS_MAX, "a block has more fields than a record");
 
 /* Unsigned 64-bit ids are kept as the signed number of the same bits; none is searched for by
  * order. network_work is 16 bytes, big-endian. */

@@ -1,0 +1,37 @@
+/* The share window in Redis (7.0 or later): one server of its own, append-only file on, noeviction.
+ *
+ * The writer is asynchronous on the loop: it connects by itself, (re)loads the function library on
+ * every connection, pipelines appends and reconnects with a growing pause. The reader blocks and
+ * belongs on a worker's thread, one thread at a time. Both copy the options. Neither ever changes
+ * the server's configuration, and neither repeats an append of its own accord: the caller asks
+ * again under the same id.
+ *
+ * An append is one function call (append.lua), which Redis runs and writes to its file as a unit.
+ * The server sees opaque bytes; packed.h says what they mean. */
+#pragma once
+#include "port/window.h"
+
+struct window_redis_options {
+    /* unix:/path or tcp://[:password@]host[:port]; a host name is looked up at each connection,
+     * which blocks for as long as the resolver takes */
+    const char *url;
+    const char *password_file; /* read at each connection; NULL or "": the URL's, or none */
+    unsigned outstanding_max;  /* appends under way at once; 0: 256 */
+    unsigned timeout_ms;       /* an answer that takes longer breaks the link; 0: 10000 */
+    /* Writer only; may be NULL. Called on the loop when appends become possible (`text` is "", or
+     * a warning about the server's settings that the operator must see) and when they cease to be
+     * (`text` says why). Also for the same state with another text. */
+    void (*on_state)(void *context, bool ready, const char *text);
+    void *context;
+};
+
+/* NULL and *error for an unusable URL or want of memory; succeeds while no server is there. Ended
+ * by window_writer_close, which runs no callback after the outstanding ones. */
+MUST_CHECK struct window_writer *window_redis_writer_open(struct loop *loop,
+                                                          const struct window_redis_options *options,
+                                                          struct error *error);
+
+/* The same for the reader, which connects at its first call (window_ping tells) and again after a
+ * failure. Ended by window_reader_close. */
+MUST_CHECK struct window_reader *window_redis_reader_open(const struct window_redis_options *options,
+                                                          struct error *error);

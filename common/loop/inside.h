@@ -30,9 +30,6 @@ struct loop {
     struct loop_task **deferred_end;
 };
 
-/* Runs every task that was posted before the call. May be called inside a task. */
-void loop_run_posted(struct loop *loop);
-
 /* Until the next timer: 0 when one is due, -1 when none runs. */
 int timers_wait_ms(const struct loop *loop);
 void timers_run_due(struct loop *loop);

@@ -65,6 +65,9 @@ struct loop_task {
     struct loop_task *next; /* the loop's own */
 };
 void loop_post(struct loop *loop, struct loop_task *task);
+/* Runs every task posted so far, and nothing else, at once; may be called inside a task. For ending
+ * something whose results may still be under way. */
+void loop_run_posted(struct loop *loop);
 /* On the loop's own thread: called once at the end of the current round, before it waits again.
  * For gathering what one round produced (batches, writes). Same task may be deferred again once
  * it ran. */

@@ -380,6 +380,20 @@ static bool check_socket(const struct setting_row *row, const char *text, struct
                      row->section, row->key, path, strlen(path), PATH_MAX_BYTES);
 }
 
+/* chain.address stands in a file where it was made by a machine (the devnode's wallet). */
+static void read_address(struct settings *settings)
+{
+    char line[128] = "";
+    FILE *file = settings->chain_address[0] == '\0' ? fopen(settings->chain_address_file, "re") : NULL;
+    if (file == NULL)
+        return;
+    if (fgets(line, sizeof line, file) != NULL) {
+        free(settings->chain_address);
+        settings->chain_address = copy_of(line, strcspn(line, " \r\n"));
+    }
+    fclose(file);
+}
+
 static bool check_whole(struct settings *settings, struct error *error)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug"};
@@ -420,6 +434,7 @@ bool settings_load(struct settings *settings, const char *file, const char *data
         goto undo;
     }
     expand(settings, instance != NULL ? instance : "1");
+    read_address(settings);
     if (check_whole(settings, error))
         return true;
 undo:

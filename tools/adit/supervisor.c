@@ -100,31 +100,19 @@ static void fail(struct supervisor *self, const char *sentence)
 }
 
 /* The devnode's wallet is where the pool's blocks pay to, unless the settings say otherwise. */
-static bool learn_address(struct supervisor *self, struct error *error)
+static bool learn_address(const struct plan *plan, struct error *error)
 {
-    struct plan *plan = self->plan;
-    char path[300], address[128] = "";
-    snprintf(path, sizeof path, "%s/chain-address", plan->data_dir);
-    FILE *file = fopen(path, "r");
-    if (file != NULL) {
-        if (fgets(address, sizeof address, file) != NULL)
-            address[strcspn(address, "\n")] = '\0';
-        fclose(file);
-    }
-    if (address[0] == '\0') {
-        json_t *answer =
-            pool_node_call(plan->settings.chain_nodes.items[0], "getnewaddress", error);
-        if (answer == NULL)
-            return false;
-        snprintf(address, sizeof address, "%s",
-                 json_is_string(answer) ? json_string_value(answer) : "");
-        json_decref(answer);
-        file = fopen(path, "w");
-        if (file == NULL || fprintf(file, "%s\n", address) < 0 || fclose(file) != 0)
-            return error_system(error, errno, "%s", path);
-    }
-    setenv("ADIT_CHAIN__ADDRESS", address, 1);
-    return true;
+    const char *path = plan->settings.chain_address_file;
+    json_t *answer = pool_node_call(plan->settings.chain_nodes.items[0], "getnewaddress", error);
+    if (answer == NULL)
+        return false;
+    const char *address = json_string_value(answer);
+    FILE *file = fopen(path, "we");
+    bool written = address != NULL && file != NULL && fprintf(file, "%s\n", address) > 0;
+    if (file != NULL)
+        written = fclose(file) == 0 && written;
+    json_decref(answer);
+    return written ? true : error_system(error, errno, "%s", path);
 }
 
 static void start_next(struct supervisor *self)
@@ -134,7 +122,7 @@ static void start_next(struct supervisor *self)
     struct error error;
     char line[200];
     if (plan->devnode && plan->settings.chain_address[0] == '\0' &&
-        strcmp(child->name, "inode-scheduler") == 0 && !learn_address(self, &error)) {
+        strcmp(child->name, "inode-scheduler") == 0 && !learn_address(plan, &error)) {
         fail(self, error.text);
         return;
     }

@@ -22,6 +22,7 @@ memcpy
 memmove
 memset
 memcmp
+bcmp
 memchr
 strlen
 strnlen
@@ -65,7 +66,7 @@ while read -r archive; do
     complain "tells failures of the world" "$work/found"
 
     objdump -t "$archive" | awk '$3 == "O" && $4 ~ /^\.(data|bss)($|\.)/ && $4 !~ /rel\.ro/ { print $NF }' |
-        grep -vE "$variables_allowed|^_*(__odr_)?asan|^__(sancov|llvm|gcov)" >"$work/found" || true
+        grep -vE "$variables_allowed|^_*(__odr_)?asan|^__(sancov|llvm|gcov|unnamed)" >"$work/found" || true
     complain "keeps variables" "$work/found"
 
     if [ "$(uname -m)" = x86_64 ]; then

@@ -27,7 +27,7 @@ static inline lanes rotate_left(lanes x, int bits)
 static inline void salsa20_8(lanes out[4], const lanes in[4])
 {
     lanes x0 = out[0] ^ in[0], x1 = out[1] ^ in[1], x2 = out[2] ^ in[2], x3 = out[3] ^ in[3];
-    const lanes before[4] = {x0, x1, x2, x3};
+    const lanes before[4] = { x0, x1, x2, x3 };
     for (int i = 0; i < 4; i++) {
         x1 ^= rotate_left(x0 + x3, 7);
         x2 ^= rotate_left(x1 + x0, 9);
@@ -75,7 +75,7 @@ void scrypt_pbkdf2_once(struct span password, struct span salt, uint8_t *output_
                         size_t output_bytes)
 {
     ASSERT(output_bytes <= 128);
-    uint8_t key[64] = {0}, pad[64], digest[32];
+    uint8_t key[64] = { 0 }, pad[64], digest[32];
     struct sha256_state inner_key, outer_key;
     if (password.length > 64)
         sha256(password, key);
@@ -106,23 +106,35 @@ void scrypt_pbkdf2_once(struct span password, struct span salt, uint8_t *output_
     }
 }
 
+/* Where the words of a Salsa block stand in the vectors' order: word i is word 5i mod 16. */
+static const uint8_t diagonal[16] = { 0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11 };
+
+static void to_diagonals(const uint8_t bytes[128], struct block *block_r)
+{
+    uint32_t words[32];
+    for (size_t i = 0; i < 32; i++)
+        words[i] = load_le32(bytes + 64 * (i / 16) + 4 * (size_t)diagonal[i % 16]);
+    memcpy(block_r, words, sizeof words);
+}
+
+static void from_diagonals(const struct block *block, uint8_t bytes_r[128])
+{
+    uint32_t words[32];
+    memcpy(words, block, sizeof words);
+    for (size_t i = 0; i < 32; i++)
+        store_le32(bytes_r + 64 * (i / 16) + 4 * (size_t)diagonal[i % 16], words[i]);
+}
+
 void scrypt_1024_1_1(struct span bytes, void *scratch, uint8_t hash_r[32])
 {
     uint8_t stretched[128];
-    uint32_t words[32];
     struct block x;
     uintptr_t misaligned = (uintptr_t)scratch % 64;
     struct block *table = (struct block *)(void *)((uint8_t *)scratch + (64 - misaligned) % 64);
 
     scrypt_pbkdf2_once(bytes, bytes, stretched, sizeof stretched);
-    for (int half = 0; half < 2; half++)
-        for (int i = 0; i < 16; i++)
-            words[16 * half + i] = load_le32(stretched + 64 * half + 4 * (5 * i % 16));
-    memcpy(&x, words, sizeof x);
+    to_diagonals(stretched, &x);
     ro_mix(&x, table);
-    memcpy(words, &x, sizeof words);
-    for (int half = 0; half < 2; half++)
-        for (int i = 0; i < 16; i++)
-            store_le32(stretched + 64 * half + 4 * (5 * i % 16), words[16 * half + i]);
+    from_diagonals(&x, stretched);
     scrypt_pbkdf2_once(bytes, span_of(stretched, sizeof stretched), hash_r, 32);
 }

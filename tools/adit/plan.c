@@ -138,8 +138,11 @@ static bool add_devnode(struct plan *plan, struct error *error)
         return false;
     snprintf(folder, sizeof folder, "%s/devnode", plan->data_dir);
     struct child *child = add(plan, "devnode", "1", "devnode");
-    char spacing[24];
+    char spacing[24], hint[24];
     snprintf(spacing, sizeof spacing, "%lld", (long long)plan->settings.devnode_block_interval_s);
+    /* Both miners of the demo together (add_miners). */
+    snprintf(hint, sizeof hint, "%lld",
+             (long long)(plan->settings.demo_hashrate + plan->settings.demo_hashrate / 2));
     const char *const arguments[] = { "--listen",
                                       listen,
                                       "--data",
@@ -147,7 +150,9 @@ static bool add_devnode(struct plan *plan, struct error *error)
                                       "--algorithm",
                                       plan->settings.chain_profile + strlen("devnet-"),
                                       "--block-interval-s",
-                                      spacing };
+                                      spacing,
+                                      "--hashrate-hint",
+                                      hint };
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
         child_argument(child, arguments[i]);
     child->readiness = CHILD_READY_CONNECT;

@@ -129,6 +129,8 @@ struct reading {
     bool mweb;
     bool witness_seen;
     bool unchecked; /* a transaction whose ids cannot be recomputed here */
+    bool fees_known;
+    uint64_t fees;
 };
 
 /* Reads one transaction, and into `wtxid` (same type, for the commitment) its witness id. */
@@ -149,6 +151,14 @@ static bool read_transaction(const json_t *entry, struct reading *reading,
                            json_integer_value(weight) > 4 * TEMPLATE_DATA_BYTES_MAX))
         return refuse(error, "a transaction's \"weight\" is absurd");
     transaction->weight = (uint32_t)json_integer_value(weight);
+
+    const json_t *fee = json_object_get(entry, "fee");
+    if (!json_is_integer(fee) || json_integer_value(fee) < 0)
+        reading->fees_known = false;
+    else if (json_integer_value(fee) > VALUE_MAX)
+        return refuse(error, "a transaction's \"fee\" is absurd");
+    else
+        reading->fees += (uint64_t)json_integer_value(fee);
 
     struct raw_transaction raw;
     if (!raw_transaction_read(transaction->data, &raw) || raw.bytes.length != length)
@@ -177,11 +187,11 @@ static bool read_transaction(const json_t *entry, struct reading *reading,
 static bool check_commitment(const struct template_transaction *wtxids, size_t count,
                              struct span script)
 {
-    static const uint8_t prefix[6] = {0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed};
+    static const uint8_t prefix[6] = { 0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed };
     uint8_t branches[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES];
-    uint8_t pair[64] = {0};
+    uint8_t pair[64] = { 0 };
     size_t branches_count = template_merkle_branches(wtxids, count, branches);
-    uint8_t coinbase[32] = {0};
+    uint8_t coinbase[32] = { 0 };
     template_merkle_root(coinbase, (const uint8_t(*)[TEMPLATE_HASH_BYTES])branches, branches_count,
                          pair);
     sha256d_pair(pair, pair);
@@ -204,7 +214,9 @@ static bool read_transactions(const json_t *document, const struct coin_profile 
         return refuse(error, "its transactions are larger than any block");
     struct template_transaction *transactions = arena_take(arena, count * sizeof *transactions);
     struct template_transaction *wtxids = arena_take(arena, count * sizeof *wtxids);
-    struct reading reading = {.arena = arena, .left = data_bytes, .mweb = coin->mweb};
+    struct reading reading = {
+        .arena = arena, .left = data_bytes, .mweb = coin->mweb, .fees_known = true
+    };
     reading.data = arena_take(arena, data_bytes);
     if (transactions == NULL || wtxids == NULL || reading.data == NULL)
         return error_set(error, ERROR_FULL, "its template does not fit into memory set aside");
@@ -214,6 +226,10 @@ static bool read_transactions(const json_t *document, const struct coin_profile 
             return false;
     template->transactions = transactions;
     template->transactions_count = count;
+    template->fees_known = reading.fees_known;
+    template->fees = reading.fees_known ? reading.fees : 0;
+    if (template->fees > template->coinbase_value)
+        return refuse(error, "its fees exceed \"coinbasevalue\"");
 
     const json_t *commitment = json_object_get(document, "default_witness_commitment");
     if (commitment == NULL) {
@@ -234,7 +250,7 @@ bool template_read(const json_t *document, const struct coin_profile *coin, stru
                    struct block_template *template_r, const char **longpoll_id_r,
                    struct error *error)
 {
-    *template_r = (struct block_template){0};
+    *template_r = (struct block_template){ 0 };
     *longpoll_id_r = NULL;
     if (!json_is_object(document))
         return refuse(error, "it is no JSON object");

@@ -22,6 +22,10 @@ struct block_template {
     uint32_t cur_time;       /* seconds of Unix time */
     uint32_t min_time;       /* median time past + 1 */
     uint64_t coinbase_value; /* base units: subsidy and fees */
+    /* What the transactions pay, a part of coinbase_value, where the node says it: a block without
+     * them may claim only the rest. */
+    uint64_t fees;
+    bool fees_known;
     struct u256 network_target;
     struct span witness_commitment; /* output script (default_witness_commitment); length 0: none */
     const struct template_transaction *transactions; /* without the coinbase */

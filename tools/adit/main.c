@@ -18,6 +18,7 @@ static const struct {
     { "top", command_top, "[--data DIR]                                       watch it" },
     { "logs", command_logs, "[--data DIR] SERVICE                               follow a log" },
     { "config", command_config, "check [FILE] | example | explain                   settings" },
+    { "prepare", command_prepare, "[--data DIR]                   secret and address, no start" },
     { "miner", command_miner, "OPTIONS                                            a CPU miner" },
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "core/coin/coin.h"
+#include "pool.h"
 #include "ports.h"
 
 enum { DATA_DIR_BYTES_MAX = 70 }; /* so that run/… fits a unix socket's 108 bytes */
@@ -66,6 +67,27 @@ static bool make_secret(const char *data_dir, struct error *error)
         return error_set(error, ERROR_SYSTEM, "cannot write %s", path);
     }
     return true;
+}
+
+bool plan_make_secret(const char *data_dir, struct error *error)
+{
+    return make_folder(data_dir, "", error) && make_secret(data_dir, error);
+}
+
+/* The devnode's wallet is where the pool's blocks pay to, unless the settings say otherwise. */
+bool plan_learn_address(const struct settings *settings, struct error *error)
+{
+    const char *path = settings->chain_address_file;
+    json_t *answer = pool_node_call(settings->chain_nodes.items[0], "getnewaddress", error);
+    if (answer == NULL)
+        return false;
+    const char *address = json_string_value(answer);
+    FILE *file = fopen(path, "we");
+    bool written = address != NULL && file != NULL && fprintf(file, "%s\n", address) > 0;
+    if (file != NULL)
+        written = fclose(file) == 0 && written;
+    json_decref(answer);
+    return written ? true : error_system(error, errno, "%s", path);
 }
 
 static bool write_redis_conf(const struct plan *plan, struct error *error)
@@ -252,8 +274,8 @@ bool plan_make(struct plan *plan, const struct options *options, struct error *e
         return error_system(error, errno, "/proc/self/exe");
     *strrchr(plan->bin_dir, '/') = '\0';
     if (!plan_data_dir(options->data_dir, plan->data_dir, sizeof plan->data_dir, error) ||
-        !make_folder(plan->data_dir, "", error) || !make_folder(plan->data_dir, "run", error) ||
-        !make_folder(plan->data_dir, "log", error) || !make_secret(plan->data_dir, error) ||
+        !plan_make_secret(plan->data_dir, error) || !make_folder(plan->data_dir, "run", error) ||
+        !make_folder(plan->data_dir, "log", error) ||
         !settings_load(&plan->settings, options->config, plan->data_dir, "1", error))
         return false;
 

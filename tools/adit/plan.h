@@ -28,5 +28,10 @@ struct plan {
 MUST_CHECK bool plan_make(struct plan *plan, const struct options *options, struct error *error);
 void plan_deinit(struct plan *plan);
 
+/* Makes the data folder and the deployment's secret in it, where they are not there yet. */
+MUST_CHECK bool plan_make_secret(const char *data_dir, struct error *error);
+/* Asks the devnode's wallet for an address and keeps it in chain.address_file. */
+MUST_CHECK bool plan_learn_address(const struct settings *settings, struct error *error);
+
 /* The data folder as an absolute path, without making it. */
 MUST_CHECK bool plan_data_dir(const char *given, char *path_r, size_t bytes, struct error *error);

@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "pool.h"
 #include "view.h"
 
 enum { TICK_MS = 50, KILL_AFTER_MS = 8000, ROTATE_TICKS = 200 };
@@ -99,22 +98,6 @@ static void fail(struct supervisor *self, const char *sentence)
     fprintf(stderr, "adit: %s\n", sentence);
 }
 
-/* The devnode's wallet is where the pool's blocks pay to, unless the settings say otherwise. */
-static bool learn_address(const struct plan *plan, struct error *error)
-{
-    const char *path = plan->settings.chain_address_file;
-    json_t *answer = pool_node_call(plan->settings.chain_nodes.items[0], "getnewaddress", error);
-    if (answer == NULL)
-        return false;
-    const char *address = json_string_value(answer);
-    FILE *file = fopen(path, "we");
-    bool written = address != NULL && file != NULL && fprintf(file, "%s\n", address) > 0;
-    if (file != NULL)
-        written = fclose(file) == 0 && written;
-    json_decref(answer);
-    return written ? true : error_system(error, errno, "%s", path);
-}
-
 static void start_next(struct supervisor *self)
 {
     struct plan *plan = self->plan;
@@ -122,7 +105,8 @@ static void start_next(struct supervisor *self)
     struct error error;
     char line[200];
     if (plan->devnode && plan->settings.chain_address[0] == '\0' &&
-        strcmp(child->name, "inode-scheduler") == 0 && !learn_address(plan, &error)) {
+        strcmp(child->name, "inode-scheduler") == 0 &&
+        !plan_learn_address(&plan->settings, &error)) {
         fail(self, error.text);
         return;
     }

@@ -24,13 +24,14 @@ bool payment_move_is_legal(enum payment_state from, enum payment_state to)
 {
 #define TO(state) (1u << (state))
     static const unsigned moves[] = {
-        [PAYMENT_PLANNED] = TO(PAYMENT_INTENT) | TO(PAYMENT_VOIDED),
-        [PAYMENT_INTENT] = TO(PAYMENT_SIGNED) | TO(PAYMENT_VOIDED),
+        [PAYMENT_PLANNED] = TO(PAYMENT_INTENT) | TO(PAYMENT_VOIDING),
+        [PAYMENT_INTENT] = TO(PAYMENT_SIGNED) | TO(PAYMENT_VOIDING),
         [PAYMENT_SIGNED] = TO(PAYMENT_BROADCAST) | TO(PAYMENT_UNCERTAIN) | TO(PAYMENT_CONFIRMED) |
-                           TO(PAYMENT_VOIDED),
-        [PAYMENT_BROADCAST] = TO(PAYMENT_UNCERTAIN) | TO(PAYMENT_CONFIRMED) | TO(PAYMENT_VOIDED),
-        [PAYMENT_UNCERTAIN] = TO(PAYMENT_BROADCAST) | TO(PAYMENT_CONFIRMED) | TO(PAYMENT_VOIDED),
+                           TO(PAYMENT_VOIDING),
+        [PAYMENT_BROADCAST] = TO(PAYMENT_UNCERTAIN) | TO(PAYMENT_CONFIRMED) | TO(PAYMENT_VOIDING),
+        [PAYMENT_UNCERTAIN] = TO(PAYMENT_BROADCAST) | TO(PAYMENT_CONFIRMED) | TO(PAYMENT_VOIDING),
         [PAYMENT_CONFIRMED] = TO(PAYMENT_BROADCAST) | TO(PAYMENT_SETTLED),
+        [PAYMENT_VOIDING] = TO(PAYMENT_VOIDED),
         [PAYMENT_SETTLED] = 0,
         [PAYMENT_VOIDED] = 0,
     };
@@ -62,7 +63,7 @@ static enum payment_action next_signed(const struct payment_rules *rules,
         return PAYMENT_CONFIRM;
     if (confirmations == 0)
         return PAYMENT_SEND;
-    return -confirmations >= (int64_t)rules->settle_depth ? PAYMENT_GIVE_BACK : PAYMENT_WAIT;
+    return -confirmations >= (int64_t)rules->settle_depth ? PAYMENT_GIVE_UP : PAYMENT_WAIT;
 }
 
 /* Only the transaction seen outside every block undoes a confirmation: a node that does not know it
@@ -99,6 +100,8 @@ enum payment_action payment_next(enum payment_state state, const struct payment_
         return next_signed(rules, observation);
     case PAYMENT_CONFIRMED:
         return next_confirmed(rules, observation);
+    case PAYMENT_VOIDING:
+        return PAYMENT_GIVE_BACK;
     case PAYMENT_SETTLED:
     case PAYMENT_VOIDED:
         break;
@@ -138,5 +141,55 @@ struct money payment_dust(struct span script, uint32_t scale)
                    (size_t)script.data[1] + 2 == script.length;
     uint64_t output = 8 + (script.length < 253 ? 1u : 3u) + script.length;
     uint64_t bytes = output + (witness ? WITNESS_INPUT : INPUT);
-    return (struct money){bytes * 3 * scale};
+    return (struct money){ bytes * 3 * scale };
+}
+
+/* What is left of a serialization; taking more than there is makes it fail for good. */
+struct reader {
+    struct span rest;
+    bool failed;
+};
+
+static const uint8_t *take(struct reader *reader, uint64_t length)
+{
+    if (reader->failed || reader->rest.length < length) {
+        reader->failed = true;
+        return NULL;
+    }
+    const uint8_t *data = reader->rest.data;
+    reader->rest.data += length;
+    reader->rest.length -= (size_t)length;
+    return data;
+}
+
+static uint64_t take_compact(struct reader *reader)
+{
+    const uint8_t *first = take(reader, 1);
+    if (first == NULL || *first < 0xfd)
+        return first == NULL ? 0 : *first;
+    const uint8_t *more = take(reader, *first == 0xfd ? 2 : *first == 0xfe ? 4 : 8);
+    if (more == NULL)
+        return 0;
+    return *first == 0xfd ? load_le16(more) : *first == 0xfe ? load_le32(more) : load_le64(more);
+}
+
+size_t payment_inputs(struct span raw, struct payment_input *inputs_r, size_t capacity)
+{
+    struct reader reader = { raw, false };
+    const uint8_t *version = take(&reader, 4);
+    if (version == NULL)
+        return 0;
+    if (reader.rest.length >= 2 && reader.rest.data[0] == 0 && reader.rest.data[1] == 1)
+        (void)take(&reader, 2); /* BIP 144: marker and flag */
+    uint64_t count = take_compact(&reader);
+    for (uint64_t i = 0; i < count && !reader.failed; i++) {
+        const uint8_t *outpoint = take(&reader, 36);
+        if (outpoint != NULL && i < capacity) {
+            memcpy(inputs_r[i].txid, outpoint, 32);
+            inputs_r[i].output = load_le32(outpoint + 32);
+        }
+        (void)take(&reader, take_compact(&reader));
+        (void)take(&reader, 4);
+    }
+    return reader.failed || count > SIZE_MAX ? 0 : (size_t)count;
 }

@@ -1,11 +1,13 @@
 /* A payment's rules: who is paid next, and what may be done with a payment in each state. The
  * machine is asked with what is stored and what the chain shows; it never acts.
  *
- *     planned -> intent -> signed -> broadcast -> confirmed -> settled
- *        |         |          \<---->  |   ^________|
- *        v         v           uncertain
- *     voided     voided             |
- *                  ^________________| only when its anchor is provably spent by another
+ *     planned -> intent -> signed -> broadcast <-> confirmed -> settled
+ *        |         |          |  \__     |   ^________|
+ *        |         |          |     uncertain
+ *        v         v          v         v
+ *        `------ voiding <----'---------'   (from the signed ones: only when their input is
+ *                   |                        provably spent by another)
+ *                 voided
  *
  * An unsigned payment may be given up at any time, because nothing of it can reach the chain. A
  * signed one may have left the house whatever we remember, so it ends only by what the chain shows:
@@ -23,8 +25,9 @@
     X(PAYMENT_BROADCAST, 4, "broadcast") /* a node took it; not final */                           \
     X(PAYMENT_UNCERTAIN, 5, "uncertain") /* a node refused it; only the chain ends this */         \
     X(PAYMENT_CONFIRMED, 6, "confirmed") /* posted as paid; still watched */                       \
-    X(PAYMENT_SETTLED, 7, "settled")     /* too deep to come back; watched no more */              \
-    X(PAYMENT_VOIDED, 8, "voided")       /* given up, its money is available again */
+    X(PAYMENT_VOIDING, 7, "voiding")     /* given up for ever, its money not given back yet */     \
+    X(PAYMENT_SETTLED, 8, "settled")     /* too deep to come back; watched no more */              \
+    X(PAYMENT_VOIDED, 9, "voided")       /* given up, its money is available again */
 
 enum payment_state {
 #define X(name, value, text) name = value,
@@ -66,7 +69,8 @@ enum payment_action {
     PAYMENT_CONFIRM,   /* post in flight -> paid; then CONFIRMED */
     PAYMENT_REOPEN,    /* a reorganisation undid it: post paid -> in flight; then BROADCAST */
     PAYMENT_SETTLE,    /* SETTLED */
-    PAYMENT_GIVE_BACK, /* provably never to confirm: post in flight -> available; then VOIDED */
+    PAYMENT_GIVE_UP,   /* provably never to confirm; VOIDING */
+    PAYMENT_GIVE_BACK, /* post in flight -> available; then VOIDED */
 };
 
 /* What to do next. SIGHT_NONE asks for LOOK wherever the chain decides. */
@@ -93,3 +97,13 @@ void payment_queue_offer(struct payment_queue *queue, const struct payment_due *
  * units a virtual byte, as Bitcoin Core computes it (policy.cpp, GetDustThreshold), times `scale`
  * (1; 10 for Litecoin). */
 struct money payment_dust(struct span script, uint32_t scale);
+
+/* An output of an earlier transaction that a transaction spends. */
+struct payment_input {
+    uint8_t txid[32]; /* internal order */
+    uint32_t output;
+};
+
+/* The inputs of a serialized transaction (with or without witness). Returns their number, which may
+ * be above capacity (the first capacity are filled then); 0 where the bytes are no transaction. */
+size_t payment_inputs(struct span raw, struct payment_input *inputs_r, size_t capacity);

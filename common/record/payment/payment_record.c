@@ -272,7 +272,7 @@ enum store_outcome payment_walk_open(struct store *store, payment_visitor visit,
                                  .has_low = true,
                                  .has_high = true,
                                  .low = store_int(PAYMENT_PLANNED),
-                                 .high = store_int(PAYMENT_CONFIRMED) };
+                                 .high = store_int(PAYMENT_VOIDING) };
     return run(store, &query, visit, context, error);
 }
 

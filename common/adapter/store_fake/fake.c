@@ -148,7 +148,7 @@ static struct shelf *shelf_declare(struct memory *memory, const struct store_col
         tree_walk(&shelf->by_id, false, place_all, visit_into_index, &shelf->by_field[i]);
     }
     shelf->collection =
-        (struct store_collection){shelf->name, shelf->fields, collection->field_count};
+        (struct store_collection){ shelf->name, shelf->fields, collection->field_count };
     return shelf;
 }
 
@@ -202,7 +202,7 @@ static void shelf_take(struct shelf *shelf, struct entry *entry)
 
 static enum store_outcome write_plain(struct shelf *shelf, const struct store_write *write)
 {
-    const struct entry key = {.record = {.id = write->record.id}};
+    const struct entry key = { .record = { .id = write->record.id } };
     struct entry *there = tree_find(&shelf->by_id, &key);
     if (write->verb == STORE_INSERT) {
         if (there != NULL)
@@ -270,7 +270,7 @@ static enum store_outcome write_one(struct memory *memory, const struct store_wr
         return STORE_UNKNOWN;
     case STORE_FAKE_CONFLICT:
         if (write->verb != STORE_INSERT) {
-            const struct entry key = {.record = {.id = write->record.id}};
+            const struct entry key = { .record = { .id = write->record.id } };
             struct entry *there = tree_find(&shelf->by_id, &key);
             if (there != NULL)
                 there->record.version++;
@@ -285,7 +285,7 @@ static enum store_outcome write_one(struct memory *memory, const struct store_wr
  * meaning: callers that do it are found here. */
 static bool touches_twice(const struct store_write *writes, size_t count)
 {
-    struct tree seen = {.compare = compare_ids};
+    struct tree seen = { .compare = compare_ids };
     struct entry *keys = calloc(count == 0 ? 1 : count, sizeof *keys);
     char(*names)[STORE_NAME_BYTES_MAX + STORE_ID_BYTES_MAX + 2] =
         calloc(count == 0 ? 1 : count, sizeof *names);
@@ -342,7 +342,7 @@ static enum store_outcome fake_get(struct store *store, const struct store_colle
         error_fill(error, ERROR_INVALID, "%s was not declared, or the id is no id",
                    collection->name);
     } else {
-        const struct entry key = {.record = {.id = id}};
+        const struct entry key = { .record = { .id = id } };
         const struct entry *there = tree_find(&shelf->by_id, &key);
         outcome = there == NULL ? STORE_MISSING : STORE_DONE;
         if (there != NULL && !store_rules_copy(collection, &there->record, arena, record_r, error))
@@ -466,7 +466,7 @@ static struct store *handle_on(struct memory *memory)
 {
     struct fake *fake = calloc(1, sizeof *fake);
     ASSERT(fake != NULL);
-    *fake = (struct fake){{&fake_ops}, memory};
+    *fake = (struct fake){ { &fake_ops }, memory };
     lock(memory);
     memory->handles++;
     unlock(memory);

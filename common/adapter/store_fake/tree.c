@@ -121,7 +121,7 @@ bool tree_walk(const struct tree *tree, bool reverse,
                int (*place)(void *context, const void *entry),
                bool (*visit)(void *context, void *entry), void *context)
 {
-    const struct walk walk = {reverse, place, visit, context};
+    const struct walk walk = { reverse, place, visit, context };
     return walk_node(&walk, tree->root);
 }
 

@@ -93,7 +93,10 @@ static void finish(struct slot *slot)
     slot->busy = false;
     slot->next_free = slot->client->free;
     slot->client->free = slot;
-    slot->handler(slot->handler_context, outcome_of(result),
+    /* Closing ends the connection too, so nng may call it lost. */
+    enum bus_outcome outcome =
+        result != 0 && slot->client->closed ? BUS_CLOSED : outcome_of(result);
+    slot->handler(slot->handler_context, outcome,
                   message != NULL ? message_body(message) : span_of(NULL, 0));
     if (message != NULL)
         nng_msg_free(message);
@@ -169,7 +172,8 @@ struct bus_client *client_open(struct bus *bus, const char *url,
         free(client);
         return NULL;
     }
-    result = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ, options->message_bytes_max);
+    result = nng_socket_set_size(client->socket, NNG_OPT_RECVMAXSZ,
+                                 options->message_bytes_max + HEADER_BYTES);
     if (result == 0)
         result = pipes_watch(&client->pipes, client->bus->loop, client->socket, run_pipes);
     while (result == 0 && client->slot_count < options->in_flight_max)

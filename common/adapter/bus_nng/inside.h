@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 enum {
+    HEADER_BYTES = 4,      /* nng puts a request's number before it, and counts it */
     BUFFER_MESSAGES = 256, /* of a publisher for each subscriber, and of a subscriber */
     RECONNECT_MIN_MS = 20,
     RECONNECT_MAX_MS = 200,

@@ -141,7 +141,8 @@ struct bus_server *server_open(struct bus *bus, const char *url, unsigned in_fli
         free(server);
         return NULL;
     }
-    result = nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, message_bytes_max);
+    result =
+        nng_socket_set_size(server->socket, NNG_OPT_RECVMAXSZ, message_bytes_max + HEADER_BYTES);
     while (result == 0 && server->call_count < in_flight_max)
         if (open_call(server, &server->calls[server->call_count], &result))
             server->call_count++;

@@ -27,11 +27,11 @@ struct window_redis_options {
 
 /* NULL and *error for an unusable URL or want of memory; succeeds while no server is there. Ended
  * by window_writer_close, which runs no callback after the outstanding ones. */
-MUST_CHECK struct window_writer *window_redis_writer_open(struct loop *loop,
-                                                          const struct window_redis_options *options,
-                                                          struct error *error);
+MUST_CHECK struct window_writer *
+window_redis_writer_open(struct loop *loop, const struct window_redis_options *options,
+                         struct error *error);
 
 /* The same for the reader, which connects at its first call (window_ping tells) and again after a
  * failure. Ended by window_reader_close. */
-MUST_CHECK struct window_reader *window_redis_reader_open(const struct window_redis_options *options,
-                                                          struct error *error);
+MUST_CHECK struct window_reader *
+window_redis_reader_open(const struct window_redis_options *options, struct error *error);

@@ -1,0 +1,98 @@
+#!lua name=adit_window_1
+-- One batch of shares into the window, at most once.
+--
+-- KEYS  1 stream of batches            2 this lease's records (a sorted set read by its bytes)
+--       3 lowest sequence by lease     4 candidates by block hash     5 totals
+-- ARGV  1 lease   2 sequence   3 lowest sequence not yet answered   (8 bytes each, big-endian)
+--       4 the packed batch, "" where no share counts   5 verdicts   6 and 7 accepted, rejected
+--       then for each candidate: block hash, its share's index ("" where not credited), record
+--
+-- A record is a member of the sorted set: sequence, 1, length of the entry's id, id, verdicts. All
+-- scores are 0, so the set is ordered by bytes, and by sequence first. Nothing here is ever read as
+-- a number but single bytes: Lua's numbers are doubles.
+--
+-- Every loop is bounded: by the candidates of one call and by RECORDS_DROPPED_MAX.
+local RECORDS_DROPPED_MAX = 64
+-- where a packed batch holds the index of its last share (packed.h)
+local LAST_INDEX_FROM, LAST_INDEX_TO = 18, 21
+
+-- Whether one 8-byte sequence stands before another. Not `<`, which follows the server's locale.
+local function below(a, b)
+    for i = 1, 8 do
+        local x, y = string.byte(a, i), string.byte(b, i)
+        if x ~= y then
+            return x < y
+        end
+    end
+    return false
+end
+
+-- Where a window ends that has no share of its own: kind, index and id of the last share there is.
+local function last_share(stream)
+    local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+    if not newest then
+        return 'e', '\0\0\0\0', ''
+    end
+    return 'u', string.sub(newest[2][2], LAST_INDEX_FROM, LAST_INDEX_TO), newest[1]
+end
+
+local function advance(leases, records, lease, lowest)
+    local known = redis.call('HGET', leases, lease)
+    if known and not below(known, lowest) then
+        lowest = known
+    else
+        redis.call('HSET', leases, lease, lowest)
+    end
+    local dropped = redis.call('ZRANGEBYLEX', records, '-', '(' .. lowest, 'LIMIT', 0,
+                               RECORDS_DROPPED_MAX)
+    if dropped[1] then
+        redis.call('ZREM', records, unpack(dropped))
+    end
+    return lowest
+end
+
+local function append(keys, argv)
+    local stream, records, leases, candidates, totals = unpack(keys)
+    local sequence, batch, verdicts = argv[2], argv[4], argv[5]
+    local lowest = advance(leases, records, argv[1], argv[3])
+    if below(sequence, lowest) then
+        return { 'L' }
+    end
+    local record = redis.call('ZRANGEBYLEX', records, '[' .. sequence, '(' .. sequence .. '\255',
+                              'LIMIT', 0, 1)[1]
+    if record then
+        return { 'R', record }
+    end
+
+    local last_kind, last_index, last_id
+    if argv[8] then
+        last_kind, last_index, last_id = last_share(stream)
+    end
+    local id = ''
+    if batch ~= '' then
+        id = redis.call('XADD', stream, '*', 'b', batch)
+    end
+    redis.call('ZADD', records, 0, sequence .. '\1' .. string.char(#id) .. id .. verdicts)
+    local recorded = 0
+    for i = 8, #argv, 3 do
+        local kind, index, at = last_kind, last_index, last_id
+        if argv[i + 1] ~= '' then
+            kind, index, at = 'c', argv[i + 1], id
+        end
+        recorded = recorded + redis.call('HSETNX', candidates, argv[i],
+            '\1' .. kind .. index .. string.char(#at) .. at .. argv[i + 2])
+    end
+    redis.call('HINCRBY', totals, 'batches', 1)
+    if argv[6] ~= '0' then
+        redis.call('HINCRBY', totals, 'accepted', argv[6])
+    end
+    if argv[7] ~= '0' then
+        redis.call('HINCRBY', totals, 'rejected', argv[7])
+    end
+    if recorded > 0 then
+        redis.call('HINCRBY', totals, 'candidates', recorded)
+    end
+    return { 'A', id }
+end
+
+redis.register_function('adit_window_append_1', append)

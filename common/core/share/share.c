@@ -27,6 +27,11 @@ uint32_t share_final_version(const struct job *job, const struct share_submissio
                              rolled_bits(submission));
 }
 
+static bool version_is_allowed(const struct job *job, const struct share_submission *submission)
+{
+    return (rolled_bits(submission) & ~share_version_mask(job, submission)) == 0;
+}
+
 /* Why a share whose header is known does not count; SHARE_ACCEPTED where it does. The order is
  * reference: what the gateway saw (who and whether) before what the chain says, before the miner's
  * choices, before the amount of work. */
@@ -40,7 +45,7 @@ static enum share_outcome judge(const struct job *job, enum share_tip tip,
         return SHARE_STALE;
     if (!ntime_is_allowed(job, submission->ntime, now_ms))
         return SHARE_INVALID_NTIME;
-    if ((rolled_bits(submission) & ~share_version_mask(job, submission)) != 0)
+    if (!version_is_allowed(job, submission))
         return SHARE_INVALID_VERSION;
     /* No work assigned is a gateway that never told the miner a difficulty: nothing to credit. */
     if (submission->work.expected_hashes == 0 || !difficulty_is_met(hash, submission->work))
@@ -58,9 +63,9 @@ static enum share_outcome extranonces_form_a_header(const struct job *job,
     return SHARE_ACCEPTED;
 }
 
-/* Builds and hashes the header; true where it is a block. */
+/* Builds and hashes the header with this version; true where it is a block. */
 static bool hash_header(const struct job_prepared *prepared,
-                        const struct share_submission *submission, void *scratch,
+                        const struct share_submission *submission, uint32_t version, void *scratch,
                         struct share_verdict *verdict)
 {
     const struct job *job = prepared->job;
@@ -69,11 +74,34 @@ static bool hash_header(const struct job_prepared *prepared,
         .extranonce2 = submission->extranonce2,
         .ntime = submission->ntime,
         .nonce = submission->nonce,
-        .version = share_final_version(job, submission),
+        .version = version,
     };
     job_build_header(prepared, &choice, verdict->header);
     pow_hash(job->algorithm, verdict->header, scratch, verdict->hash);
     return u256_compare(u256_load_le(verdict->hash), job->network_target) <= 0;
+}
+
+/* A miner that rolls bits it did not negotiate gets no credit, but it hashed *some* version, and if
+ * that made a block it must not be lost: try the two ways firmware is known to apply the bits. On
+ * true the verdict has that header, else it is untouched. */
+static bool is_block_with_other_version(const struct job_prepared *prepared,
+                                        const struct share_submission *submission, void *scratch,
+                                        struct share_verdict *verdict)
+{
+    const struct job *job = prepared->job;
+    uint32_t bits = rolled_bits(submission);
+    const uint32_t versions[] = {
+        job_final_version(job->version, JOB_VERSION_MASK_BIP320, bits),
+        job->version | bits,
+    };
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        struct share_verdict other = *verdict;
+        if (hash_header(prepared, submission, versions[i], scratch, &other)) {
+            *verdict = other;
+            return true;
+        }
+    }
+    return false;
 }
 
 void share_check(const struct job_prepared *prepared, enum share_tip tip,
@@ -90,15 +118,18 @@ void share_check(const struct job_prepared *prepared, enum share_tip tip,
         return;
     }
     verdict_r->has_header = true;
-    verdict_r->is_block = hash_header(prepared, submission, scratch, verdict_r);
+    verdict_r->is_block =
+        hash_header(prepared, submission, share_final_version(job, submission), scratch, verdict_r);
     verdict_r->outcome = judge(job, tip, submission, now_ms, u256_load_le(verdict_r->hash));
+    if (!verdict_r->is_block && !version_is_allowed(job, submission))
+        verdict_r->is_block = is_block_with_other_version(prepared, submission, scratch, verdict_r);
     if (verdict_r->outcome == SHARE_ACCEPTED)
         verdict_r->credited = submission->work;
 }
 
 struct share_key share_key_of(const struct job *job, const struct share_submission *submission)
 {
-    struct share_key key = {{0}};
+    struct share_key key = { { 0 } };
     ASSERT(submission->extranonce1_bytes == job->extranonce1_bytes &&
            submission->extranonce2_bytes == job->extranonce2_bytes);
     memcpy(key.bytes, submission->extranonce1, submission->extranonce1_bytes);

@@ -255,6 +255,37 @@ static void version_bits_replace_the_masked_bits_and_no_others(void **state)
     }
 }
 
+static void a_block_of_a_miner_that_rolls_without_asking_is_not_lost(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("unasked rolling");
+    int found = 0;
+    for (int i = 0; i < 400; i++) {
+        struct world world;
+        struct share_verdict verdict;
+        world_init(&world, &random, POW_SHA256D, 0x207fffff);
+        struct share_submission s = any_submission(&world, &random);
+        s.has_version_bits = true;
+        s.version_bits = 0x00406000; /* nothing negotiated */
+        const struct job_choice choice = { s.extranonce1, s.extranonce2, s.ntime, s.nonce,
+                                           i % 2 == 0 ? 0x20406000u : 0x20e06000u };
+        uint8_t header[80], hash[32];
+        job_build_header(&world.prepared, &choice, header);
+        pow_hash(POW_SHA256D, header, scratch, hash);
+        share_check(&world.prepared, SHARE_TIP_CURRENT, &s, NOW_MS, scratch, &verdict);
+        assert_int_equal(verdict.outcome, SHARE_INVALID_VERSION);
+        if (u256_compare(u256_load_le(hash), world.job.network_target) <= 0) {
+            assert_true(verdict.is_block);
+            found++;
+        }
+        pow_hash(POW_SHA256D, verdict.header, scratch, hash);
+        assert_memory_equal(hash, verdict.hash, 32);
+        assert_int_equal(verdict.is_block,
+                         u256_compare(u256_load_le(hash), world.job.network_target) <= 0);
+    }
+    assert_in_range(found, 100, 300);
+}
+
 static void a_share_counts_exactly_where_its_hash_meets_its_own_work(void **state)
 {
     (void)state;
@@ -366,6 +397,7 @@ int main(void)
         cmocka_unit_test(the_reasons_come_in_their_order),
         cmocka_unit_test(time_is_bounded_by_the_chain_the_template_and_the_clock),
         cmocka_unit_test(version_bits_replace_the_masked_bits_and_no_others),
+        cmocka_unit_test(a_block_of_a_miner_that_rolls_without_asking_is_not_lost),
         cmocka_unit_test(a_share_counts_exactly_where_its_hash_meets_its_own_work),
         cmocka_unit_test(equal_keys_are_equal_headers_and_names_are_no_part_of_them),
         cmocka_unit_test(outcomes_keep_their_wire_values_and_stratum_codes),

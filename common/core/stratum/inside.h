@@ -1,0 +1,65 @@
+/* What the files of the session machine share. No other code includes this. */
+#pragma once
+#include "core/stratum/json.h"
+#include "core/stratum/print.h"
+#include "core/stratum/stratum.h"
+
+/* One step under way. */
+struct step {
+    struct stratum_session *session;
+    const struct stratum_world *world;
+    struct stratum_effects *effects;
+};
+
+/* One request of a miner. */
+struct request {
+    struct step *step;
+    const struct json *json;
+    struct span id;  /* its text; "null" where there is none */
+    unsigned params; /* token of the array; 0: there is none */
+};
+
+/* session.c: a new effect, and the text behind the last STRATUM_SEND (or a new
+ * one), to be ended by step_text_end. */
+struct stratum_effect *step_effect(struct step *step, enum stratum_effect_kind kind);
+struct print step_text_begin(struct step *step);
+void step_text_end(struct step *step, const struct print *print);
+void step_close(struct step *step, const char *reason);
+
+/* answers.c. Each sends the answer now or, while older ones are held, in its turn. */
+void answer_true(struct request *request);
+void answer_pong(struct request *request);
+void answer_error(struct request *request, enum stratum_error error);
+void answer_rejected(struct request *request, enum share_outcome outcome);
+/* Holds a place for an answer that comes later; its number. */
+uint32_t answer_hold(struct request *request);
+/* The held answers' ends; numbers that are not held are ignored (false). */
+bool answer_settle_share(struct step *step, uint32_t number, enum share_outcome outcome);
+bool answer_settle_authorised(struct step *step, uint32_t number, enum stratum_authorised outcome,
+                              const char *text);
+/* `{"id":…,"result":` begun and `,"error":null}` ended, for answers that are never held. */
+struct print answer_begin(struct request *request);
+void answer_end(struct request *request, struct print *print);
+/* An error without a request. */
+void answer_error_without_id(struct step *step, enum stratum_error error);
+bool answers_full(const struct stratum_session *session);
+
+/* session.c */
+/* The work it should have by now is told with the current job, sent again where that can be other
+ * work; else with the next job. */
+void step_tell_work(struct step *step);
+/* The bounds of this session's work. */
+struct vardiff_params session_bounds(const struct step *step);
+/* Moves to a state; an illegal move is a bug. */
+void session_enter_state(struct stratum_session *session, enum stratum_state state);
+
+/* methods.c */
+enum stratum_step request_line(struct step *step, struct span line);
+/* configure.c */
+void method_configure(struct request *request);
+/* submit.c */
+void method_submit(struct request *request);
+
+/* FNV-1a of a user name. */
+uint64_t worker_name_hash(struct span name);
+struct stratum_worker *worker_find(struct stratum_session *session, uint64_t name);

@@ -1,0 +1,327 @@
+/* States, jobs and difficulty of a session; requests are read in methods.c. */
+#include "core/stratum/inside.h"
+
+void stratum_session_init(struct stratum_session *session, const struct stratum_world *world,
+                          uint64_t id, uint32_t extranonce1, uint8_t extranonce2_bytes)
+{
+    *session = (struct stratum_session){
+        .id = id,
+        .extranonce1 = extranonce1,
+        .extranonce1_before = extranonce1,
+        .extranonce2_bytes = extranonce2_bytes,
+        .opened_ms = world->now_ms,
+        .line_ms = world->now_ms,
+        .start = world->params->start,
+    };
+}
+
+void session_enter_state(struct stratum_session *session, enum stratum_state state)
+{
+    static const bool legal[4][4] = {
+        [STRATUM_CONNECTED] = { [STRATUM_SUBSCRIBED] = true, [STRATUM_CLOSED] = true },
+        [STRATUM_SUBSCRIBED] = { [STRATUM_MINING] = true, [STRATUM_CLOSED] = true },
+        [STRATUM_MINING] = { [STRATUM_CLOSED] = true },
+    };
+    ASSERT(legal[session->state][state]);
+    session->state = state;
+}
+
+struct stratum_effect *step_effect(struct step *step, enum stratum_effect_kind kind)
+{
+    struct stratum_effects *effects = step->effects;
+    ASSERT(effects->count < STRATUM_EFFECTS_MAX);
+    struct stratum_effect *effect = &effects->list[effects->count++];
+    effect->kind = kind;
+    return effect;
+}
+
+struct print step_text_begin(struct step *step)
+{
+    struct stratum_effects *effects = step->effects;
+    return (struct print){ .text = effects->text + effects->text_bytes,
+                           .capacity_bytes = sizeof effects->text - effects->text_bytes };
+}
+
+void step_text_end(struct step *step, const struct print *print)
+{
+    struct stratum_effects *effects = step->effects;
+    ASSERT(!print->failed); /* the bounds of all texts together are below the buffer's */
+    struct stratum_effect *last = effects->count > 0 ? &effects->list[effects->count - 1] : NULL;
+    if (last != NULL && last->kind == STRATUM_SEND)
+        last->text.length += print->used_bytes;
+    else
+        step_effect(step, STRATUM_SEND)->text = span_of(print->text, print->used_bytes);
+    effects->text_bytes += print->used_bytes;
+}
+
+void step_close(struct step *step, const char *reason)
+{
+    if (step->session->state == STRATUM_CLOSED)
+        return;
+    session_enter_state(step->session, STRATUM_CLOSED);
+    step_effect(step, STRATUM_CLOSE)->reason = reason;
+}
+
+struct vardiff_params session_bounds(const struct step *step)
+{
+    struct vardiff_params bounds = step->world->params->vardiff;
+    struct work least = step->session->least;
+    if (least.expected_hashes > bounds.min.expected_hashes)
+        bounds.min = vardiff_clamp(&bounds, least);
+    return bounds;
+}
+
+static bool work_is_told(const struct stratum_session *session)
+{
+    return session->marks_count > 0 &&
+           session->marks[session->marks_count - 1].work.expected_hashes ==
+               session->vardiff.work.expected_hashes;
+}
+
+/* set_difficulty, right before the job whose shares from `place` on are worth it. */
+static void tell_difficulty(struct step *step, uint64_t place)
+{
+    struct stratum_session *session = step->session;
+    char text[DIFFICULTY_TEXT_BYTES];
+    if (work_is_told(session))
+        return;
+    (void)difficulty_format(session->vardiff.work, step->world->params->algorithm, text);
+    struct print print = step_text_begin(step);
+    print_text(&print, "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[");
+    print_text(&print, text);
+    print_text(&print, "]}\n");
+    step_text_end(step, &print);
+    if (session->marks_count == STRATUM_MARKS_MAX) {
+        session->marks_count--;
+        memmove(session->marks, session->marks + 1, session->marks_count * sizeof *session->marks);
+    }
+    session->marks[session->marks_count++] =
+        (struct stratum_mark){ .place = place, .work = session->vardiff.work };
+}
+
+static void tell_extranonce(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    struct print print = step_text_begin(step);
+    print_text(&print, "{\"id\":null,\"method\":\"mining.set_extranonce\",\"params\":[\"");
+    print_hex_number(&print, session->extranonce1, 8);
+    print_text(&print, "\",");
+    print_number(&print, session->extranonce2_bytes);
+    print_text(&print, "]}\n");
+    step_text_end(step, &print);
+}
+
+/* The current job, as all get it. */
+static void send_job(struct step *step, const struct stratum_job *job, bool clean)
+{
+    struct stratum_session *session = step->session;
+    if (job->job->extranonce2_bytes != session->extranonce2_bytes) {
+        if (!session->extranonce_subscribed) {
+            step_close(step, "extranonce2 size changed");
+            return;
+        }
+        session->extranonce2_bytes = job->job->extranonce2_bytes;
+        tell_extranonce(step);
+        clean = true;
+    }
+    tell_difficulty(step, job->ordinal << 32);
+    struct stratum_effect *effect = step_effect(step, STRATUM_SEND_JOB);
+    effect->job = job;
+    effect->clean = clean || job->job->clean || job->tip != session->sent_tip;
+    session->sent_ordinal = job->ordinal;
+    session->sent_variant = 0;
+    session->sent_ntime = 0;
+    session->sent_tip = job->tip;
+    session->notify_ms = step->world->now_ms;
+}
+
+/* The ntime a job sent again begins at: later than any before it, and than now where it can be.
+ * 0: there is none left. */
+static uint32_t next_ntime(const struct step *step, const struct job *job)
+{
+    uint64_t ntime = step->world->unix_ms / 1000;
+    if (ntime <= job->cur_time)
+        ntime = (uint64_t)job->cur_time + 1;
+    if (ntime <= step->session->sent_ntime)
+        ntime = (uint64_t)step->session->sent_ntime + 1;
+    return ntime <= job->max_time ? (uint32_t)ntime : 0;
+}
+
+/* The current job once more, as other work of its own. False where that cannot be: the next job
+ * will do. */
+static bool send_job_again(struct step *step, bool clean)
+{
+    struct stratum_session *session = step->session;
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    if (session->state != STRATUM_MINING || job == NULL || job->ordinal != session->sent_ordinal ||
+        session->sent_variant == STRATUM_VARIANTS_MAX ||
+        job->job->extranonce2_bytes != session->extranonce2_bytes)
+        return false;
+    uint32_t ntime = next_ntime(step, job->job);
+    if (ntime == 0)
+        return false;
+    tell_difficulty(step, job->ordinal << 32 | ntime);
+    struct print print = step_text_begin(step);
+    print.used_bytes = stratum_notify(job->job, session->sent_variant + 1u, ntime, clean,
+                                      print.text, print.capacity_bytes);
+    ASSERT(print.used_bytes > 0);
+    step_text_end(step, &print);
+    session->sent_variant++;
+    session->sent_ntime = ntime;
+    session->notify_ms = step->world->now_ms;
+    return true;
+}
+
+void step_tell_work(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    if (session->state != STRATUM_MINING || work_is_told(session) ||
+        step->world->now_ms < session->notify_ms + VARDIFF_CHANGE_MS)
+        return;
+    (void)send_job_again(step, false);
+}
+
+/* Mining begins when the session is subscribed and authorised, its answers have left and there is
+ * something to mine. */
+static void begin_mining(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    if (session->state != STRATUM_SUBSCRIBED || !session->authorised || job == NULL ||
+        stratum_session_holds_answers(session))
+        return;
+    struct vardiff_params bounds = session_bounds(step);
+    vardiff_init(&session->vardiff, &bounds, session->start, step->world->now_ms);
+    session_enter_state(session, STRATUM_MINING);
+    send_job(step, job, true);
+}
+
+static void on_job(struct step *step)
+{
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    if (step->session->state == STRATUM_MINING && job != NULL &&
+        job->ordinal != step->session->sent_ordinal)
+        send_job(step, job, false);
+}
+
+static void on_tick(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    const struct stratum_params *params = step->world->params;
+    uint64_t now_ms = step->world->now_ms;
+    if (!session->authorised && now_ms - session->opened_ms > params->login_timeout_ms) {
+        step_close(step, "login timeout");
+        return;
+    }
+    if (now_ms - session->line_ms > params->idle_timeout_ms) {
+        step_close(step, "idle timeout");
+        return;
+    }
+    if (session->state != STRATUM_MINING)
+        return;
+    struct vardiff_params bounds = session_bounds(step);
+    /* A miner whose answers we hold back may be waiting for them. */
+    if (stratum_session_holds_answers(session) &&
+        now_ms - session->answers->head_ms > STRATUM_HELD_SILENCE_MS)
+        vardiff_skip(&session->vardiff, now_ms);
+    else if (vardiff_tick(&session->vardiff, &bounds, now_ms))
+        step_tell_work(step);
+    step_tell_work(step);
+}
+
+static void on_authorised(struct step *step, const struct stratum_event *event)
+{
+    struct stratum_session *session = step->session;
+    ASSERT(event->authorised.worker < STRATUM_WORKERS_MAX);
+    struct stratum_worker *worker = &session->workers[event->authorised.worker];
+    if (event->authorised.outcome == STRATUM_YES) {
+        worker->account_id = event->authorised.account_id;
+        worker->worker_id = event->authorised.worker_id;
+        worker->state = STRATUM_WORKER_AUTHORISED;
+        session->authorised = true;
+    } else if (event->authorised.outcome == STRATUM_NO ||
+               worker->state != STRATUM_WORKER_AUTHORISED) {
+        worker->state = STRATUM_WORKER_REFUSED;
+    }
+    (void)answer_settle_authorised(step, event->authorised.answer, event->authorised.outcome,
+                                   event->authorised.text);
+}
+
+static void on_moved(struct step *step, const struct stratum_event *event)
+{
+    struct stratum_session *session = step->session;
+    if (session->state != STRATUM_CONNECTED && !session->extranonce_subscribed) {
+        step_close(step, "extranonce moved");
+        return;
+    }
+    session->extranonce1_before = session->extranonce1;
+    session->extranonce1 = event->moved.extranonce1;
+    session->extranonce2_bytes = event->moved.extranonce2_bytes;
+    session->moved = (session->sent_ordinal << 8 | session->sent_variant) + 1;
+    if (session->state == STRATUM_CONNECTED)
+        return;
+    tell_extranonce(step);
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    if (session->state == STRATUM_MINING && job != NULL && !send_job_again(step, true) &&
+        job->ordinal != session->sent_ordinal)
+        send_job(step, job, true);
+}
+
+enum stratum_step stratum_session_step(struct stratum_session *session,
+                                       const struct stratum_world *world,
+                                       const struct stratum_event *event,
+                                       struct stratum_effects *effects_r)
+{
+    struct step step = { .session = session, .world = world, .effects = effects_r };
+    enum stratum_step outcome = STRATUM_TAKEN;
+    effects_r->count = 0;
+    effects_r->text_bytes = 0;
+    if (session->state == STRATUM_CLOSED)
+        return STRATUM_TAKEN;
+    switch (event->kind) {
+    case STRATUM_LINE:
+        ASSERT(session->answers != NULL);
+        outcome = request_line(&step, event->line);
+        break;
+    case STRATUM_LINE_LONG:
+        answer_error_without_id(&step, STRATUM_ERROR_LONG_LINE);
+        step_close(&step, "line too long");
+        break;
+    case STRATUM_AUTHORISED:
+        on_authorised(&step, event);
+        break;
+    case STRATUM_VERDICT:
+        (void)answer_settle_share(&step, event->verdict.answer, event->verdict.outcome);
+        break;
+    case STRATUM_JOB:
+        on_job(&step);
+        break;
+    case STRATUM_TICK:
+        on_tick(&step);
+        break;
+    case STRATUM_MOVED:
+        on_moved(&step, event);
+        break;
+    }
+    begin_mining(&step);
+    return outcome;
+}
+
+bool stratum_session_verify(const struct stratum_session *session,
+                            const struct stratum_world *world)
+{
+    if (session->marks_count > STRATUM_MARKS_MAX ||
+        (session->answers != NULL && session->answers->count > STRATUM_ANSWERS_MAX) ||
+        (session->state == STRATUM_MINING && session->marks_count == 0))
+        return false;
+    for (unsigned i = 0; i < session->marks_count; i++) {
+        uint64_t work = session->marks[i].work.expected_hashes;
+        if (work == 0 || work > world->params->vardiff.max.expected_hashes ||
+            (i > 0 && session->marks[i].place <= session->marks[i - 1].place))
+            return false;
+    }
+    bool authorised = false;
+    for (unsigned i = 0; i < STRATUM_WORKERS_MAX; i++)
+        authorised |= session->workers[i].state == STRATUM_WORKER_AUTHORISED;
+    return session->authorised || !authorised;
+}

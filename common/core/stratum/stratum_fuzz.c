@@ -1,0 +1,167 @@
+/* Bytes into the session machine: the first byte of each record says what happens, the rest of the
+ * line is what the miner says. Whatever comes, the machine's invariants hold and its effects stay
+ * within their bounds. Built with libFuzzer by clang (target core_stratum_fuzz), and run over the
+ * corpus and random changes of it by core_stratum_fuzz_test. */
+#include "core/stratum/fuzz.h"
+#include "core/stratum/stratum.h"
+
+static struct job jobs[4];
+static struct stratum_job entries[4];
+static char texts[4][2][STRATUM_NOTIFY_BYTES_MAX];
+
+struct run {
+    struct stratum_params params;
+    struct stratum_jobs table;
+    struct stratum_world world;
+    struct stratum_session session;
+    struct stratum_answers answers;
+    struct stratum_effects effects;
+    unsigned jobs_added;
+    uint32_t pending[4]; /* answers of the last effects that want one */
+    uint8_t workers[4];
+    unsigned pending_next;
+};
+
+static void add_job(struct run *run)
+{
+    unsigned i = run->jobs_added;
+    if (i == 4)
+        return;
+    run->jobs_added++;
+    jobs[i] = (struct job){ .id = 0x65f0000000000001 + i,
+                            .coinbase1_bytes = 60,
+                            .coinbase2_bytes = 60,
+                            .extranonce1_bytes = 4,
+                            .extranonce2_bytes = i == 3 ? 4 : 8,
+                            .version = 0x20000000,
+                            .cur_time = 1700000000,
+                            .min_time = 1700000000 - 600,
+                            .max_time = 1700000000 + 20 };
+    jobs[i].prev_hash[0] = (uint8_t)(i / 2);
+    entries[i] = (struct stratum_job){ .job = &jobs[i] };
+    for (int clean = 0; clean < 2; clean++)
+        entries[i].text[clean] =
+            span_of(texts[i][clean], stratum_notify(&jobs[i], 0, jobs[i].cur_time, clean,
+                                                    texts[i][clean], STRATUM_NOTIFY_BYTES_MAX));
+    ASSERT(stratum_jobs_add(&run->table, &entries[i], run->world.now_ms));
+}
+
+static void look(struct run *run)
+{
+    struct stratum_effects *effects = &run->effects;
+    ASSERT(stratum_session_verify(&run->session, &run->world));
+    ASSERT(effects->count <= STRATUM_EFFECTS_MAX && effects->text_bytes <= sizeof effects->text);
+    for (unsigned i = 0; i < effects->count; i++) {
+        const struct stratum_effect *effect = &effects->list[i];
+        if (effect->kind == STRATUM_SEND) {
+            ASSERT(effect->text.length > 0);
+            ASSERT(effect->text.data[effect->text.length - 1] == '\n');
+            ASSERT(memchr(effect->text.data, '\0', effect->text.length) == NULL);
+        }
+        if (effect->kind == STRATUM_SEND_JOB)
+            ASSERT(run->session.state == STRATUM_MINING);
+        if (effect->kind == STRATUM_SUBMIT) {
+            ASSERT(effect->submission.work.expected_hashes >= 1);
+            ASSERT(effect->submission.job_id == effect->job->job->id);
+            (void)share_key_of(effect->job->job, &effect->submission);
+        }
+        if (effect->kind == STRATUM_SUBMIT || effect->kind == STRATUM_AUTHORISE) {
+            run->pending[run->pending_next % 4] = effect->answer;
+            run->workers[run->pending_next++ % 4] =
+                effect->kind == STRATUM_AUTHORISE ? effect->worker : 0;
+        }
+    }
+}
+
+static void step(struct run *run, const struct stratum_event *event)
+{
+    if (run->session.answers == NULL)
+        stratum_session_lend_answers(&run->session, &run->answers);
+    enum stratum_step outcome =
+        stratum_session_step(&run->session, &run->world, event, &run->effects);
+    ASSERT(outcome == STRATUM_TAKEN || run->effects.count == 0);
+    look(run);
+    if (!stratum_session_holds_answers(&run->session))
+        (void)stratum_session_return_answers(&run->session);
+}
+
+static void begin(struct run *run)
+{
+    *run = (struct run){ .params = { .algorithm = POW_SHA256D,
+                                     .version_mask = JOB_VERSION_MASK_BIP320,
+                                     .start = { (uint64_t)1 << 32 },
+                                     .vardiff = { .share_interval_ms = 5000,
+                                                  .min = { 1 },
+                                                  .max = { (uint64_t)1 << 63 } },
+                                     .login_timeout_ms = 30000,
+                                     .idle_timeout_ms = 900000 } };
+    stratum_jobs_init(&run->table);
+    run->world = (struct stratum_world){ .params = &run->params,
+                                         .jobs = &run->table,
+                                         .now_ms = 1000,
+                                         .unix_ms = (uint64_t)1700000000 * 1000 };
+    stratum_session_init(&run->session, &run->world, 1, 2, 8);
+}
+
+static void one(struct run *run, uint8_t what, struct span line)
+{
+    struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
+    uint32_t answer = run->pending[what % 4];
+    switch (what) {
+    case 'J':
+        add_job(run);
+        event.kind = STRATUM_JOB;
+        break;
+    case 'A': /* 0x41 % 4 = 1 */
+    case 'B':
+    case 'C':
+    case 'D':
+        event.kind = STRATUM_AUTHORISED;
+        event.authorised.answer = answer;
+        event.authorised.worker = run->workers[what % 4];
+        event.authorised.outcome = (enum stratum_authorised)(line.length % 3);
+        event.authorised.text = "because of \"this\"\n";
+        break;
+    case 'V':
+    case 'W':
+    case 'X':
+    case 'Y':
+        event.kind = STRATUM_VERDICT;
+        event.verdict.answer = answer;
+        event.verdict.outcome = (enum share_outcome)(line.length % SHARE_OUTCOMES_COUNT);
+        break;
+    case 'T':
+        run->world.now_ms += line.length * 100;
+        run->world.unix_ms += line.length * 100;
+        event.kind = STRATUM_TICK;
+        break;
+    case 'M':
+        event.kind = STRATUM_MOVED;
+        event.moved.extranonce1 = (uint32_t)line.length;
+        event.moved.extranonce2_bytes = 8;
+        break;
+    case 'L':
+        event.kind = STRATUM_LINE_LONG;
+        break;
+    default:
+        break;
+    }
+    step(run, &event);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct run run;
+    begin(&run);
+    while (size > 0) {
+        const uint8_t *end = memchr(data, '\n', size);
+        size_t length = end != NULL ? (size_t)(end - data) : size;
+        if (length > 0 && length <= 8192)
+            one(&run, data[0],
+                data[0] == '{' ? span_of(data, length) : span_of(data + 1, length - 1));
+        length += end != NULL;
+        data += length;
+        size -= length;
+    }
+    return 0;
+}

@@ -1,0 +1,91 @@
+/* What payout does, without the process around it: reward events become posting sets, posting sets
+ * balances, balances payments. The same code runs in the service and in the simulator.
+ *
+ * Every step is written so that it may be cut off anywhere and done again: what it is about to do
+ * follows from the store alone, and what it did already is found there. Order of a tick: still the
+ * leader? is the newest set whole? are the books of half-made steps closed? then events, window
+ * care, payments.
+ *
+ * Blocking: one thread at a time per engine. The engine borrows store, window reader and node until
+ * engine_close; node may be NULL: payments then wait. */
+#pragma once
+#include "core/coin/coin.h"
+#include "core/payment/payment.h"
+#include "port/node.h"
+#include "port/store.h"
+#include "port/window.h"
+#include "record/ledger/ledger_record.h"
+
+struct engine;
+
+#define ENGINE_ROLE "payout" /* of its leader record */
+
+struct engine_options {
+    const char *instance;
+    uint64_t boot_id;
+    const struct coin_profile *coin;
+    uint32_t window_percent;
+    uint32_t fee_basis_points;
+    struct payment_rules payment;
+    bool pays; /* false: balances are kept, nothing new is signed */
+    struct money threshold;
+    uint32_t outputs_max;
+    uint64_t push_interval_ms;  /* payments are looked at this often */
+    uint64_t trim_interval_ms;  /* the window is trimmed this often */
+    uint64_t candidate_wait_ms; /* how long a block's share may take to reach the window */
+};
+
+enum step {
+    STEP_DONE = 1,
+    STEP_WAIT,   /* nothing is wrong; later */
+    STEP_AGAIN,  /* another wrote, or a write's answer got lost: look at the store anew */
+    STEP_AWAY,   /* store, window or node did not do it; *error says why; later */
+    STEP_LOST,   /* another payout leads: nothing may be written any more */
+    STEP_BROKEN, /* the ledger contradicts itself; *error says where; an operator must look */
+};
+
+enum engine_part { ENGINE_NONE = 0, ENGINE_STORE, ENGINE_WINDOW, ENGINE_NODE };
+
+/* Declares what it needs in the store. False with *error. */
+MUST_CHECK bool engine_declare(struct store *store, struct error *error);
+
+/* Takes the leadership. NULL and *error when the store cannot. Options are copied (but the texts
+ * must live on). Caller owns; ends by engine_close. */
+MUST_CHECK struct engine *engine_open(const struct engine_options *options, struct store *store,
+                                      struct window_reader *window, struct node *node,
+                                      uint64_t now_ms, struct error *error);
+void engine_close(struct engine *engine);
+
+/* Everything that can be done now. Anything but STEP_DONE and STEP_WAIT leaves *error filled; a
+ * node that is away is no failure of the tick (engine_trouble says so). */
+enum step engine_tick(struct engine *engine, uint64_t now_ms, struct error *error);
+/* Payments are looked at in the next tick, whatever the interval. */
+void engine_push_now(struct engine *engine);
+
+/* What the last tick met with, for health: which part, and its sentence; ENGINE_NONE when all was
+ * well. */
+enum engine_part engine_trouble(const struct engine *engine, const char **text_r);
+
+/* Counters since the engine was opened. */
+struct engine_counters {
+    uint64_t epoch;
+    uint64_t newest_set;
+    uint64_t newest_event; /* processed */
+    uint64_t sets_posted;
+    uint64_t snapshots;
+    uint64_t trimmed; /* batches */
+    uint64_t payments_sent;
+    uint64_t payments_confirmed;
+    uint64_t payments_refused; /* by the node */
+};
+struct engine_counters engine_counters(const struct engine *engine);
+
+/* What is owed and where payments stand, read from the store: `kinds[owner][kind]` are sums over
+ * all accounts of an owner. False with *error. */
+struct engine_sums {
+    int64_t kinds[LEDGER_COST + 1][LEDGER_PAID + 1];
+    uint64_t accounts;
+    uint64_t open_sets;
+    uint64_t payments[PAYMENT_VOIDED + 1]; /* open ones by state */
+};
+MUST_CHECK bool engine_sums(struct store *store, struct engine_sums *sums_r, struct error *error);

@@ -1,0 +1,121 @@
+/* The engine's own: what its files share. */
+#pragma once
+#include "record/event/event.h"
+#include "record/payment/payment_record.h"
+#include "services/payout/engine.h"
+
+enum {
+    ENGINE_HELD_MAX = 256,        /* accounts whose payment the node refuses */
+    ENGINE_ARENA_BYTES = 4 << 20, /* one payment with its bytes, and the wallet's answer */
+    ENGINE_EVENTS_AT_ONCE = 32,
+    ENGINE_PAYMENTS_AT_ONCE = 1024, /* open payments looked at in one tick */
+};
+
+/* An account that is not paid until `until_ms`: its address was refused. In memory only: after a
+ * restart it is tried again. */
+struct engine_hold {
+    uint64_t account;
+    uint64_t until_ms;
+    uint64_t wait_ms;
+};
+
+struct engine {
+    struct engine_options options;
+    struct store *store;
+    struct window_reader *window;
+    struct node *node;
+    uint64_t now_ms;
+    uint64_t epoch;
+    uint64_t newest_seq;   /* all sets up to here are applied */
+    uint64_t event_cursor; /* events up to here are processed, or were when last looked at */
+    bool books_due;        /* a step of a payment may be half done */
+    uint64_t push_due_ms;
+    uint64_t trim_due_ms;
+    u128 network_work; /* expected hashes of a block, the last heard of; 0: unknown */
+    uint32_t batch_limit;
+    bool funds_warned;
+    enum engine_part trouble;
+    struct error trouble_error;
+    struct engine_counters counters;
+
+    /* memory, grown as needed */
+    struct ledger_leg *legs;
+    size_t legs_capacity;
+    struct ledger_leg *source; /* legs of an earlier set */
+    size_t source_capacity;
+    struct ledger_credit *credits;
+    size_t credits_capacity;
+    int64_t *amounts;
+    size_t amounts_capacity;
+    struct pplns_part *parts;
+    size_t parts_capacity;
+    struct pplns_slot *slots;
+    unsigned slots_bits;
+    uint8_t *arena_memory;
+    struct engine_hold holds[ENGINE_HELD_MAX];
+    size_t hold_count;
+};
+
+/* Makes room for `need` elements; the contents stay. Out of memory aborts: the supervisor starts a
+ * process that goes on where this one was. */
+void *engine_grow(void *memory, size_t *capacity, size_t need, size_t element_bytes);
+#define ENGINE_ROOM(engine, field, need)                                                           \
+    ((engine)->field = engine_grow((engine)->field, &(engine)->field##_capacity, (need),           \
+                                   sizeof *(engine)->field))
+
+/* What a store's answer means for a step; DONE and EXISTS are STEP_DONE. */
+enum step engine_step_of(struct engine *engine, enum store_outcome outcome,
+                         const struct error *error);
+enum step engine_window_away(struct engine *engine, const struct error *error);
+enum step engine_node_away(struct engine *engine, const struct error *error);
+enum step engine_broken(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+/* STEP_DONE while this engine's epoch is the newest. */
+enum step engine_lead(struct engine *engine, struct error *error);
+
+/* posting.c: completes the newest set if it is not applied. */
+enum step engine_settle(struct engine *engine, struct error *error);
+/* Posts the set of a cause unless it is posted; the legs follow from the store (legs.c). */
+enum step engine_post(struct engine *engine, const struct ledger_cause *cause,
+                      uint64_t event_sequence, struct error *error);
+/* Whether a cause has its set (all sets are applied when this is asked). */
+enum step engine_is_posted(struct engine *engine, const struct ledger_cause *cause, bool *posted_r,
+                           struct error *error);
+
+/* legs.c: the legs of a cause, from what is durable, into engine->legs. */
+enum step engine_build(struct engine *engine, const struct ledger_cause *cause,
+                       struct ledger_legs *legs_r, struct error *error);
+
+/* rewards.c: takes in the events that are not processed. */
+enum step engine_rewards(struct engine *engine, struct error *error);
+
+/* snapshot.c: makes sure that a found block's snapshot is durable. STEP_WAIT while its share may
+ * still be on its way. */
+enum step engine_snapshot(struct engine *engine, const struct wire_reward_event *event,
+                          struct error *error);
+
+/* care.c: candidates that pin nothing any more, and trimming. */
+enum step engine_care(struct engine *engine, struct error *error);
+
+/* payments.c: one payment as far as it goes now. */
+enum step engine_payment(struct engine *engine, uint64_t number, struct error *error);
+/* Saves it in its next state under this engine's epoch. */
+enum step engine_save(struct engine *engine, struct payment_record *payment,
+                      enum payment_state state, struct error *error);
+/* The same, with why it does not go on: in the record and in the log, each reason once. */
+enum step engine_note_reason(struct engine *engine, struct payment_record *payment,
+                             enum payment_state state, const char *reason, struct error *error);
+/* Steps that were cut off between ledger and record: all of them. */
+enum step engine_books(struct engine *engine, struct error *error);
+/* Follows every open payment. */
+enum step engine_follow(struct engine *engine, struct error *error);
+/* Gives up payments that are not signed. */
+enum step engine_recall(struct engine *engine, struct error *error);
+
+/* plan.c: new payments for those who are due. */
+enum step engine_plan(struct engine *engine, struct error *error);
+void engine_hold_account(struct engine *engine, uint64_t account);
+
+/* wallet.c: lets the wallet make the payment; and locks the inputs of all that are signed. */
+enum step engine_sign(struct engine *engine, struct payment_record *payment, struct arena *arena,
+                      struct error *error);
+enum step engine_lock_inputs(struct engine *engine, struct error *error);

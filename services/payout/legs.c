@@ -1,0 +1,221 @@
+/* From a cause to its legs, by what is durable alone: the snapshot of a block, the entries of the
+ * sets before it, the outputs of a payment. Asked once when a set is opened, and again when one is
+ * found open; the answers are the same because nothing they read can change in between. */
+#include "services/payout/inside.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* The legs of an earlier set of the same subject, into engine->source. */
+static enum step read_source(struct engine *engine, const struct ledger_cause *cause,
+                             enum ledger_cause_kind kind, uint32_t generation, size_t *count_r,
+                             struct error *error)
+{
+    struct ledger_cause earlier = *cause;
+    struct set_record set;
+    earlier.kind = kind;
+    earlier.generation = generation;
+    enum store_outcome outcome = set_of_cause(engine->store, &earlier, &set, error);
+    if (outcome == STORE_MISSING) {
+        char text[LEDGER_CAUSE_BYTES], missing[LEDGER_CAUSE_BYTES];
+        ledger_cause_format(cause, text);
+        ledger_cause_format(&earlier, missing);
+        return engine_broken(error, "%s cannot be posted, because %s never was", text, missing);
+    }
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    ENGINE_ROOM(engine, source, set.digest.leg_count);
+    outcome = entry_read_all(engine->store, set.seq, engine->source, engine->source_capacity,
+                             count_r, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    if (set.state == SET_OPEN ||
+        !ledger_legs_verify(&set.cause, &set.digest, engine->source, *count_r))
+        return engine_broken(
+            error, "the entries of posting set %" PRIu64 " are not what its header says", set.seq);
+    return STEP_DONE;
+}
+
+static enum step build_found(struct engine *engine, const struct ledger_cause *cause,
+                             struct ledger_legs *legs, struct error *error)
+{
+    struct snapshot_record snapshot;
+    enum store_outcome outcome = snapshot_get(engine->store, cause->subject, &snapshot, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    ENGINE_ROOM(engine, parts, snapshot.accounts);
+    ENGINE_ROOM(engine, credits, snapshot.accounts);
+    outcome = snapshot_parts(engine->store, &snapshot, engine->parts, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    for (uint32_t i = 0; i < snapshot.accounts; i++)
+        engine->credits[i] =
+            (struct ledger_credit){ engine->parts[i].account, { engine->parts[i].amount } };
+    ENGINE_ROOM(engine, legs, snapshot.accounts + (size_t)3);
+    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+    if (!ledger_build_found(snapshot.reward, snapshot.fee, snapshot.unallocated, engine->credits,
+                            snapshot.accounts, legs))
+        return engine_broken(error, "the snapshot at height %" PRIu32 " does not sum to its reward",
+                             snapshot.height);
+    return STEP_DONE;
+}
+
+/* What the accounts of engine->source have available. */
+struct available {
+    const struct ledger_leg *legs;
+    size_t count;
+    int64_t *amounts;
+    int64_t reserve;
+    size_t next;
+};
+
+static bool note_available(void *context, const struct balance_record *balance)
+{
+    struct available *available = context;
+    if (balance->account.owner == LEDGER_RESERVE)
+        available->reserve = balance->amounts.available;
+    if (balance->account.owner != LEDGER_MINER)
+        return true;
+    while (available->next < available->count &&
+           ledger_account_compare(&available->legs[available->next].account, &balance->account) < 0)
+        available->next++;
+    for (size_t i = available->next;
+         i < available->count &&
+         ledger_account_compare(&available->legs[i].account, &balance->account) == 0;
+         i++)
+        available->amounts[i] = balance->amounts.available;
+    return true;
+}
+
+static enum step build_orphaned(struct engine *engine, const struct ledger_cause *cause,
+                                struct ledger_legs *legs, struct error *error)
+{
+    size_t count = 0;
+    bool matured;
+    struct ledger_cause maturing = *cause;
+    maturing.kind = LEDGER_MATURED;
+    enum step step = read_source(engine, cause, LEDGER_FOUND, cause->generation, &count, error);
+    if (step == STEP_DONE)
+        step = engine_is_posted(engine, &maturing, &matured, error);
+    if (step != STEP_DONE)
+        return step;
+    ENGINE_ROOM(engine, legs, 2 * count + 2);
+    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+    bool built;
+    if (matured) {
+        ENGINE_ROOM(engine, amounts, count + 1);
+        struct available available = { engine->source, count, engine->amounts, 0, 0 };
+        memset(engine->amounts, 0, (count + 1) * sizeof *engine->amounts);
+        enum store_outcome outcome = balance_walk(engine->store, note_available, &available, error);
+        if (outcome != STORE_DONE)
+            return engine_step_of(engine, outcome, error);
+        built = ledger_build_orphaned_late(engine->source, count, available.amounts,
+                                           available.reserve, legs);
+    } else {
+        built = ledger_build_orphaned(engine->source, count, legs);
+    }
+    return built ? STEP_DONE : engine_broken(error, "a reversal does not balance");
+}
+
+static enum step build_matured(struct engine *engine, const struct ledger_cause *cause,
+                               struct ledger_legs *legs, struct error *error)
+{
+    size_t count = 0;
+    enum step step = read_source(engine, cause, LEDGER_FOUND, cause->generation, &count, error);
+    if (step != STEP_DONE)
+        return step;
+    ENGINE_ROOM(engine, legs, 2 * count);
+    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+    return ledger_build_matured(engine->source, count, legs)
+               ? STEP_DONE
+               : engine_broken(error, "a maturing does not balance");
+}
+
+static enum step build_returned(struct engine *engine, const struct ledger_cause *cause,
+                                struct ledger_legs *legs, struct error *error)
+{
+    size_t count = 0;
+    enum step step =
+        read_source(engine, cause, LEDGER_ORPHANED, cause->generation - 1, &count, error);
+    if (step != STEP_DONE)
+        return step;
+    ENGINE_ROOM(engine, legs, count);
+    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+    return ledger_build_returned(engine->source, count, legs)
+               ? STEP_DONE
+               : engine_broken(error, "a returned block's credits do not balance");
+}
+
+static enum step build_payment(struct engine *engine, const struct ledger_cause *cause,
+                               struct ledger_legs *legs, struct error *error)
+{
+    /* An arena of its own: the caller may hold the same payment in the engine's. */
+    struct payment_record payment;
+    uint8_t *memory = NULL;
+    size_t memory_bytes = 0;
+    memory = engine_grow(memory, &memory_bytes, ENGINE_ARENA_BYTES / 2, 1);
+    struct arena arena = arena_over(memory, memory_bytes);
+    enum store_outcome outcome =
+        payment_get(engine->store, ledger_cause_number(cause), &arena, &payment, error);
+    if (outcome == STORE_DONE) {
+        ENGINE_ROOM(engine, credits, payment.output_count);
+        for (size_t i = 0; i < payment.output_count; i++)
+            engine->credits[i] =
+                (struct ledger_credit){ payment.outputs[i].account, payment.outputs[i].amount };
+    }
+    free(memory);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    size_t count = payment.output_count;
+    bool built = false, intended = true;
+    ENGINE_ROOM(engine, legs, 2 * count + 2);
+    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+    if (cause->kind == LEDGER_VOIDED) {
+        /* A plan that never got its intent is given up by an empty set: it takes the place in the
+         * ledger that a late intent would need. */
+        struct ledger_cause intent = ledger_cause_payment(LEDGER_INTENT, payment.number, 1);
+        enum step step = engine_is_posted(engine, &intent, &intended, error);
+        if (step != STEP_DONE)
+            return step;
+    }
+    switch (cause->kind) {
+    case LEDGER_INTENT:
+        built = ledger_build_intent(engine->credits, count, legs);
+        break;
+    case LEDGER_CONFIRMED:
+        built = ledger_build_confirmed(engine->credits, count, payment.fee, legs);
+        break;
+    case LEDGER_REOPENED:
+        built = ledger_build_reopened(engine->credits, count, payment.fee, legs);
+        break;
+    case LEDGER_VOIDED:
+        built = ledger_build_voided(engine->credits, intended ? count : 0, legs);
+        break;
+    case LEDGER_FOUND:
+    case LEDGER_MATURED:
+    case LEDGER_ORPHANED:
+        break;
+    }
+    return built ? STEP_DONE
+                 : engine_broken(error, "payment %" PRIu64 " does not balance", payment.number);
+}
+
+enum step engine_build(struct engine *engine, const struct ledger_cause *cause,
+                       struct ledger_legs *legs_r, struct error *error)
+{
+    switch (cause->kind) {
+    case LEDGER_FOUND:
+        return cause->generation == 1 ? build_found(engine, cause, legs_r, error)
+                                      : build_returned(engine, cause, legs_r, error);
+    case LEDGER_MATURED:
+        return build_matured(engine, cause, legs_r, error);
+    case LEDGER_ORPHANED:
+        return build_orphaned(engine, cause, legs_r, error);
+    case LEDGER_INTENT:
+    case LEDGER_CONFIRMED:
+    case LEDGER_REOPENED:
+    case LEDGER_VOIDED:
+        return build_payment(engine, cause, legs_r, error);
+    }
+    return engine_broken(error, "a cause of unknown kind");
+}

@@ -1,0 +1,326 @@
+/* One payment's way through its states. Every arrow is one write of its record, guarded by the
+ * version read; what goes to the ledger goes there first where money is taken from an account or
+ * called paid, and after the record where money is given back, so that no leader that was stopped
+ * in between can still act on what is over:
+ *
+ *   intent      record PLANNED -> set posted -> record INTENT
+ *   signed      wallet signs -> record SIGNED with the bytes -> broadcast
+ *   confirmed   chain shows it -> set posted -> record CONFIRMED
+ *   given up    record VOIDING (nobody can sign it any more) -> set posted -> record VOIDED */
+#include "services/payout/inside.h"
+
+#include "service/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { PAYMENT_STEPS_MAX = 12 };
+
+enum step engine_save(struct engine *engine, struct payment_record *payment,
+                      enum payment_state state, struct error *error)
+{
+    enum payment_state from = payment->state;
+    ASSERT(state == from || payment_move_is_legal(from, state));
+    enum step step = engine_lead(engine, error);
+    if (step != STEP_DONE)
+        return step;
+    payment->state = state;
+    payment->epoch = engine->epoch;
+    payment->updated_ms = engine->now_ms;
+    enum store_outcome outcome = payment_save(engine->store, payment, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    if (state != from)
+        log_info("payment.state", "payment=%" PRIu64 " from=%s to=%s amount=%" PRIu64,
+                 payment->number, payment_state_name(from), payment_state_name(state),
+                 payment->amount.units);
+    return STEP_DONE;
+}
+
+enum step engine_note_reason(struct engine *engine, struct payment_record *payment,
+                             enum payment_state state, const char *reason, struct error *error)
+{
+    char safe[PAYMENT_REASON_BYTES];
+    log_text(reason, safe, sizeof safe);
+    if (state == payment->state && strcmp(safe, payment->reason) == 0)
+        return STEP_DONE;
+    snprintf(payment->reason, sizeof payment->reason, "%s", safe);
+    log_warn("payment.refused", "payment=%" PRIu64 " state=%s reason=\"%s\"", payment->number,
+             payment_state_name(state), safe);
+    return engine_save(engine, payment, state, error);
+}
+
+/* The ledger may be a step ahead of the record, where a write in between was cut off. */
+static enum step catch_up(struct engine *engine, struct payment_record *payment,
+                          struct error *error)
+{
+    struct ledger_cause cause;
+    enum payment_state next;
+    bool posted;
+    switch (payment->state) {
+    case PAYMENT_PLANNED:
+        cause = ledger_cause_payment(LEDGER_INTENT, payment->number, 1);
+        next = PAYMENT_INTENT;
+        break;
+    case PAYMENT_SIGNED:
+    case PAYMENT_BROADCAST:
+    case PAYMENT_UNCERTAIN:
+        cause = ledger_cause_payment(LEDGER_CONFIRMED, payment->number, payment->confirmed + 1);
+        next = PAYMENT_CONFIRMED;
+        break;
+    case PAYMENT_CONFIRMED:
+        cause = ledger_cause_payment(LEDGER_REOPENED, payment->number, payment->confirmed);
+        next = PAYMENT_BROADCAST;
+        break;
+    default:
+        return STEP_DONE;
+    }
+    enum step step = engine_is_posted(engine, &cause, &posted, error);
+    if (step != STEP_DONE || !posted)
+        return step;
+    if (next == PAYMENT_CONFIRMED)
+        payment->confirmed++;
+    return engine_save(engine, payment, next, error);
+}
+
+/* Every output must still be covered; it is, unless something was posted between plan and intent.
+ */
+static enum step is_covered(struct engine *engine, const struct payment_record *payment,
+                            bool *covered_r, struct error *error)
+{
+    *covered_r = true;
+    for (size_t i = 0; i < payment->output_count && *covered_r; i++) {
+        struct balance_record balance;
+        struct ledger_account account = ledger_miner(payment->outputs[i].account);
+        enum store_outcome outcome = balance_get(engine->store, &account, &balance, error);
+        if (outcome != STORE_DONE && outcome != STORE_MISSING)
+            return engine_step_of(engine, outcome, error);
+        *covered_r = balance.amounts.available >= (int64_t)payment->outputs[i].amount.units;
+    }
+    return STEP_DONE;
+}
+
+static enum step post_intent(struct engine *engine, struct payment_record *payment,
+                             struct error *error)
+{
+    bool covered;
+    enum step step = is_covered(engine, payment, &covered, error);
+    if (step != STEP_DONE)
+        return step;
+    if (!covered)
+        return engine_note_reason(engine, payment, PAYMENT_VOIDING,
+                                  "the balances changed before it was posted", error);
+    struct ledger_cause cause = ledger_cause_payment(LEDGER_INTENT, payment->number, 1);
+    step = engine_post(engine, &cause, 0, error);
+    return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_INTENT, error) : step;
+}
+
+static enum step look(struct engine *engine, struct payment_record *payment,
+                      struct payment_observation *observation_r, struct error *error)
+{
+    struct node_transaction_state state = { 0 };
+    if (engine->node == NULL)
+        return STEP_WAIT;
+    switch (node_transaction(engine->node, payment->txid, &state, error)) {
+    case NODE_OK:
+        *observation_r =
+            (struct payment_observation){ state.known ? PAYMENT_SIGHT_KNOWN : PAYMENT_SIGHT_MISSING,
+                                          state.confirmations };
+        if (state.confirmations > 0)
+            memcpy(payment->block_hash, state.block_hash, sizeof payment->block_hash);
+        payment->confirmations = state.confirmations;
+        return STEP_DONE;
+    case NODE_MISSING:
+        observation_r->sight = PAYMENT_SIGHT_MISSING;
+        return STEP_DONE;
+    case NODE_REFUSED:
+    case NODE_UNAVAILABLE:
+    case NODE_UNKNOWN:
+        break;
+    }
+    return engine_node_away(engine, error);
+}
+
+/* What leaves the house was stored first, under this leader's own epoch. */
+static enum step send_raw(struct engine *engine, struct payment_record *payment,
+                          struct error *error)
+{
+    enum step step = STEP_DONE;
+    if (payment->epoch != engine->epoch)
+        step = engine_save(engine, payment, payment->state, error);
+    if (step == STEP_DONE)
+        step = engine_lead(engine, error);
+    if (step != STEP_DONE)
+        return step;
+    switch (node_broadcast(engine->node, payment->raw, error)) {
+    case NODE_OK:
+        if (payment->state == PAYMENT_BROADCAST)
+            return STEP_DONE;
+        engine->counters.payments_sent += payment->state == PAYMENT_SIGNED;
+        payment->reason[0] = '\0';
+        return engine_save(engine, payment, PAYMENT_BROADCAST, error);
+    case NODE_REFUSED:
+        /* No verdict: it may be in a block this node forgot, or its inputs spent by itself. */
+        engine->counters.payments_refused++;
+        return engine_note_reason(engine, payment, PAYMENT_UNCERTAIN, error->text, error);
+    case NODE_MISSING:
+    case NODE_UNAVAILABLE:
+    case NODE_UNKNOWN:
+        break;
+    }
+    return engine_node_away(engine, error);
+}
+
+static enum step confirm(struct engine *engine, struct payment_record *payment, struct error *error)
+{
+    struct ledger_cause cause =
+        ledger_cause_payment(LEDGER_CONFIRMED, payment->number, payment->confirmed + 1);
+    enum step step = engine_post(engine, &cause, 0, error);
+    if (step != STEP_DONE)
+        return step;
+    payment->confirmed++;
+    payment->reason[0] = '\0';
+    engine->counters.payments_confirmed++;
+    return engine_save(engine, payment, PAYMENT_CONFIRMED, error);
+}
+
+static enum step reopen(struct engine *engine, struct payment_record *payment, struct error *error)
+{
+    struct ledger_cause cause =
+        ledger_cause_payment(LEDGER_REOPENED, payment->number, payment->confirmed);
+    log_warn("payment.reopened", "payment=%" PRIu64 " confirmations=%" PRId32, payment->number,
+             payment->confirmations);
+    enum step step = engine_post(engine, &cause, 0, error);
+    return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_BROADCAST, error) : step;
+}
+
+static enum step give_back(struct engine *engine, struct payment_record *payment,
+                           struct error *error)
+{
+    struct ledger_cause cause = ledger_cause_payment(LEDGER_VOIDED, payment->number, 1);
+    enum step step = engine_post(engine, &cause, 0, error);
+    return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_VOIDED, error) : step;
+}
+
+static enum step build(struct engine *engine, struct payment_record *payment, struct arena *arena,
+                       struct error *error)
+{
+    if (!engine->options.pays || engine->node == NULL)
+        return STEP_WAIT;
+    enum step step = engine_lock_inputs(engine, error);
+    return step == STEP_DONE ? engine_sign(engine, payment, arena, error) : step;
+}
+
+static enum step act(struct engine *engine, struct payment_record *payment,
+                     enum payment_action action, struct payment_observation *observation,
+                     struct arena *arena, struct error *error)
+{
+    switch (action) {
+    case PAYMENT_WAIT:
+        return STEP_WAIT;
+    case PAYMENT_POST:
+        return post_intent(engine, payment, error);
+    case PAYMENT_BUILD:
+        return build(engine, payment, arena, error);
+    case PAYMENT_LOOK:
+        return look(engine, payment, observation, error);
+    case PAYMENT_SEND: {
+        enum step step = send_raw(engine, payment, error);
+        return step == STEP_DONE ? STEP_WAIT : step; /* the chain needs its time now */
+    }
+    case PAYMENT_CONFIRM:
+        return confirm(engine, payment, error);
+    case PAYMENT_REOPEN:
+        return reopen(engine, payment, error);
+    case PAYMENT_SETTLE:
+        return engine_save(engine, payment, PAYMENT_SETTLED, error);
+    case PAYMENT_GIVE_UP:
+        return engine_note_reason(engine, payment, PAYMENT_VOIDING,
+                                  "another transaction spent its inputs, and is buried", error);
+    case PAYMENT_GIVE_BACK:
+        return give_back(engine, payment, error);
+    }
+    return STEP_WAIT;
+}
+
+static enum step run_payment(struct engine *engine, uint64_t number, bool books_only,
+                             struct error *error)
+{
+    struct payment_record payment;
+    struct arena arena = arena_over(engine->arena_memory, ENGINE_ARENA_BYTES);
+    enum store_outcome outcome = payment_get(engine->store, number, &arena, &payment, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    struct payment_observation observation = { PAYMENT_SIGHT_NONE, 0 };
+    enum step step = catch_up(engine, &payment, error);
+    for (int i = 0; i < PAYMENT_STEPS_MAX && step == STEP_DONE; i++) {
+        enum payment_action action =
+            payment_next(payment.state, &engine->options.payment, &observation);
+        if (books_only && action != PAYMENT_POST && action != PAYMENT_GIVE_BACK)
+            break;
+        step = act(engine, &payment, action, &observation, &arena, error);
+    }
+    return step == STEP_WAIT ? STEP_DONE : step;
+}
+
+enum step engine_payment(struct engine *engine, uint64_t number, struct error *error)
+{
+    return run_payment(engine, number, false, error);
+}
+
+struct numbers {
+    uint64_t list[ENGINE_PAYMENTS_AT_ONCE];
+    size_t count;
+    bool unsigned_only;
+};
+
+static bool gather(void *context, const struct payment_record *payment)
+{
+    struct numbers *numbers = context;
+    if (!numbers->unsigned_only || payment->state == PAYMENT_PLANNED ||
+        payment->state == PAYMENT_INTENT)
+        numbers->list[numbers->count++] = payment->number;
+    return numbers->count < ENGINE_PAYMENTS_AT_ONCE;
+}
+
+static enum step for_each_open(struct engine *engine, bool books_only, struct error *error)
+{
+    struct numbers numbers = { .count = 0 };
+    enum store_outcome outcome = payment_walk_open(engine->store, gather, &numbers, error);
+    enum step step = engine_step_of(engine, outcome, error);
+    for (size_t i = 0; i < numbers.count && step == STEP_DONE; i++) {
+        step = run_payment(engine, numbers.list[i], books_only, error);
+        if (step == STEP_DONE && engine->trouble == ENGINE_NODE)
+            step = STEP_WAIT; /* one time-out a tick is enough */
+    }
+    return step;
+}
+
+enum step engine_books(struct engine *engine, struct error *error)
+{
+    return for_each_open(engine, true, error);
+}
+
+enum step engine_follow(struct engine *engine, struct error *error)
+{
+    return for_each_open(engine, false, error);
+}
+
+enum step engine_recall(struct engine *engine, struct error *error)
+{
+    struct numbers numbers = { .count = 0, .unsigned_only = true };
+    enum store_outcome outcome = payment_walk_open(engine->store, gather, &numbers, error);
+    enum step step = engine_step_of(engine, outcome, error);
+    for (size_t i = 0; i < numbers.count && step == STEP_DONE; i++) {
+        struct payment_record payment;
+        struct arena arena = arena_over(engine->arena_memory, ENGINE_ARENA_BYTES);
+        outcome = payment_get(engine->store, numbers.list[i], &arena, &payment, error);
+        if (outcome != STORE_DONE)
+            return engine_step_of(engine, outcome, error);
+        step = engine_note_reason(engine, &payment, PAYMENT_VOIDING,
+                                  "a matured block was orphaned before it was signed", error);
+        if (step == STEP_DONE)
+            step = give_back(engine, &payment, error);
+    }
+    return step;
+}

@@ -104,7 +104,7 @@ struct window_totals {
 };
 
 /* A candidate as read back, with its place resolved: the window of its block ends at `end`,
- * inclusive (its own share if that was credited, else the last share before it). */
+ * inclusive (its own share if that was credited, else the last share before its batch). */
 struct window_found {
     uint8_t block_hash[32];
     bool credited;

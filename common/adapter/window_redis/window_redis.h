@@ -6,6 +6,9 @@
  * the server's configuration, and neither repeats an append of its own accord: the caller asks
  * again under the same id.
  *
+ * The process must ignore SIGPIPE (the skeleton of the services does): hiredis writes to sockets
+ * whose other end may be gone.
+ *
  * An append is one function call (append.lua), which Redis runs and writes to its file as a unit.
  * The server sees opaque bytes; packed.h says what they mean. */
 #pragma once

@@ -1,0 +1,299 @@
+/* What the adapter makes of a real server's moods: settings, passwords, full memory, lost
+ * functions, silence. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/window_redis/testing/redis_server.h"
+#include "adapter/window_redis/window_redis.h"
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 15000 };
+
+struct ground {
+    struct loop *loop;
+    struct redis_server server;
+    struct window_writer *writer;
+    bool ready;
+    unsigned states;
+    char text[512];
+};
+
+struct answer {
+    bool done;
+    enum window_outcome outcome;
+    char reason[200];
+};
+
+static void on_state(void *context, bool ready, const char *text)
+{
+    struct ground *ground = context;
+    ground->ready = ready;
+    ground->states++;
+    snprintf(ground->text, sizeof ground->text, "%s", text);
+}
+
+static void begin(struct ground *ground, const char *const *server_options,
+                  const struct window_redis_options *extra)
+{
+    struct error error;
+    *ground = (struct ground){ .loop = loop_create(&error) };
+    assert_non_null(ground->loop);
+    if (!redis_server_begin(&ground->server, server_options, &error))
+        fail_msg("%s", error.text);
+    struct window_redis_options options = *extra;
+    options.url = ground->server.url;
+    options.on_state = on_state;
+    options.context = ground;
+    ground->writer = window_redis_writer_open(ground->loop, &options, &error);
+    assert_non_null(ground->writer);
+}
+
+static void end(struct ground *ground)
+{
+    window_writer_close(ground->writer);
+    redis_server_end(&ground->server);
+    loop_destroy(ground->loop);
+}
+
+static void turn_until(struct ground *ground, const bool *flag, bool value)
+{
+    uint64_t end_ns = loop_clock_ns() + PATIENCE_MS * 1000000ull;
+    while (*flag != value) {
+        if (loop_clock_ns() > end_ns)
+            fail_msg("waited in vain; the last state was \"%s\"", ground->text);
+        loop_run_once(ground->loop, 50);
+    }
+}
+
+static void turn_until_told(struct ground *ground)
+{
+    uint64_t end_ns = loop_clock_ns() + PATIENCE_MS * 1000000ull;
+    while (ground->states == 0) {
+        assert_true(loop_clock_ns() < end_ns);
+        loop_run_once(ground->loop, 50);
+    }
+}
+
+static void take(void *context, const struct window_result *result)
+{
+    struct answer *answer = context;
+    answer->done = true;
+    answer->outcome = result->outcome;
+    snprintf(answer->reason, sizeof answer->reason, "%s", result->reason);
+}
+
+static struct answer append(struct ground *ground, uint64_t sequence, size_t shares_count)
+{
+    static struct window_share shares[WINDOW_BATCH_SHARES_MAX];
+    struct answer answer = { 0 };
+    const struct window_batch batch = { .lease_id = 1,
+                                        .sequence = sequence,
+                                        .lowest = 1,
+                                        .shares = shares,
+                                        .share_count = shares_count,
+                                        .verdicts = span_text("v") };
+    assert_true(window_append(ground->writer, &batch, take, &answer));
+    assert_false(answer.done);
+    turn_until(ground, &answer.done, true);
+    return answer;
+}
+
+static void command(struct ground *ground, const char *text)
+{
+    redisContext *redis = redisConnectUnix(ground->server.url + 5);
+    assert_non_null(redis);
+    redisReply *reply = redisCommand(redis, text);
+    assert_non_null(reply);
+    assert_int_not_equal(reply->type, REDIS_REPLY_ERROR);
+    freeReplyObject(reply);
+    redisFree(redis);
+}
+
+static void without_a_server_appends_are_answered_unavailable(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    redis_server_kill(&ground.server);
+    turn_until(&ground, &ground.ready, false);
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_UNAVAILABLE);
+    assert_false(window_ready(ground.writer));
+    struct error error;
+    assert_true(redis_server_restart(&ground.server, &error));
+    turn_until(&ground, &ground.ready, true);
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_APPENDED);
+    end(&ground);
+}
+
+static void a_server_that_would_lose_data_is_not_used(void **state)
+{
+    (void)state;
+    static const char *const moods[][3] = { { "--appendonly", "no", NULL },
+                                            { "--maxmemory-policy", "allkeys-lru", NULL } };
+    static const char *const words[] = { "appendonly", "noeviction" };
+    for (size_t i = 0; i < 2; i++) {
+        struct ground ground;
+        begin(&ground, moods[i], &(struct window_redis_options){ 0 });
+        turn_until_told(&ground);
+        assert_false(ground.ready);
+        assert_non_null(strstr(ground.text, words[i]));
+        assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_UNAVAILABLE);
+        end(&ground);
+    }
+}
+
+static void a_server_that_syncs_every_second_is_used_and_warned_of(void **state)
+{
+    (void)state;
+    struct ground ground;
+    static const char *const everysec[] = { "--appendfsync", "everysec", NULL };
+    begin(&ground, everysec, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    assert_non_null(strstr(ground.text, "everysec"));
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_APPENDED);
+    end(&ground);
+}
+
+static void a_wrong_password_is_said_and_a_new_one_read(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/adit-password-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, "wrong", 5) == 5);
+    static const char *const protect[] = { "--requirepass", "right", NULL };
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ .password_file = path });
+    redis_server_kill(&ground.server);
+    ground.server.options = protect;
+    struct error error;
+    assert_true(redis_server_restart(&ground.server, &error));
+    uint64_t end_ns = loop_clock_ns() + PATIENCE_MS * 1000000ull;
+    while (strstr(ground.text, "WRONGPASS") == NULL) {
+        assert_true(loop_clock_ns() < end_ns);
+        loop_run_once(ground.loop, 50);
+    }
+    assert_false(ground.ready);
+    assert_true(pwrite(fd, "right", 5, 0) == 5); /* the file is read anew */
+    turn_until(&ground, &ground.ready, true);
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_APPENDED);
+    close(fd);
+    unlink(path);
+    end(&ground);
+}
+
+static void a_full_server_refuses_and_nothing_is_applied(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    command(&ground, "CONFIG SET maxmemory 1");
+    struct answer answer = append(&ground, 1, 1000);
+    assert_int_equal(answer.outcome, WINDOW_UNAVAILABLE);
+    assert_non_null(strstr(answer.reason, "OOM"));
+    command(&ground, "CONFIG SET maxmemory 0");
+    assert_int_equal(append(&ground, 1, 1000).outcome, WINDOW_APPENDED);
+    end(&ground);
+}
+
+static void a_replica_refuses_and_is_left_until_it_leads(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    command(&ground, "REPLICAOF 127.0.0.1 1");
+    struct answer answer = append(&ground, 1, 1);
+    assert_int_equal(answer.outcome, WINDOW_UNAVAILABLE);
+    assert_false(window_ready(ground.writer));
+    command(&ground, "REPLICAOF NO ONE");
+    turn_until(&ground, &ground.ready, true);
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_APPENDED);
+    end(&ground);
+}
+
+static void lost_functions_are_loaded_again(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    command(&ground, "FUNCTION FLUSH");
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_UNAVAILABLE);
+    turn_until(&ground, &ground.ready, true);
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_APPENDED);
+    end(&ground);
+}
+
+static void a_server_that_falls_silent_leaves_it_unknown(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ .timeout_ms = 300 });
+    turn_until(&ground, &ground.ready, true);
+    kill(ground.server.pid, SIGSTOP);
+    assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_UNKNOWN);
+    kill(ground.server.pid, SIGCONT);
+    turn_until(&ground, &ground.ready, true);
+    enum window_outcome outcome = append(&ground, 1, 1).outcome;
+    assert_true(outcome == WINDOW_APPENDED || outcome == WINDOW_REPEATED);
+    end(&ground);
+}
+
+/* Records end by sequence, so a long life leaves no more of them than are in flight. */
+static void records_do_not_pile_up(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    static struct window_share share;
+    for (uint64_t sequence = 1; sequence <= 1000; sequence++) {
+        struct answer answer = { 0 };
+        const struct window_batch batch = { .lease_id = 1,
+                                            .sequence = sequence,
+                                            .lowest = sequence > 10 ? sequence - 10 : 1,
+                                            .shares = &share,
+                                            .share_count = 1,
+                                            .verdicts = span_text("v") };
+        assert_true(window_append(ground.writer, &batch, take, &answer));
+        turn_until(&ground, &answer.done, true);
+        assert_int_equal(answer.outcome, WINDOW_APPENDED);
+    }
+    redisContext *redis = redisConnectUnix(ground.server.url + 5);
+    redisReply *reply = redisCommand(redis, "ZCARD adit:window:lease:0000000000000001");
+    assert_int_equal(reply->integer, 11);
+    freeReplyObject(reply);
+    redisFree(redis);
+    end(&ground);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (!redis_server_found()) {
+        printf("SKIPPED: redis-server is not installed\n");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_server_appends_are_answered_unavailable),
+        cmocka_unit_test(a_server_that_would_lose_data_is_not_used),
+        cmocka_unit_test(a_server_that_syncs_every_second_is_used_and_warned_of),
+        cmocka_unit_test(a_wrong_password_is_said_and_a_new_one_read),
+        cmocka_unit_test(a_full_server_refuses_and_nothing_is_applied),
+        cmocka_unit_test(a_replica_refuses_and_is_left_until_it_leads),
+        cmocka_unit_test(lost_functions_are_loaded_again),
+        cmocka_unit_test(a_server_that_falls_silent_leaves_it_unknown),
+        cmocka_unit_test(records_do_not_pile_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,86 @@
+/* The window in a real redis-server passes the suite; the storm's crashes are kill -9. */
+#include "adapter/window_redis/testing/redis_server.h"
+#include "adapter/window_redis/window_redis.h"
+#include "port/suite/window/window_suite.h"
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct ground {
+    struct loop *loop;
+    struct redis_server server;
+};
+
+static void fail(const struct error *error)
+{
+    fprintf(stderr, "%s\n", error->text);
+    exit(1);
+}
+
+static struct window_writer *open_writer(void *context, unsigned outstanding_max)
+{
+    struct ground *ground = context;
+    struct error error;
+    const struct window_redis_options options = { .url = ground->server.url,
+                                                  .outstanding_max = outstanding_max };
+    struct window_writer *writer = window_redis_writer_open(ground->loop, &options, &error);
+    if (writer == NULL)
+        fail(&error);
+    return writer;
+}
+
+static struct window_reader *open_reader(void *context)
+{
+    struct ground *ground = context;
+    struct error error;
+    const struct window_redis_options options = { .url = ground->server.url };
+    struct window_reader *reader = window_redis_reader_open(&options, &error);
+    if (reader == NULL)
+        fail(&error);
+    return reader;
+}
+
+static void clear(void *context)
+{
+    struct ground *ground = context;
+    redisContext *redis = redisConnectUnix(ground->server.url + 5);
+    freeReplyObject(redisCommand(redis, "FLUSHALL"));
+    redisFree(redis);
+}
+
+static void crash(void *context)
+{
+    struct ground *ground = context;
+    struct error error;
+    redis_server_kill(&ground->server);
+    if (!redis_server_restart(&ground->server, &error))
+        fail(&error);
+}
+
+int main(void)
+{
+    static struct ground ground;
+    struct error error;
+    if (!redis_server_found()) {
+        printf("SKIPPED: redis-server is not installed\n");
+        return 77;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    ground.loop = loop_create(&error);
+    if (ground.loop == NULL || !redis_server_begin(&ground.server, NULL, &error))
+        fail(&error);
+    const struct window_suite suite = { .name = "window_redis",
+                                        .loop = ground.loop,
+                                        .context = &ground,
+                                        .open_writer = open_writer,
+                                        .open_reader = open_reader,
+                                        .clear = clear,
+                                        .crash = crash,
+                                        .crashes = 5 };
+    int result = window_suite_main(&suite);
+    redis_server_end(&ground.server);
+    loop_destroy(ground.loop);
+    return result;
+}

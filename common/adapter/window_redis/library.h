@@ -1,4 +1,4 @@
-/* The text of append.lua, put into the program when it is built. */
+/* The text of window.lua, put into the program when it is built. */
 #pragma once
 #include <stddef.h>
 

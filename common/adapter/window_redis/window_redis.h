@@ -9,7 +9,7 @@
  * The process must ignore SIGPIPE (the skeleton of the services does): hiredis writes to sockets
  * whose other end may be gone.
  *
- * An append is one function call (append.lua), which Redis runs and writes to its file as a unit.
+ * An append is one function call (window.lua), which Redis runs and writes to its file as a unit.
  * The server sees opaque bytes; packed.h says what they mean. */
 #pragma once
 #include "port/window.h"

@@ -89,7 +89,7 @@ static struct span element(const redisReply *answer, size_t index)
     return span_of(answer->element[index]->str, (size_t)answer->element[index]->len);
 }
 
-/* The answer of append.lua: {'A', id}, {'R', record} or {'L'}. */
+/* The answer of window.lua: {'A', id}, {'R', record} or {'L'}. */
 static bool read_answer(const redisReply *answer, struct window_result *result_r,
                         struct error *error)
 {

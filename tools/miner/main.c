@@ -51,7 +51,7 @@ struct miner {
     struct arguments arguments;
     struct engine engine;
     struct client client;
-    uint64_t accepted, rejected, unanswered, blocks;
+    uint64_t submitted, accepted, rejected, unanswered, blocks;
     bool refused_login;
     double backoff_s, connect_at_s, begun_s;
 };
@@ -280,10 +280,13 @@ static bool submit_found(struct miner *miner, struct error *error)
     uint64_t count;
     if (read(miner->engine.found_fd, &count, sizeof count) < 0 && errno != EAGAIN)
         return error_system(error, errno, "cannot read the eventfd");
-    while (engine_take(&miner->engine, &share))
-        if (miner->client.authorized && may_submit(miner) &&
-            !client_submit(&miner->client, &share, error))
+    while (engine_take(&miner->engine, &share)) {
+        if (!miner->client.authorized || !may_submit(miner))
+            continue;
+        if (!client_submit(&miner->client, &share, error))
             return error->code == ERROR_FULL; /* a pool that does not answer costs the share */
+        miner->submitted++;
+    }
     return true;
 }
 
@@ -341,9 +344,10 @@ static void tell_totals(const struct miner *miner)
     unsigned long long unanswered = miner->unanswered + miner->client.pending_count;
     unsigned long long blocks = miner->blocks;
     if (miner->arguments.json)
-        printf("{\"event\":\"totals\",\"accepted\":%llu,\"rejected\":%llu,\"unanswered\":%llu,"
+        printf("{\"event\":\"totals\",\"submitted\":%llu,\"accepted\":%llu,\"rejected\":%llu,\"unanswered\":%llu,"
                "\"blocks\":%llu,\"hashrate\":%.0f,\"seconds\":%.1f}\n",
-               accepted, rejected, unanswered, blocks, rate, seconds);
+               (unsigned long long)miner->submitted, accepted, rejected, unanswered, blocks, rate,
+               seconds);
     else
         printf("totals: %llu accepted, %llu rejected, %llu unanswered, %llu blocks, %.0f hashes/s "
                "over %.1f s\n",

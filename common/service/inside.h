@@ -36,6 +36,7 @@ struct service_life {
     struct heartbeat *heartbeat;
     struct metric *beats_answered;
     struct metric *beats_lost;
+    void *host; /* of the host that runs it, where it has more to offer than main() */
 };
 
 /* False with one sentence for an argument that is not known. */
@@ -58,7 +59,10 @@ int service_run(struct service *service);
 /* Undoes both; harmless after either failed. */
 void service_close(struct service *service);
 
-/* The orderly end, from the loop's thread. */
+/* service.data_dir and its run/, for this user alone. service_open makes them too. */
+MUST_CHECK bool service_make_folders(const struct service *service, struct error *error);
+
+/* The orderly end; from any thread while the loop lives. */
 void service_stop(struct service *service);
 
 /* "starting", "running", "degraded" or "stopping", as enum wire_state. */

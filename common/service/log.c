@@ -10,7 +10,7 @@
 
 enum { LINE_BYTES_MAX = 4096 };
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
 /* The log is the process's own: there is one standard error. Set before threads start. */
 static const char *log_service = "adit";
@@ -73,6 +73,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
             used +=
                 (size_t)written < sizeof line - 1 - used ? (size_t)written : sizeof line - 2 - used;
     }
+    while (used > start && line[used - 1] == ' ')
+        used--;
     /* One event, one line, whatever a value holds. */
     for (size_t i = start; i < used; i++)
         if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)

@@ -84,9 +84,10 @@ static bool make_folder(const char *path, struct error *error)
                         path);
 }
 
-static bool make_folders(const struct service *service, struct error *error)
+bool service_make_folders(const struct service *service, struct error *error)
 {
     char run[4200];
+    umask(077);
     snprintf(run, sizeof run, "%s/run", service->settings.service_data_dir);
     return make_folder(service->settings.service_data_dir, error) && make_folder(run, error);
 }
@@ -143,7 +144,6 @@ static bool open_loop(struct service *service, bool take_signals, struct error *
 bool service_open(struct service *service, bool take_signals, int *exit_r)
 {
     struct error error;
-    umask(077);
     signal(SIGPIPE, SIG_IGN);
     raise_limits();
     if (getrandom(&service->boot_id, sizeof service->boot_id, 0) !=
@@ -155,7 +155,7 @@ bool service_open(struct service *service, bool take_signals, int *exit_r)
                         "Heartbeats to inode-scheduler.", NULL);
     service->life->beats_lost =
         metrics_counter(service->metrics, "adit_heartbeats_total", "outcome=\"lost\"", "", NULL);
-    if (!make_folders(service, &error)) {
+    if (!service_make_folders(service, &error)) {
         *exit_r = service_fail(service, SERVICE_EXIT_SETTINGS, &error);
         return false;
     }
@@ -211,7 +211,7 @@ void service_stop(struct service *service)
         log_info("service.stopping", "%s", "");
         notify_supervisor("STOPPING=1\nSTATUS=stopping");
     }
-    loop_stop(service->loop);
+    loop_stop_from_anywhere(service->loop);
 }
 
 int service_fail(struct service *service, enum service_exit code, const struct error *error)

@@ -38,5 +38,5 @@ void http_add_header(struct http_exchange *exchange, const char *name, const cha
 void http_reply(struct http_exchange *exchange, int status, const char *content_type,
                 struct span body);
 /* A problem document; `field` (may be NULL) names what is wrong in the request. */
-void http_problem(struct http_exchange *exchange, int status, const char *title,
-                  const char *detail, const char *field);
+void http_problem(struct http_exchange *exchange, int status, const char *title, const char *detail,
+                  const char *field);

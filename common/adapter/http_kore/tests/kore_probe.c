@@ -1,0 +1,86 @@
+/* A small service in Kore's host, for host_test: what it does is set by PROBE in the environment.
+ * "fail" ends at once with code 2; "stuck" never stops; else it serves. */
+#include "adapter/http_kore/http.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void hello(void *context, struct http_exchange *exchange)
+{
+    (void)context;
+    http_reply(exchange, 200, "text/plain", span_text(http_segment(exchange, 0)));
+}
+
+static void echo(void *context, struct http_exchange *exchange)
+{
+    (void)context;
+    http_reply(exchange, 200, "application/octet-stream", http_body(exchange));
+}
+
+struct late {
+    struct loop_timer timer;
+    struct http_exchange *exchange;
+};
+
+static void answer_late(void *context)
+{
+    struct late *late = context;
+    http_reply(late->exchange, 200, "text/plain", span_text("late"));
+    free(late);
+}
+
+static void wait_a_while(void *context, struct http_exchange *exchange)
+{
+    struct service *service = context;
+    struct late *late = calloc(1, sizeof *late);
+    late->exchange = exchange;
+    late->timer.on_due = answer_late;
+    late->timer.context = late;
+    loop_timer_start(service->loop, &late->timer, strtoull(http_segment(exchange, 0), NULL, 10), 0);
+}
+
+static void reload(struct service *service)
+{
+    (void)service;
+    log_info("probe.reload", "%s", "");
+}
+
+static int run(struct service *service)
+{
+    static const struct http_route routes[] = {
+        { HTTP_METHOD_GET, "/hello/{}", hello },
+        { HTTP_METHOD_POST, "/echo", echo },
+        { HTTP_METHOD_GET, "/wait/{}", wait_a_while },
+        { HTTP_METHOD_GET, NULL, NULL },
+    };
+    const char *probe = getenv("PROBE") != NULL ? getenv("PROBE") : "";
+    if (strcmp(probe, "fail") == 0) {
+        struct error error = { ERROR_UNAVAILABLE, "no node answered" };
+        return service_fail(service, SERVICE_EXIT_NODE, &error);
+    }
+    http_serve(service, routes, service);
+    service_ready(service);
+    loop_run(service->loop);
+    if (strcmp(probe, "stuck") == 0)
+        pause();
+    return SERVICE_EXIT_OK;
+}
+
+static const char *admin_address(const struct settings *settings)
+{
+    return settings->auth_admin_address;
+}
+
+static const char *http_address(const struct settings *settings)
+{
+    return settings->auth_http_address;
+}
+
+const struct service_definition service_definition = {
+    .name = "kore-probe",
+    .admin_address = admin_address,
+    .http_address = http_address,
+    .run = run,
+    .reload = reload,
+};

@@ -1,0 +1,28 @@
+/* The ledger held against itself: everything that can be computed again is, and compared. Reads
+ * only; may run beside a payout that writes (the newest set may then be open, which is no
+ * difference). Blocking; any thread with a store handle of its own. */
+#pragma once
+#include "port/store.h"
+
+struct payout_audit_report {
+    uint64_t sets;
+    uint64_t entries;
+    uint64_t accounts;
+    uint64_t snapshots;
+    uint64_t payments;
+    uint64_t differences;
+    char first[256]; /* the first difference, for people; "" where there is none */
+};
+
+/* Called for each difference, with one sentence; may be NULL. */
+typedef void (*payout_audit_visitor)(void *context, const char *difference);
+
+/* Checks that the sets' sequence has no gap and that only the newest is not applied; that each
+ * closed set has exactly the entries its header says, balanced; that every balance is the sum of
+ * the entries of closed sets, taken in order, and no miner was ever below zero; that the whole
+ * ledger sums to zero; that each block's first credits are its snapshot's, and the snapshot's
+ * amounts what its work, reward and fee give; that each payment's sets are those of its state and
+ * its outputs. True with *report_r when it could look at everything (differences or not); false
+ * with *error when the store could not. */
+MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
+                             struct payout_audit_report *report_r, struct error *error);

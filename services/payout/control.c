@@ -1,0 +1,157 @@
+/* What the operator may ask of payout. Each request is a job on the worker's thread, behind the
+ * tick that is under way. */
+#include "services/payout/payout.h"
+
+#include "wire/messages.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { REPLY_TEXT_BYTES = 8192, REPLY_BYTES = 16384 };
+
+struct control_job {
+    struct worker_job job;
+    struct payout *payout;
+    struct bus_call *call;
+    bool audit;
+    bool ok;
+    char text[REPLY_TEXT_BYTES];
+};
+
+static void reply(struct bus_call *call, bool ok, const char *text)
+{
+    uint8_t memory[REPLY_BYTES];
+    struct wire_control_reply message = { .ok = ok, .text = text };
+    size_t length = wire_encode_control_reply(&message, memory, sizeof memory);
+    if (length == 0)
+        bus_drop(call);
+    else
+        (void)bus_reply(call, span_of(memory, length));
+}
+
+struct text {
+    char *data;
+    size_t used, capacity;
+};
+
+static void put(struct text *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void put(struct text *text, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text->data + text->used, text->capacity - text->used, format, arguments);
+    va_end(arguments);
+    if (length > 0 && (size_t)length < text->capacity - text->used)
+        text->used += (size_t)length;
+}
+
+static bool say_status(struct payout *payout, struct text *text, struct error *error)
+{
+    struct engine_sums sums;
+    struct engine_counters counters = engine_counters(payout->engine);
+    if (!engine_sums(payout->store, &sums, error))
+        return false;
+    put(text,
+        "{\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 ",\"set\":%" PRIu64 ",\"open_sets\":%" PRIu64
+        ",\"accounts\":%" PRIu64 ",\"balances\":{",
+        counters.epoch, counters.newest_event, counters.newest_set, sums.open_sets, sums.accounts);
+    for (int owner = LEDGER_MINER; owner <= LEDGER_COST; owner++) {
+        put(text, "%s\"%s\":{", owner == LEDGER_MINER ? "" : ",",
+            ledger_owner_name((enum ledger_owner)owner));
+        for (int kind = LEDGER_IMMATURE; kind <= LEDGER_PAID; kind++)
+            put(text, "%s\"%s\":\"%" PRId64 "\"", kind == LEDGER_IMMATURE ? "" : ",",
+                ledger_kind_name((enum ledger_kind)kind), sums.kinds[owner][kind]);
+        put(text, "}");
+    }
+    put(text, "},\"payments\":{");
+    bool first = true;
+    for (int state = PAYMENT_PLANNED; state <= PAYMENT_VOIDED; state++) {
+        if (!payment_state_is_open((enum payment_state)state))
+            continue;
+        put(text, "%s\"%s\":%" PRIu64, first ? "" : ",",
+            payment_state_name((enum payment_state)state), sums.payments[state]);
+        first = false;
+    }
+    put(text, "}}");
+    return true;
+}
+
+static void note_difference(void *context, const char *difference)
+{
+    (void)context;
+    char safe[300];
+    log_error("audit.difference", "what=\"%s\"", log_text(difference, safe, sizeof safe));
+}
+
+static bool say_audit(struct payout *payout, struct text *text, struct error *error)
+{
+    struct payout_audit_report report;
+    if (!payout_audit(payout->store, note_difference, NULL, &report, error))
+        return false;
+    char safe[sizeof report.first];
+    put(text,
+        "{\"sets\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"accounts\":%" PRIu64
+        ",\"snapshots\":%" PRIu64 ",\"payments\":%" PRIu64 ",\"differences\":%" PRIu64
+        ",\"first\":\"%s\"}",
+        report.sets, report.entries, report.accounts, report.snapshots, report.payments,
+        report.differences, log_text(report.first, safe, sizeof safe));
+    return report.differences == 0;
+}
+
+static void work_control(struct worker_job *job)
+{
+    struct control_job *control = (struct control_job *)job;
+    struct text text = { control->text, 0, sizeof control->text };
+    struct error error = { .code = ERROR_NONE };
+    control->ok = control->audit ? say_audit(control->payout, &text, &error)
+                                 : say_status(control->payout, &text, &error);
+    if (error.code != ERROR_NONE)
+        snprintf(control->text, sizeof control->text, "%s", error.text);
+}
+
+static void done_control(struct worker_job *job)
+{
+    struct control_job *control = (struct control_job *)job;
+    control->payout->calls--;
+    reply(control->call, control->ok, control->text);
+    free(control);
+}
+
+void payout_on_control(void *context, struct bus_call *call, struct span message)
+{
+    struct payout *payout = context;
+    struct wire_control_request request;
+    struct error error;
+    uint8_t memory[2048];
+    struct arena arena = arena_over(memory, sizeof memory);
+    if (!wire_decode_control_request(message, &arena, &request, &error)) {
+        reply(call, false, error.text);
+        return;
+    }
+    if (strcmp(request.verb, "push") == 0) {
+        payout->push_next = true; /* the next tick is at most a second away */
+        reply(call, true, "payments are looked at now");
+        return;
+    }
+    bool audit = strcmp(request.verb, "audit") == 0;
+    if (!audit && strcmp(request.verb, "status") != 0) {
+        reply(call, false, "payout knows the verbs status, push and audit");
+        return;
+    }
+    struct control_job *job = payout->calls < PAYOUT_CALLS_MAX ? calloc(1, sizeof *job) : NULL;
+    if (job == NULL) {
+        reply(call, false, "too many requests at once");
+        return;
+    }
+    job->job = (struct worker_job){ .work = work_control, .done = done_control };
+    job->payout = payout;
+    job->call = call;
+    job->audit = audit;
+    if (!worker_submit(payout->worker, &job->job)) {
+        free(job);
+        reply(call, false, "too many requests at once");
+        return;
+    }
+    payout->calls++;
+}

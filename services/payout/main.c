@@ -1,0 +1,127 @@
+/* payout: the only writer of balances, and the only one that trims the share window. It reads the
+ * scheduler's reward events, shares each block by the window that ends with its share, and pays
+ * from the node's wallet. What it may lose when it dies: nothing; it goes on from the store. Its
+ * peers: inode-scheduler (notices, heartbeat), redis.window, the store, a node's wallet. */
+#include "adapter/node_rpc/node_rpc.h"
+#include "adapter/store_open/store_open.h"
+#include "adapter/window_redis/window_redis.h"
+#include "services/payout/payout.h"
+
+enum { CANDIDATE_WAIT_MS = 30000, TRIM_MS = 600000 };
+
+static const char *admin_address(const struct settings *settings)
+{
+    return settings->payout_admin_address;
+}
+
+static bool open_store(void *context, struct error *error)
+{
+    struct payout *payout = context;
+    const struct settings *settings = &payout->service->settings;
+    if (payout->store == NULL)
+        payout->store =
+            store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
+    return payout->store != NULL && engine_declare(payout->store, error);
+}
+
+static bool reach_window(void *context, struct error *error)
+{
+    return window_ping(((struct payout *)context)->window, error);
+}
+
+static bool take_lead(void *context, struct error *error)
+{
+    struct payout *payout = context;
+    const struct settings *settings = &payout->service->settings;
+    const struct coin_profile *coin = coin_profile_find(span_text(settings->chain_profile));
+    uint32_t confirmations = (uint32_t)settings->payout_confirmations;
+    const struct engine_options options = {
+        .instance = payout->service->instance,
+        .boot_id = payout->service->boot_id,
+        .coin = coin,
+        .window_percent = (uint32_t)settings->reward_window_percent,
+        .fee_basis_points = (uint32_t)settings->reward_fee_basis_points,
+        /* What a coinbase must be buried by is deep enough for a payment, too. */
+        .payment = { confirmations, confirmations > coin->coinbase_maturity
+                                        ? confirmations
+                                        : coin->coinbase_maturity },
+        .pays = settings->payout_enabled,
+        .threshold = { (uint64_t)settings->payout_threshold },
+        .outputs_max = (uint32_t)settings->payout_outputs_max,
+        .push_interval_ms = (uint64_t)settings->time_push_tx * 1000,
+        .trim_interval_ms = TRIM_MS,
+        .candidate_wait_ms = CANDIDATE_WAIT_MS,
+    };
+    payout->engine =
+        engine_open(&options, payout->store, payout->window, payout->node, loop_unix_ms(), error);
+    return payout->engine != NULL;
+}
+
+/* The wallet is the first node's. It is not waited for: without it payments wait, and only they. */
+static bool open_world(struct payout *payout, enum service_exit *code_r, struct error *error)
+{
+    struct service *service = payout->service;
+    const struct settings *settings = &service->settings;
+    *code_r = SERVICE_EXIT_SETTINGS;
+    const struct coin_profile *coin = coin_profile_find(span_text(settings->chain_profile));
+    if (coin == NULL)
+        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
+                         settings->chain_profile);
+    if (strcmp(settings->reward_scheme, "pplns") != 0)
+        return error_set(error, ERROR_INVALID, "reward.scheme: \"%s\" is not known (pplns is)",
+                         settings->reward_scheme);
+    if (settings->chain_nodes.count == 0)
+        return error_set(error, ERROR_INVALID, "chain.nodes: there is no node to pay from");
+    const struct window_redis_options window = { .url = settings->redis_window,
+                                                 .password_file =
+                                                     settings->redis_window_password_file };
+    payout->window = window_redis_reader_open(&window, error);
+    if (payout->window == NULL)
+        return false;
+    const struct node_rpc_options node = { .url = settings->chain_nodes.items[0],
+                                           .cookie_file = settings->chain_cookie_file,
+                                           .wallet = settings->chain_wallet,
+                                           .coin = coin };
+    payout->node = node_rpc_open(&node, error);
+    if (payout->node == NULL)
+        return false;
+    *code_r = SERVICE_EXIT_STORE;
+    if (!service_wait_for(service, "the store", open_store, payout, error))
+        return false;
+    *code_r = SERVICE_EXIT_WINDOW;
+    if (!service_wait_for(service, "redis.window", reach_window, payout, error))
+        return false;
+    *code_r = SERVICE_EXIT_STORE;
+    return service_wait_for(service, "the payout's leadership", take_lead, payout, error);
+}
+
+static int run(struct service *service)
+{
+    struct payout payout = { .service = service };
+    struct error error;
+    enum service_exit code = SERVICE_EXIT_OK;
+    bool started = open_world(&payout, &code, &error) && payout_start(&payout, &code, &error);
+    if (started) {
+        service_heartbeat(service, NULL, NULL, NULL);
+        service_ready(service);
+        loop_run(service->loop);
+    }
+    payout_stop(&payout);
+    if (payout.engine != NULL)
+        engine_close(payout.engine);
+    if (payout.node != NULL)
+        node_close(payout.node);
+    if (payout.window != NULL)
+        window_reader_close(payout.window);
+    if (payout.store != NULL)
+        store_close(payout.store);
+    if (started || service_stopping(service))
+        return SERVICE_EXIT_OK;
+    return service_fail(service, code, &error);
+}
+
+const struct service_definition service_definition = {
+    .name = "payout",
+    .admin_address = admin_address,
+    .run = run,
+};

@@ -1,0 +1,66 @@
+/* The payout process around its engine: one worker thread on which everything that blocks happens
+ * (store, window, node), and the loop, which stays live meanwhile: it hears the scheduler's
+ * notices, answers control requests, beats. The engine is touched on the worker's thread alone;
+ * what the loop wants of it travels in jobs, what the loop may know of it comes back in them. */
+#pragma once
+#include "loop/worker.h"
+#include "service/service.h"
+#include "services/payout/audit.h"
+#include "services/payout/engine.h"
+
+#include <stdatomic.h>
+
+enum { PAYOUT_CALLS_MAX = 16 };
+
+/* One pass of the engine. */
+struct payout_tick {
+    struct worker_job job;
+    bool push; /* in: look at payments now */
+    enum step step;
+    struct error error;
+    enum engine_part trouble;
+    char trouble_text[sizeof((struct error *)0)->text];
+    struct engine_counters counters;
+    bool has_sums;
+    struct engine_sums sums;
+};
+
+struct payout_metrics {
+    struct metric *sets, *snapshots, *trimmed, *sent, *confirmed, *refused;
+    struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments;
+    struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
+    struct metric *broken;
+};
+
+struct payout {
+    struct service *service;
+    struct store *store;          /* the worker's */
+    struct window_reader *window; /* the worker's */
+    struct node *node;            /* the worker's; NULL: none */
+    struct engine *engine;        /* the worker's */
+    struct worker *worker;
+    struct payout_tick tick;
+    bool ticking;
+    bool again;           /* something happened while it ran */
+    bool push_next;       /* payments are to be looked at in the next tick */
+    bool lost;            /* another leads: no ticks any more */
+    uint64_t sums_due_ms; /* the worker's */
+    uint64_t sums_sets;   /* the worker's: sets posted when they were last read */
+    uint8_t tip[32];
+    struct loop_timer timer;
+    struct bus_subscriber *notices;
+    struct bus_server *server;
+    unsigned calls; /* control requests under way */
+    struct payout_metrics metrics;
+    struct engine_counters shown; /* as the metrics have them */
+    char last_broken[sizeof((struct error *)0)->text];
+};
+
+/* Starts worker, timer, subscription and server; the parts above `worker` are filled. False with
+ * *error and the exit code that fits. */
+MUST_CHECK bool payout_start(struct payout *payout, enum service_exit *code_r, struct error *error);
+/* Ends what payout_start began; the engine's call under way is cut short. */
+void payout_stop(struct payout *payout);
+
+/* control.c: answers "status", "push" and "audit". */
+void payout_on_control(void *context, struct bus_call *call, struct span message);

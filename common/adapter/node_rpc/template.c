@@ -155,7 +155,7 @@ static bool read_transaction(const json_t *entry, struct reading *reading,
     const json_t *fee = json_object_get(entry, "fee");
     if (!json_is_integer(fee) || json_integer_value(fee) < 0)
         reading->fees_known = false;
-    else if (json_integer_value(fee) > VALUE_MAX)
+    else if (json_integer_value(fee) > VALUE_MAX - (json_int_t)reading->fees)
         return refuse(error, "a transaction's \"fee\" is absurd");
     else
         reading->fees += (uint64_t)json_integer_value(fee);

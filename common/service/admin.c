@@ -60,7 +60,7 @@ static void connection_close(struct connection *connection)
 /* What the kernel knows of this process, in Prometheus's customary names. */
 static size_t print_process(const struct service *service, char *text, size_t bytes)
 {
-    struct rusage usage = {0};
+    struct rusage usage = { 0 };
     getrusage(RUSAGE_SELF, &usage);
     uint64_t cpu_us = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000u +
                       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);

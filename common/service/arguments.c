@@ -13,19 +13,19 @@ static bool instance_good(const char *text)
 bool arguments_parse(int argc, char **argv, struct service_arguments *arguments_r,
                      struct error *error)
 {
-    *arguments_r = (struct service_arguments){.instance = "1"};
+    *arguments_r = (struct service_arguments){ .instance = "1" };
     const struct {
         const char *name;
         const char **value;
         bool *flag;
     } known[] = {
-        {"--config", &arguments_r->config, NULL},
-        {"--data", &arguments_r->data_dir, NULL},
-        {"--instance", &arguments_r->instance, NULL},
-        {"--check-config", NULL, &arguments_r->check_config},
-        {"--example-config", NULL, &arguments_r->print_example},
-        {"--help", NULL, &arguments_r->print_help},
-        {"--version", NULL, &arguments_r->print_version},
+        { "--config", &arguments_r->config, NULL },
+        { "--data", &arguments_r->data_dir, NULL },
+        { "--instance", &arguments_r->instance, NULL },
+        { "--check-config", NULL, &arguments_r->check_config },
+        { "--example-config", NULL, &arguments_r->print_example },
+        { "--help", NULL, &arguments_r->print_help },
+        { "--version", NULL, &arguments_r->print_version },
     };
     for (int i = 1; i < argc; i++) {
         const size_t count = sizeof known / sizeof *known;

@@ -25,7 +25,7 @@ static void add_counter(void *context, const char *beat, uint64_t value)
     struct heartbeat *heartbeat = context;
     if (heartbeat->counter_count < COUNTERS_MAX)
         heartbeat->counters[heartbeat->counter_count++] =
-            (struct wire_counter){.name = beat, .value = value};
+            (struct wire_counter){ .name = beat, .value = value };
 }
 
 static void on_answer(void *context, enum bus_outcome outcome, struct span reply)

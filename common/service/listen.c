@@ -47,7 +47,7 @@ static void name_of(const struct sockaddr_storage *address, char *name_r)
 
 void listen_name(int fd, bool peer, char *name_r)
 {
-    struct sockaddr_storage address = {0};
+    struct sockaddr_storage address = { 0 };
     socklen_t length = sizeof address;
     struct sockaddr *plain = (struct sockaddr *)(void *)&address;
     if ((peer ? getpeername(fd, plain, &length) : getsockname(fd, plain, &length)) == 0)
@@ -64,8 +64,9 @@ int listen_open(const char *address, int backlog, char *bound_r, struct error *e
         error_fill(error, ERROR_INVALID, "\"%.128s\" is no address: write host:port", address);
         return -1;
     }
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_PASSIVE };
     struct addrinfo *found;
     int result = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &found);
     if (result != 0) {

@@ -143,8 +143,8 @@ static bool seen_before(const struct metrics *metrics, const struct entry *entry
 
 size_t metrics_print(struct metrics *metrics, char *text_r, size_t bytes)
 {
-    static const char *const kinds[] = {"counter", "gauge", "histogram"};
-    struct text text = {.memory = text_r, .bytes = bytes, .full = bytes == 0};
+    static const char *const kinds[] = { "counter", "gauge", "histogram" };
+    struct text text = { .memory = text_r, .bytes = bytes, .full = bytes == 0 };
     pthread_mutex_lock(&metrics->mutex);
     for (const struct entry *entry = metrics->first; entry != NULL; entry = entry->next) {
         if (seen_before(metrics, entry))

@@ -15,18 +15,18 @@
 #define DEFAULT_TEXT(value) .text = (value)
 #define DEFAULT_LIST(value) .text = (value)
 #define SETTING(section_, key_, KIND, fallback, min_, max_, unit_, help_)                          \
-    {.section = #section_,                                                                         \
-     .key = #key_,                                                                                 \
-     .kind = SETTING_##KIND,                                                                       \
-     DEFAULT_##KIND(fallback),                                                                     \
-     .min = (min_),                                                                                \
-     .max = (max_),                                                                                \
-     .unit = (unit_),                                                                              \
-     .help = (help_),                                                                              \
-     .offset = offsetof(struct settings, section_##_##key_)},
+    { .section = #section_,                                                                        \
+      .key = #key_,                                                                                \
+      .kind = SETTING_##KIND,                                                                      \
+      DEFAULT_##KIND(fallback),                                                                    \
+      .min = (min_),                                                                               \
+      .max = (max_),                                                                               \
+      .unit = (unit_),                                                                             \
+      .help = (help_),                                                                             \
+      .offset = offsetof(struct settings, section_##_##key_) },
 const struct setting_row settings_table[] = {
 #include "service/settings.def"
-    {.section = NULL},
+    { .section = NULL },
 };
 #undef SETTING
 
@@ -63,7 +63,7 @@ static void list_free(struct settings_list *list)
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i]);
     free(list->items);
-    *list = (struct settings_list){NULL, 0};
+    *list = (struct settings_list){ NULL, 0 };
 }
 
 void setting_put_number(struct settings *settings, const struct setting_row *row, int64_t value)
@@ -275,7 +275,7 @@ static bool read_environment(struct settings *settings, struct error *error)
         const char *text = *variable;
         if (strncmp(text, "ADIT_", 5) != 0)
             continue;
-        char name[160] = {0};
+        char name[160] = { 0 };
         size_t length = strcspn(text, "=");
         if (length >= sizeof name || text[length] != '=')
             continue;
@@ -384,7 +384,8 @@ static bool check_socket(const struct setting_row *row, const char *text, struct
 static void read_address(struct settings *settings)
 {
     char line[128] = "";
-    FILE *file = settings->chain_address[0] == '\0' ? fopen(settings->chain_address_file, "re") : NULL;
+    FILE *file =
+        settings->chain_address[0] == '\0' ? fopen(settings->chain_address_file, "re") : NULL;
     if (file == NULL)
         return;
     if (fgets(line, sizeof line, file) != NULL) {
@@ -396,7 +397,7 @@ static void read_address(struct settings *settings)
 
 static bool check_whole(struct settings *settings, struct error *error)
 {
-    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    static const char *const levels[] = { "error", "warn", "info", "debug" };
     bool level_known = false;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
         level_known = level_known || strcmp(settings->service_log_level, levels[i]) == 0;

@@ -213,7 +213,7 @@ static bool put_section(struct settings *settings, struct settings_text *whole, 
 
 bool settings_read_file(struct settings *settings, const char *file, struct error *error)
 {
-    struct settings_text whole = {.file = file};
+    struct settings_text whole = { .file = file };
     json_t *root = NULL;
     bool good = false;
     if (!read_whole(&whole, error))

@@ -81,7 +81,7 @@ void settings_print(const struct settings *settings, FILE *out)
 
 void settings_print_example(FILE *out)
 {
-    struct settings defaults = {0};
+    struct settings defaults = { 0 };
     for (const struct setting_row *row = settings_table; row->section != NULL; row++) {
         if (row->kind == SETTING_TEXT)
             setting_put_text(&defaults, row, row->text, strlen(row->text));

@@ -154,20 +154,20 @@ static void a_wrong_variable_is_refused_by_its_name(void **state)
 {
     (void)state;
     static const char *const cases[][3] = {
-        {"ADIT_STRATUM__MAX_MINERZ", "5",
-         "ADIT_STRATUM__MAX_MINERZ: key stratum.max_minerz is not known; did you mean "
-         "stratum.max_miners?"},
-        {"ADIT_STRATUM__MAX_MINERS", "many",
-         "ADIT_STRATUM__MAX_MINERS is \"many\", and must be a whole number"},
-        {"ADIT_STRATUM__MAX_MINERS", "99999999999999999999",
-         "ADIT_STRATUM__MAX_MINERS is \"99999999999999999999\", and must be a whole number"},
-        {"ADIT_STRATUM__MAX_MINERS", "-1",
-         "ADIT_STRATUM__MAX_MINERS: stratum.max_miners is -1, and must be between 1 and 1000000 "
-         "connections"},
-        {"ADIT_PAYOUT__ENABLED", "maybe",
-         "ADIT_PAYOUT__ENABLED is \"maybe\", and must be true or false"},
-        {"ADIT_SERVICE__LOG_LEVEL", "loud",
-         "service.log_level is \"loud\", and must be error, warn, info or debug"},
+        { "ADIT_STRATUM__MAX_MINERZ", "5",
+          "ADIT_STRATUM__MAX_MINERZ: key stratum.max_minerz is not known; did you mean "
+          "stratum.max_miners?" },
+        { "ADIT_STRATUM__MAX_MINERS", "many",
+          "ADIT_STRATUM__MAX_MINERS is \"many\", and must be a whole number" },
+        { "ADIT_STRATUM__MAX_MINERS", "99999999999999999999",
+          "ADIT_STRATUM__MAX_MINERS is \"99999999999999999999\", and must be a whole number" },
+        { "ADIT_STRATUM__MAX_MINERS", "-1",
+          "ADIT_STRATUM__MAX_MINERS: stratum.max_miners is -1, and must be between 1 and 1000000 "
+          "connections" },
+        { "ADIT_PAYOUT__ENABLED", "maybe",
+          "ADIT_PAYOUT__ENABLED is \"maybe\", and must be true or false" },
+        { "ADIT_SERVICE__LOG_LEVEL", "loud",
+          "service.log_level is \"loud\", and must be error, warn, info or debug" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct settings settings;

@@ -1,0 +1,258 @@
+#include "services/inode-scheduler/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void api_reply(struct http_exchange *exchange, json_t *document)
+{
+    char *text = json_dumps(document, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(document);
+    if (text == NULL) {
+        http_problem(exchange, 500, "Internal error", "the answer could not be written", NULL);
+        return;
+    }
+    http_add_header(exchange, "cache-control", "no-store");
+    http_reply(exchange, 200, "application/json", span_text(text));
+    free(text);
+}
+
+json_t *api_number(u128 value)
+{
+    return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
+}
+
+json_t *api_money(int64_t base_units)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)base_units);
+    return json_string(text);
+}
+
+json_t *api_hash(const uint8_t hash[32])
+{
+    char text[BLOCK_ID_BYTES];
+    block_id(hash, text);
+    return json_string(text);
+}
+
+json_t *api_id(uint64_t id)
+{
+    char text[20];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)id);
+    return json_string(text);
+}
+
+uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,
+                          uint64_t max)
+{
+    const char *query = http_query(exchange);
+    size_t length = strlen(name);
+    while (query != NULL && *query != '\0') {
+        if (strncmp(query, name, length) == 0 && query[length] == '=') {
+            const char *digits = query + length + 1;
+            u128 value;
+            size_t count = strspn(digits, "0123456789");
+            if (u128_parse(digits, count, &value) && value <= max)
+                return (uint64_t)value;
+            return fallback;
+        }
+        query = strchr(query, '&');
+        if (query != NULL)
+            query++;
+    }
+    return fallback;
+}
+
+static void read_work(struct worker_job *job)
+{
+    struct api_read *read = (struct api_read *)job;
+    read->read(read);
+}
+
+static void read_done(struct worker_job *job)
+{
+    struct api_read *read = (struct api_read *)job;
+    if (read->document != NULL)
+        api_reply(read->exchange, read->document);
+    else
+        http_problem(read->exchange, read->status,
+                     read->status == 404 ? "Not found" : "Unavailable", read->error.text,
+                     read->status == 404 ? "name" : NULL);
+    free(read);
+}
+
+void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
+                    void (*begin)(struct api_read *read))
+{
+    struct api_read *read = calloc(1, sizeof *read);
+    ASSERT(read != NULL);
+    read->job = (struct worker_job){ .work = read_work, .done = read_done };
+    read->scheduler = scheduler;
+    read->exchange = exchange;
+    read->read = begin;
+    read->status = 503;
+    read->limit = api_query_number(exchange, "limit", 50, 500);
+    if (read->limit == 0)
+        read->limit = 50;
+    read->before = api_query_number(exchange, "before", 0, INT64_MAX);
+    const char *name = http_segment(exchange, 0);
+    snprintf(read->name, sizeof read->name, "%s", name != NULL ? name : "");
+    if (scheduler->stopping || !worker_submit(scheduler->readers, &read->job)) {
+        http_problem(exchange, 503, "Unavailable", "too many questions are waiting; ask again",
+                     NULL);
+        free(read);
+    }
+}
+
+static json_t *instance_of(const struct health *health, const struct health_instance *instance)
+{
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:i, s:s}", "instance", instance->instance,
+                     "status", health_status_name(health_of_instance(health, instance)),
+                     "last_check", (json_int_t)(instance->beat_unix_ms / 1000), "started",
+                     (json_int_t)(instance->started_ms / 1000), "error_count",
+                     (json_int_t)instance->error_count, "last_error", instance->last_error,
+                     "restarts", (int)instance->restarts, "admin_url", instance->admin_url);
+}
+
+static json_t *component_of(const struct health *health, enum health_component component)
+{
+    uint64_t last_check = 0;
+    uint64_t error_count = 0;
+    const char *last_error = "";
+    json_t *instances = json_array();
+    for (size_t i = 0; i < health->count; i++) {
+        const struct health_instance *instance = &health->instances[i];
+        if (instance->component != component)
+            continue;
+        if (instance->beat_unix_ms > last_check)
+            last_check = instance->beat_unix_ms;
+        error_count += instance->error_count;
+        if (instance->last_error[0] != '\0')
+            last_error = instance->last_error;
+        json_array_append_new(instances, instance_of(health, instance));
+    }
+    if (json_array_size(instances) == 0)
+        last_error = "not heard of yet";
+    return json_pack("{s:s, s:I, s:I, s:s, s:o}", "status",
+                     health_status_name(health_of_component(health, component)), "last_check",
+                     (json_int_t)(last_check / 1000), "error_count", (json_int_t)error_count,
+                     "last_error", last_error, "instances", instances);
+}
+
+static void on_status(void *context, struct http_exchange *exchange)
+{
+    struct scheduler *scheduler = context;
+    uint64_t now = loop_unix_ms();
+    struct stats_pool pool;
+    const char *reason;
+    const char *state = scheduler_state(scheduler, &reason);
+    stats_of_pool(scheduler->stats, now, &pool);
+    json_t *components = json_object();
+    for (int i = 0; i < HEALTH_COMPONENT_COUNT; i++)
+        json_object_set_new(components, health_component_name((enum health_component)i),
+                            component_of(&scheduler->health, (enum health_component)i));
+    uint64_t miners = health_sum(&scheduler->health, HEALTH_GATEWAY, "miners");
+    api_reply(exchange,
+              json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:I}", "status", state, "reason", reason,
+                        "connected_miners", (json_int_t)miners, "total_shares",
+                        (json_int_t)(pool.totals.accepted + pool.totals.rejected), "valid_shares",
+                        (json_int_t)pool.totals.accepted, "component_health", components,
+                        "last_updated", (json_int_t)(now / 1000)));
+}
+
+static json_t *rates_of(const struct stats_sums *sums, uint64_t now)
+{
+    return json_pack("{s:o, s:o, s:o}", "1m", api_number(stats_rate(sums, STATS_MINUTE, now)),
+                     "10m", api_number(stats_rate(sums, STATS_TEN_MINUTES, now)), "1h",
+                     api_number(stats_rate(sums, STATS_HOUR, now)));
+}
+
+static json_t *network_of(const struct scheduler *scheduler)
+{
+    struct jobs_view view;
+    jobs_look(scheduler->jobs, &view);
+    char bits[12];
+    snprintf(bits, sizeof bits, "%08x", view.bits);
+    json_t *network =
+        json_pack("{s:i, s:s, s:o, s:s, s:s}", "height", (int)scheduler->followed.height, "bits",
+                  bits, "tip", api_hash(scheduler->followed.tip), "chain",
+                  scheduler->options.coin.chain, "profile", scheduler->options.coin.name);
+    json_object_set_new(network, "job_height", json_integer(view.height));
+    json_object_set_new(network, "template_transactions",
+                        json_integer((json_int_t)view.transactions));
+    json_object_set_new(network, "template_age_ms", json_integer((json_int_t)view.template_age_ms));
+    return network;
+}
+
+static void on_statistics(void *context, struct http_exchange *exchange)
+{
+    struct scheduler *scheduler = context;
+    uint64_t now = loop_unix_ms();
+    struct stats_pool pool;
+    stats_of_pool(scheduler->stats, now, &pool);
+    uint64_t age_s = now > pool.sums.since_ms ? (now - pool.sums.since_ms) / 1000 : 0;
+    double span_s = age_s >= 60 ? 60 : age_s < 10 ? 10 : (double)age_s;
+    json_t *shares = json_pack("{s:I, s:I, s:I, s:o, s:I}", "total_shares",
+                               (json_int_t)(pool.totals.accepted + pool.totals.rejected),
+                               "valid_shares", (json_int_t)pool.totals.accepted, "invalid_shares",
+                               (json_int_t)pool.totals.rejected, "total_difficulty",
+                               api_number(pool.sums.accepted_work), "last_updated",
+                               (json_int_t)(pool.read_ms / 1000));
+    json_t *answer =
+        json_pack("{s:I, s:I, s:o, s:o, s:f, s:I, s:I, s:I, s:o, s:o, s:I}", "total_miners",
+                  (json_int_t)health_sum(&scheduler->health, HEALTH_GATEWAY, "miners"),
+                  "active_miners", (json_int_t)pool.workers_active, "total_hashrate",
+                  api_number(stats_rate(&pool.sums, STATS_TEN_MINUTES, now)), "hashrate",
+                  rates_of(&pool.sums, now), "shares_per_second",
+                  (double)pool.sums.shares[STATS_MINUTE] / span_s, "blocks_found",
+                  (json_int_t)scheduler->summary.blocks_found, "blocks_orphaned",
+                  (json_int_t)scheduler->summary.blocks_orphaned, "last_block_time",
+                  (json_int_t)(scheduler->summary.last_block_ms / 1000), "share_statistics", shares,
+                  "network", network_of(scheduler), "last_updated", (json_int_t)(now / 1000));
+    json_object_set_new(answer, "active_accounts", json_integer((json_int_t)pool.accounts_active));
+    api_reply(exchange, answer);
+}
+
+/* Scores follow reports of validation tasks; what can be said without them is who works: a live
+ * validator has score 1, as the rules have it for one that reports. */
+static void on_validators(void *context, struct http_exchange *exchange)
+{
+    struct scheduler *scheduler = context;
+    const struct health *health = &scheduler->health;
+    json_t *list = json_array();
+    for (size_t i = 0; i < health->count; i++) {
+        const struct health_instance *instance = &health->instances[i];
+        if (instance->component != HEALTH_VALIDATOR)
+            continue;
+        enum health_status status = health_of_instance(health, instance);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:I}", "name", instance->instance,
+                                              "status", health_status_name(status), "score",
+                                              status == HEALTH_HEALTHY, "last_seen",
+                                              (json_int_t)(instance->beat_unix_ms / 1000)));
+    }
+    api_reply(exchange, json_pack("{s:o}", "validators", list));
+}
+
+static void on_pools(void *context, struct http_exchange *exchange)
+{
+    struct scheduler *scheduler = context;
+    const char *reason;
+    const char *state = scheduler_state(scheduler, &reason);
+    json_t *own = json_pack("{s:s, s:s, s:i, s:b}", "name", scheduler->options.settings->chain_tag,
+                            "status", state, "score", strcmp(state, "running") == 0, "own", 1);
+    api_reply(exchange, json_pack("{s:[o]}", "pools", own));
+}
+
+const struct http_route api_routes[] = {
+    { HTTP_METHOD_GET, "/", api_page },
+    { HTTP_METHOD_GET, "/api/v1/pool/status", on_status },
+    { HTTP_METHOD_GET, "/api/v1/pool/statistics", on_statistics },
+    { HTTP_METHOD_GET, "/api/v1/blocks", api_blocks },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}", api_account },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers", api_workers },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/credits", api_credits },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/payments", api_payments },
+    { HTTP_METHOD_GET, "/api/v1/validators", on_validators },
+    { HTTP_METHOD_GET, "/api/v1/pools", on_pools },
+    { HTTP_METHOD_GET, NULL, NULL },
+};

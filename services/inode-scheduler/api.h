@@ -1,0 +1,50 @@
+/* The HTTP API, version 1: JSON for everyone, problem documents for errors. Reads only. What is in
+ * memory is answered at once; what is in the store is read on the readers' worker.
+ *
+ * Times are unix seconds unless their name ends in _ms; money is text in base units; hashes and ids
+ * are hex (hashes as explorers show them). */
+#pragma once
+#include "adapter/http_kore/http.h"
+#include "services/inode-scheduler/scheduler.h"
+
+#include <jansson.h>
+
+/* Ended by one with path NULL; the context is the scheduler. */
+extern const struct http_route api_routes[];
+
+/* Answers with the document, which is taken. */
+void api_reply(struct http_exchange *exchange, json_t *document);
+/* Whole numbers beyond 63 bits (hash rates) are written as reals. */
+json_t *api_number(u128 value);
+json_t *api_money(int64_t base_units);
+json_t *api_hash(const uint8_t hash[32]);
+json_t *api_id(uint64_t id);
+/* A query parameter's number within bounds, or the fallback. */
+uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,
+                          uint64_t max);
+
+/* A read of the store for one exchange. */
+struct api_read {
+    struct worker_job job;
+    struct scheduler *scheduler;
+    struct http_exchange *exchange;
+    /* on the worker: makes the document, or leaves it NULL with the status and the sentence */
+    void (*read)(struct api_read *read);
+    char name[IDENTITY_USERNAME_BYTES_MAX + 1]; /* the path's segment */
+    uint64_t limit, before;
+    json_t *document;
+    int status;
+    struct error error;
+};
+/* Takes the exchange; answers 503 where too much is waiting. */
+void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
+                    void (*read)(struct api_read *read));
+
+/* api_store.c */
+void api_blocks(void *context, struct http_exchange *exchange);
+void api_account(void *context, struct http_exchange *exchange);
+void api_workers(void *context, struct http_exchange *exchange);
+void api_credits(void *context, struct http_exchange *exchange);
+void api_payments(void *context, struct http_exchange *exchange);
+/* page.c */
+void api_page(void *context, struct http_exchange *exchange);

@@ -1,0 +1,276 @@
+/* The answers that come from the store: blocks, accounts and what they are owed. Every function
+ * whose name ends in _read runs on the readers' worker. */
+#include "services/inode-scheduler/api.h"
+
+#include "record/account/account.h"
+#include "record/ledger/ledger_record.h"
+#include "record/payment/payment_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool on_block(void *context, const struct block_record *block)
+{
+    json_t *list = context;
+    json_t *entry = json_pack(
+        "{s:o, s:i, s:s, s:o, s:i, s:i, s:I, s:I, s:o, s:s}", "hash", api_hash(block->hash),
+        "height", (int)block->chain.height, "state", block_state_name(block->chain.state), "reward",
+        api_money((int64_t)block->reward), "confirmations", (int)block->confirmations, "generation",
+        (int)block->chain.generation, "time", (json_int_t)block->time, "found_ms",
+        (json_int_t)block->found_ms, "network_work", api_number(block->network_work), "submissions",
+        block->submissions);
+    json_object_set_new(entry, "finder", api_id(block->account));
+    json_object_set_new(entry, "worker", api_id(block->worker));
+    json_array_append_new(list, entry);
+    return true;
+}
+
+static void blocks_read(struct api_read *read)
+{
+    json_t *list = json_array();
+    if (block_walk_newest(read->scheduler->api_store, read->before, read->limit, on_block, list,
+                          &read->error) == STORE_DONE)
+        read->document = json_pack("{s:o}", "blocks", list);
+    else
+        json_decref(list);
+}
+
+void api_blocks(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, blocks_read);
+}
+
+/* The account of the path's name; false with status and sentence. */
+static bool find_account(struct api_read *read, struct account *account_r)
+{
+    struct identity_account identity;
+    struct scheduler *scheduler = read->scheduler;
+    enum identity_outcome outcome =
+        identity_resolve(&scheduler->options.coin, span_text(read->name), &identity, NULL);
+    if (outcome != IDENTITY_OK) {
+        read->status = 404;
+        error_fill(&read->error, ERROR_INVALID, "%s", identity_outcome_text(outcome));
+        return false;
+    }
+    uint64_t id = identity_account_id(&scheduler->options.key, &identity);
+    enum store_outcome found = account_get(scheduler->api_store, id, account_r, &read->error);
+    if (found == STORE_MISSING) {
+        read->status = 404;
+        error_fill(&read->error, ERROR_INVALID, "nobody has mined under this name");
+    }
+    return found == STORE_DONE;
+}
+
+static json_t *rates_of(const struct stats_sums *sums, uint64_t now)
+{
+    return json_pack("{s:o, s:o, s:o}", "1m", api_number(stats_rate(sums, STATS_MINUTE, now)),
+                     "10m", api_number(stats_rate(sums, STATS_TEN_MINUTES, now)), "1h",
+                     api_number(stats_rate(sums, STATS_HOUR, now)));
+}
+
+static void account_read(struct api_read *read)
+{
+    struct account account;
+    struct balance_record balance;
+    struct stats_sums sums;
+    uint64_t now = loop_unix_ms();
+    if (!find_account(read, &account))
+        return;
+    struct ledger_account who = ledger_miner(account.id);
+    if (balance_get(read->scheduler->api_store, &who, &balance, &read->error) == STORE_FAILED)
+        return;
+    stats_of(read->scheduler->stats, account.id, 0, now, &sums);
+    read->document = json_pack(
+        "{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:s}", "name", account.name, "id",
+        api_id(account.id), "kind", account.kind == IDENTITY_KIND_ADDRESS ? "address" : "account",
+        "payout_address", account.payout_address, "immature", api_money(balance.amounts.immature),
+        "available", api_money(balance.amounts.available), "in_flight",
+        api_money(balance.amounts.in_flight), "paid", api_money(balance.amounts.paid), "decimals",
+        (int)read->scheduler->options.coin.decimals, "ticker",
+        read->scheduler->options.coin.ticker);
+    json_object_set_new(read->document, "shares_accepted", json_integer((json_int_t)sums.accepted));
+    json_object_set_new(read->document, "shares_since",
+                        json_integer((json_int_t)(sums.since_ms / 1000)));
+    json_object_set_new(read->document, "last_share",
+                        json_integer((json_int_t)(sums.last_ms / 1000)));
+    json_object_set_new(read->document, "hashrate",
+                        api_number(stats_rate(&sums, STATS_TEN_MINUTES, now)));
+    json_object_set_new(read->document, "hashrates", rates_of(&sums, now));
+}
+
+void api_account(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, account_read);
+}
+
+struct worker_list {
+    struct api_read *read;
+    json_t *list;
+    uint64_t now;
+};
+
+static bool on_worker(void *context, const struct worker *worker)
+{
+    struct worker_list *workers = context;
+    struct stats_sums sums;
+    stats_of(workers->read->scheduler->stats, worker->account_id, worker->id, workers->now, &sums);
+    json_array_append_new(
+        workers->list, json_pack("{s:s, s:o, s:I, s:I, s:o, s:o}", "name", worker->name, "id",
+                                 api_id(worker->id), "shares_accepted", (json_int_t)sums.accepted,
+                                 "last_share", (json_int_t)(sums.last_ms / 1000), "hashrate",
+                                 api_number(stats_rate(&sums, STATS_TEN_MINUTES, workers->now)),
+                                 "hashrates", rates_of(&sums, workers->now)));
+    return json_array_size(workers->list) < workers->read->limit;
+}
+
+static void workers_read(struct api_read *read)
+{
+    struct account account;
+    if (!find_account(read, &account))
+        return;
+    struct worker_list workers = { read, json_array(), loop_unix_ms() };
+    if (worker_walk(read->scheduler->api_store, account.id, on_worker, &workers, &read->error) ==
+        STORE_DONE)
+        read->document = json_pack("{s:o}", "workers", workers.list);
+    else
+        json_decref(workers.list);
+}
+
+void api_workers(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, workers_read);
+}
+
+enum { ENTRIES_MAX = 500 };
+struct entry_list {
+    struct entry_record entries[ENTRIES_MAX];
+    size_t count;
+};
+
+static bool on_entry(void *context, const struct entry_record *entry)
+{
+    struct entry_list *list = context;
+    list->entries[list->count++] = *entry;
+    return list->count < ENTRIES_MAX;
+}
+
+static bool is_of_block(enum ledger_cause_kind kind)
+{
+    return kind == LEDGER_FOUND || kind == LEDGER_MATURED || kind == LEDGER_ORPHANED;
+}
+
+/* One posting of the account, as far as its set counts (is closed). */
+static json_t *posting_of(const struct entry_record *entry, const struct set_record *set)
+{
+    char cause[LEDGER_CAUSE_BYTES];
+    ledger_cause_format(&set->cause, cause);
+    json_t *posting = json_pack(
+        "{s:I, s:s, s:s, s:s, s:o, s:I}", "sequence", (json_int_t)set->seq, "cause", cause, "event",
+        ledger_cause_name(set->cause.kind), "kind", ledger_kind_name(entry->leg.kind), "amount",
+        api_money(entry->leg.amount), "time", (json_int_t)(set->time_ms / 1000));
+    if (is_of_block(set->cause.kind))
+        json_object_set_new(posting, "block", api_hash(set->cause.subject));
+    else
+        json_object_set_new(posting, "payment",
+                            json_integer((json_int_t)ledger_cause_number(&set->cause)));
+    return posting;
+}
+
+/* The account's postings of blocks (credits), newest first. */
+static void credits_read(struct api_read *read)
+{
+    struct account account;
+    struct store *store = read->scheduler->api_store;
+    if (!find_account(read, &account))
+        return;
+    struct entry_list *found = calloc(1, sizeof *found);
+    ASSERT(found != NULL);
+    struct ledger_account who = ledger_miner(account.id);
+    json_t *list = json_array();
+    bool ok = entry_walk_account(store, &who, read->before, read->limit, on_entry, found,
+                                 &read->error) == STORE_DONE;
+    for (size_t i = 0; ok && i < found->count; i++) {
+        struct set_record set;
+        enum store_outcome outcome = set_get(store, found->entries[i].seq, &set, &read->error);
+        ok = outcome != STORE_FAILED;
+        if (outcome == STORE_DONE && set.state != SET_OPEN && is_of_block(set.cause.kind))
+            json_array_append_new(list, posting_of(&found->entries[i], &set));
+    }
+    free(found);
+    if (ok)
+        read->document = json_pack("{s:o}", "credits", list);
+    else
+        json_decref(list);
+}
+
+void api_credits(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, credits_read);
+}
+
+struct payment_list {
+    uint64_t numbers[500];
+    size_t count;
+};
+
+static bool on_payment(void *context, const struct payment_record *payment)
+{
+    struct payment_list *list = context;
+    list->numbers[list->count++] = payment->number;
+    return list->count < sizeof list->numbers / sizeof *list->numbers;
+}
+
+/* What a payment gives the account, where it gives it anything. */
+static void add_payment(json_t *list, const struct payment_record *payment, uint64_t account)
+{
+    for (size_t i = 0; i < payment->output_count; i++) {
+        const struct payment_output *output = &payment->outputs[i];
+        if (output->account != account)
+            continue;
+        json_t *entry =
+            json_pack("{s:I, s:s, s:o, s:s, s:i, s:I, s:I}", "number", (json_int_t)payment->number,
+                      "state", payment_state_name(payment->state), "amount",
+                      api_money((int64_t)output->amount.units), "address", output->address,
+                      "confirmations", (int)payment->confirmations, "created",
+                      (json_int_t)(payment->created_ms / 1000), "updated",
+                      (json_int_t)(payment->updated_ms / 1000));
+        if (payment->raw.length > 0)
+            json_object_set_new(entry, "txid", api_hash(payment->txid));
+        json_array_append_new(list, entry);
+    }
+}
+
+static void payments_read(struct api_read *read)
+{
+    enum { PAYMENT_BYTES = 2 << 20 };
+    struct account account;
+    struct store *store = read->scheduler->api_store;
+    struct payment_list found = { .count = 0 };
+    if (!find_account(read, &account) ||
+        payment_walk_newest(store, read->before, read->limit, on_payment, &found, &read->error) !=
+            STORE_DONE)
+        return;
+    void *memory = malloc(PAYMENT_BYTES);
+    ASSERT(memory != NULL);
+    json_t *list = json_array();
+    bool ok = true;
+    for (size_t i = 0; ok && i < found.count; i++) {
+        struct arena arena = arena_over(memory, PAYMENT_BYTES);
+        struct payment_record payment;
+        enum store_outcome outcome =
+            payment_get(store, found.numbers[i], &arena, &payment, &read->error);
+        ok = outcome != STORE_FAILED;
+        if (outcome == STORE_DONE)
+            add_payment(list, &payment, account.id);
+    }
+    free(memory);
+    if (ok)
+        read->document = json_pack("{s:o}", "payments", list);
+    else
+        json_decref(list);
+}
+
+void api_payments(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, payments_read);
+}

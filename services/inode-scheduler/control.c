@@ -1,0 +1,244 @@
+/* Requests on the bus, one table: message -> function. Each ends its call exactly once. */
+#include "services/inode-scheduler/scheduler.h"
+
+#include "service/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    DECODE_BYTES = 32 << 10,
+    REPLY_BYTES = 20 << 10,
+    CONTROL_TEXT_BYTES = 16000,
+};
+
+struct request {
+    struct scheduler *scheduler;
+    struct bus_call *call;
+    struct span message;
+    struct arena arena;
+};
+
+void scheduler_ack(struct bus_call *call, bool ok, const char *text)
+{
+    struct wire_ack ack = { .ok = ok, .text = text };
+    uint8_t bytes[600];
+    size_t length = wire_encode_ack(&ack, bytes, sizeof bytes);
+    ASSERT(length > 0);
+    bus_reply(call, span_of(bytes, length));
+}
+
+static bool refuse(struct request *request, const struct error *error)
+{
+    metric_add(request->scheduler->metrics.refused_messages, 1);
+    log_warn("message.refused", "reason=\"%s\"", error->text);
+    bus_drop(request->call);
+    return false;
+}
+
+#define DECODE(name, request, message_r)                                                           \
+    struct error error;                                                                            \
+    if (!wire_decode_##name((request)->message, &(request)->arena, message_r, &error)) {           \
+        refuse(request, &error);                                                                   \
+        return;                                                                                    \
+    }
+
+static void on_lease_request(struct request *request)
+{
+    struct wire_lease_request message;
+    DECODE(lease_request, request, &message);
+    leases_request(request->scheduler->leases, request->call, message.instance, message.boot_id);
+}
+
+static void on_heartbeat(struct request *request)
+{
+    struct wire_heartbeat message;
+    DECODE(heartbeat, request, &message);
+    struct scheduler *scheduler = request->scheduler;
+    if (!health_beat(&scheduler->health, &message))
+        log_debug("heartbeat.unknown", "service=%s", message.service);
+    struct wire_heartbeat_reply reply = {
+        .epoch = scheduler->epoch,
+        .lease_known = message.lease_id != 0 && leases_beat(scheduler->leases, message.lease_id)
+    };
+    uint8_t bytes[64];
+    size_t length = wire_encode_heartbeat_reply(&reply, bytes, sizeof bytes);
+    ASSERT(length > 0);
+    bus_reply(request->call, span_of(bytes, length));
+}
+
+static void on_job_request(struct request *request)
+{
+    struct wire_job_request message;
+    DECODE(job_request, request, &message);
+    bus_reply(request->call, jobs_answer(request->scheduler->jobs, message.job_id));
+}
+
+static void on_template_request(struct request *request)
+{
+    struct wire_template_request message;
+    DECODE(template_request, request, &message);
+    struct wire_template_reply reply = { 0 };
+    struct wire_transaction *list = NULL;
+    const struct template_box *box = jobs_template(request->scheduler->jobs, message.template_id);
+    if (box != NULL) {
+        size_t count = box->content.transactions_count;
+        list = calloc(count + 1, sizeof *list);
+        ASSERT(list != NULL);
+        for (size_t i = 0; i < count; i++)
+            list[i].data = box->content.transactions[i].data;
+        reply.template_id = message.template_id;
+        reply.transactions = list;
+        reply.transactions_count = (uint32_t)count;
+    }
+    size_t length = wire_encode_template_reply(&reply, NULL, 0);
+    uint8_t *bytes = malloc(length);
+    if (bytes == NULL || wire_encode_template_reply(&reply, bytes, length) != length)
+        bus_drop(request->call);
+    else
+        bus_reply(request->call, span_of(bytes, length));
+    free(bytes);
+    free(list);
+}
+
+static void on_template_held(struct request *request)
+{
+    struct wire_template_held message;
+    DECODE(template_held, request, &message);
+    jobs_held(request->scheduler->jobs, message.template_id);
+    scheduler_ack(request->call, true, "");
+}
+
+static void on_candidate(struct request *request)
+{
+    struct wire_candidate message;
+    DECODE(candidate, request, &message);
+    scheduler_take_candidate(request->scheduler, request->call, &message);
+}
+
+static void on_submission_result(struct request *request)
+{
+    struct wire_submission_result message;
+    DECODE(submission_result, request, &message);
+    char answer[FOLLOW_TEXT_BYTES];
+    log_text(message.answer, answer, sizeof answer);
+    log_info("block.submitted", "by=validator node=%s accepted=%d answer=\"%s\" took_us=%" PRIu64,
+             message.node, message.accepted, answer, message.took_us);
+    scheduler_note(request->scheduler, message.block_hash, false, message.node, answer);
+    if (message.accepted)
+        scheduler_follow_soon(request->scheduler);
+    scheduler_ack(request->call, true, "");
+}
+
+/* Appends text that is cut where it does not fit. */
+static void say(char *text, const char *format, ...) PRINTF_LIKE(2, 3);
+static void say(char *text, const char *format, ...)
+{
+    size_t used = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + used, CONTROL_TEXT_BYTES - used, format, arguments);
+    va_end(arguments);
+}
+
+static void say_status(const struct scheduler *scheduler, char *text)
+{
+    const char *reason;
+    const char *state = scheduler_state(scheduler, &reason);
+    struct jobs_view view;
+    jobs_look(scheduler->jobs, &view);
+    say(text, "state %s%s%s\nepoch %" PRIu64 "\n", state, *reason != '\0' ? ": " : "", reason,
+        scheduler->epoch);
+    say(text, "job %016" PRIx64 " height %u transactions %zu age %" PRIu64 " ms\n", view.job_id,
+        view.height, view.transactions, view.template_age_ms);
+    say(text, "jobs %zu templates %zu leases %zu events %" PRIu64 " open blocks %u\n",
+        view.jobs_kept, view.templates_kept, leases_alive(scheduler->leases),
+        scheduler->followed.event_sequence, scheduler->followed.open_blocks);
+}
+
+static void say_nodes(const struct scheduler *scheduler, char *text)
+{
+    for (size_t i = 0; i < scheduler->options.world.nodes_count; i++) {
+        const struct follow_node *node = &scheduler->followed.nodes[i];
+        const char *trouble = node->trouble[0] != '\0' ? node->trouble : scheduler->node_trouble[i];
+        say(text, "%s height %u %s%s%s\n", node_name(scheduler->chain_nodes[i]), node->height,
+            node->usable ? "usable" : "left aside", *trouble != '\0' ? ": " : "", trouble);
+    }
+}
+
+static void say_submissions(const struct scheduler *scheduler, char *text)
+{
+    struct submit_history lines[64];
+    size_t count = submitter_history(scheduler->submitter, lines, 64);
+    for (size_t i = 0; i < count; i++) {
+        char id[BLOCK_ID_BYTES];
+        block_id(lines[i].hash, id);
+        say(text, "%" PRIu64 " %s %s %s attempt %u took %" PRIu64 " us\n", lines[i].at_ms, id,
+            node_name(scheduler->chain_nodes[lines[i].node]), lines[i].answer, lines[i].attempts,
+            lines[i].took_us);
+    }
+}
+
+static void on_control(struct request *request)
+{
+    struct wire_control_request message;
+    DECODE(control_request, request, &message);
+    char *text = calloc(1, CONTROL_TEXT_BYTES);
+    uint8_t *bytes = malloc(REPLY_BYTES);
+    ASSERT(text != NULL && bytes != NULL);
+    bool ok = true;
+    if (strcmp(message.verb, "status") == 0)
+        say_status(request->scheduler, text);
+    else if (strcmp(message.verb, "nodes") == 0)
+        say_nodes(request->scheduler, text);
+    else if (strcmp(message.verb, "submissions") == 0)
+        say_submissions(request->scheduler, text);
+    else {
+        ok = false;
+        say(text, "verbs: status, nodes, submissions\n");
+    }
+    struct wire_control_reply reply = { .ok = ok, .text = text };
+    size_t length = wire_encode_control_reply(&reply, bytes, REPLY_BYTES);
+    ASSERT(length > 0);
+    bus_reply(request->call, span_of(bytes, length));
+    free(bytes);
+    free(text);
+}
+
+static const struct handler {
+    enum wire_type type;
+    void (*handle)(struct request *request);
+} handlers[] = {
+    { WIRE_TYPE_heartbeat, on_heartbeat },
+    { WIRE_TYPE_job_request, on_job_request },
+    { WIRE_TYPE_template_request, on_template_request },
+    { WIRE_TYPE_template_held, on_template_held },
+    { WIRE_TYPE_candidate, on_candidate },
+    { WIRE_TYPE_submission_result, on_submission_result },
+    { WIRE_TYPE_lease_request, on_lease_request },
+    { WIRE_TYPE_control_request, on_control },
+};
+
+void scheduler_on_call(void *context, struct bus_call *call, struct span message)
+{
+    _Alignas(max_align_t) uint8_t memory[DECODE_BYTES];
+    struct request request = { .scheduler = context,
+                               .call = call,
+                               .message = message,
+                               .arena = arena_over(memory, sizeof memory) };
+    enum wire_type type;
+    struct error error;
+    if (!wire_peek(message, &type, &error)) {
+        refuse(&request, &error);
+        return;
+    }
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
+        if (handlers[i].type == type) {
+            handlers[i].handle(&request);
+            return;
+        }
+    error_fill(&error, ERROR_INVALID, "a message of type %s is not for this process",
+               wire_type_name(type));
+    refuse(&request, &error);
+}

@@ -1,0 +1,437 @@
+#include "services/inode-scheduler/jobs.h"
+
+#include "service/log.h"
+#include "wire/job/job_wire.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    KEPT_MAX = 512,  /* jobs remembered, alive and retired */
+    ALIVE_MAX = 16,  /* of one tip; older ones are retired */
+    ANSWER_MAX = 64, /* the schema's bound of a job_reply */
+    MESSAGE_BYTES_MAX = 256 << 10,
+    ANSWER_BYTES_MAX = 8 << 20,
+    NODES_MAX = 64,
+};
+#define TEMPLATES_BYTES_MAX ((size_t)512 << 20)
+
+struct kept {
+    struct job job;
+    uint64_t sequence;
+    uint64_t retired_ms;      /* the loop's clock; 0: alive */
+    struct template_box *box; /* whose transactions it needs; NULL: none */
+};
+
+struct jobs {
+    struct jobs_options options;
+    struct span tag;
+    uint8_t tag_bytes[JOB_POOL_TAG_BYTES_MAX];
+    uint64_t counter;          /* of job ids in this epoch */
+    uint64_t template_counter; /* of template ids */
+    uint64_t sequence;
+    struct kept *kept; /* oldest first */
+    size_t kept_count;
+    size_t templates_bytes;
+    struct template_box *pending; /* announced, not published yet */
+    bool pending_clean;
+    struct template_box *fresh; /* of the same tip, waiting for the interval */
+    /* what is mined on */
+    bool any;
+    uint32_t height;
+    uint8_t prev_hash[32];
+    size_t node;
+    uint64_t published_ms; /* the last full job */
+    bool usable[NODES_MAX];
+    bool stopped;
+    struct loop_timer hold, interval, repeat;
+    uint8_t *message;
+    uint8_t *answer;
+};
+
+static void release(struct jobs *jobs, struct template_box *box)
+{
+    if (box == NULL || box->jobs > 0 || box == jobs->pending || box == jobs->fresh)
+        return;
+    if (box->id != 0)
+        jobs->templates_bytes -= box->memory_bytes;
+    template_box_destroy(box);
+}
+
+static void forget_oldest(struct jobs *jobs)
+{
+    struct template_box *box = jobs->kept[0].box;
+    jobs->kept_count--;
+    memmove(jobs->kept, jobs->kept + 1, jobs->kept_count * sizeof *jobs->kept);
+    if (box != NULL) {
+        box->jobs--;
+        release(jobs, box);
+    }
+}
+
+/* Drops what is too old; the newest job always stays. */
+static void forget(struct jobs *jobs)
+{
+    uint64_t now = loop_now_ms(jobs->options.loop);
+    while (jobs->kept_count > 1 && jobs->kept[0].retired_ms != 0 &&
+           (now - jobs->kept[0].retired_ms > jobs->options.memory_ms ||
+            jobs->kept_count >= KEPT_MAX || jobs->templates_bytes > TEMPLATES_BYTES_MAX))
+        forget_oldest(jobs);
+    if (jobs->kept_count >= KEPT_MAX)
+        forget_oldest(jobs);
+}
+
+static void retire(struct jobs *jobs, bool clean)
+{
+    uint64_t now = loop_now_ms(jobs->options.loop);
+    if (now == 0)
+        now = 1;
+    size_t alive = 0;
+    for (size_t i = jobs->kept_count; i-- > 0;) {
+        struct kept *kept = &jobs->kept[i];
+        if (kept->retired_ms == 0 && (clean || ++alive >= ALIVE_MAX))
+            kept->retired_ms = now;
+    }
+}
+
+static void to_wire(const struct kept *kept, struct wire_job *wire_r)
+{
+    job_to_wire(&kept->job, kept->sequence,
+                kept->box != NULL ? kept->box->content.mweb : span_of(NULL, 0), wire_r);
+}
+
+static void publish_newest(struct jobs *jobs)
+{
+    if (jobs->kept_count == 0 || jobs->stopped)
+        return;
+    struct wire_job wire;
+    to_wire(&jobs->kept[jobs->kept_count - 1], &wire);
+    size_t length = wire_encode_job(&wire, jobs->message, MESSAGE_BYTES_MAX);
+    ASSERT(length > 0);
+    jobs->options.publish(jobs->options.context, span_of(jobs->message, length));
+    loop_timer_start(jobs->options.loop, &jobs->repeat, JOBS_REPEAT_MS, JOBS_REPEAT_MS);
+}
+
+static void announce(struct jobs *jobs)
+{
+    const struct template_box *box = jobs->pending;
+    struct wire_template_announce wire = { .epoch = jobs->options.epoch,
+                                           .template_id = box->id,
+                                           .height = box->content.height,
+                                           .transaction_count =
+                                               (uint32_t)box->content.transactions_count };
+    size_t length = wire_encode_template_announce(&wire, jobs->message, MESSAGE_BYTES_MAX);
+    ASSERT(length > 0);
+    jobs->options.publish(jobs->options.context, span_of(jobs->message, length));
+}
+
+/* Makes and publishes a job of this content; box NULL: it needs no transactions. */
+static bool make_job(struct jobs *jobs, const struct block_template *content,
+                     struct template_box *box, bool clean, struct error *error)
+{
+    struct job_output output = { output_script_span(&jobs->options.script),
+                                 content->coinbase_value };
+    uint64_t id = jobs->options.epoch << 32 | ++jobs->counter;
+    struct job_params params = { .id = id,
+                                 .epoch = jobs->options.epoch,
+                                 .template_id = box != NULL ? box->id : 0,
+                                 .job_value = id,
+                                 .algorithm = jobs->options.coin->algorithm,
+                                 .version_mask = jobs->options.version_mask,
+                                 .extranonce1_bytes = JOBS_EXTRANONCE1_BYTES,
+                                 .extranonce2_bytes = jobs->options.extranonce2_bytes,
+                                 .clean = clean,
+                                 .pool_tag = jobs->tag,
+                                 .outputs = &output,
+                                 .outputs_count = 1 };
+    forget(jobs);
+    struct kept *kept = &jobs->kept[jobs->kept_count];
+    *kept = (struct kept){ 0 };
+    enum job_outcome outcome = job_from_template(content, &params, &kept->job);
+    if (outcome != JOB_OK)
+        return error_set(error, ERROR_INVALID, "a template makes no job: %s",
+                         job_outcome_text(outcome));
+    retire(jobs, clean);
+    kept->box = box;
+    if (box != NULL)
+        box->jobs++;
+    kept->sequence = ++jobs->sequence;
+    jobs->kept_count++;
+    log_info("job.published",
+             "job=%016" PRIx64 " height=%u transactions=%zu clean=%d value=%" PRIu64 " node=%zu",
+             id, content->height, content->transactions_count, clean, content->coinbase_value,
+             jobs->node);
+    publish_newest(jobs);
+    return true;
+}
+
+/* The job of a template whose transactions are held, or that has none. Takes the box. */
+static bool publish_box(struct jobs *jobs, struct template_box *box, bool clean,
+                        struct error *error)
+{
+    bool needs = box->content.transactions_count > 0 || box->content.mweb.length > 0;
+    bool made = make_job(jobs, &box->content, needs ? box : NULL, clean, error);
+    if (made)
+        jobs->published_ms = loop_now_ms(jobs->options.loop);
+    release(jobs, box);
+    return made;
+}
+
+static void drop_pending(struct jobs *jobs)
+{
+    struct template_box *box = jobs->pending;
+    jobs->pending = NULL;
+    loop_timer_stop(jobs->options.loop, &jobs->hold);
+    release(jobs, box);
+}
+
+static void drop_fresh(struct jobs *jobs)
+{
+    struct template_box *box = jobs->fresh;
+    jobs->fresh = NULL;
+    release(jobs, box);
+}
+
+static void publish_pending(struct jobs *jobs)
+{
+    struct template_box *box = jobs->pending;
+    struct error error;
+    if (box == NULL)
+        return;
+    jobs->pending = NULL;
+    loop_timer_stop(jobs->options.loop, &jobs->hold);
+    if (!publish_box(jobs, box, jobs->pending_clean, &error))
+        log_error("job.refused", "reason=\"%s\"", error.text);
+}
+
+static void on_hold_over(void *context)
+{
+    struct jobs *jobs = context;
+    log_warn("template.not_held", "template=%016" PRIx64 " after_ms=%u", jobs->pending->id,
+             jobs->options.hold_ms);
+    publish_pending(jobs);
+}
+
+/* Takes the box into the way of publication: at once, or after its transactions are held. */
+static bool begin(struct jobs *jobs, struct template_box *box, bool clean, struct error *error)
+{
+    drop_pending(jobs);
+    box->id = jobs->options.epoch << 32 | ++jobs->template_counter;
+    jobs->templates_bytes += box->memory_bytes;
+    loop_timer_start(jobs->options.loop, &jobs->interval, jobs->options.interval_ms,
+                     jobs->options.interval_ms);
+    if (box->content.transactions_count == 0)
+        return publish_box(jobs, box, clean, error);
+    jobs->pending = box;
+    jobs->pending_clean = clean;
+    announce(jobs);
+    loop_timer_start(jobs->options.loop, &jobs->hold, jobs->options.hold_ms, 0);
+    return true;
+}
+
+/* A block without transactions: only the subsidy may be claimed, nothing need be committed to. An
+ * extension block (mweb) cannot be left out, so there such a job cannot be made. */
+static bool publish_empty(struct jobs *jobs, const struct block_template *content,
+                          struct error *error)
+{
+    struct block_template empty = *content;
+    empty.coinbase_value -= empty.fees;
+    empty.fees = 0;
+    empty.transactions = NULL;
+    empty.transactions_count = 0;
+    empty.witness_commitment = span_of(NULL, 0);
+    return make_job(jobs, &empty, NULL, true, error);
+}
+
+static bool take_new_tip(struct jobs *jobs, struct template_box *box, struct error *error)
+{
+    const struct block_template *content = &box->content;
+    drop_fresh(jobs);
+    jobs->any = true;
+    jobs->height = content->height;
+    jobs->node = box->node;
+    memcpy(jobs->prev_hash, content->prev_hash, 32);
+    bool empty_first =
+        content->transactions_count > 0 && content->fees_known && content->mweb.length == 0;
+    if (empty_first && !publish_empty(jobs, content, error)) {
+        release(jobs, box);
+        return false;
+    }
+    return begin(jobs, box, !empty_first, error);
+}
+
+bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
+{
+    const struct block_template *content = &box->content;
+    bool same = jobs->any && memcmp(jobs->prev_hash, content->prev_hash, 32) == 0;
+    /* Our node may change its mind about the tip; another's word counts when it is higher, or when
+     * ours is gone. */
+    bool trusted = box->node == jobs->node || !jobs->usable[jobs->node];
+    if (jobs->stopped) {
+        template_box_destroy(box);
+        return true;
+    }
+    if (!jobs->any || (!same && (trusted || content->height > jobs->height)))
+        return take_new_tip(jobs, box, error);
+    if (!same || !trusted) {
+        template_box_destroy(box);
+        return true;
+    }
+    jobs->node = box->node;
+    uint64_t age = loop_now_ms(jobs->options.loop) - jobs->published_ms;
+    if (jobs->pending != NULL || age + JOBS_REPEAT_MS / 4 < jobs->options.interval_ms) {
+        drop_fresh(jobs);
+        jobs->fresh = box;
+        return true;
+    }
+    return begin(jobs, box, false, error);
+}
+
+static void on_interval(void *context)
+{
+    struct jobs *jobs = context;
+    struct error error;
+    struct template_box *box = jobs->fresh;
+    if (jobs->stopped || jobs->pending != NULL)
+        return;
+    if (box == NULL) {
+        jobs->options.refresh(jobs->options.context, jobs->node);
+        return;
+    }
+    jobs->fresh = NULL;
+    if (!begin(jobs, box, false, &error))
+        log_error("job.refused", "reason=\"%s\"", error.text);
+}
+
+static void on_repeat(void *context)
+{
+    publish_newest(context);
+}
+
+void jobs_node_state(struct jobs *jobs, size_t node, bool usable)
+{
+    ASSERT(node < NODES_MAX);
+    bool was = jobs->usable[node];
+    jobs->usable[node] = usable;
+    if (!was || usable || !jobs->any || node != jobs->node)
+        return;
+    for (size_t i = 0; i < NODES_MAX; i++)
+        if (jobs->usable[i]) {
+            jobs->options.refresh(jobs->options.context, i);
+            return;
+        }
+}
+
+void jobs_held(struct jobs *jobs, uint64_t template_id)
+{
+    if (jobs->pending != NULL && jobs->pending->id == template_id)
+        publish_pending(jobs);
+}
+
+void jobs_repeat(struct jobs *jobs)
+{
+    publish_newest(jobs);
+    if (jobs->pending != NULL)
+        announce(jobs);
+}
+
+void jobs_stop(struct jobs *jobs)
+{
+    jobs->stopped = true;
+    loop_timer_stop(jobs->options.loop, &jobs->hold);
+    loop_timer_stop(jobs->options.loop, &jobs->interval);
+    loop_timer_stop(jobs->options.loop, &jobs->repeat);
+}
+
+struct span jobs_answer(struct jobs *jobs, uint64_t job_id)
+{
+    struct wire_job list[ANSWER_MAX];
+    struct wire_job_reply reply = { .epoch = jobs->options.epoch,
+                                    .sequence = jobs->sequence,
+                                    .jobs = list };
+    for (size_t i = 0; i < jobs->kept_count && reply.jobs_count < ANSWER_MAX; i++) {
+        struct kept *kept = &jobs->kept[i];
+        if (job_id != 0 ? kept->job.id == job_id : kept->retired_ms == 0)
+            to_wire(kept, &list[reply.jobs_count++]);
+    }
+    size_t length = wire_encode_job_reply(&reply, jobs->answer, ANSWER_BYTES_MAX);
+    ASSERT(length > 0);
+    return span_of(jobs->answer, length);
+}
+
+const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id)
+{
+    if (template_id == 0)
+        return NULL;
+    if (jobs->pending != NULL && jobs->pending->id == template_id)
+        return jobs->pending;
+    for (size_t i = jobs->kept_count; i-- > 0;)
+        if (jobs->kept[i].box != NULL && jobs->kept[i].box->id == template_id)
+            return jobs->kept[i].box;
+    return NULL;
+}
+
+const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id)
+{
+    for (size_t i = jobs->kept_count; i-- > 0;)
+        if (jobs->kept[i].job.id == job_id)
+            return &jobs->kept[i].job;
+    return NULL;
+}
+
+void jobs_look(const struct jobs *jobs, struct jobs_view *view_r)
+{
+    *view_r = (struct jobs_view){ .any = jobs->kept_count > 0, .jobs_kept = jobs->kept_count };
+    if (!view_r->any)
+        return;
+    const struct kept *newest = &jobs->kept[jobs->kept_count - 1];
+    view_r->job_id = newest->job.id;
+    view_r->sequence = newest->sequence;
+    view_r->height = newest->job.height;
+    view_r->bits = newest->job.bits;
+    view_r->coinbase_value = newest->job.coinbase_value;
+    view_r->node = jobs->node;
+    view_r->transactions = newest->box != NULL ? newest->box->content.transactions_count : 0;
+    view_r->template_age_ms = loop_now_ms(jobs->options.loop) - jobs->published_ms;
+    memcpy(view_r->prev_hash, newest->job.prev_hash, 32);
+    const struct template_box *last = NULL;
+    for (size_t i = 0; i < jobs->kept_count; i++)
+        if (jobs->kept[i].box != NULL && jobs->kept[i].box != last) {
+            last = jobs->kept[i].box;
+            view_r->templates_kept++;
+        }
+}
+
+struct jobs *jobs_create(const struct jobs_options *options)
+{
+    ASSERT(options->tag.length <= JOB_POOL_TAG_BYTES_MAX);
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    ASSERT(jobs != NULL);
+    jobs->options = *options;
+    if (options->tag.length > 0)
+        memcpy(jobs->tag_bytes, options->tag.data, options->tag.length);
+    jobs->tag = span_of(jobs->tag_bytes, options->tag.length);
+    jobs->kept = calloc(KEPT_MAX, sizeof *jobs->kept);
+    jobs->message = malloc(MESSAGE_BYTES_MAX);
+    jobs->answer = malloc(ANSWER_BYTES_MAX);
+    ASSERT(jobs->kept != NULL && jobs->message != NULL && jobs->answer != NULL);
+    jobs->hold = (struct loop_timer){ .on_due = on_hold_over, .context = jobs };
+    jobs->interval = (struct loop_timer){ .on_due = on_interval, .context = jobs };
+    jobs->repeat = (struct loop_timer){ .on_due = on_repeat, .context = jobs };
+    return jobs;
+}
+
+void jobs_destroy(struct jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    jobs_stop(jobs);
+    drop_pending(jobs);
+    drop_fresh(jobs);
+    while (jobs->kept_count > 0)
+        forget_oldest(jobs);
+    free(jobs->kept);
+    free(jobs->message);
+    free(jobs->answer);
+    free(jobs);
+}

@@ -1,0 +1,75 @@
+/* From templates to jobs: which template to mine on, when its job may go out, and what is kept so
+ * that late shares can be judged and blocks assembled.
+ *
+ *   template of a new tip ─┬─ no transactions ─────────────────────────────▶ publish
+ *                          └─ transactions ─ publish an empty job at once,
+ *                                            announce ─ held, or patience over ─▶ publish
+ *   template of the same tip: kept until the interval is over, then as above
+ *
+ * On the loop's thread; touches no store and no node. */
+#pragma once
+#include "core/coin/coin.h"
+#include "core/job/job.h"
+#include "loop/loop.h"
+#include "services/inode-scheduler/template_box.h"
+#include "wire/messages.h"
+
+struct jobs;
+
+struct jobs_options {
+    struct loop *loop;
+    const struct coin_profile *coin; /* static */
+    struct output_script script;     /* where blocks pay to */
+    struct span tag;                 /* borrowed during jobs_create */
+    uint32_t version_mask;
+    uint8_t extranonce2_bytes;
+    uint64_t epoch;
+    unsigned hold_ms;     /* how long a job waits for a validator to hold its transactions */
+    unsigned interval_ms; /* a fresh job at least this often */
+    uint64_t memory_ms;   /* how long retired jobs are remembered */
+    void (*publish)(void *context, struct span message);
+    void (*refresh)(void *context, size_t node); /* a fresh template is wanted from this node */
+    void *context;
+};
+
+enum {
+    JOBS_EXTRANONCE1_BYTES = 4,
+    JOBS_REPEAT_MS = 2000, /* the newest job is published again this often */
+};
+
+/* What is mined on now, for the operator. */
+struct jobs_view {
+    bool any;
+    uint64_t job_id;
+    uint64_t sequence;
+    uint32_t height;
+    uint8_t prev_hash[32];
+    uint32_t bits;
+    uint64_t coinbase_value;
+    size_t transactions;
+    size_t node;
+    uint64_t template_age_ms;
+    size_t jobs_kept, templates_kept;
+};
+
+MUST_CHECK struct jobs *jobs_create(const struct jobs_options *options);
+void jobs_destroy(struct jobs *jobs);
+
+/* `box` is taken. A template that makes no job is refused with one sentence; false. */
+bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error);
+/* A node cannot be asked any more (or again): another's templates are taken instead. */
+void jobs_node_state(struct jobs *jobs, size_t node, bool usable);
+/* A validator holds this template's transactions. */
+void jobs_held(struct jobs *jobs, uint64_t template_id);
+/* Publishes the newest job again, and the announcement under way: somebody new listens. */
+void jobs_repeat(struct jobs *jobs);
+/* Nothing is published or taken any more. */
+void jobs_stop(struct jobs *jobs);
+
+/* The encoded reply to a job_request: borrowed until the next call. */
+struct span jobs_answer(struct jobs *jobs, uint64_t job_id);
+/* Borrowed until the loop's next round; NULL: not known any more. */
+const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id);
+/* A job still remembered, borrowed likewise; NULL. */
+const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id);
+void jobs_look(const struct jobs *jobs, struct jobs_view *view_r);

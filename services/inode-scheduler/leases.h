@@ -1,0 +1,41 @@
+/* Leases of extranonce1 values, as the leader keeps them: granted durably one after the other,
+ * alive as long as heartbeats name them, their values free again when every job that was alive at
+ * their end is dead. On the loop; the store is asked on the records' worker. */
+#pragma once
+#include "loop/loop.h"
+#include "loop/worker.h"
+#include "port/bus.h"
+#include "record/lease/lease.h"
+
+struct leases;
+
+enum {
+    LEASES_HELD_MAX = 65536,
+    LEASES_WAITING_MAX = 256,  /* requests not answered yet */
+    LEASES_SILENCE_MS = 30000, /* without a heartbeat a lease ends */
+};
+
+struct leases_options {
+    struct loop *loop;
+    struct worker *worker; /* one thread, which owns `store` */
+    struct store *store;
+    const char *role;
+    uint64_t epoch;
+    uint32_t values;    /* in a lease */
+    uint64_t memory_ms; /* how long a job may be mined on after it was retired */
+    void (*on_deposed)(void *context);
+    void *context;
+};
+
+/* Reads what is held (blocking: before the loop runs, or on the worker's thread alone). NULL and
+ * *error when the store cannot be read. */
+MUST_CHECK struct leases *leases_create(const struct leases_options *options, struct error *error);
+/* After the worker is destroyed. */
+void leases_destroy(struct leases *leases);
+
+/* `call` is taken: answered when the lease is durable, or at once when it is refused. */
+void leases_request(struct leases *leases, struct bus_call *call, const char *instance,
+                    uint64_t boot_id);
+/* A heartbeat named it; false: not alive. */
+bool leases_beat(struct leases *leases, uint64_t lease_id);
+size_t leases_alive(const struct leases *leases);

@@ -1,0 +1,205 @@
+/* inode-scheduler: the process that faces the chain. It alone says what the chain says: it makes
+ * the jobs, grants the gateways' leases, records blocks and writes reward events, and it answers
+ * for the pool over HTTP. What it may lose when it dies: its live series (read again from the
+ * window); all else is in the store. Its peers: the nodes, everyone's heartbeats, redis.window
+ * (read), the store. */
+#include "adapter/node_rpc/node_rpc.h"
+#include "adapter/store_open/store_open.h"
+#include "adapter/window_redis/window_redis.h"
+#include "services/inode-scheduler/api.h"
+
+#include <stdio.h>
+
+struct process {
+    struct service *service;
+    const struct coin_profile *coin;
+    char address[ADDRESS_TEXT_BYTES];
+    struct output_script script;
+    bool deposed;
+    struct scheduler scheduler;
+};
+
+enum { WINDOW_TIMEOUT_MS = 3000 };
+
+static const char *admin_address(const struct settings *settings)
+{
+    return settings->scheduler_admin_address;
+}
+
+static const char *http_address(const struct settings *settings)
+{
+    return settings->scheduler_http_address;
+}
+
+static struct store *open_store(void *context, struct error *error)
+{
+    const struct settings *settings = &((struct process *)context)->service->settings;
+    return store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
+}
+
+static struct node *open_node(void *context, size_t index, struct error *error)
+{
+    const struct process *process = context;
+    const struct settings *settings = &process->service->settings;
+    return node_rpc_open(&(struct node_rpc_options){ .url = settings->chain_nodes.items[index],
+                                                     .cookie_file = settings->chain_cookie_file,
+                                                     .coin = process->coin },
+                         error);
+}
+
+static struct window_reader *open_window(void *context, struct error *error)
+{
+    const struct settings *settings = &((struct process *)context)->service->settings;
+    return window_redis_reader_open(
+        &(struct window_redis_options){ .url = settings->redis_window,
+                                        .password_file = settings->redis_window_password_file,
+                                        .timeout_ms = WINDOW_TIMEOUT_MS },
+        error);
+}
+
+/* chain.address, or the first line of chain.address_file. */
+static bool read_address(struct process *process, struct error *error)
+{
+    const struct settings *settings = &process->service->settings;
+    snprintf(process->address, sizeof process->address, "%s", settings->chain_address);
+    if (process->address[0] == '\0') {
+        FILE *file = fopen(settings->chain_address_file, "re");
+        bool read = file != NULL && fgets(process->address, sizeof process->address, file) != NULL;
+        if (file != NULL)
+            fclose(file);
+        if (!read)
+            return error_set(error, ERROR_INVALID,
+                             "chain.address is empty and %s cannot be read: name an address of "
+                             "the pool's wallet that blocks pay to",
+                             settings->chain_address_file);
+        process->address[strcspn(process->address, " \t\r\n")] = '\0';
+    }
+    enum address_outcome outcome =
+        address_parse(process->coin, span_text(process->address), &process->script, NULL);
+    return outcome == ADDRESS_OK ||
+           error_set(error, ERROR_INVALID, "chain.address \"%s\" on %s: %s", process->address,
+                     process->coin->name, address_outcome_text(outcome));
+}
+
+static bool read_settings(struct process *process, struct error *error)
+{
+    const struct settings *settings = &process->service->settings;
+    process->coin = coin_profile_find(span_text(settings->chain_profile));
+    if (process->coin == NULL)
+        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
+                         settings->chain_profile);
+    if (settings->chain_nodes.count == 0 || settings->chain_nodes.count > FOLLOW_NODES_MAX)
+        return error_set(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes",
+                         FOLLOW_NODES_MAX);
+    return read_address(process, error);
+}
+
+static bool reach_store(void *context, struct error *error)
+{
+    struct store *store = open_store(context, error);
+    bool reached = store != NULL && scheduler_declare(store, error);
+    if (store != NULL)
+        store_close(store);
+    return reached;
+}
+
+/* One node of the right chain that knows our address will do; the others may come later. */
+static bool check_node(struct process *process, size_t index, struct error *error)
+{
+    struct node *node = open_node(process, index, error);
+    struct node_chain chain;
+    bool valid = false;
+    if (node == NULL)
+        return false;
+    bool ok = node_chain(node, &chain, error) == NODE_OK;
+    if (ok && strcmp(chain.chain, process->coin->chain) != 0)
+        ok = error_set(error, ERROR_REFUSED,
+                       "node %s follows the chain \"%s\", but chain.profile \"%s\" is of \"%s\"",
+                       node_name(node), chain.chain, process->coin->name, process->coin->chain);
+    ok = ok && node_validate_address(node, process->address, &valid, error) == NODE_OK;
+    if (ok && !valid)
+        ok = error_set(error, ERROR_REFUSED, "node %s does not take chain.address \"%s\"",
+                       node_name(node), process->address);
+    node_close(node);
+    return ok;
+}
+
+static bool reach_node(void *context, struct error *error)
+{
+    struct process *process = context;
+    for (size_t i = 0; i < process->service->settings.chain_nodes.count; i++)
+        if (check_node(process, i, error))
+            return true;
+    return false;
+}
+
+static void on_trouble(void *context, const char *what, const char *reason)
+{
+    service_degraded(((struct process *)context)->service, what, reason);
+}
+
+static void on_deposed(void *context)
+{
+    struct process *process = context;
+    process->deposed = true;
+    loop_stop(process->service->loop);
+}
+
+static bool open_scheduler(void *context, struct error *error)
+{
+    struct process *process = context;
+    struct service *service = process->service;
+    struct scheduler_options options = {
+        .loop = service->loop,
+        .bus = service->bus,
+        .metrics = service->metrics,
+        .settings = &service->settings,
+        .coin = *process->coin,
+        .script = process->script,
+        .world = { open_store, open_node, open_window, process,
+                   service->settings.chain_nodes.count },
+        .instance = service->instance,
+        .boot_id = service->boot_id,
+        .on_trouble = on_trouble,
+        .on_deposed = on_deposed,
+        .context = process,
+    };
+    return settings_secret(&service->settings, options.key.bytes, error) &&
+           scheduler_open(&process->scheduler, &options, error);
+}
+
+static int run(struct service *service)
+{
+    struct process process = { .service = service };
+    struct error error;
+    if (!read_settings(&process, &error))
+        return service_fail(service, SERVICE_EXIT_SETTINGS, &error);
+    if (!service_wait_for(service, "the store", reach_store, &process, &error))
+        return service_stopping(service) ? SERVICE_EXIT_OK
+                                         : service_fail(service, SERVICE_EXIT_STORE, &error);
+    if (!service_wait_for(service, "a node", reach_node, &process, &error))
+        return service_stopping(service) ? SERVICE_EXIT_OK
+                                         : service_fail(service, SERVICE_EXIT_NODE, &error);
+    if (!open_scheduler(&process, &error))
+        return service_fail(service,
+                            error.code == ERROR_INVALID  ? SERVICE_EXIT_SETTINGS
+                            : error.code == ERROR_SYSTEM ? SERVICE_EXIT_PORT
+                                                         : SERVICE_EXIT_STORE,
+                            &error);
+    service_heartbeat(service, NULL, NULL, NULL);
+    http_serve(service, api_routes, &process.scheduler);
+    service_ready(service);
+    loop_run(service->loop);
+    scheduler_close(&process.scheduler);
+    if (!process.deposed)
+        return SERVICE_EXIT_OK;
+    error_fill(&error, ERROR_REFUSED, "another inode-scheduler took the leadership");
+    return service_fail(service, SERVICE_EXIT_PEER, &error);
+}
+
+const struct service_definition service_definition = {
+    .name = "inode-scheduler",
+    .admin_address = admin_address,
+    .http_address = http_address,
+    .run = run,
+};

@@ -1,0 +1,405 @@
+#include "services/inode-scheduler/scheduler.h"
+
+#include "record/account/account.h"
+#include "record/event/event.h"
+#include "record/leader/leader.h"
+#include "record/ledger/ledger_record.h"
+#include "record/payment/payment_record.h"
+#include "service/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CALLS_MAX = 1024,
+    CALL_BYTES_MAX = 256 << 10, /* a candidate's coinbase is the longest thing we are sent */
+    RECORDS_WAITING_MAX = 1024,
+    READERS_WAITING_MAX = 512,
+};
+
+bool scheduler_declare(struct store *store, struct error *error)
+{
+    const struct store_collection *const collections[] = {
+        &leader_collection,  &lease_collection,    &block_collection,         &event_collection,
+        &account_collection, &worker_collection,   &set_collection,           &entry_collection,
+        &balance_collection, &snapshot_collection, &snapshot_part_collection, &payment_collection,
+    };
+    return store_declare(store, collections, sizeof collections / sizeof *collections, error);
+}
+
+static void publish(void *context, struct span message)
+{
+    struct scheduler *scheduler = context;
+    struct jobs_view view;
+    bus_publish(scheduler->publisher, message);
+    jobs_look(scheduler->jobs, &view);
+    if (!view.any)
+        return;
+    metric_set(scheduler->metrics.jobs, view.sequence);
+    if (memcmp(view.prev_hash, scheduler->tip, 32) != 0) {
+        memcpy(scheduler->tip, view.prev_hash, 32);
+        scheduler_follow_soon(scheduler);
+    }
+}
+
+static void refresh(void *context, size_t node)
+{
+    struct scheduler *scheduler = context;
+    if (scheduler->sources != NULL)
+        sources_refresh(scheduler->sources, node);
+}
+
+static void on_subscriber(void *context)
+{
+    struct scheduler *scheduler = context;
+    if (scheduler->jobs != NULL)
+        jobs_repeat(scheduler->jobs);
+}
+
+static void on_template(void *context, struct template_box *box)
+{
+    struct scheduler *scheduler = context;
+    struct error error;
+    if (!jobs_take(scheduler->jobs, box, &error))
+        log_error("template.refused", "reason=\"%s\"", error.text);
+}
+
+static void on_node_state(void *context, size_t node, const char *trouble)
+{
+    struct scheduler *scheduler = context;
+    char *known = scheduler->node_trouble[node];
+    bool was_well = known[0] == '\0';
+    if (trouble != NULL && was_well)
+        log_warn("template.none", "reason=\"%s\"", trouble);
+    else if (trouble == NULL && !was_well)
+        log_info("template.again", "node=%s", node_name(scheduler->chain_nodes[node]));
+    snprintf(known, FOLLOW_TEXT_BYTES, "%.*s", FOLLOW_TEXT_BYTES - 1,
+             trouble != NULL ? trouble : "");
+    jobs_node_state(scheduler->jobs, node, trouble == NULL);
+    bool any = false;
+    for (size_t i = 0; i < scheduler->options.world.nodes_count; i++)
+        any = any || scheduler->node_trouble[i][0] == '\0';
+    scheduler->options.on_trouble(scheduler->options.context, "templates", any ? NULL : known);
+}
+
+static void on_submit_answer(void *context, const uint8_t hash[32], size_t node,
+                             enum node_submit submit, const char *answer)
+{
+    struct scheduler *scheduler = context;
+    const char *name = node_name(scheduler->chain_nodes[node]);
+    char safe[FOLLOW_TEXT_BYTES];
+    char id[BLOCK_ID_BYTES];
+    log_text(answer, safe, sizeof safe);
+    block_id(hash, id);
+    log_info("block.submitted", "by=scheduler block=%s node=%s answer=\"%s\"", id, name, safe);
+    scheduler_note(scheduler, hash, false, name, safe);
+    if (submit == NODE_SUBMIT_ACCEPTED || submit == NODE_SUBMIT_DUPLICATE)
+        scheduler_follow_soon(scheduler);
+}
+
+static void on_submit_refused(void *context, const uint8_t hash[32])
+{
+    struct scheduler *scheduler = context;
+    char id[BLOCK_ID_BYTES];
+    block_id(hash, id);
+    log_error("block.refused", "block=%s reason=\"every node refused it for good\"", id);
+    scheduler_note(scheduler, hash, true, "", "");
+    scheduler_follow_soon(scheduler);
+}
+
+static void on_deposed(void *context)
+{
+    struct scheduler *scheduler = context;
+    if (scheduler->deposed)
+        return;
+    scheduler->deposed = true;
+    scheduler->options.on_deposed(scheduler->options.context);
+}
+
+static bool open_stores(struct scheduler *scheduler, struct error *error)
+{
+    const struct scheduler_world *world = &scheduler->options.world;
+    scheduler->records_store = world->open_store(world->context, error);
+    if (scheduler->records_store == NULL)
+        return false;
+    scheduler->chain_store = world->open_store(world->context, error);
+    if (scheduler->chain_store == NULL)
+        return false;
+    scheduler->api_store = world->open_store(world->context, error);
+    if (scheduler->api_store == NULL)
+        return false;
+    scheduler->chain_window = world->open_window(world->context, error);
+    if (scheduler->chain_window == NULL)
+        return false;
+    scheduler->stats_window = world->open_window(world->context, error);
+    return scheduler->stats_window != NULL && scheduler_declare(scheduler->records_store, error) &&
+           scheduler_declare(scheduler->chain_store, error) &&
+           scheduler_declare(scheduler->api_store, error);
+}
+
+/* Opens a handle of every node; on failure those opened are closed. */
+static bool open_nodes(const struct scheduler_world *world, struct node **nodes_r,
+                       struct error *error)
+{
+    for (size_t i = 0; i < world->nodes_count; i++) {
+        nodes_r[i] = world->open_node(world->context, i, error);
+        if (nodes_r[i] != NULL)
+            continue;
+        while (i-- > 0) {
+            node_close(nodes_r[i]);
+            nodes_r[i] = NULL;
+        }
+        return false;
+    }
+    return true;
+}
+
+static void close_nodes(struct node **nodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (nodes[i] != NULL)
+            node_close(nodes[i]);
+        nodes[i] = NULL;
+    }
+}
+
+static bool take_leadership(struct scheduler *scheduler, struct error *error)
+{
+    enum store_outcome outcome =
+        leader_take(scheduler->records_store, SCHEDULER_ROLE, scheduler->options.instance,
+                    scheduler->options.boot_id, loop_unix_ms(), &scheduler->epoch, error);
+    if (outcome == STORE_CONFLICT)
+        return error_set(error, ERROR_REFUSED, "other schedulers keep taking the leadership");
+    if (outcome == STORE_DONE && scheduler->epoch > UINT32_MAX)
+        return error_set(error, ERROR_FULL, "the leadership was taken too often for job ids");
+    if (outcome == STORE_DONE)
+        log_info("leader.taken", "epoch=%" PRIu64, scheduler->epoch);
+    return outcome == STORE_DONE;
+}
+
+static bool open_workers(struct scheduler *scheduler, struct error *error)
+{
+    struct loop *loop = scheduler->options.loop;
+    scheduler->records = worker_create(loop, "records", 1, RECORDS_WAITING_MAX, error);
+    if (scheduler->records == NULL)
+        return false;
+    scheduler->chain = worker_create(loop, "chain", 1, 4, error);
+    if (scheduler->chain == NULL)
+        return false;
+    scheduler->readers = worker_create(loop, "readers", 1, READERS_WAITING_MAX, error);
+    if (scheduler->readers == NULL)
+        return false;
+    scheduler->counting = worker_create(loop, "counting", 1, 4, error);
+    return scheduler->counting != NULL;
+}
+
+static bool open_jobs(struct scheduler *scheduler, struct error *error)
+{
+    const struct settings *settings = scheduler->options.settings;
+    uint64_t mask;
+    if (!hex_decode_u64(settings->chain_version_mask, strlen(settings->chain_version_mask),
+                        &mask) ||
+        mask > UINT32_MAX)
+        return error_set(error, ERROR_INVALID,
+                         "chain.version_mask must be up to 8 hex digits, e.g. 1fffe000");
+    if (strlen(settings->chain_tag) > 32)
+        return error_set(error, ERROR_INVALID, "chain.tag must be at most 32 bytes");
+    scheduler->jobs = jobs_create(&(struct jobs_options){
+        .loop = scheduler->options.loop,
+        .coin = &scheduler->options.coin,
+        .script = scheduler->options.script,
+        .tag = span_text(settings->chain_tag),
+        .version_mask = (uint32_t)mask,
+        .extranonce2_bytes = (uint8_t)settings->stratum_extranonce2_bytes,
+        .epoch = scheduler->epoch,
+        .hold_ms = (unsigned)settings->scheduler_template_hold_ms,
+        .interval_ms = (unsigned)settings->chain_template_interval_s * 1000,
+        .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
+        .publish = publish,
+        .refresh = refresh,
+        .context = scheduler,
+    });
+    return true;
+}
+
+static bool open_records(struct scheduler *scheduler, struct error *error)
+{
+    const struct settings *settings = scheduler->options.settings;
+    scheduler->leases = leases_create(
+        &(struct leases_options){
+            .loop = scheduler->options.loop,
+            .worker = scheduler->records,
+            .store = scheduler->records_store,
+            .role = SCHEDULER_ROLE,
+            .epoch = scheduler->epoch,
+            .values = (uint32_t)settings->scheduler_lease_values,
+            .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
+            .on_deposed = on_deposed,
+            .context = scheduler,
+        },
+        error);
+    if (scheduler->leases == NULL)
+        return false;
+    uint32_t confirmations = settings->chain_confirmations != 0
+                                 ? (uint32_t)settings->chain_confirmations
+                                 : scheduler->options.coin.coinbase_maturity;
+    scheduler->follower = follower_create(&(struct follow_options){
+        .store = scheduler->chain_store,
+        .nodes = scheduler->chain_nodes,
+        .nodes_count = scheduler->options.world.nodes_count,
+        .window = scheduler->chain_window,
+        .role = SCHEDULER_ROLE,
+        .epoch = scheduler->epoch,
+        .chain = scheduler->options.coin.chain,
+        .script = scheduler->options.script,
+        /* twice as deep as what is spendable: no reorganisation reaches there */
+        .rules = { .confirmations = confirmations, .follow_depth = 2 * confirmations + 6 },
+    });
+    return true;
+}
+
+static bool open_threads(struct scheduler *scheduler, struct error *error)
+{
+    const struct scheduler_world *world = &scheduler->options.world;
+    struct node *nodes[FOLLOW_NODES_MAX] = { 0 };
+    if (!open_nodes(world, nodes, error))
+        return false;
+    scheduler->submitter =
+        submitter_create(&(struct submit_options){ .loop = scheduler->options.loop,
+                                                   .nodes = nodes,
+                                                   .count = world->nodes_count,
+                                                   .on_answer = on_submit_answer,
+                                                   .on_refused = on_submit_refused,
+                                                   .context = scheduler },
+                         error);
+    if (scheduler->submitter == NULL) {
+        close_nodes(nodes, world->nodes_count);
+        return false;
+    }
+    if (!open_nodes(world, nodes, error))
+        return false;
+    scheduler->sources = sources_create(&(struct sources_options){ .loop = scheduler->options.loop,
+                                                                   .nodes = nodes,
+                                                                   .count = world->nodes_count,
+                                                                   .on_template = on_template,
+                                                                   .on_state = on_node_state,
+                                                                   .context = scheduler },
+                                        error);
+    if (scheduler->sources == NULL)
+        close_nodes(nodes, world->nodes_count);
+    return scheduler->sources != NULL;
+}
+
+static bool open_bus(struct scheduler *scheduler, struct error *error)
+{
+    const struct settings *settings = scheduler->options.settings;
+    scheduler->publisher = bus_publisher_open(scheduler->options.bus, settings->service_publish_url,
+                                              on_subscriber, scheduler, error);
+    if (scheduler->publisher == NULL)
+        return false;
+    scheduler->server = bus_serve(scheduler->options.bus, settings->service_scheduler_url,
+                                  CALLS_MAX, CALL_BYTES_MAX, scheduler_on_call, scheduler, error);
+    return scheduler->server != NULL;
+}
+
+static void open_metrics(struct scheduler *scheduler)
+{
+    struct metrics *metrics = scheduler->options.metrics;
+    scheduler->metrics = (struct scheduler_metrics){
+        .jobs = metrics_counter(metrics, "adit_scheduler_jobs_total", "",
+                                "jobs published in this epoch", "jobs"),
+        .candidates = metrics_counter(metrics, "adit_scheduler_candidates_total", "",
+                                      "block candidates recorded", "candidates"),
+        .events = metrics_counter(metrics, "adit_scheduler_events_total", "",
+                                  "reward events written", "events"),
+        .leases = metrics_gauge(metrics, "adit_scheduler_leases", "",
+                                "leases of extranonce1 values alive", "leases"),
+        .height = metrics_gauge(metrics, "adit_scheduler_height", "", "height of the best chain",
+                                "height"),
+        .refused_messages = metrics_counter(metrics, "adit_scheduler_refused_messages_total", "",
+                                            "messages that made no sense", NULL),
+    };
+}
+
+bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
+                    struct error *error)
+{
+    memset(scheduler, 0, sizeof *scheduler);
+    scheduler->options = *options;
+    health_init(&scheduler->health, options->loop);
+    scheduler->stats = stats_create(loop_unix_ms());
+    open_metrics(scheduler);
+    bool ok = options->world.nodes_count >= 1 && options->world.nodes_count <= FOLLOW_NODES_MAX;
+    if (!ok)
+        error_fill(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes", FOLLOW_NODES_MAX);
+    ok = ok && open_stores(scheduler, error) &&
+         open_nodes(&options->world, scheduler->chain_nodes, error) &&
+         take_leadership(scheduler, error) && open_workers(scheduler, error) &&
+         open_jobs(scheduler, error) && open_records(scheduler, error) &&
+         open_bus(scheduler, error) && open_threads(scheduler, error);
+    if (!ok) {
+        scheduler_close(scheduler);
+        return false;
+    }
+    scheduler_start_following(scheduler);
+    scheduler_start_counting(scheduler);
+    return true;
+}
+
+static void stop_timers(struct scheduler *scheduler)
+{
+    struct loop_timer *const timers[] = { &scheduler->follow_timer, &scheduler->follow_soon,
+                                          &scheduler->stats_timer, &scheduler->summary_timer,
+                                          &scheduler->health_timer };
+    for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
+        loop_timer_stop(scheduler->options.loop, timers[i]);
+}
+
+static void end_worker(struct worker **worker)
+{
+    if (*worker != NULL)
+        worker_destroy(*worker);
+    *worker = NULL;
+}
+
+void scheduler_close(struct scheduler *scheduler)
+{
+    scheduler->stopping = true;
+    stop_timers(scheduler);
+    if (scheduler->jobs != NULL)
+        jobs_stop(scheduler->jobs);
+    if (scheduler->follower != NULL)
+        follower_stop(scheduler->follower);
+    /* No new requests; the answers owed to old ones go out while the workers end. */
+    for (size_t i = 0; i < scheduler->options.world.nodes_count; i++)
+        if (scheduler->chain_nodes[i] != NULL)
+            node_interrupt(scheduler->chain_nodes[i]);
+    sources_destroy(scheduler->sources);
+    scheduler->sources = NULL;
+    submitter_destroy(scheduler->submitter);
+    end_worker(&scheduler->records);
+    end_worker(&scheduler->chain);
+    end_worker(&scheduler->readers);
+    end_worker(&scheduler->counting);
+    leases_destroy(scheduler->leases);
+    if (scheduler->server != NULL)
+        bus_server_close(scheduler->server);
+    if (scheduler->publisher != NULL)
+        bus_publisher_close(scheduler->publisher);
+    follower_destroy(scheduler->follower);
+    jobs_destroy(scheduler->jobs);
+    close_nodes(scheduler->chain_nodes, scheduler->options.world.nodes_count);
+    if (scheduler->chain_window != NULL)
+        window_reader_close(scheduler->chain_window);
+    if (scheduler->stats_window != NULL)
+        window_reader_close(scheduler->stats_window);
+    if (scheduler->api_store != NULL)
+        store_close(scheduler->api_store);
+    if (scheduler->chain_store != NULL)
+        store_close(scheduler->chain_store);
+    if (scheduler->records_store != NULL)
+        store_close(scheduler->records_store);
+    stats_destroy(scheduler->stats);
+    health_deinit(&scheduler->health);
+}

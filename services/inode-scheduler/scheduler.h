@@ -1,0 +1,146 @@
+/* The process's own struct: what main.c opens and what its parts share. Everything here belongs to
+ * the loop's thread, except where a worker is named.
+ *
+ *   sources (a thread a node) ─▶ jobs ─▶ published            the loop
+ *   gateways, validators ─▶ control ─▶ leases, health, jobs   the loop, store on `records`
+ *   candidate ─▶ record (records) and submit (a worker a node)
+ *   chain: follow_pass on its own worker; stats and api on theirs */
+#pragma once
+#include "core/coin/coin.h"
+#include "core/identity/identity.h"
+#include "loop/worker.h"
+#include "port/bus.h"
+#include "port/node.h"
+#include "port/store.h"
+#include "port/window.h"
+#include "service/metrics.h"
+#include "service/settings.h"
+#include "services/inode-scheduler/follow.h"
+#include "services/inode-scheduler/health.h"
+#include "services/inode-scheduler/jobs.h"
+#include "services/inode-scheduler/leases.h"
+#include "services/inode-scheduler/sources.h"
+#include "services/inode-scheduler/stats.h"
+#include "services/inode-scheduler/submit.h"
+
+#define SCHEDULER_ROLE "scheduler"
+
+/* How to open what it needs, once for each thread that needs it: main.c names the adapters, tests
+ * the fakes. NULL and *error on failure. */
+struct scheduler_world {
+    struct store *(*open_store)(void *context, struct error *error);
+    struct node *(*open_node)(void *context, size_t index, struct error *error);
+    struct window_reader *(*open_window)(void *context, struct error *error);
+    void *context;
+    size_t nodes_count;
+};
+
+struct scheduler_options {
+    struct loop *loop;
+    struct bus *bus;
+    struct metrics *metrics;
+    const struct settings *settings;
+    struct coin_profile coin;
+    struct output_script script; /* chain.address */
+    struct identity_key key;
+    struct scheduler_world world;
+    const char *instance;
+    uint64_t boot_id;
+    /* Something it needs is away (reason), or back (NULL). */
+    void (*on_trouble)(void *context, const char *what, const char *reason);
+    /* Another scheduler leads: nothing may be done any more. */
+    void (*on_deposed)(void *context);
+    void *context;
+};
+
+/* What is counted from the blocks, for the API; refreshed in the background. */
+struct scheduler_summary {
+    bool known;
+    uint64_t blocks_found; /* on the best chain now */
+    uint64_t blocks_orphaned;
+    uint64_t last_block_ms; /* unix; 0: none yet */
+    uint32_t last_block_height;
+};
+
+struct scheduler_metrics {
+    struct metric *jobs, *candidates, *events, *leases, *height, *refused_messages;
+};
+
+struct scheduler {
+    struct scheduler_options options;
+    uint64_t epoch;
+    bool deposed, stopping;
+
+    struct worker *records; /* owns records_store */
+    struct store *records_store;
+    struct worker *chain; /* owns chain_store, chain_nodes, chain_window */
+    struct store *chain_store;
+    struct node *chain_nodes[FOLLOW_NODES_MAX];
+    struct window_reader *chain_window;
+    struct worker *readers; /* owns api_store */
+    struct store *api_store;
+    struct worker *counting; /* owns stats_window */
+    struct window_reader *stats_window;
+
+    struct jobs *jobs;
+    struct sources *sources;
+    struct submitter *submitter;
+    struct follower *follower;
+    struct leases *leases;
+    struct stats *stats;
+    struct health health;
+    struct bus_server *server;
+    struct bus_publisher *publisher;
+    struct scheduler_metrics metrics;
+
+    /* following */
+    bool following, follow_again;
+    struct worker_job follow_job;
+    struct follow_note notes[FOLLOW_NOTES_MAX], notes_passed[FOLLOW_NOTES_MAX];
+    size_t notes_count, notes_passed_count;
+    struct follow_result followed, follow_fresh; /* the last whole one; the worker's */
+    struct error follow_error;
+    bool followed_once;
+    uint64_t followed_ms; /* unix */
+    uint64_t events_told; /* sequence in the last chain_notice */
+    struct loop_timer follow_timer, follow_soon;
+    char node_trouble[FOLLOW_NODES_MAX][FOLLOW_TEXT_BYTES]; /* of the sources; "": none */
+
+    /* counting */
+    bool reading_stats, summing;
+    bool stats_ok;
+    struct worker_job stats_job, summary_job;
+    struct error stats_error;
+    struct scheduler_summary summary, summary_fresh;
+    struct loop_timer stats_timer, summary_timer, health_timer;
+    bool was_running;
+    uint8_t tip[32]; /* the jobs' previous block, to notice a new one */
+};
+
+/* Declares the collections; false with *error. Used by the start's check too. */
+MUST_CHECK bool scheduler_declare(struct store *store, struct error *error);
+
+/* Takes the leadership and starts all parts. False with *error: nothing is left open. */
+MUST_CHECK bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
+                               struct error *error);
+/* Stops everything within seconds, whatever the nodes and the store do. */
+void scheduler_close(struct scheduler *scheduler);
+
+/* The chain is looked at soon (a new tip, a candidate). */
+void scheduler_follow_soon(struct scheduler *scheduler);
+void scheduler_note(struct scheduler *scheduler, const uint8_t hash[32], bool refused,
+                    const char *node, const char *answer);
+/* "starting", "running", "stopping" or "error"; *reason_r (static or within `scheduler`) says why
+ * it is not running, else "". */
+const char *scheduler_state(const struct scheduler *scheduler, const char **reason_r);
+
+/* control.c: every request on the bus. */
+void scheduler_on_call(void *context, struct bus_call *call, struct span message);
+/* follow_loop.c: the chain's timer, worker and notices. */
+void scheduler_start_following(struct scheduler *scheduler);
+/* counting.c: the series' and the summary's timers and workers. */
+void scheduler_start_counting(struct scheduler *scheduler);
+/* candidates.c: a block candidate; `call` is taken. */
+void scheduler_take_candidate(struct scheduler *scheduler, struct bus_call *call,
+                              const struct wire_candidate *candidate);
+void scheduler_ack(struct bus_call *call, bool ok, const char *text);

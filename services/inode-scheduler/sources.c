@@ -1,0 +1,242 @@
+#include "services/inode-scheduler/sources.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PAUSE_MIN_MS = 200,
+    PAUSE_MAX_MS = 5000,
+    NO_LONGPOLL_PAUSE_MS = 1000, /* a node without long polling is asked this often */
+    SPACING_MS = 20,             /* and no node more often than this */
+    LONGPOLL_BYTES = 520,
+};
+
+struct source {
+    struct sources *sources;
+    struct node *node;
+    size_t index;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;
+    bool refresh;
+    /* the thread's own */
+    char longpoll[LONGPOLL_BYTES]; /* "": ask without waiting */
+    unsigned pause_ms;
+};
+
+struct sources {
+    struct loop *loop;
+    void (*on_template)(void *context, struct template_box *box);
+    void (*on_state)(void *context, size_t node, const char *trouble);
+    void *context;
+    _Atomic size_t under_way; /* messages posted and not yet run */
+    bool closing;
+    size_t count;
+    struct source list[];
+};
+
+/* From a thread to the loop. */
+struct message {
+    struct loop_task task;
+    struct source *source;
+    struct template_box *box; /* NULL: trouble */
+    struct error error;
+};
+
+static void on_message(struct loop_task *task)
+{
+    struct message *message = (struct message *)task;
+    struct sources *sources = message->source->sources;
+    if (sources->closing) {
+        template_box_destroy(message->box);
+    } else if (message->box != NULL) {
+        message->box->received_ms = loop_now_ms(sources->loop);
+        sources->on_state(sources->context, message->source->index, NULL);
+        sources->on_template(sources->context, message->box);
+    } else {
+        sources->on_state(sources->context, message->source->index, message->error.text);
+    }
+    atomic_fetch_sub(&sources->under_way, 1);
+    free(message);
+}
+
+static void post(struct source *source, struct template_box *box, const struct error *error)
+{
+    struct message *message = calloc(1, sizeof *message);
+    if (message == NULL) {
+        template_box_destroy(box);
+        return;
+    }
+    message->task.run = on_message;
+    message->source = source;
+    message->box = box;
+    if (error != NULL)
+        message->error = *error;
+    atomic_fetch_add(&source->sources->under_way, 1);
+    loop_post(source->sources->loop, &message->task);
+}
+
+/* Waits; a refresh or the stop ends it early. False: stop. */
+static bool rest(struct source *source, unsigned pause_ms)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += pause_ms / 1000;
+    end.tv_nsec += (long)(pause_ms % 1000) * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_sec++;
+        end.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&source->lock);
+    while (!source->stopping && !source->refresh)
+        if (pthread_cond_timedwait(&source->wake, &source->lock, &end) == ETIMEDOUT)
+            break;
+    bool go_on = !source->stopping;
+    pthread_mutex_unlock(&source->lock);
+    return go_on;
+}
+
+static bool take_refresh(struct source *source)
+{
+    pthread_mutex_lock(&source->lock);
+    bool refresh = source->refresh;
+    source->refresh = false;
+    pthread_mutex_unlock(&source->lock);
+    return refresh;
+}
+
+/* One question; false: it failed, *error says why. */
+static bool fetch(struct source *source, struct error *error)
+{
+    struct template_box *box = template_box_create(error);
+    if (box == NULL)
+        return false;
+    struct arena arena = arena_over(box->memory, template_box_capacity());
+    const char *longpoll = NULL;
+    bool wait = source->longpoll[0] != '\0' && !take_refresh(source);
+    enum node_answer answer = node_get_template(source->node, wait ? source->longpoll : NULL,
+                                                &arena, &box->content, &longpoll, error);
+    if (answer != NODE_OK) {
+        template_box_destroy(box);
+        return false;
+    }
+    snprintf(source->longpoll, sizeof source->longpoll, "%s", longpoll != NULL ? longpoll : "");
+    box->node = source->index;
+    template_box_trim(box, arena.used_bytes);
+    post(source, box, NULL);
+    return true;
+}
+
+static void *run(void *context)
+{
+    struct source *source = context;
+    unsigned next_ms = 0;
+    while (rest(source, next_ms)) {
+        struct error error = { 0 };
+        if (fetch(source, &error)) {
+            source->pause_ms = 0;
+            next_ms = source->longpoll[0] != '\0' ? SPACING_MS : NO_LONGPOLL_PAUSE_MS;
+            continue;
+        }
+        pthread_mutex_lock(&source->lock);
+        bool asked = source->refresh || source->stopping; /* we interrupted it ourselves */
+        pthread_mutex_unlock(&source->lock);
+        if (asked) {
+            source->longpoll[0] = '\0';
+            take_refresh(source);
+            next_ms = 0;
+            continue;
+        }
+        source->longpoll[0] = '\0';
+        source->pause_ms = source->pause_ms == 0 ? PAUSE_MIN_MS : source->pause_ms * 2;
+        if (source->pause_ms > PAUSE_MAX_MS)
+            source->pause_ms = PAUSE_MAX_MS;
+        next_ms = source->pause_ms;
+        post(source, NULL, &error);
+    }
+    return NULL;
+}
+
+struct sources *sources_create(const struct sources_options *options, struct error *error)
+{
+    struct sources *sources = calloc(1, sizeof *sources + options->count * sizeof *sources->list);
+    if (sources == NULL) {
+        error_fill(error, ERROR_SYSTEM, "no memory for the nodes' threads");
+        return NULL;
+    }
+    sources->loop = options->loop;
+    sources->on_template = options->on_template;
+    sources->on_state = options->on_state;
+    sources->context = options->context;
+    sources->count = options->count;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    for (size_t i = 0; i < options->count; i++) {
+        struct source *source = &sources->list[i];
+        source->sources = sources;
+        source->index = i;
+        pthread_mutex_init(&source->lock, NULL);
+        pthread_cond_init(&source->wake, &monotonic);
+    }
+    pthread_condattr_destroy(&monotonic);
+    for (size_t i = 0; i < options->count; i++) {
+        struct source *source = &sources->list[i];
+        source->node = options->nodes[i];
+        int result = pthread_create(&source->thread, NULL, run, source);
+        if (result != 0) {
+            error_fill_system(error, result, "a node's thread cannot be started");
+            for (size_t j = i; j < options->count; j++)
+                sources->list[j].node = NULL; /* still the caller's */
+            sources_destroy(sources);
+            return NULL;
+        }
+        source->started = true;
+    }
+    return sources;
+}
+
+void sources_refresh(struct sources *sources, size_t node)
+{
+    ASSERT(node < sources->count);
+    struct source *source = &sources->list[node];
+    pthread_mutex_lock(&source->lock);
+    source->refresh = true;
+    pthread_cond_signal(&source->wake);
+    pthread_mutex_unlock(&source->lock);
+    node_interrupt(source->node);
+}
+
+void sources_destroy(struct sources *sources)
+{
+    if (sources == NULL)
+        return;
+    sources->closing = true;
+    for (size_t i = 0; i < sources->count; i++) {
+        struct source *source = &sources->list[i];
+        if (!source->started)
+            continue;
+        pthread_mutex_lock(&source->lock);
+        source->stopping = true;
+        pthread_cond_signal(&source->wake);
+        pthread_mutex_unlock(&source->lock);
+        node_interrupt(source->node);
+    }
+    for (size_t i = 0; i < sources->count; i++) {
+        struct source *source = &sources->list[i];
+        if (source->started)
+            pthread_join(source->thread, NULL);
+        if (source->node != NULL)
+            node_close(source->node);
+        pthread_cond_destroy(&source->wake);
+        pthread_mutex_destroy(&source->lock);
+    }
+    while (atomic_load(&sources->under_way) > 0)
+        loop_run_once(sources->loop, 0);
+    free(sources);
+}

@@ -1,0 +1,295 @@
+#include "services/inode-scheduler/stats.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+/* A series is two rings: 6 slots of 10 s for the minute, 60 slots of 60 s for the rest. A slot is
+ * known by the number of its time span since the epoch, so that an old one is seen to be old. */
+enum {
+    FINE_SLOTS = 6,
+    FINE_MS = 10000,
+    COARSE_SLOTS = 60,
+    COARSE_MS = 60000,
+    TABLE_SLOTS = 2 * STATS_SERIES_MAX,
+    HOUR_MS = 3600 * 1000,
+};
+const unsigned stats_span_seconds[3] = { 60, 600, 3600 };
+
+struct slot {
+    uint32_t span; /* time / length of a slot, cut to 32 bits; 0: empty */
+    uint32_t shares;
+    u128 work;
+};
+
+struct series {
+    uint64_t account, worker;
+    uint64_t since_ms, last_ms;
+    uint64_t accepted;
+    u128 accepted_work;
+    struct slot fine[FINE_SLOTS];
+    struct slot coarse[COARSE_SLOTS];
+};
+
+struct stats {
+    pthread_mutex_t lock;
+    struct series pool;
+    struct series *table[TABLE_SLOTS]; /* open addressing; NULL: empty */
+    size_t count;
+    struct window_totals totals;
+    bool totals_known;
+    uint64_t read_ms;
+    /* the worker's own */
+    bool began;
+    bool have_last;
+    struct window_position last; /* the newest batch read */
+    uint64_t oldest_ms;          /* of interest at the start */
+};
+
+static size_t place_of(uint64_t account, uint64_t worker)
+{
+    uint64_t mixed = (account ^ worker * 0x9e3779b97f4a7c15u) * 0xbf58476d1ce4e5b9u;
+    return (size_t)((mixed ^ mixed >> 29) % TABLE_SLOTS);
+}
+
+static size_t find(const struct stats *stats, uint64_t account, uint64_t worker)
+{
+    size_t at = place_of(account, worker);
+    while (stats->table[at] != NULL &&
+           (stats->table[at]->account != account || stats->table[at]->worker != worker))
+        at = (at + 1) % TABLE_SLOTS;
+    return at;
+}
+
+static void remove_at(struct stats *stats, size_t at)
+{
+    free(stats->table[at]);
+    stats->table[at] = NULL;
+    stats->count--;
+    /* Those behind it that would not be found any more move up. */
+    for (size_t next = (at + 1) % TABLE_SLOTS; stats->table[next] != NULL;
+         next = (next + 1) % TABLE_SLOTS) {
+        struct series *series = stats->table[next];
+        stats->table[next] = NULL;
+        stats->table[find(stats, series->account, series->worker)] = series;
+    }
+}
+
+static void remove_silent(struct stats *stats)
+{
+    size_t oldest = TABLE_SLOTS;
+    for (size_t i = 0; i < TABLE_SLOTS; i++)
+        if (stats->table[i] != NULL &&
+            (oldest == TABLE_SLOTS || stats->table[i]->last_ms < stats->table[oldest]->last_ms))
+            oldest = i;
+    if (oldest != TABLE_SLOTS)
+        remove_at(stats, oldest);
+}
+
+static struct series *take(struct stats *stats, uint64_t account, uint64_t worker, uint64_t now_ms)
+{
+    size_t at = find(stats, account, worker);
+    if (stats->table[at] != NULL)
+        return stats->table[at];
+    if (stats->count == STATS_SERIES_MAX) {
+        remove_silent(stats);
+        at = find(stats, account, worker);
+    }
+    struct series *series = calloc(1, sizeof *series);
+    if (series == NULL)
+        return NULL;
+    series->account = account;
+    series->worker = worker;
+    series->since_ms = now_ms;
+    stats->table[at] = series;
+    stats->count++;
+    return series;
+}
+
+static void add_slot(struct slot *slots, size_t count, uint64_t length_ms, uint64_t time_ms,
+                     uint64_t work)
+{
+    uint32_t span = (uint32_t)(time_ms / length_ms);
+    struct slot *slot = &slots[span % count];
+    if ((int32_t)(span - slot->span) < 0 && slot->span != 0)
+        return; /* older than what the ring holds */
+    if (slot->span != span)
+        *slot = (struct slot){ .span = span };
+    slot->shares++;
+    slot->work += work;
+}
+
+static void add(struct series *series, const struct window_share *share)
+{
+    if (series == NULL)
+        return;
+    if (series->accepted == 0 || share->time_ms < series->since_ms)
+        series->since_ms = share->time_ms;
+    if (share->time_ms > series->last_ms)
+        series->last_ms = share->time_ms;
+    series->accepted++;
+    series->accepted_work += share->work;
+    add_slot(series->fine, FINE_SLOTS, FINE_MS, share->time_ms, share->work);
+    add_slot(series->coarse, COARSE_SLOTS, COARSE_MS, share->time_ms, share->work);
+}
+
+static void add_batch(struct stats *stats, const struct window_share *shares, size_t count)
+{
+    pthread_mutex_lock(&stats->lock);
+    for (size_t i = 0; i < count; i++) {
+        add(&stats->pool, &shares[i]);
+        add(take(stats, shares[i].account, 0, shares[i].time_ms), &shares[i]);
+        if (shares[i].worker != 0)
+            add(take(stats, shares[i].account, shares[i].worker, shares[i].time_ms), &shares[i]);
+    }
+    pthread_mutex_unlock(&stats->lock);
+}
+
+static bool on_old_batch(void *context, struct window_position first, uint64_t lease_id,
+                         uint64_t sequence, const struct window_share *shares, size_t count)
+{
+    struct stats *stats = context;
+    (void)lease_id;
+    (void)sequence;
+    if (!stats->have_last) {
+        stats->last = first;
+        stats->have_last = true;
+    }
+    add_batch(stats, shares, count);
+    return count == 0 || shares[0].time_ms >= stats->oldest_ms;
+}
+
+static bool on_new_batch(void *context, struct window_position first, uint64_t lease_id,
+                         uint64_t sequence, const struct window_share *shares, size_t count)
+{
+    struct stats *stats = context;
+    (void)lease_id;
+    (void)sequence;
+    stats->last = first;
+    stats->have_last = true;
+    add_batch(stats, shares, count);
+    return true;
+}
+
+bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,
+                struct error *error)
+{
+    struct window_totals totals;
+    bool ok = window_totals_read(window, &totals, error);
+    if (ok && !stats->began) {
+        stats->oldest_ms = now_ms > HOUR_MS ? now_ms - HOUR_MS : 0;
+        ok = window_walk_back(window, NULL, on_old_batch, stats, error);
+        stats->began = ok || stats->have_last;
+    } else if (ok) {
+        ok = window_walk_on(window, stats->have_last ? &stats->last : NULL, on_new_batch, stats,
+                            error);
+    }
+    if (!ok)
+        return false;
+    pthread_mutex_lock(&stats->lock);
+    stats->totals = totals;
+    stats->totals_known = true;
+    stats->read_ms = now_ms;
+    pthread_mutex_unlock(&stats->lock);
+    return true;
+}
+
+static void sum_slots(const struct slot *slots, size_t count, uint64_t length_ms, size_t newest,
+                      uint64_t now_ms, u128 *work_r, uint64_t *shares_r)
+{
+    uint32_t span = (uint32_t)(now_ms / length_ms);
+    *work_r = 0;
+    *shares_r = 0;
+    for (size_t i = 0; i < count; i++)
+        if (slots[i].span != 0 && span - slots[i].span < newest) {
+            *work_r += slots[i].work;
+            *shares_r += slots[i].shares;
+        }
+}
+
+static void sums_of(const struct series *series, uint64_t now_ms, struct stats_sums *sums_r)
+{
+    *sums_r = (struct stats_sums){ .accepted = series->accepted,
+                                   .accepted_work = series->accepted_work,
+                                   .since_ms = series->since_ms,
+                                   .last_ms = series->last_ms };
+    sum_slots(series->fine, FINE_SLOTS, FINE_MS, FINE_SLOTS, now_ms, &sums_r->work[STATS_MINUTE],
+              &sums_r->shares[STATS_MINUTE]);
+    sum_slots(series->coarse, COARSE_SLOTS, COARSE_MS, 10, now_ms, &sums_r->work[STATS_TEN_MINUTES],
+              &sums_r->shares[STATS_TEN_MINUTES]);
+    sum_slots(series->coarse, COARSE_SLOTS, COARSE_MS, COARSE_SLOTS, now_ms,
+              &sums_r->work[STATS_HOUR], &sums_r->shares[STATS_HOUR]);
+}
+
+bool stats_of(struct stats *stats, uint64_t account, uint64_t worker, uint64_t now_ms,
+              struct stats_sums *sums_r)
+{
+    pthread_mutex_lock(&stats->lock);
+    const struct series *series = stats->table[find(stats, account, worker)];
+    if (series != NULL)
+        sums_of(series, now_ms, sums_r);
+    else
+        *sums_r = (struct stats_sums){ 0 };
+    pthread_mutex_unlock(&stats->lock);
+    return series != NULL;
+}
+
+void stats_of_pool(struct stats *stats, uint64_t now_ms, struct stats_pool *pool_r)
+{
+    pthread_mutex_lock(&stats->lock);
+    *pool_r = (struct stats_pool){ .totals = stats->totals,
+                                   .totals_known = stats->totals_known,
+                                   .read_ms = stats->read_ms };
+    sums_of(&stats->pool, now_ms, &pool_r->sums);
+    for (size_t i = 0; i < TABLE_SLOTS; i++) {
+        const struct series *series = stats->table[i];
+        if (series == NULL || now_ms - series->last_ms > 600 * 1000)
+            continue;
+        pool_r->accounts_active += series->worker == 0;
+        pool_r->workers_active += series->worker != 0;
+    }
+    pthread_mutex_unlock(&stats->lock);
+}
+
+size_t stats_workers(struct stats *stats, uint64_t account, uint64_t now_ms,
+                     struct stats_worker *workers_r, size_t capacity)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&stats->lock);
+    for (size_t i = 0; i < TABLE_SLOTS && count < capacity; i++) {
+        const struct series *series = stats->table[i];
+        if (series == NULL || series->account != account || series->worker == 0)
+            continue;
+        workers_r[count].id = series->worker;
+        sums_of(series, now_ms, &workers_r[count++].sums);
+    }
+    pthread_mutex_unlock(&stats->lock);
+    return count;
+}
+
+u128 stats_rate(const struct stats_sums *sums, enum stats_span span, uint64_t now_ms)
+{
+    uint64_t seconds = stats_span_seconds[span];
+    uint64_t age = sums->since_ms < now_ms ? (now_ms - sums->since_ms) / 1000 : 0;
+    if (age < seconds)
+        seconds = age < 10 ? 10 : age;
+    return sums->work[span] / seconds;
+}
+
+struct stats *stats_create(uint64_t now_ms)
+{
+    struct stats *stats = calloc(1, sizeof *stats);
+    ASSERT(stats != NULL);
+    pthread_mutex_init(&stats->lock, NULL);
+    stats->pool.since_ms = now_ms;
+    return stats;
+}
+
+void stats_destroy(struct stats *stats)
+{
+    if (stats == NULL)
+        return;
+    for (size_t i = 0; i < TABLE_SLOTS; i++)
+        free(stats->table[i]);
+    pthread_mutex_destroy(&stats->lock);
+    free(stats);
+}

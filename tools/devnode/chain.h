@@ -41,6 +41,7 @@ struct chain_block {
 struct chain_params {
     enum hash_algorithm algorithm;
     uint32_t initial_bits;
+    bool initial_bits_hinted; /* a chain that was begun with others keeps those */
     bool fixed_bits;
     uint32_t block_interval_s;
     uint32_t maturity; /* blocks on top of a coinbase before it may be spent, minus one as usual */

@@ -152,7 +152,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments_r,
     uint64_t rate = arguments_r->hashrate != 0               ? arguments_r->hashrate
                     : params->algorithm == HASH_SCRYPT ? 2000
                                                              : 500000;
-    if (params->initial_bits == 0)
+    params->initial_bits_hinted = params->initial_bits == 0;
+    if (params->initial_bits_hinted)
         params->initial_bits = target_bits_for_hashrate(rate, params->block_interval_s);
     return true;
 }
@@ -230,7 +231,7 @@ static int run(const struct arguments *arguments, struct error *error)
     printf("devnode: a chain for demos and tests only\n"
            "devnode: %s, first bits %08x%s, %u s between blocks, maturity %u, tip %u\n"
            "devnode: listening on %s\n",
-           hash_algorithm_name(arguments->params.algorithm), arguments->params.initial_bits,
+           hash_algorithm_name(arguments->params.algorithm), node.chain.params.initial_bits,
            arguments->params.fixed_bits ? " for ever" : "", arguments->params.block_interval_s,
            arguments->params.maturity, chain_tip(&node.chain)->height, address);
     fflush(stdout);

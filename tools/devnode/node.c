@@ -73,19 +73,37 @@ static bool replay_tx(struct node *node, struct span payload, struct error *erro
     return true;
 }
 
+/* The journal's first record: what the chain was begun with must be what it goes on with. */
+static bool replay_params(struct node *node, struct span payload, struct error *error)
+{
+    char text[256];
+    struct chain_params params = node->chain.params;
+    struct wide target;
+    uint8_t bits[4];
+    const uint8_t *stored = memmem(payload.data, payload.length, "initial-bits=", 13);
+    if (params.initial_bits_hinted && stored != NULL &&
+        payload.length - (size_t)(stored - payload.data) >= 21 &&
+        hex_decode((const char *)stored + 13, 8, bits, 4) &&
+        target_from_bits(load_be32(bits), &target) &&
+        load_be32(bits) != params.initial_bits) {
+        params.initial_bits = load_be32(bits);
+        chain_deinit(&node->chain);
+        chain_init(&node->chain, &params);
+    }
+    params_text(&params, text, sizeof text);
+    return span_equal(payload, span_text(text)) ||
+           error_set(error, ERROR_INVALID,
+                     "the chain in this folder was begun with \"%.*s\", not \"%s\"; give those or "
+                     "another --data",
+                     (int)payload.length, (const char *)payload.data, text);
+}
+
 static bool replay_record(void *context, enum journal_kind kind, struct span payload,
                           struct error *error)
 {
     struct node *node = context;
-    if (kind == JOURNAL_PARAMS) {
-        char text[256];
-        params_text(&node->chain.params, text, sizeof text);
-        return span_equal(payload, span_text(text)) ||
-               error_set(error, ERROR_INVALID,
-                         "the chain in this folder was begun with \"%.*s\", not \"%s\"; give those "
-                         "or another --data", (int)payload.length, (const char *)payload.data,
-                         text);
-    }
+    if (kind == JOURNAL_PARAMS)
+        return replay_params(node, payload, error);
     if (kind == JOURNAL_BLOCK)
         return replay_block(node, payload, error);
     if (kind == JOURNAL_TX)

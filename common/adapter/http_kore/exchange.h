@@ -30,9 +30,11 @@ struct exchange_header {
 struct http_exchange {
     struct http_site *site;
     struct loop_task task;
-    struct http_exchange *next; /* on the way back */
-    void *kore;                 /* Kore's request */
-    bool is_back;               /* Kore's: answered and returned */
+    struct http_exchange *next;  /* on the way back */
+    void *kore;                  /* Kore's request */
+    bool is_back;                /* Kore's: answered and returned */
+    struct http_exchange *other; /* Kore's list of all that live, and what points to this one */
+    struct http_exchange **place;
 
     enum exchange_method method;
     char *path;

@@ -132,7 +132,10 @@ static void start_ready(struct probe *probe, const char *name, const char *varia
 static int stop(const struct probe *probe)
 {
     kill(probe->pid, SIGTERM);
-    return wait_for_end(probe->pid);
+    int code = wait_for_end(probe->pid);
+    if (strstr(log_text(), "Sanitizer") != NULL)
+        fail_msg("%s", log_text());
+    return code;
 }
 
 static int dial(uint16_t port)
@@ -384,6 +387,8 @@ static void a_stop_does_not_wait_for_clients(void **state)
     uint64_t began_ns = loop_clock_ns();
     assert_int_equal(stop(&probe), 0);
     assert_true(loop_clock_ns() - began_ns < 3000000000u);
+    char text[2048];
+    assert_true(hear(waiting, "this process is stopping", text, sizeof text));
     close(waiting);
     close(idle);
 }

@@ -18,7 +18,11 @@ static void echo(void *context, struct http_exchange *exchange)
     http_reply(exchange, 200, "application/octet-stream", http_body(exchange));
 }
 
+/* Freed at the end only; a stop leaves some unanswered. */
+static struct late *all_late;
+
 struct late {
+    struct late *next;
     struct loop_timer timer;
     struct http_exchange *exchange;
 };
@@ -27,13 +31,14 @@ static void answer_late(void *context)
 {
     struct late *late = context;
     http_reply(late->exchange, 200, "text/plain", span_text("late"));
-    free(late);
 }
 
 static void wait_a_while(void *context, struct http_exchange *exchange)
 {
     struct service *service = context;
     struct late *late = calloc(1, sizeof *late);
+    late->next = all_late;
+    all_late = late;
     late->exchange = exchange;
     late->timer.on_due = answer_late;
     late->timer.context = late;
@@ -64,6 +69,11 @@ static int run(struct service *service)
     loop_run(service->loop);
     if (strcmp(probe, "stuck") == 0)
         pause();
+    while (all_late != NULL) {
+        struct late *late = all_late;
+        all_late = late->next;
+        free(late);
+    }
     return SERVICE_EXIT_OK;
 }
 

@@ -136,8 +136,8 @@ static uint8_t *build(const struct drawn *drawn, const struct job *job, size_t *
     size_t capacity = template_block_bytes(drawn->listed, drawn->count, whole, none);
     uint8_t *block = malloc(capacity);
     assert_non_null(block);
-    *length_r = template_block_serialize(header, drawn->listed, drawn->count, whole, none, block,
-                                         capacity);
+    *length_r =
+        template_block_serialize(header, drawn->listed, drawn->count, whole, none, block, capacity);
     assert_int_equal(*length_r, capacity);
     return block;
 }

@@ -92,8 +92,7 @@ uint64_t vectors_number(const struct vectors *vectors, const char *name)
     return strtoull(vectors_get(vectors, name), NULL, 10);
 }
 
-void vectors_bytes(const struct vectors *vectors, const char *name, uint8_t *bytes_r,
-                   size_t length)
+void vectors_bytes(const struct vectors *vectors, const char *name, uint8_t *bytes_r, size_t length)
 {
     const char *hex = vectors_get(vectors, name);
     bool good = hex_decode(hex, strlen(hex), bytes_r, length);

@@ -149,14 +149,10 @@ static void devnode_agrees_with_every_small_vector(void **state)
     static const struct {
         const char *kind;
         void (*check)(const struct vectors *);
-    } kinds[] = { { "height_push", check_height_push },
-                  { "bits", check_bits },
-                  { "compact", check_compact },
-                  { "pow", check_pow },
-                  { "merkle", check_merkle },
-                  { "tx", check_tx },
-                  { "commitment", check_commitment },
-                  { "address", check_address } };
+    } kinds[] = { { "height_push", check_height_push }, { "bits", check_bits },
+                  { "compact", check_compact },         { "pow", check_pow },
+                  { "merkle", check_merkle },           { "tx", check_tx },
+                  { "commitment", check_commitment },   { "address", check_address } };
     unsigned seen[sizeof kinds / sizeof *kinds] = { 0 };
     struct vectors vectors;
     (void)state;

@@ -69,9 +69,9 @@ static struct chain_block *index_block(struct chain *chain, struct block *block,
 
 static struct block *genesis_create(const struct chain_params *params)
 {
-    struct block block = { .header = { .version = 0x20000000,
-                                       .time = GENESIS_TIME,
-                                       .bits = params->initial_bits } };
+    struct block block = {
+        .header = { .version = 0x20000000, .time = GENESIS_TIME, .bits = params->initial_bits }
+    };
     static const struct outpoint null_outpoint = { { 0 }, UINT32_MAX };
     struct tx *coinbase = tx_create(2, 0);
     struct tx_input *input = tx_add_input(coinbase, &null_outpoint, UINT32_MAX);
@@ -150,7 +150,8 @@ struct block_place chain_place_after(const struct chain *chain, const struct cha
 {
     const struct chain_params *params = &chain->params;
     uint32_t bits = params->initial_bits;
-    /* The first spacing that means something is between blocks 2 and 1: genesis lies in the past. */
+    /* The first spacing that means something is between blocks 2 and 1: genesis lies in the past.
+     */
     if (!params->fixed_bits && parent->height >= 2)
         bits = target_next_bits(parent->block->header.bits,
                                 (int64_t)parent->block->header.time -
@@ -288,8 +289,8 @@ static const char *connect(struct chain *chain, struct chain_block *at)
         int64_t fee = 0;
         size_t cost = 0;
         if (i > 0)
-            bad = chain_check_inputs(chain, tx, at->height, find_in_chain, chain, &fee, &cost,
-                                     NULL);
+            bad =
+                chain_check_inputs(chain, tx, at->height, find_in_chain, chain, &fee, &cost, NULL);
         if (bad != NULL)
             break;
         fees += fee;
@@ -406,7 +407,8 @@ enum chain_added chain_add(struct chain *chain, struct block *block, int64_t now
         return CHAIN_REFUSED;
     }
     if (parent == chain_tip(chain)) { /* the usual case: its coins can be checked before keeping */
-        struct chain_block trial = { .block = block, .parent = parent,
+        struct chain_block trial = { .block = block,
+                                     .parent = parent,
                                      .height = parent->height + 1 };
         *reason_r = connect(chain, &trial);
         if (*reason_r != NULL) {

@@ -29,11 +29,11 @@ struct chain_block {
     struct block *block; /* owned */
     struct chain_block *parent;
     uint32_t height;
-    struct wide work;    /* of the chain up to here */
+    struct wide work; /* of the chain up to here */
     bool on_main;
-    bool failed;         /* a check of its coins failed */
-    bool invalidated;    /* the operator said so */
-    bool unusable;       /* it or an ancestor is failed or invalidated */
+    bool failed;             /* a check of its coins failed */
+    bool invalidated;        /* the operator said so */
+    bool unusable;           /* it or an ancestor is failed or invalidated */
     struct spent_coin *undo; /* coins its connection spent; while on_main */
     size_t undo_count;
 };
@@ -82,7 +82,7 @@ enum chain_added {
     CHAIN_ADDED_TIP,    /* it is on the best chain now */
     CHAIN_ADDED_BRANCH, /* kept beside the best chain */
     CHAIN_REFUSED,      /* *reason_r says why; nothing was kept */
-    CHAIN_FAILED,       /* kept and marked: its branch was tried, and *reason_r says why it failed */
+    CHAIN_FAILED, /* kept and marked: its branch was tried, and *reason_r says why it failed */
 };
 
 /* Called when a block passed every check that can be made before it is kept; false stops the

@@ -15,8 +15,8 @@
 struct connection {
     struct http_server *server;
     pthread_t thread;
-    int fd;      /* -1: the slot is free */
-    bool ended;  /* its thread is done and waits to be joined */
+    int fd;     /* -1: the slot is free */
+    bool ended; /* its thread is done and waits to be joined */
 };
 
 struct http_server {
@@ -122,8 +122,8 @@ static void parse_field(const struct http_server *server, char *line, struct req
         request->expects_continue = strcasecmp(value, "100-continue") == 0;
     } else if (strcasecmp(line, "authorization") == 0 && server->authorization[0] != 0) {
         size_t length = strlen(server->authorization);
-        request->authorized = strlen(value) == length &&
-                              sodium_memcmp(value, server->authorization, length) == 0;
+        request->authorized =
+            strlen(value) == length && sodium_memcmp(value, server->authorization, length) == 0;
     }
 }
 
@@ -167,8 +167,8 @@ static bool receive(int fd, struct buffer *input, size_t least)
 /* The bytes of the head with its empty line, or 0 where it is not whole yet. */
 static size_t head_bytes(const struct buffer *input)
 {
-    const uint8_t *end = input->length < 4 ? NULL : memmem(input->data, input->length,
-                                                           "\r\n\r\n", 4);
+    const uint8_t *end =
+        input->length < 4 ? NULL : memmem(input->data, input->length, "\r\n\r\n", 4);
     return end == NULL ? 0 : (size_t)(end - input->data) + 4;
 }
 

@@ -12,8 +12,7 @@
 /* Answers one request. Called from the connection's thread, several at once. *answer_r is
  * malloc'ed, taken on return; the status is the return value. `fd` is the connection, for a
  * handler that waits and wants to know that the other side has gone. */
-typedef int http_handle(void *context, const char *path, struct span body, int fd,
-                        char **answer_r);
+typedef int http_handle(void *context, const char *path, struct span body, int fd, char **answer_r);
 
 struct http_server;
 

@@ -108,8 +108,8 @@ static bool sync_folder_of(const char *path, struct error *error)
     return true;
 }
 
-bool journal_open(struct journal *journal, const char *path, journal_replay *replay,
-                  void *context, uint64_t *dropped_r, struct error *error)
+bool journal_open(struct journal *journal, const char *path, journal_replay *replay, void *context,
+                  uint64_t *dropped_r, struct error *error)
 {
     struct buffer bytes = { 0 };
     uint64_t sound = 0;
@@ -124,8 +124,7 @@ bool journal_open(struct journal *journal, const char *path, journal_replay *rep
         !replay_all(buffer_span(&bytes), replay, context, &sound, error))
         goto close;
     *dropped_r = bytes.length - sound;
-    if (*dropped_r != 0 &&
-        (ftruncate(journal->fd, (off_t)sound) != 0 || fsync(journal->fd) != 0)) {
+    if (*dropped_r != 0 && (ftruncate(journal->fd, (off_t)sound) != 0 || fsync(journal->fd) != 0)) {
         error_fill_system(error, errno, "cannot cut the incomplete end off %s", path);
         goto close;
     }

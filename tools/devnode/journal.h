@@ -33,5 +33,5 @@ MUST_CHECK bool journal_open(struct journal *journal, const char *path, journal_
                              void *context, uint64_t *dropped_r, struct error *error);
 void journal_close(struct journal *journal);
 /* True: the record is on disk. False: it is not (what was written of it is taken back). */
-MUST_CHECK bool journal_append(struct journal *journal, enum journal_kind kind,
-                               struct span payload, struct error *error);
+MUST_CHECK bool journal_append(struct journal *journal, enum journal_kind kind, struct span payload,
+                               struct error *error);

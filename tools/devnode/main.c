@@ -57,8 +57,9 @@ static bool read_number(const char *text, const char *name, uint64_t least, uint
     errno = 0;
     unsigned long long number = strtoull(text, &end, base);
     if (errno != 0 || text[0] < '0' || *end != 0 || number < least || number > most)
-        return error_set(error, ERROR_INVALID, "--%s must be a number from %llu to %llu, not \"%s\"",
-                         name, (unsigned long long)least, (unsigned long long)most, text);
+        return error_set(error, ERROR_INVALID,
+                         "--%s must be a number from %llu to %llu, not \"%s\"", name,
+                         (unsigned long long)least, (unsigned long long)most, text);
     *number_r = number;
     return true;
 }
@@ -149,9 +150,9 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments_r,
     if (arguments_r->data == NULL)
         return error_set(error, ERROR_INVALID, "--data is needed");
     struct chain_params *params = &arguments_r->params;
-    uint64_t rate = arguments_r->hashrate != 0               ? arguments_r->hashrate
+    uint64_t rate = arguments_r->hashrate != 0         ? arguments_r->hashrate
                     : params->algorithm == HASH_SCRYPT ? 2000
-                                                             : 500000;
+                                                       : 500000;
     params->initial_bits_hinted = params->initial_bits == 0;
     if (params->initial_bits_hinted)
         params->initial_bits = target_bits_for_hashrate(rate, params->block_interval_s);

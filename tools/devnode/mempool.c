@@ -157,8 +157,7 @@ struct mempool_verdict mempool_check(const struct mempool *mempool, const struct
     if (verdict.reason == NULL)
         verdict.reason = chain_check_inputs(chain, tx, tip->height + 1, find_coin, &finder,
                                             &verdict.fee, &verdict.sigops_cost, &verdict.detail);
-    if (verdict.reason == NULL &&
-        verdict.fee * 1000 < (int64_t)tx_vsize(tx) * MEMPOOL_FEERATE_MIN)
+    if (verdict.reason == NULL && verdict.fee * 1000 < (int64_t)tx_vsize(tx) * MEMPOOL_FEERATE_MIN)
         verdict.reason = "min relay fee not met";
     if (verdict.reason == NULL)
         verdict.reason = check_replacement(mempool, tx, verdict.fee);
@@ -201,22 +200,21 @@ void mempool_enter(struct mempool *mempool, const struct chain *chain, struct tx
     uint8_t key[36];
     evict_replaced(mempool, tx);
     struct mempool_entry *entry = memory_take(sizeof *entry);
-    *entry = (struct mempool_entry){ .tx = tx,
-                                     .fee = verdict->fee,
-                                     .sigops_cost = verdict->sigops_cost,
-                                     .time_s = now_s,
-                                     .outputs = memory_take(tx->output_count *
-                                                            sizeof(struct coin)) };
+    *entry =
+        (struct mempool_entry){ .tx = tx,
+                                .fee = verdict->fee,
+                                .sigops_cost = verdict->sigops_cost,
+                                .time_s = now_s,
+                                .outputs = memory_take(tx->output_count * sizeof(struct coin)) };
     for (size_t i = 0; i < tx->output_count; i++) {
         struct span script = buffer_span(&tx->outputs[i].script);
-        entry->outputs[i] = (struct coin){ .value = tx->outputs[i].value,
-                                           .height = chain_tip(chain)->height + 1 };
+        entry->outputs[i] =
+            (struct coin){ .value = tx->outputs[i].value, .height = chain_tip(chain)->height + 1 };
         buffer_put(&entry->outputs[i].script, script.data, script.length);
     }
     if (mempool->count == mempool->capacity) {
         mempool->capacity = mempool->capacity == 0 ? 64 : 2 * mempool->capacity;
-        mempool->entries =
-            realloc(mempool->entries, mempool->capacity * sizeof *mempool->entries);
+        mempool->entries = realloc(mempool->entries, mempool->capacity * sizeof *mempool->entries);
         ASSERT(mempool->entries != NULL);
     }
     mempool->entries[mempool->count++] = entry;

@@ -108,8 +108,8 @@ bool node_mine(struct node *node, struct chain_block *parent, bool with_txs, str
         uint32_t nonce = 0;
         bool found = false;
         build(node, on, with_txs, script, &raw, &bits);
-        while (!found && !node->stopping && time(NULL) <= deadline_s && nonce <= UINT32_MAX - tries &&
-               (parent != NULL || on == chain_tip(&node->chain))) {
+        while (!found && !node->stopping && time(NULL) <= deadline_s &&
+               nonce <= UINT32_MAX - tries && (parent != NULL || on == chain_tip(&node->chain))) {
             pthread_mutex_unlock(&node->lock);
             found = search(algorithm, raw.data, bits, &nonce, tries);
             pthread_mutex_lock(&node->lock);

@@ -13,8 +13,10 @@
 
 static void params_text(const struct chain_params *params, char *text_r, size_t bytes)
 {
-    snprintf(text_r, bytes, "algorithm=%s initial-bits=%08x fixed-bits=%s block-interval-s=%u "
-             "maturity=%u", hash_algorithm_name(params->algorithm), params->initial_bits,
+    snprintf(text_r, bytes,
+             "algorithm=%s initial-bits=%08x fixed-bits=%s block-interval-s=%u "
+             "maturity=%u",
+             hash_algorithm_name(params->algorithm), params->initial_bits,
              params->fixed_bits ? "yes" : "no", params->block_interval_s, params->maturity);
 }
 
@@ -84,8 +86,7 @@ static bool replay_params(struct node *node, struct span payload, struct error *
     if (params.initial_bits_hinted && stored != NULL &&
         payload.length - (size_t)(stored - payload.data) >= 21 &&
         hex_decode((const char *)stored + 13, 8, bits, 4) &&
-        target_from_bits(load_be32(bits), &target) &&
-        load_be32(bits) != params.initial_bits) {
+        target_from_bits(load_be32(bits), &target) && load_be32(bits) != params.initial_bits) {
         params.initial_bits = load_be32(bits);
         chain_deinit(&node->chain);
         chain_init(&node->chain, &params);
@@ -123,8 +124,7 @@ static bool replay_record(void *context, enum journal_kind kind, struct span pay
 static void revive_mempool(struct node *node)
 {
     for (size_t i = 0; i < node->sent_count; i++) {
-        struct mempool_verdict verdict =
-            mempool_check(&node->mempool, &node->chain, node->sent[i]);
+        struct mempool_verdict verdict = mempool_check(&node->mempool, &node->chain, node->sent[i]);
         if (verdict.reason == NULL)
             mempool_enter(&node->mempool, &node->chain, tx_clone(node->sent[i]), &verdict,
                           node->sent_times[i]);
@@ -257,8 +257,7 @@ const char *node_submit_block(struct node *node, struct span raw, bool *decoded_
     uint8_t shown[32];
     bytes_reverse(block->id, 32, shown);
     hex_encode(span_of(shown, 32), id);
-    enum chain_added added =
-        chain_add(&node->chain, block, time(NULL), keep_block, node, &reason);
+    enum chain_added added = chain_add(&node->chain, block, time(NULL), keep_block, node, &reason);
     if (added == CHAIN_REFUSED) {
         printf("devnode: block %s refused: %s\n", id, reason);
     } else {
@@ -270,9 +269,7 @@ const char *node_submit_block(struct node *node, struct span raw, bool *decoded_
         follow(node, old_tip);
     }
     fflush(stdout);
-    return added == CHAIN_ADDED_TIP      ? NULL
-           : added == CHAIN_ADDED_BRANCH ? "inconclusive"
-                                         : reason;
+    return added == CHAIN_ADDED_TIP ? NULL : added == CHAIN_ADDED_BRANCH ? "inconclusive" : reason;
 }
 
 struct mempool_verdict node_enter_tx(struct node *node, struct tx *tx)

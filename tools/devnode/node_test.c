@@ -365,7 +365,8 @@ static void the_fee_can_be_taken_from_the_outputs(void **state)
     take_text(call(f, "createrawtransaction",
                    "[[],[{\"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080\":50}]]"),
               raw, sizeof raw);
-    json_t *funded = call(f, "fundrawtransaction", "[\"%s\",{\"subtractFeeFromOutputs\":[0]}]", raw);
+    json_t *funded =
+        call(f, "fundrawtransaction", "[\"%s\",{\"subtractFeeFromOutputs\":[0]}]", raw);
     assert_int_equal(json_integer_value(json_object_get(funded, "changepos")), -1);
     int64_t fee;
     assert_true(json_read_amount(json_object_get(funded, "fee"), &fee));
@@ -433,8 +434,8 @@ static void random_step(struct fixture *f)
     switch (draw(6)) {
     case 0:
         if (height > 4)
-            json_decref(call(f, "devnode_reorg", "[{\"depth\":%llu}]",
-                             (unsigned long long)(1 + draw(3))));
+            json_decref(
+                call(f, "devnode_reorg", "[{\"depth\":%llu}]", (unsigned long long)(1 + draw(3))));
         return;
     case 1: { /* take a block off and perhaps put it back */
         if (height < 2)

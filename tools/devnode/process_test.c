@@ -65,10 +65,17 @@ static void start(struct process *p)
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
-        char *const plain[] = { path, "--listen", "127.0.0.1:0", "--data", p->folder,
-                                "--initial-bits", "207fffff", "--fixed-bits",
+        char *const plain[] = { path,
+                                "--listen",
+                                "127.0.0.1:0",
+                                "--data",
+                                p->folder,
+                                "--initial-bits",
+                                "207fffff",
+                                "--fixed-bits",
                                 p->authorization[0] == 0 ? NULL : "--rpc-auth-file",
-                                p->authorization, NULL };
+                                p->authorization,
+                                NULL };
         execv(path, plain);
         _exit(127);
     }
@@ -140,8 +147,8 @@ static bool send_call(int fd, const char *method, const char *params)
     char body[1024];
     char request[1400];
     snprintf(body, sizeof body, "{\"id\":1,\"method\":\"%s\",\"params\":%s}", method, params);
-    snprintf(request, sizeof request,
-             "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", strlen(body), body);
+    snprintf(request, sizeof request, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
     return send_text(fd, request);
 }
 
@@ -158,8 +165,7 @@ static json_t *receive_json(int fd)
         text[length] = 0;
         const char *body = strstr(text, "\r\n\r\n");
         const char *size = strstr(text, "Content-Length: ");
-        if (body != NULL && size != NULL &&
-            strlen(body + 4) >= strtoul(size + 16, NULL, 10))
+        if (body != NULL && size != NULL && strlen(body + 4) >= strtoul(size + 16, NULL, 10))
             return json_loads(body + 4, 0, NULL);
     }
 }

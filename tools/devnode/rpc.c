@@ -36,8 +36,8 @@ bool rpc_text(struct rpc_call *call, size_t at, const char *name, const char **t
     return false;
 }
 
-bool rpc_number(struct rpc_call *call, size_t at, const char *name, int64_t fallback,
-                int64_t least, int64_t most, int64_t *number_r)
+bool rpc_number(struct rpc_call *call, size_t at, const char *name, int64_t fallback, int64_t least,
+                int64_t most, int64_t *number_r)
 {
     json_t *value = rpc_param(call, at);
     if (value != NULL && !json_is_integer(value)) {
@@ -182,9 +182,8 @@ static json_t *answer_one(struct node *node, json_t *request, int fd, int *statu
     const char *version = json_string_value(json_object_get(request, "jsonrpc"));
     bool second = version != NULL && strcmp(version, "2.0") == 0;
     json_t *answer = json_object();
-    json_t *trouble = call.code == 0
-                          ? NULL
-                          : json_pack("{s:i, s:s}", "code", call.code, "message", call.message);
+    json_t *trouble =
+        call.code == 0 ? NULL : json_pack("{s:i, s:s}", "code", call.code, "message", call.message);
     if (second)
         json_object_set_new(answer, "jsonrpc", json_string("2.0"));
     if (trouble == NULL || !second)

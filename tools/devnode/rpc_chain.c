@@ -32,9 +32,8 @@ static json_t *work_json(const struct wide *work)
 
 static json_t *confirmations_json(const struct chain *chain, const struct chain_block *block)
 {
-    return json_integer(block->on_main
-                            ? (json_int_t)(chain_tip(chain)->height - block->height) + 1
-                            : -1);
+    return json_integer(block->on_main ? (json_int_t)(chain_tip(chain)->height - block->height) + 1
+                                       : -1);
 }
 
 static json_t *header_json(const struct chain *chain, const struct chain_block *block)
@@ -208,12 +207,12 @@ static json_t *reconsiderblock(struct rpc_call *call)
 static json_t *getnetworkinfo(struct rpc_call *call)
 {
     (void)call;
-    json_t *json = json_pack(
-        "{s:i, s:s, s:i, s:s, s:[s,s], s:b, s:i, s:b, s:i, s:i, s:i, s:[]}", "version", 290000,
-        "subversion", "/devnode:0.1.0/", "protocolversion", 70016, "localservices",
-        "0000000000000009", "localservicesnames", "NETWORK", "WITNESS", "localrelay", 0,
-        "timeoffset", 0, "networkactive", 0, "connections", 0, "connections_in", 0,
-        "connections_out", 0, "networks");
+    json_t *json =
+        json_pack("{s:i, s:s, s:i, s:s, s:[s,s], s:b, s:i, s:b, s:i, s:i, s:i, s:[]}", "version",
+                  290000, "subversion", "/devnode:0.1.0/", "protocolversion", 70016,
+                  "localservices", "0000000000000009", "localservicesnames", "NETWORK", "WITNESS",
+                  "localrelay", 0, "timeoffset", 0, "networkactive", 0, "connections", 0,
+                  "connections_in", 0, "connections_out", 0, "networks");
     json_object_set_new(json, "relayfee", json_amount(MEMPOOL_FEERATE_MIN));
     json_object_set_new(json, "incrementalfee", json_amount(MEMPOOL_FEERATE_MIN));
     json_object_set_new(json, "localaddresses", json_array());

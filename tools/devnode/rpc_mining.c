@@ -96,9 +96,9 @@ static json_t *template_json(const struct node *node)
     json_t *txs = json_array();
     for (size_t i = 0; i < count; i++)
         json_array_append_new(txs, template_tx(entries[i], entries, i));
-    json_t *json = json_pack("{s:[s], s:i, s:[s,s], s:{}, s:i}", "capabilities", "proposal",
-                             "version", 0x20000000, "rules", "csv", "!segwit", "vbavailable",
-                             "vbrequired", 0);
+    json_t *json =
+        json_pack("{s:[s], s:i, s:[s,s], s:{}, s:i}", "capabilities", "proposal", "version",
+                  0x20000000, "rules", "csv", "!segwit", "vbavailable", "vbrequired", 0);
     json_object_set_new(json, "previousblockhash", json_hash(tip->block->id));
     json_object_set_new(json, "transactions", txs);
     json_object_set_new(json, "coinbaseaux", json_object());

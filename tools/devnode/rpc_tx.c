@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FEERATE_MAX (COIN / 10) /* base units per 1000 vbytes: sendrawtransaction's default bound */
+#define FEERATE_MAX (COIN / 10) /* base units per 1000 vbytes: sendrawtransaction's default bound  \
+                                 */
 
 static json_t *asm_json(struct span script)
 {

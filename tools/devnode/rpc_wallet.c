@@ -82,8 +82,8 @@ static json_t *getaddressinfo(struct rpc_call *call)
     if (key != NULL)
         json_object_set_new(json, "pubkey", json_hex(span_of(key->public_key, 33)));
     json_object_set_new(json, "ischange", json_boolean(key != NULL && key->change));
-    json_object_set_new(json, "labels", key == NULL || key->change ? json_array()
-                                                                   : json_pack("[s]", ""));
+    json_object_set_new(json, "labels",
+                        key == NULL || key->change ? json_array() : json_pack("[s]", ""));
     return json;
 }
 
@@ -193,8 +193,8 @@ static json_t *listunspent(struct rpc_call *call)
 
 static bool read_feerate(struct rpc_call *call, json_t *options, int64_t *feerate_r)
 {
-    json_t *per_kvb = json_object_get(options, "feeRate");  /* coins per 1000 vbytes */
-    json_t *per_vb = json_object_get(options, "fee_rate");  /* base units per vbyte */
+    json_t *per_kvb = json_object_get(options, "feeRate"); /* coins per 1000 vbytes */
+    json_t *per_vb = json_object_get(options, "fee_rate"); /* base units per vbyte */
     *feerate_r = FEERATE_FALLBACK;
     if (per_kvb != NULL && per_vb != NULL) {
         rpc_fail(call, RPC_PARAMETER,
@@ -279,8 +279,8 @@ static json_t *fundrawtransaction(struct rpc_call *call)
     if (tx->output_count == 0) {
         rpc_fail(call, RPC_PARAMETER, "TX must have at least one output");
     } else if (read_funding(call, tx, &change, fee_outputs, &funding)) {
-        if (wallet_fund(&node->wallet, &node->chain, &node->mempool, tx, &funding, &fee,
-                        &change_at, &error))
+        if (wallet_fund(&node->wallet, &node->chain, &node->mempool, tx, &funding, &fee, &change_at,
+                        &error))
             json = json_pack("{s:o, s:o, s:i}", "hex", hex_of(tx), "fee", json_amount(fee),
                              "changepos", change_at);
         else
@@ -326,8 +326,8 @@ static json_t *signrawtransactionwithwallet(struct rpc_call *call)
             json_array_append_new(errors, trouble);
     }
     tx_finish(tx);
-    json_t *json = json_pack("{s:o, s:b}", "hex", hex_of(tx), "complete",
-                             json_array_size(errors) == 0);
+    json_t *json =
+        json_pack("{s:o, s:b}", "hex", hex_of(tx), "complete", json_array_size(errors) == 0);
     if (json_array_size(errors) > 0)
         json_object_set(json, "errors", errors);
     json_decref(errors);
@@ -391,8 +391,7 @@ static const struct tx_output *spent_output(const struct node *node,
     const struct tx *tx = block != NULL   ? block->block->txs[index]
                           : entry != NULL ? entry->tx
                                           : table_get(&node->sent_index, outpoint->txid);
-    return tx == NULL || outpoint->index >= tx->output_count ? NULL
-                                                             : &tx->outputs[outpoint->index];
+    return tx == NULL || outpoint->index >= tx->output_count ? NULL : &tx->outputs[outpoint->index];
 }
 
 struct wallet_view {
@@ -480,8 +479,8 @@ static json_t *details_json(const struct node *node, const struct tx *tx,
                             const struct wallet_view *view, json_int_t confirmations)
 {
     json_t *list = json_array();
-    const char *received = !tx_is_coinbase(tx) ? "receive"
-                           : confirmations < 1 ? "orphan"
+    const char *received = !tx_is_coinbase(tx)                                       ? "receive"
+                           : confirmations < 1                                       ? "orphan"
                            : confirmations < (json_int_t)node->chain.params.maturity ? "immature"
                                                                                      : "generate";
     for (int sent = 1; sent >= 0; sent--)

@@ -54,8 +54,8 @@ static bool save(const struct wallet *wallet, struct error *error)
     for (size_t i = 0; i < wallet->key_count; i++)
         changes[i] = wallet->keys[i]->change ? 'c' : 'r';
     hex_encode(span_of(wallet->seed, 32), seed);
-    json_t *root = json_pack("{s:s, s:s, s:s}", "format", "devnode wallet 1", "seed", seed, "keys",
-                             changes);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s}", "format", "devnode wallet 1", "seed", seed, "keys", changes);
     char *text = json_dumps(root, JSON_INDENT(1));
     char next[sizeof wallet->path + 8];
     snprintf(next, sizeof next, "%s.new", wallet->path);
@@ -164,8 +164,9 @@ static int compare_coins(const void *a, const void *b)
     if (x->coin->value != y->coin->value)
         return x->coin->value < y->coin->value ? 1 : -1;
     int order = memcmp(x->outpoint.txid, y->outpoint.txid, 32);
-    return order != 0 ? order : (x->outpoint.index > y->outpoint.index) -
-                                    (x->outpoint.index < y->outpoint.index);
+    return order != 0
+               ? order
+               : (x->outpoint.index > y->outpoint.index) - (x->outpoint.index < y->outpoint.index);
 }
 
 size_t wallet_coins(const struct wallet *wallet, const struct chain *chain,
@@ -190,8 +191,7 @@ size_t wallet_coins(const struct wallet *wallet, const struct chain *chain,
             continue;
         found->confirmations = tip - coin->height + 1;
         /* Spendable in the next block at the earliest, as consensus counts. */
-        found->immature =
-            coin->coinbase && tip + 1 - coin->height < chain->params.maturity;
+        found->immature = coin->coinbase && tip + 1 - coin->height < chain->params.maturity;
         count++;
     }
     for (size_t i = 0; i < mempool->count; i++) {
@@ -268,8 +268,8 @@ static bool weigh(const struct chain *chain, const struct mempool *mempool, cons
 
 /* Adds the largest coins first until they cover the outputs and the fee. */
 static bool add_inputs(const struct wallet *wallet, const struct chain *chain,
-                       const struct mempool *mempool, struct tx *tx, int64_t feerate,
-                       int64_t out, bool fee_from_outputs, size_t *weight, int64_t *in)
+                       const struct mempool *mempool, struct tx *tx, int64_t feerate, int64_t out,
+                       bool fee_from_outputs, size_t *weight, int64_t *in)
 {
     struct wallet_coin *coins = NULL;
     size_t count = wallet_coins(wallet, chain, mempool, &coins);
@@ -317,8 +317,8 @@ static bool take_fee(struct tx *tx, const struct wallet_funding *funding, int64_
 }
 
 bool wallet_fund(struct wallet *wallet, const struct chain *chain, const struct mempool *mempool,
-                 struct tx *tx, const struct wallet_funding *funding, int64_t *fee_r,
-                 int *change_r, struct error *error)
+                 struct tx *tx, const struct wallet_funding *funding, int64_t *fee_r, int *change_r,
+                 struct error *error)
 {
     size_t weight = 0;
     int64_t in = 0;
@@ -328,14 +328,13 @@ bool wallet_fund(struct wallet *wallet, const struct chain *chain, const struct 
     for (size_t i = 0; i < tx->output_count; i++)
         out += tx->outputs[i].value;
     if (!weigh(chain, mempool, tx, &weight, &in))
-        return error_set(error, ERROR_REFUSED,
-                         "Unable to find UTXO for external input");
+        return error_set(error, ERROR_REFUSED, "Unable to find UTXO for external input");
     if (!add_inputs(wallet, chain, mempool, tx, funding->feerate, out, from_outputs, &weight, &in))
         return error_set(error, ERROR_REFUSED, "Insufficient funds");
     /* What is left becomes change where it is worth an output, else fee. */
-    size_t with_change = weight + 4 * (9 + (funding->change_script.length == 0
-                                                ? 22
-                                                : funding->change_script.length));
+    size_t with_change =
+        weight +
+        4 * (9 + (funding->change_script.length == 0 ? 22 : funding->change_script.length));
     int64_t change = in - out - (from_outputs ? 0 : fee_for(with_change, funding->feerate));
     int64_t fee = fee_for(change >= DUST ? with_change : weight, funding->feerate);
     if (from_outputs && !take_fee(tx, funding, fee, error))
@@ -351,10 +350,10 @@ bool wallet_fund(struct wallet *wallet, const struct chain *chain, const struct 
             to = span_of(script, sizeof script);
         }
         insert_output(tx, funding->change_position, change, to);
-        *change_r = funding->change_position < 0 ||
-                            (size_t)funding->change_position >= tx->output_count
-                        ? (int)tx->output_count - 1
-                        : funding->change_position;
+        *change_r =
+            funding->change_position < 0 || (size_t)funding->change_position >= tx->output_count
+                ? (int)tx->output_count - 1
+                : funding->change_position;
     }
     tx_finish(tx);
     out = 0;

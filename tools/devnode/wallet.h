@@ -45,10 +45,10 @@ bool wallet_is_locked(const struct wallet *wallet, const struct outpoint *outpoi
 void wallet_lock(struct wallet *wallet, const struct outpoint *outpoint, bool lock);
 
 struct wallet_funding {
-    int64_t feerate;            /* base units per 1000 vbytes */
-    struct span change_script;  /* empty: a new key of the wallet */
-    int change_position;        /* -1: at the end */
-    const size_t *fee_outputs;  /* outputs that pay the fee in equal parts, the first the rest */
+    int64_t feerate;           /* base units per 1000 vbytes */
+    struct span change_script; /* empty: a new key of the wallet */
+    int change_position;       /* -1: at the end */
+    const size_t *fee_outputs; /* outputs that pay the fee in equal parts, the first the rest */
     size_t fee_output_count;
     bool lock_inputs;
 };

@@ -21,8 +21,11 @@ bool client_init(struct client *client, const char *url, const char *user, const
                  enum miner_algorithm algorithm, bool roll_version,
                  const struct client_events *events, struct error *error)
 {
-    *client = (struct client){ .fd = -1, .user = user, .password = password,
-                               .algorithm = algorithm, .roll_version = roll_version,
+    *client = (struct client){ .fd = -1,
+                               .user = user,
+                               .password = password,
+                               .algorithm = algorithm,
+                               .roll_version = roll_version,
                                .events = *events };
     const char *scheme = strstr(url, "://");
     if (scheme != NULL) {
@@ -141,8 +144,8 @@ bool client_connect(struct client *client, struct error *error)
     if (client->session_id[0] != 0)
         json_array_append_new(params, json_string(client->session_id));
     return send_json(client,
-                     json_pack("{s:i, s:s, s:o}", "id", ID_SUBSCRIBE, "method",
-                               "mining.subscribe", "params", params),
+                     json_pack("{s:i, s:s, s:o}", "id", ID_SUBSCRIBE, "method", "mining.subscribe",
+                               "params", params),
                      error);
 }
 
@@ -230,8 +233,8 @@ static void reason_text(const json_t *error, char *text_r, size_t bytes)
 {
     const char *words = json_string_value(json_array_get(error, 1));
     if (words != NULL)
-        snprintf(text_r, bytes, "%lld %s",
-                 (long long)json_integer_value(json_array_get(error, 0)), words);
+        snprintf(text_r, bytes, "%lld %s", (long long)json_integer_value(json_array_get(error, 0)),
+                 words);
     else
         snprintf(text_r, bytes, "refused without a reason");
 }
@@ -295,8 +298,7 @@ static bool on_notify(struct client *client, const json_t *params, struct error 
                 json_is_boolean(json_array_get(params, 8));
     for (size_t i = 0; good && i < json_array_size(branches); i++) {
         size_t length;
-        good = read_hex(json_array_get(branches, i), job->branches[i], 32, &length) &&
-               length == 32;
+        good = read_hex(json_array_get(branches, i), job->branches[i], 32, &length) && length == 32;
         job->branch_count = i + 1;
     }
     if (!good)
@@ -339,12 +341,11 @@ static bool on_request(struct client *client, const json_t *line, const char *me
     } else if (strcmp(method, "client.reconnect") == 0) {
         client->reconnect_asked = true; /* always to the same place: another would be a theft */
     } else if (id != NULL && !json_is_null(id)) {
-        json_t *answer =
-            strcmp(method, "mining.ping") == 0 ? json_string("pong")
-            : strcmp(method, "client.get_version") == 0 ? json_string("adit-miner/0.1")
-                                                        : json_null();
-        return send_json(client,
-                         json_pack("{s:O, s:o, s:n}", "id", id, "result", answer, "error"), error);
+        json_t *answer = strcmp(method, "mining.ping") == 0          ? json_string("pong")
+                         : strcmp(method, "client.get_version") == 0 ? json_string("adit-miner/0.1")
+                                                                     : json_null();
+        return send_json(client, json_pack("{s:O, s:o, s:n}", "id", id, "result", answer, "error"),
+                         error);
     }
     return true;
 }
@@ -358,8 +359,8 @@ static bool on_line(struct client *client, const char *text, size_t length, stru
         return error_set(error, ERROR_REFUSED, "the pool sent a line that is no JSON object");
     }
     const char *method = json_string_value(json_object_get(line, "method"));
-    bool good = method != NULL ? on_request(client, line, method, error)
-                               : on_answer(client, line, error);
+    bool good =
+        method != NULL ? on_request(client, line, method, error) : on_answer(client, line, error);
     json_decref(line);
     return good;
 }

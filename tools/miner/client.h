@@ -56,9 +56,8 @@ struct client {
 
 /* Parses stratum+tcp://host:port (or host:port). The texts are borrowed for the client's life. */
 MUST_CHECK bool client_init(struct client *client, const char *url, const char *user,
-                            const char *password, enum miner_algorithm algorithm,
-                            bool roll_version, const struct client_events *events,
-                            struct error *error);
+                            const char *password, enum miner_algorithm algorithm, bool roll_version,
+                            const struct client_events *events, struct error *error);
 void client_deinit(struct client *client);
 /* Connects and sends the first requests. */
 MUST_CHECK bool client_connect(struct client *client, struct error *error);

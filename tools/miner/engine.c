@@ -132,8 +132,7 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-bool engine_start(struct engine *engine, const struct engine_options *options,
-                  struct error *error)
+bool engine_start(struct engine *engine, const struct engine_options *options, struct error *error)
 {
     memset(engine, 0, sizeof *engine);
     engine->options = *options;

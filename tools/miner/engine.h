@@ -13,7 +13,7 @@
 struct engine_options {
     enum miner_algorithm algorithm;
     unsigned threads;
-    double hashrate_limit;   /* hashes per second over all threads; 0: none */
+    double hashrate_limit;     /* hashes per second over all threads; 0: none */
     unsigned throttle_percent; /* part of the time to hash; 100: always */
 };
 

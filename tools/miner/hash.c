@@ -202,8 +202,8 @@ void miner_sha256d(struct span bytes, uint8_t digest_r[32])
     crypto_hash_sha256(digest_r, once, sizeof once);
 }
 
-void miner_hash_reference(enum miner_algorithm algorithm,
-                          const uint8_t header[MINER_HEADER_BYTES], uint8_t digest_r[32])
+void miner_hash_reference(enum miner_algorithm algorithm, const uint8_t header[MINER_HEADER_BYTES],
+                          uint8_t digest_r[32])
 {
     int good = 1;
     if (algorithm == MINER_SHA256D)

@@ -16,8 +16,8 @@ const char *miner_algorithm_name(enum miner_algorithm algorithm);
 struct miner_scan {
     enum miner_algorithm algorithm;
     uint8_t header[MINER_HEADER_BYTES];
-    uint32_t midstate[8];  /* after the first 64 bytes */
-    uint8_t target[32];    /* little-endian, as digests are read */
+    uint32_t midstate[8]; /* after the first 64 bytes */
+    uint8_t target[32];   /* little-endian, as digests are read */
 };
 
 void miner_scan_init(struct miner_scan *scan, enum miner_algorithm algorithm,
@@ -27,8 +27,8 @@ void miner_scan_init(struct miner_scan *scan, enum miner_algorithm algorithm,
 bool miner_scan_run(struct miner_scan *scan, uint32_t *nonce, uint32_t count, uint32_t *tried_r);
 
 /* The digest by the libraries' one-shot functions: what a found share is checked with again. */
-void miner_hash_reference(enum miner_algorithm algorithm,
-                          const uint8_t header[MINER_HEADER_BYTES], uint8_t digest_r[32]);
+void miner_hash_reference(enum miner_algorithm algorithm, const uint8_t header[MINER_HEADER_BYTES],
+                          uint8_t digest_r[32]);
 void miner_sha256d(struct span bytes, uint8_t digest_r[32]);
 /* digest <= target, both as little-endian 256-bit numbers. */
 bool miner_target_met(const uint8_t digest[32], const uint8_t target[32]);

@@ -37,7 +37,8 @@ static const char help[] =
     "  --die-with-parent               stop when the process that started it dies\n"
     "  --help\n"
     "\n"
-    "Exit code: 0 when the wanted shares were accepted (without --max-shares: at least one), 1 when\n"
+    "Exit code: 0 when the wanted shares were accepted (without --max-shares: at least one), 1 "
+    "when\n"
     "not, 2 for a wrong command line.\n";
 
 struct arguments {
@@ -103,10 +104,10 @@ static void on_job(void *context, const struct work_job *job, bool clean)
     char text[320];
     (void)clean; /* the newest job is always the one to work on */
     snprintf(text, sizeof text, "job %s, difficulty %.12g", job->id, job->difficulty);
-    tell(miner,
-         json_pack("{s:s, s:s, s:f}", "event", "job", "job", job->id, "difficulty",
-                   job->difficulty),
-         text);
+    tell(
+        miner,
+        json_pack("{s:s, s:s, s:f}", "event", "job", "job", job->id, "difficulty", job->difficulty),
+        text);
     engine_set_job(&miner->engine, job);
 }
 
@@ -130,10 +131,9 @@ static void on_answer(void *context, const struct client_share *share, const cha
     tell(miner,
          json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:s, s:b, s:s}", "event",
                    reason == NULL ? "accepted" : "rejected", "job", share->job_id, "extranonce2",
-                   extranonce2, "time", (json_int_t)share->time, "nonce",
-                   (json_int_t)share->nonce, "version_bits", (json_int_t)share->version_bits,
-                   "difficulty", share->difficulty, "hash", hash, "block", share->is_block,
-                   "reason", reason == NULL ? "" : reason),
+                   extranonce2, "time", (json_int_t)share->time, "nonce", (json_int_t)share->nonce,
+                   "version_bits", (json_int_t)share->version_bits, "difficulty", share->difficulty,
+                   "hash", hash, "block", share->is_block, "reason", reason == NULL ? "" : reason),
          text);
 }
 
@@ -153,8 +153,9 @@ static bool read_number(const char *text, const char *name, uint64_t least, uint
     unsigned long long number = strtoull(text, &end, 10);
     if (errno != 0 || text[0] < '0' || text[0] > '9' || *end != 0 || number < least ||
         number > most)
-        return error_set(error, ERROR_INVALID, "--%s must be a number from %llu to %llu, not \"%s\"",
-                         name, (unsigned long long)least, (unsigned long long)most, text);
+        return error_set(error, ERROR_INVALID,
+                         "--%s must be a number from %llu to %llu, not \"%s\"", name,
+                         (unsigned long long)least, (unsigned long long)most, text);
     *number_r = number;
     return true;
 }
@@ -232,10 +233,10 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments_r,
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    *arguments_r = (struct arguments){ .password = "x",
-                                       .engine = { .algorithm = MINER_SHA256D,
-                                                   .threads = 1,
-                                                   .throttle_percent = 100 } };
+    *arguments_r = (struct arguments){
+        .password = "x",
+        .engine = { .algorithm = MINER_SHA256D, .threads = 1, .throttle_percent = 100 }
+    };
     int option;
     while ((option = getopt_long(argc, argv, "o:u:p:a:t:", options, NULL)) != -1) {
         if (option == 'h') {
@@ -326,8 +327,7 @@ static void run(struct miner *miner, int signal_fd)
              (pollers[1].revents != 0 && !submit_found(miner, &error))))
             disconnect(miner, &error);
         if (miner->refused_login) {
-            error_fill(&error, ERROR_REFUSED, "the pool does not let %s in",
-                       miner->arguments.user);
+            error_fill(&error, ERROR_REFUSED, "the pool does not let %s in", miner->arguments.user);
             miner->refused_login = false;
             if (miner->client.fd >= 0)
                 disconnect(miner, &error);
@@ -344,7 +344,8 @@ static void tell_totals(const struct miner *miner)
     unsigned long long unanswered = miner->unanswered + miner->client.pending_count;
     unsigned long long blocks = miner->blocks;
     if (miner->arguments.json)
-        printf("{\"event\":\"totals\",\"submitted\":%llu,\"accepted\":%llu,\"rejected\":%llu,\"unanswered\":%llu,"
+        printf("{\"event\":\"totals\",\"submitted\":%llu,\"accepted\":%llu,\"rejected\":%llu,"
+               "\"unanswered\":%llu,"
                "\"blocks\":%llu,\"hashrate\":%.0f,\"seconds\":%.1f}\n",
                (unsigned long long)miner->submitted, accepted, rejected, unanswered, blocks, rate,
                seconds);
@@ -378,10 +379,9 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     const struct client_events events = { on_authorized, on_job, on_answer, on_message, &miner };
-    if (signal_fd < 0 ||
-        !client_init(&miner.client, miner.arguments.url, miner.arguments.user,
-                     miner.arguments.password, miner.arguments.engine.algorithm,
-                     miner.arguments.version_rolling, &events, &error)) {
+    if (signal_fd < 0 || !client_init(&miner.client, miner.arguments.url, miner.arguments.user,
+                                      miner.arguments.password, miner.arguments.engine.algorithm,
+                                      miner.arguments.version_rolling, &events, &error)) {
         fprintf(stderr, "adit-miner: %s\n", error.text);
         return 2;
     }

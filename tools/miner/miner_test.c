@@ -52,8 +52,7 @@ static void targets_are_the_exact_floor(void **state)
 
 static void scanning_finds_what_the_libraries_confirm(void **state)
 {
-    static const enum miner_algorithm algorithms[] = { MINER_SHA256D, MINER_BLAKE2S,
-                                                       MINER_SCRYPT };
+    static const enum miner_algorithm algorithms[] = { MINER_SHA256D, MINER_BLAKE2S, MINER_SCRYPT };
     (void)state;
     for (size_t a = 0; a < 3; a++) {
         uint8_t header[MINER_HEADER_BYTES];

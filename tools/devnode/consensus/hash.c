@@ -43,21 +43,15 @@ void hash_160(struct span bytes, uint8_t digest_r[20])
 void hash_pow(enum hash_algorithm algorithm, const uint8_t header[HEADER_BYTES],
               uint8_t digest_r[32])
 {
-    switch (algorithm) {
-    case HASH_BLAKE2S:
+    if (algorithm == HASH_BLAKE2S) {
         evp_digest(EVP_blake2s256(), span_of(header, HEADER_BYTES), digest_r);
-        return;
-    case HASH_SHA256D:
+    } else if (algorithm == HASH_SHA256D) {
         hash_sha256d(span_of(header, HEADER_BYTES), digest_r);
-        return;
-    case HASH_SCRYPT: {
+    } else {
         int bad = crypto_pwhash_scryptsalsa208sha256_ll(header, HEADER_BYTES, header, HEADER_BYTES,
                                                         1024, 1, 1, digest_r, 32);
-        ASSERT(bad == 0);
-        return;
+        ASSERT(algorithm == HASH_SCRYPT && bad == 0);
     }
-    }
-    ASSERT(!"a known algorithm");
 }
 
 void hash_merkle_root(uint8_t *leaves, size_t count, uint8_t root_r[32], bool *mutated_r)

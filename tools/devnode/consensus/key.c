@@ -24,8 +24,8 @@ bool key_public(const uint8_t private_key[32], uint8_t public_r[33])
         EC_POINT *point = EC_POINT_new(group);
         int ok = point != NULL && EC_POINT_mul(group, point, scalar, NULL, NULL, NULL);
         ASSERT(ok == 1);
-        size_t length = EC_POINT_point2oct(group, point, POINT_CONVERSION_COMPRESSED, public_r, 33,
-                                           NULL);
+        size_t length =
+            EC_POINT_point2oct(group, point, POINT_CONVERSION_COMPRESSED, public_r, 33, NULL);
         ASSERT(length == 33);
         EC_POINT_free(point);
     }
@@ -145,8 +145,9 @@ static bool der_is_strict(struct span der)
 
 bool key_verify(struct span public_key, const uint8_t digest[32], struct span signature)
 {
-    bool shaped = (public_key.length == 33 && (public_key.data[0] == 2 || public_key.data[0] == 3)) ||
-                  (public_key.length == 65 && public_key.data[0] == 4);
+    bool shaped =
+        (public_key.length == 33 && (public_key.data[0] == 2 || public_key.data[0] == 3)) ||
+        (public_key.length == 65 && public_key.data[0] == 4);
     if (!shaped || !der_is_strict(signature))
         return false;
     EVP_PKEY *pkey = pkey_create(NULL, public_key);

@@ -13,5 +13,4 @@ size_t key_sign(const uint8_t private_key[32], const uint8_t digest[32],
                 uint8_t signature_r[SIGNATURE_BYTES_MAX]);
 /* False where the public key (33 or 65 bytes) or the signature is malformed, S is high, or it does
  * not match. */
-MUST_CHECK bool key_verify(struct span public_key, const uint8_t digest[32],
-                           struct span signature);
+MUST_CHECK bool key_verify(struct span public_key, const uint8_t digest[32], struct span signature);

@@ -33,8 +33,8 @@ struct tx {
     struct tx_output *outputs;
     size_t output_count;
     uint32_t lock_time;
-    uint8_t txid[32];  /* as of the last tx_finish */
-    uint8_t wtxid[32]; /* the same */
+    uint8_t txid[32];   /* as of the last tx_finish */
+    uint8_t wtxid[32];  /* the same */
     size_t base_bytes;  /* without witness */
     size_t total_bytes; /* with witness */
 };

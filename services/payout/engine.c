@@ -186,7 +186,8 @@ static enum step run_round(struct engine *engine, struct error *error)
         return step;
     /* Without the window no block can be shared; what is owed already can still be paid. */
     enum step rewards = engine_rewards(engine, error);
-    if (rewards == STEP_DONE || rewards == STEP_WAIT) {
+    /* Nothing is trimmed while a block waits for its share: it may be pinned by nothing. */
+    if (rewards == STEP_DONE) {
         step = engine_care(engine, error);
         rewards = step == STEP_DONE ? rewards : step;
     }

@@ -271,21 +271,22 @@ enum step engine_payment(struct engine *engine, uint64_t number, struct error *e
 struct numbers {
     uint64_t list[ENGINE_PAYMENTS_AT_ONCE];
     size_t count;
-    bool unsigned_only;
+    bool is_signed; /* which of the two kinds */
 };
 
 static bool gather(void *context, const struct payment_record *payment)
 {
     struct numbers *numbers = context;
-    if (!numbers->unsigned_only || payment->state == PAYMENT_PLANNED ||
-        payment->state == PAYMENT_INTENT)
+    bool is_signed = payment->state != PAYMENT_PLANNED && payment->state != PAYMENT_INTENT;
+    if (is_signed == numbers->is_signed)
         numbers->list[numbers->count++] = payment->number;
     return numbers->count < ENGINE_PAYMENTS_AT_ONCE;
 }
 
-static enum step for_each_open(struct engine *engine, bool books_only, struct error *error)
+static enum step for_each(struct engine *engine, bool is_signed, bool books_only,
+                          struct error *error)
 {
-    struct numbers numbers = { .count = 0 };
+    struct numbers numbers = { .count = 0, .is_signed = is_signed };
     enum store_outcome outcome = payment_walk_open(engine->store, gather, &numbers, error);
     enum step step = engine_step_of(engine, outcome, error);
     for (size_t i = 0; i < numbers.count && step == STEP_DONE; i++) {
@@ -294,6 +295,14 @@ static enum step for_each_open(struct engine *engine, bool books_only, struct er
             step = STEP_WAIT; /* one time-out a tick is enough */
     }
     return step;
+}
+
+/* Those that are signed come first: where a reorganisation undid one, its inputs must be locked
+ * again before the wallet may choose inputs for another. */
+static enum step for_each_open(struct engine *engine, bool books_only, struct error *error)
+{
+    enum step step = for_each(engine, true, books_only, error);
+    return step == STEP_DONE ? for_each(engine, false, books_only, error) : step;
 }
 
 enum step engine_books(struct engine *engine, struct error *error)
@@ -308,7 +317,7 @@ enum step engine_follow(struct engine *engine, struct error *error)
 
 enum step engine_recall(struct engine *engine, struct error *error)
 {
-    struct numbers numbers = { .count = 0, .unsigned_only = true };
+    struct numbers numbers = { .count = 0, .is_signed = false };
     enum store_outcome outcome = payment_walk_open(engine->store, gather, &numbers, error);
     enum step step = engine_step_of(engine, outcome, error);
     for (size_t i = 0; i < numbers.count && step == STEP_DONE; i++) {

@@ -1,0 +1,171 @@
+/* What must be, from the world alone, computed the plain way: quadratic, with 128-bit products of
+ * small numbers. */
+#include "record/payment/payment_record.h"
+#include "services/payout/audit.h"
+#include "tests/sim/sim.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
+                      uint64_t *fee_r, uint64_t *unallocated_r)
+{
+    const struct sim_block *one = &world->blocks[block];
+    u128 target = one->network_work * world->window_percent / 100, filled = 0;
+    u128 work[SIM_ACCOUNTS_MAX] = { 0 };
+    for (int b = one->finder_batch; b >= 0 && filled < target; b--)
+        for (size_t s = world->batches[b].count; s-- > 0 && filled < target;) {
+            const struct window_share *share = &world->batches[b].shares[s];
+            u128 counted = share->work;
+            if (counted > target - filled)
+                counted = target - filled;
+            for (size_t a = 0; a < world->account_count; a++)
+                if (world->ids[a] == share->account)
+                    work[a] += counted;
+            filled += counted;
+        }
+    *fee_r = one->reward * world->fee_basis_points / 10000;
+    uint64_t rest = one->reward - *fee_r, given = 0;
+    u128 remainders[SIM_ACCOUNTS_MAX];
+    *unallocated_r = filled == 0 ? rest : 0;
+    for (size_t a = 0; a < world->account_count; a++) {
+        credits_r[a] = filled == 0 ? 0 : (uint64_t)(work[a] * rest / filled);
+        remainders[a] = filled == 0 ? 0 : work[a] * rest % filled;
+        given += credits_r[a];
+    }
+    bool took[SIM_ACCOUNTS_MAX] = { false };
+    while (filled > 0 && given < rest) {
+        size_t best = SIZE_MAX;
+        for (size_t a = 0; a < world->account_count; a++)
+            if (!took[a] && work[a] > 0 &&
+                (best == SIZE_MAX || remainders[a] > remainders[best] ||
+                 (remainders[a] == remainders[best] && world->ids[a] < world->ids[best])))
+                best = a;
+        if (best == SIZE_MAX)
+            sim_fail(world, "the oracle has nobody left for %" PRIu64, rest - given);
+        took[best] = true;
+        credits_r[best]++;
+        given++;
+    }
+}
+
+static struct balance_record read_balance(const struct sim_world *world,
+                                          struct ledger_account account)
+{
+    struct balance_record balance;
+    struct error error;
+    enum store_outcome outcome = balance_get(world->memory, &account, &balance, &error);
+    if (outcome != STORE_DONE && outcome != STORE_MISSING)
+        sim_fail(world, "balance: %s", error.text);
+    return balance;
+}
+
+static int64_t total(struct ledger_balance balance)
+{
+    return balance.immature + balance.available + balance.in_flight + balance.paid;
+}
+
+static void audit(const struct sim_world *world)
+{
+    struct payout_audit_report report;
+    struct error error;
+    if (!payout_audit(world->memory, NULL, NULL, &report, &error))
+        sim_fail(world, "the audit failed: %s", error.text);
+    if (report.differences != 0)
+        sim_fail(world, "the audit found %" PRIu64 " differences: %s", report.differences,
+                 report.first);
+}
+
+/* What was kept of a block's window against what it was. */
+static void verify_snapshot(const struct sim_world *world, const struct sim_block *block,
+                            const uint64_t *credits)
+{
+    struct snapshot_record snapshot;
+    struct pplns_part parts[SIM_ACCOUNTS_MAX];
+    struct error error;
+    if (snapshot_get(world->memory, block->hash, &snapshot, &error) == STORE_MISSING)
+        return;
+    if (snapshot.accounts > world->account_count ||
+        snapshot_parts(world->memory, &snapshot, parts, &error) != STORE_DONE)
+        sim_fail(world, "snapshot: %s", error.text);
+    size_t next = 0;
+    for (size_t a = 0; a < world->account_count; a++) {
+        bool there = next < snapshot.accounts && parts[next].account == world->ids[a];
+        uint64_t kept = there ? parts[next++].amount : 0;
+        if (kept != credits[a])
+            sim_fail(world,
+                     "account %zu was given %" PRIu64 " of the block at height %" PRIu32
+                     ", must have %" PRIu64,
+                     a, kept, block->height, credits[a]);
+    }
+}
+
+static uint64_t confirmed_fees(const struct sim_world *world)
+{
+    return (uint64_t)read_balance(world, ledger_house(LEDGER_COST)).amounts.paid;
+}
+
+static void verify_house(const struct sim_world *world, uint64_t fees, uint64_t unallocated,
+                         uint64_t rewards, int64_t excess)
+{
+    int64_t fee = total(read_balance(world, ledger_house(LEDGER_FEE)).amounts);
+    int64_t network = total(read_balance(world, ledger_house(LEDGER_NETWORK)).amounts);
+    int64_t left = total(read_balance(world, ledger_house(LEDGER_UNALLOCATED)).amounts);
+    int64_t loss = total(read_balance(world, ledger_house(LEDGER_LOSS)).amounts);
+    if (fee != (int64_t)(fees - confirmed_fees(world)))
+        sim_fail(world, "the fee account has %" PRId64 ", not %" PRId64, fee,
+                 (int64_t)(fees - confirmed_fees(world)));
+    if (network != -(int64_t)rewards)
+        sim_fail(world, "the network gave %" PRIu64 ", the ledger says %" PRId64, rewards, network);
+    if (left != (int64_t)unallocated)
+        sim_fail(world, "unallocated is %" PRId64 ", not %" PRIu64, left, unallocated);
+    if (loss != -excess)
+        sim_fail(world, "the loss is %" PRId64 ", miners have %" PRId64 " too much", loss, excess);
+}
+
+void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
+{
+    uint64_t now[SIM_ACCOUNTS_MAX] = { 0 }, ever[SIM_ACCOUNTS_MAX] = { 0 };
+    uint64_t fees = 0, unallocated = 0, rewards = 0;
+    int64_t excess = 0;
+    bool deep = false;
+    audit(world);
+    for (size_t b = 1; b < world->block_count; b++) {
+        const struct sim_block *block = &world->blocks[b];
+        uint64_t credits[SIM_ACCOUNTS_MAX], fee, left;
+        if (!block->ours)
+            continue;
+        sim_oracle_block(world, (int)b, credits, &fee, &left);
+        verify_snapshot(world, block, credits);
+        deep = deep || (block->matured_ever && !block->matured);
+        for (size_t a = 0; a < world->account_count; a++) {
+            ever[a] += block->matured_ever ? credits[a] : 0;
+            now[a] += block->credited ? credits[a] : 0;
+        }
+        fees += block->credited ? fee : 0;
+        unallocated += block->credited ? left : 0;
+        rewards += block->credited ? block->reward : 0;
+    }
+    for (size_t a = 0; a < world->account_count; a++) {
+        uint64_t reached = sim_on_chain(world, a, true);
+        if (reached > ever[a])
+            sim_fail(world, "account %zu was sent %" PRIu64 " of %" PRIu64, a, reached, ever[a]);
+        if (!quiet)
+            continue;
+        struct balance_record balance = read_balance(world, ledger_miner(world->ids[a]));
+        int64_t has = total(balance.amounts);
+        if (has < (int64_t)now[a] || (!deep && has != (int64_t)now[a]))
+            sim_fail(world, "account %zu has %" PRId64 ", must have %" PRIu64, a, has, now[a]);
+        excess += has - (int64_t)now[a];
+        if (balance.amounts.paid != (int64_t)sim_on_chain(world, a, false))
+            sim_fail(world, "account %zu: %" PRId64 " paid, %" PRIu64 " on the chain", a,
+                     balance.amounts.paid, sim_on_chain(world, a, false));
+        if (balance.amounts.in_flight != 0 || balance.amounts.available >= (int64_t)threshold)
+            sim_fail(world,
+                     "account %zu waits for its money: %" PRId64 " available, %" PRId64
+                     " in flight",
+                     a, balance.amounts.available, balance.amounts.in_flight);
+    }
+    if (quiet)
+        verify_house(world, fees, unallocated, rewards, excess);
+}

@@ -1,0 +1,337 @@
+/* The payout engine in a simulated world: seeds of random months, and one month cut off, or taken
+ * over by a rival, at each of its calls in turn. ADIT_SIM_SEEDS says how many seeds, ADIT_SEED with
+ * which to begin. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "service/log.h"
+#include "tests/sim/sim.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { THRESHOLD = 50000, QUIET_ROUNDS = 400 };
+
+struct run {
+    struct sim_world *world;
+    struct engine_options options;
+    struct engine *engine;
+    struct engine *rival; /* left standing by a rival's turn */
+};
+
+static struct engine_options options_of(const struct sim_world *world)
+{
+    return (struct engine_options){
+        .instance = "sim",
+        .boot_id = 1,
+        .coin = world->coin,
+        .window_percent = world->window_percent,
+        .fee_basis_points = world->fee_basis_points,
+        .payment = { 2, world->maturity },
+        .pays = true,
+        .threshold = { THRESHOLD },
+        .outputs_max = 5,
+        .push_interval_ms = 3000,
+        .trim_interval_ms = 7000,
+        .candidate_wait_ms = 10000,
+    };
+}
+
+static void open_engine(struct run *run)
+{
+    struct error error;
+    struct sim_world *world = run->world;
+    run->options.boot_id++;
+    run->engine =
+        engine_open(&run->options, world->store, world->window, world->node, world->now_ms, &error);
+}
+
+static void close_engine(struct run *run)
+{
+    if (run->engine != NULL)
+        engine_close(run->engine);
+    run->engine = NULL;
+}
+
+static void tick(struct run *run)
+{
+    struct sim_world *world = run->world;
+    struct error error = { .text = "" };
+    if (run->engine == NULL)
+        open_engine(run);
+    enum step step = STEP_AWAY;
+    if (run->engine != NULL)
+        step = engine_tick(run->engine, world->now_ms, &error);
+    if (step == STEP_BROKEN)
+        sim_fail(world, "the engine stands still: %s", error.text);
+    if (world->dead || step == STEP_LOST) {
+        close_engine(run);
+        sim_revive(world);
+    }
+}
+
+/* Everything works from here on, until nothing is left to do. */
+static void quieten(struct run *run)
+{
+    struct sim_world *world = run->world;
+    sim_revive(world);
+    world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
+    world->node_away = world->window_away = false;
+    sim_fund(world, 1u << 30);
+    for (int i = 0; i < QUIET_ROUNDS; i++) {
+        struct engine_sums sums;
+        struct error error;
+        world->now_ms += 4000;
+        sim_mine(world, false, false);
+        sim_scheduler(world);
+        tick(run);
+        if (!engine_sums(world->memory, &sums, &error))
+            sim_fail(world, "sums: %s", error.text);
+        uint64_t open = 0;
+        for (int state = PAYMENT_PLANNED; state <= PAYMENT_VOIDING; state++)
+            open += sums.payments[state];
+        if (i > 16 && open == 0 && sums.open_sets == 0 && run->engine != NULL &&
+            engine_counters(run->engine).newest_event == world->events)
+            return;
+    }
+    sim_fail(world, "it never comes to rest");
+}
+
+static void end(struct run *run)
+{
+    quieten(run);
+    sim_verify(run->world, true, THRESHOLD);
+    close_engine(run);
+    if (run->rival != NULL)
+        engine_close(run->rival);
+    sim_destroy(run->world);
+}
+
+/* The other payout, while the first sleeps inside a call: it takes over and works through. */
+static void rival_works(struct sim_world *world)
+{
+    struct run *run = world->rival_context;
+    struct error error;
+    struct engine_options options = run->options;
+    options.boot_id = 1000000 + run->options.boot_id;
+    if (run->rival != NULL)
+        engine_close(run->rival);
+    run->rival =
+        engine_open(&options, world->store, world->window, world->node, world->now_ms, &error);
+    if (run->rival == NULL)
+        sim_fail(world, "the rival cannot open: %s", error.text);
+    unsigned rounds = 1 + (unsigned)sim_below(&world->random, 6);
+    for (unsigned i = 0; i < rounds; i++) {
+        enum step step = engine_tick(run->rival, world->now_ms + 4000 * i, &error);
+        if (step == STEP_BROKEN || step == STEP_LOST || step == STEP_AGAIN)
+            sim_fail(world, "the rival: %s", error.text);
+        if (sim_chance(&world->random, 50)) {
+            sim_mine(world, false, false);
+            sim_scheduler(world);
+        }
+    }
+    world->now_ms += 4000 * rounds;
+}
+
+static void set_trap(struct run *run)
+{
+    struct sim_world *world = run->world;
+    world->fault = (enum sim_fault)(SIM_DIE_BEFORE + sim_below(&world->random, 4));
+    world->calls = 0;
+    world->fault_at = 1 + sim_below(&world->random, sim_chance(&world->random, 50) ? 15 : 150);
+}
+
+struct temper {
+    bool deep;      /* reorganisations deeper than maturity */
+    bool steals;    /* foreign transactions conflict with ours */
+    unsigned chaos; /* percent of steps with a fault */
+};
+
+static void act(struct run *run, const struct temper *temper)
+{
+    struct sim_world *world = run->world;
+    struct sim_random *random = &world->random;
+    unsigned dice = (unsigned)sim_below(random, 100);
+    uint32_t shallow = (uint32_t)(1 + sim_below(random, world->maturity - 1));
+    uint32_t deep = (uint32_t)(1 + sim_below(random, 2 * world->maturity + 2));
+    if (dice < 35) {
+        sim_share(world, 1 + sim_below(random, SIM_BATCH_SHARES_MAX));
+    } else if (dice < 55) {
+        bool lost = sim_chance(random, 10);
+        sim_mine(world, true, lost);
+        if (lost) /* nothing pins its window but its event */
+            sim_scheduler(world);
+    } else if (dice < 78) {
+        sim_mine(world, false, false);
+    } else if (dice < 84) {
+        sim_reorganise(world, temper->deep ? deep : shallow);
+    } else if (dice < 89) {
+        int lost = sim_lost_block(world, temper->deep ? 12 : world->maturity - 1);
+        if (lost >= 0)
+            sim_bring_back(world, (size_t)lost);
+    } else if (dice < 92) {
+        sim_restart_node(world);
+        if (!temper->deep)
+            sim_empty_mempool(world);
+    } else if (dice < 94) {
+        if (temper->steals)
+            (void)sim_steal(world);
+    } else if (dice < 96) {
+        world->node_away = !world->node_away;
+    } else if (dice < 97) {
+        world->window_away = !world->window_away;
+    } else if (dice < 98) {
+        sim_fund(world, 1000 + sim_below(random, 4000000));
+    }
+    if (world->fund_count > SIM_COINS_MAX - 4)
+        world->fund_count = SIM_COINS_MAX - 4;
+}
+
+static void run_seed(uint64_t seed)
+{
+    sim_seed = seed;
+    struct sim_random random = { seed * 77 + 5 };
+    struct temper temper = { .chaos = (unsigned)sim_below(&random, 40) };
+    temper.deep = sim_chance(&random, 20);
+    temper.steals = !temper.deep && sim_chance(&random, 50);
+    struct run run = { .world = sim_create(seed, 1 + sim_below(&random, 8)) };
+    struct sim_world *world = run.world;
+    run.options = options_of(world);
+    world->rival = rival_works;
+    world->rival_context = &run;
+    world->spends_coinbases = !temper.deep;
+    world->rebroadcasts = temper.deep;
+    if (temper.deep)
+        for (int i = 0; i < 20; i++)
+            sim_fund(world, 10000000);
+    unsigned steps = 60 + (unsigned)sim_below(&random, 120);
+    for (unsigned i = 0; i < steps; i++) {
+        bool troubled = sim_chance(&world->random, temper.chaos);
+        world->now_ms += 300 + sim_below(&world->random, 4000);
+        world->store_trouble_per_mille = troubled ? 60 : 0;
+        world->node_trouble_per_mille = troubled ? 120 : 0;
+        act(&run, &temper);
+        if (sim_chance(&world->random, 80))
+            sim_scheduler(world);
+        if (sim_chance(&world->random, temper.chaos))
+            set_trap(&run);
+        if (sim_chance(&world->random, 70))
+            tick(&run);
+        if (i % 8 == 0)
+            sim_verify(world, false, THRESHOLD);
+    }
+    end(&run);
+}
+
+static uint64_t number_from(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text == NULL || *text == '\0' ? otherwise : strtoull(text, NULL, 10);
+}
+
+static void no_seed_is_one_base_unit_off(void **state)
+{
+    (void)state;
+    uint64_t first = number_from("ADIT_SEED", 1), count = number_from("ADIT_SIM_SEEDS", 200);
+    for (uint64_t i = 0; i < count; i++)
+        run_seed(first + i);
+    printf("%" PRIu64 " seeds from %" PRIu64 "\n", count, first);
+}
+
+/* One fixed month that meets every kind of set and payment step. */
+static void play_month(struct run *run)
+{
+    struct sim_world *world = run->world;
+    sim_fund(world, 40000000);
+    for (int day = 0; day < 34; day++) {
+        world->now_ms += 3500;
+        if (day < 24)
+            sim_share(world, 4);
+        if (day % 3 == 0 && day < 24)
+            sim_mine(world, true, day == 9);
+        else
+            sim_mine(world, false, false);
+        if (day == 5 || day == 15)
+            sim_reorganise(world, 3);
+        if (day == 17 && sim_lost_block(world, 8) >= 0)
+            sim_bring_back(world, (size_t)sim_lost_block(world, 8));
+        if (day == 20)
+            sim_reorganise(world, 7);
+        if (day == 24 && sim_lost_block(world, 16) >= 0)
+            sim_bring_back(world, (size_t)sim_lost_block(world, 16));
+        sim_scheduler(world);
+        tick(run);
+        if (day % 4 == 3)
+            sim_verify(world, false, THRESHOLD);
+    }
+}
+
+static struct run start_month(void)
+{
+    struct run run = { .world = sim_create(sim_seed, 4) };
+    run.options = options_of(run.world);
+    run.world->rebroadcasts = true;
+    run.world->spends_coinbases = false;
+    return run;
+}
+
+static void play_month_with(enum sim_fault fault)
+{
+    sim_seed = number_from("ADIT_SEED", 4711);
+    unsigned long stride = (unsigned long)number_from("ADIT_SIM_STRIDE", 3);
+    struct run calm = start_month();
+    play_month(&calm);
+    unsigned long calls = calm.world->calls;
+    end(&calm);
+    for (unsigned long at = 1; at <= calls; at += stride) {
+        struct run run = start_month();
+        run.world->rival = rival_works;
+        run.world->rival_context = &run;
+        run.world->fault = fault;
+        run.world->fault_at = at;
+        play_month(&run);
+        end(&run);
+    }
+    printf("%lu calls, each %lu. of them\n", calls, stride);
+}
+
+static void a_death_before_any_call_changes_nothing(void **state)
+{
+    (void)state;
+    play_month_with(SIM_DIE_BEFORE);
+}
+
+static void a_death_after_any_call_changes_nothing(void **state)
+{
+    (void)state;
+    play_month_with(SIM_DIE_AFTER);
+}
+
+static void a_leader_stopped_before_any_call_doubles_nothing(void **state)
+{
+    (void)state;
+    play_month_with(SIM_STOP_BEFORE);
+}
+
+static void a_leader_stopped_after_any_call_doubles_nothing(void **state)
+{
+    (void)state;
+    play_month_with(SIM_STOP_AFTER);
+}
+
+int main(void)
+{
+    log_open("payout-sim", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_seed_is_one_base_unit_off),
+        cmocka_unit_test(a_death_before_any_call_changes_nothing),
+        cmocka_unit_test(a_death_after_any_call_changes_nothing),
+        cmocka_unit_test(a_leader_stopped_before_any_call_doubles_nothing),
+        cmocka_unit_test(a_leader_stopped_after_any_call_doubles_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* A small world for the payout engine, all in memory and following from one seed: a chain with
+ * forks, a mempool and a wallet (behind the node port), a share window (behind the window port), a
+ * scheduler that writes reward events, and an oracle that knows from the world alone what every
+ * account must have. None of it shares code with the engine but the ports and records.
+ *
+ * Between the engine and the world stand fault points: each call of store, window and node counts,
+ * and one of them can be told to be the last before the process dies (before or after it takes
+ * effect), or the one at which the process is stopped while a rival works, or to answer wrongly. */
+#pragma once
+#include "core/coin/coin.h"
+#include "port/node.h"
+#include "port/window.h"
+#include "services/payout/engine.h"
+
+enum {
+    SIM_ACCOUNTS_MAX = 12,
+    SIM_BLOCKS_MAX = 1200,
+    SIM_CHAIN_MAX = 900,
+    SIM_TXS_MAX = 600,
+    SIM_BATCHES_MAX = 700,
+    SIM_BATCH_SHARES_MAX = 8,
+    SIM_TX_INPUTS_MAX = 12,
+    SIM_TX_OUTPUTS_MAX = 24,
+    SIM_BLOCK_TXS_MAX = 24,
+    SIM_COINS_MAX = 64,
+};
+
+struct sim_random {
+    uint64_t state;
+};
+uint64_t sim_next(struct sim_random *random);
+/* 0 … below-1 */
+uint64_t sim_below(struct sim_random *random, uint64_t below);
+/* true with a chance of percent/100 */
+bool sim_chance(struct sim_random *random, unsigned percent);
+
+struct sim_coin { /* an output of some transaction */
+    uint8_t txid[32];
+    uint32_t output;
+};
+
+struct sim_tx {
+    uint8_t txid[32];
+    uint8_t raw[2048];
+    size_t raw_bytes;
+    struct sim_coin inputs[SIM_TX_INPUTS_MAX];
+    size_t input_count;
+    struct {
+        int account; /* -1: change to the wallet; -2: somebody else */
+        uint64_t amount;
+    } outputs[SIM_TX_OUTPUTS_MAX];
+    size_t output_count;
+    uint64_t fee;
+    bool known;  /* to the wallet: it was broadcast once */
+    bool pooled; /* in the mempool */
+};
+
+struct sim_block {
+    uint8_t hash[32];
+    int parent; /* -1: the first */
+    uint32_t height;
+    bool ours;
+    uint64_t reward;
+    size_t txs[SIM_BLOCK_TXS_MAX];
+    size_t tx_count;
+    /* of ours */
+    int finder_batch; /* its share: the last of this batch; -1: found before any share */
+    u128 network_work;
+    uint32_t generation;
+    bool credited, matured; /* as the scheduler last said */
+    bool matured_ever;
+    uint64_t found_ms;
+};
+
+struct sim_batch {
+    struct window_position position;
+    uint64_t lease, sequence;
+    struct window_share shares[SIM_BATCH_SHARES_MAX];
+    size_t count;
+    bool trimmed;
+};
+
+enum sim_fault {
+    SIM_WELL = 0,
+    SIM_DIE_BEFORE,  /* the call does not happen, and nothing after it */
+    SIM_DIE_AFTER,   /* it happens, nobody hears the answer, and nothing after it */
+    SIM_STOP_BEFORE, /* the process sleeps before the call, while world->rival runs */
+    SIM_STOP_AFTER,
+};
+
+struct sim_world {
+    struct sim_random random;
+    const struct coin_profile *coin;
+    uint64_t now_ms;
+    uint32_t maturity;
+    uint32_t window_percent;
+    uint32_t fee_basis_points;
+    /* accounts */
+    size_t account_count;
+    uint64_t ids[SIM_ACCOUNTS_MAX];
+    char addresses[SIM_ACCOUNTS_MAX][96];
+    /* the chain */
+    struct sim_block *blocks;
+    size_t block_count;
+    int chain[SIM_CHAIN_MAX]; /* by height: the best branch */
+    uint32_t height;
+    struct sim_tx *txs;
+    size_t tx_count;
+    /* the wallet */
+    struct sim_coin funds[SIM_COINS_MAX];
+    uint64_t fund_amounts[SIM_COINS_MAX];
+    size_t fund_count;
+    bool spends_coinbases;
+    bool rebroadcasts; /* the wallet offers its own transactions again by itself */
+    struct sim_coin locks[SIM_COINS_MAX * 4];
+    size_t lock_count;
+    unsigned builds;
+    /* the window */
+    struct sim_batch *batches;
+    size_t batch_count;
+    int candidates[64]; /* blocks whose candidate is in the window */
+    size_t candidate_count;
+    /* the scheduler */
+    uint64_t events;
+    /* fault points */
+    unsigned long calls;    /* made by the engine so far */
+    unsigned long fault_at; /* this call meets `fault`; 0: none */
+    enum sim_fault fault;
+    bool dead;      /* every call fails until sim_revive */
+    bool sheltered; /* calls are not counted and meet nothing: a rival's */
+    void (*rival)(struct sim_world *world);
+    void *rival_context;
+    unsigned store_trouble_per_mille; /* writes: failed, or unknown either way */
+    unsigned node_trouble_per_mille;  /* unavailable, or unknown either way */
+    bool node_away, window_away;
+    /* what the engine is given */
+    struct store *memory; /* the store itself, without faults */
+    struct store *store;
+    struct window_reader *window;
+    struct node *node;
+};
+
+/* A world of a seed; caller owns. */
+struct sim_world *sim_create(uint64_t seed, size_t accounts);
+void sim_destroy(struct sim_world *world);
+
+/* chain.c: what happens in the world. Each tells the scheduler's events when told to. */
+void sim_fund(struct sim_world *world, uint64_t amount);
+void sim_share(struct sim_world *world, size_t count);
+/* A block on the best branch, with the mempool's transactions; ours is found by the newest share,
+ * and its candidate is recorded unless it is told to be lost. */
+void sim_mine(struct sim_world *world, bool ours, bool candidate_lost);
+/* The top `depth` blocks are replaced by depth + 1 of others'. */
+void sim_reorganise(struct sim_world *world, uint32_t depth);
+/* The branch that holds `block` becomes the best again, one longer. */
+void sim_bring_back(struct sim_world *world, size_t block);
+/* A stale tip of ours that could be brought back without going deeper than depth; -1: none. */
+int sim_lost_block(struct sim_world *world, uint32_t depth);
+void sim_empty_mempool(struct sim_world *world);
+/* Spends the anchor of a transaction that is not in the chain to somebody else, in a block. False
+ * when there is none. */
+bool sim_steal(struct sim_world *world);
+void sim_restart_node(struct sim_world *world); /* its locks go */
+void sim_scheduler(struct sim_world *world);    /* writes the events that follow */
+
+/* What reached an address in the best branch; and there or in the mempool. */
+uint64_t sim_on_chain(const struct sim_world *world, size_t account, bool mempool_too);
+/* Confirmations of a block, 0 when it is not on the best branch. */
+uint32_t sim_confirmations(const struct sim_world *world, int block);
+
+/* What chain.c and wallet.c tell each other. */
+bool sim_coin_exists(const struct sim_world *world, const struct sim_coin *coin,
+                     uint64_t *amount_r);
+/* The block in the best branch in which a transaction other than `but` spends the coin; -1: none.
+ */
+int sim_spender_in_chain(const struct sim_world *world, const struct sim_coin *coin, size_t but);
+bool sim_tx_valid(const struct sim_world *world, size_t tx);
+int sim_tx_block(const struct sim_world *world, size_t tx);
+
+/* faults.c */
+struct store *sim_faulty_store(struct sim_world *world, struct store *inner);
+struct node *sim_faulty_node(struct sim_world *world, struct node *inner);
+struct window_reader *sim_faulty_window(struct sim_world *world, struct window_reader *inner);
+void sim_revive(struct sim_world *world);
+
+/* wallet.c, window.c */
+struct node *sim_node(struct sim_world *world);
+struct window_reader *sim_window(struct sim_world *world);
+
+/* oracle.c: what each account was given by our block, computed the plain way. */
+void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
+                      uint64_t *fee_r, uint64_t *unallocated_r);
+/* Aborts with the seed and a sentence unless the ledger agrees with the world: audit clean, nobody
+ * paid more than credited, and, when `quiet` (all is processed and settled), every amount exact. */
+void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold);
+_Noreturn void sim_fail(const struct sim_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+extern uint64_t sim_seed; /* for sim_fail */

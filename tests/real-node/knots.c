@@ -1,0 +1,176 @@
+#include "tests/real-node/knots.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static _Noreturn void PRINTF_LIKE(1, 2) give_up(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "KNOTS: ");
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n");
+    va_end(arguments);
+    abort();
+}
+
+bool knots_install(struct knots *knots)
+{
+    char command[5000];
+    const char *given = getenv("ADIT_TEST_KNOTS");
+    const char *build = getenv("ADIT_BUILD");
+    const char *source = getenv("ADIT_SOURCE");
+    memset(knots, 0, sizeof *knots);
+    if (source == NULL)
+        source = ".";
+    if (given != NULL)
+        snprintf(knots->root, sizeof knots->root, "%s", given);
+    else
+        snprintf(knots->root, sizeof knots->root, "%s/real-node/knots",
+                 build == NULL ? "build" : build);
+    snprintf(knots->script, sizeof knots->script, "%s/tests/real-node/bitcoin-knots", source);
+    snprintf(command, sizeof command, "exec sh '%s/tests/real-node/real-node-setup' '%s'", source,
+             knots->root);
+    fflush(stdout);
+    int status = system(command);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        return false;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        give_up("real-node-setup failed");
+    if (geteuid() != 0) {
+        puts("SKIPPED: the real node is run by chroot, which needs root");
+        return false;
+    }
+    return true;
+}
+
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+        give_up("no free port: %s", strerror(errno));
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* bitcoin-cli's output, NULL where it failed; what it said is then in *words_r. */
+static char *cli(const struct knots *knots, const char *wallet, const char *words)
+{
+    char command[16384];
+    int length = snprintf(command, sizeof command, "exec '%s' '%s' '%s' %u cli %s%s %s 2>&1",
+                          knots->script, knots->root, knots->data, knots->port,
+                          wallet == NULL ? "" : "-rpcwallet=", wallet == NULL ? "" : wallet, words);
+    if (length >= (int)sizeof command)
+        give_up("the command is too long");
+    FILE *out = popen(command, "re");
+    if (out == NULL)
+        give_up("popen: %s", strerror(errno));
+    size_t room = 8 << 20;
+    char *text = malloc(room);
+    ASSERT(text != NULL);
+    size_t got = fread(text, 1, room - 1, out);
+    text[got] = 0;
+    if (got > 0 && text[got - 1] == '\n')
+        text[got - 1] = 0;
+    if (pclose(out) == 0)
+        return text;
+    if (strcmp(words, "getblockcount") != 0) /* that one is how the start is awaited */
+        fprintf(stderr, "bitcoin-cli %.300s: %s\n", words, text);
+    free(text);
+    return NULL;
+}
+
+void knots_start(struct knots *knots)
+{
+    char port[16];
+    char log[4300];
+    snprintf(knots->data, sizeof knots->data, "adit-test-%ld", (long)getpid());
+    knots->port = free_port();
+    snprintf(port, sizeof port, "%u", knots->port);
+    snprintf(log, sizeof log, "%s/srv/%s.log", knots->root, knots->data);
+    knots->pid = fork();
+    if (knots->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        execl(knots->script, knots->script, knots->root, knots->data, port, (char *)NULL);
+        _exit(127);
+    }
+    time_t deadline = time(NULL) + 60;
+    char *answer = NULL;
+    while ((answer = cli(knots, NULL, "getblockcount")) == NULL) {
+        if (time(NULL) > deadline || waitpid(knots->pid, NULL, WNOHANG) != 0)
+            give_up("the node does not start; see %s", log);
+        nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+    }
+    free(answer);
+}
+
+void knots_stop(struct knots *knots)
+{
+    char path[4300];
+    if (knots->pid <= 0)
+        return;
+    kill(knots->pid, SIGTERM);
+    while (waitpid(knots->pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    knots->pid = 0;
+    if (getenv("ADIT_KEEP") != NULL)
+        return;
+    snprintf(path, sizeof path, "%s/srv/%s.log", knots->root, knots->data);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/srv/%s", knots->root, knots->data);
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/bin/rm", "rm", "-rf", path, (char *)NULL);
+        _exit(127);
+    }
+    waitpid(pid, NULL, 0);
+}
+
+static char *ask(const struct knots *knots, const char *wallet, const char *format,
+                 va_list arguments)
+{
+    char words[8192];
+    vsnprintf(words, sizeof words, format, arguments);
+    char *answer = cli(knots, wallet, words);
+    if (answer == NULL)
+        give_up("the node refused");
+    return answer;
+}
+
+char *knots_ask(const struct knots *knots, const char *wallet, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *answer = ask(knots, wallet, format, arguments);
+    va_end(arguments);
+    return answer;
+}
+
+json_t *knots_json(const struct knots *knots, const char *wallet, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *answer = ask(knots, wallet, format, arguments);
+    va_end(arguments);
+    json_t *json = json_loads(answer, JSON_DECODE_ANY, NULL);
+    if (json == NULL)
+        give_up("the node's answer is no JSON: %.200s", answer);
+    free(answer);
+    return json;
+}

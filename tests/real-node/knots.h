@@ -1,0 +1,33 @@
+/* A Bitcoin Knots regtest node for a test: put there by real-node-setup, run by bitcoin-knots,
+ * asked by bitcoin-cli. Blocking; one thread. The node dies with the test. A failed expectation of
+ * these helpers themselves ends the test with a sentence. */
+#pragma once
+#include "base/bytes.h"
+
+#include <jansson.h>
+#include <sys/types.h>
+
+struct knots {
+    char root[2048];   /* the folder that real-node-setup filled */
+    char script[2048]; /* tests/real-node/bitcoin-knots */
+    char data[64];     /* the name of this run's data folder in it */
+    unsigned port;
+    pid_t pid;
+};
+
+/* Installs where needed; false where this machine cannot have it: the reason has been printed as a
+ * line "SKIPPED: why". */
+MUST_CHECK bool knots_install(struct knots *knots);
+/* Starts it on a free port with a fresh chain and waits until it answers. */
+void knots_start(struct knots *knots);
+/* Stops it and removes its data. */
+void knots_stop(struct knots *knots);
+
+/* bitcoin-cli's answer without its final newline, for the wallet (NULL: none); caller owns. Ends
+ * the test where the node refuses. `format` is a part of a shell command: only the test's own
+ * words. */
+char *knots_ask(const struct knots *knots, const char *wallet, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* The same, read as JSON. */
+json_t *knots_json(const struct knots *knots, const char *wallet, const char *format, ...)
+    PRINTF_LIKE(3, 4);

@@ -1,0 +1,258 @@
+/* The pool, unchanged but for its settings, on a real node: Bitcoin Knots in regtest. A miner finds
+ * blocks through the pool, the node accepts them, they mature, and the miner is paid from the
+ * node's wallet; every amount is compared to the base unit. The miner is the program that
+ * ADIT_TEST_MINERD names (pooler's cpuminer, "minerd"), else our own. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tests/fixture/pool_fixture.h"
+#include "tests/real-node/knots.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WALLET "pool"
+#define OUTSIDE "outside"
+#define MATURITY 100
+#define FEE_BASIS_POINTS 100
+
+static struct pool_fixture pool;
+static struct knots knots;
+static char miner_address[128];
+static char outside_address[128];
+static pid_t miner;
+
+static void take(char *answer, char *text_r, size_t bytes)
+{
+    snprintf(text_r, bytes, "%s", answer);
+    free(answer);
+}
+
+/* "49.50000000" as base units, exactly. */
+static int64_t units_of(const char *coins)
+{
+    int64_t units = 0;
+    const char *point = strchr(coins, '.');
+    assert_non_null(point);
+    assert_int_equal(strlen(point + 1), 8);
+    for (const char *p = coins; *p != 0; p++)
+        if (p != point)
+            units = 10 * units + (*p - '0');
+    return units;
+}
+
+static int64_t units_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? -1 : strtoll(text, NULL, 10);
+}
+
+static void start_miner(void)
+{
+    char url[64];
+    char own[4096];
+    const char *minerd = getenv("ADIT_TEST_MINERD");
+    snprintf(url, sizeof url, "stratum+tcp://127.0.0.1:%u", pool.stratum_port);
+    snprintf(own, sizeof own, "%s/bin/adit-miner", getenv("ADIT_BUILD"));
+    print_message("mining with %s\n", minerd == NULL ? "our own miner" : minerd);
+    miner = fork();
+    if (miner != 0)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    char log[128];
+    snprintf(log, sizeof log, "%.60s/miner.log", pool.folder);
+    int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(fd, STDOUT_FILENO);
+    dup2(fd, STDERR_FILENO);
+    if (minerd != NULL)
+        execl(minerd, minerd, "-a", "sha256d", "-o", url, "-u", miner_address, "-p", "x", "-t", "1",
+              (char *)NULL);
+    else
+        execl(own, own, "--algorithm", "sha256d", "--url", url, "--user", miner_address,
+              "--hashrate-limit", "1000000", (char *)NULL);
+    _exit(127);
+}
+
+static void stop_miner(void)
+{
+    if (miner <= 0)
+        return;
+    kill(miner, SIGTERM);
+    while (waitpid(miner, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    miner = 0;
+}
+
+/* Calls for every block the pool says it found. */
+static void each_block(void (*visit)(const json_t *block, void *context), void *context)
+{
+    json_t *answer = pool_api(&pool, "/api/v1/blocks?limit=500");
+    json_t *block;
+    size_t index;
+    json_array_foreach(json_object_get(answer, "blocks"), index, block) visit(block, context);
+    json_decref(answer);
+}
+
+struct tally {
+    unsigned on_chain;
+    int64_t rewards;
+    int64_t credits;
+};
+
+/* What the node itself says of a block: only those on its best chain count, and what their
+ * coinbases pay to the pool's address. */
+static void add_from_node(const json_t *block, void *context)
+{
+    struct tally *tally = context;
+    const char *hash = json_string_value(json_object_get(block, "hash"));
+    assert_non_null(hash);
+    json_t *node_block = knots_json(&knots, NULL, "getblock %s 2", hash);
+    const json_t *coinbase = json_array_get(json_object_get(node_block, "tx"), 0);
+    if (json_integer_value(json_object_get(node_block, "confirmations")) > 0) {
+        /* jansson reads amounts through doubles; eight decimals of it are exact here. */
+        char coins[32];
+        const json_t *paid =
+            json_object_get(json_array_get(json_object_get(coinbase, "vout"), 0), "value");
+        snprintf(coins, sizeof coins, "%.8f", json_number_value(paid));
+        int64_t reward = units_of(coins);
+        tally->on_chain++;
+        tally->rewards += reward;
+        tally->credits += reward - reward * FEE_BASIS_POINTS / 10000;
+        assert_int_equal(units_at(block, "reward"), reward);
+    }
+    json_decref(node_block);
+}
+
+static struct tally tally_of_node(void)
+{
+    struct tally tally = { 0 };
+    each_block(add_from_node, &tally);
+    return tally;
+}
+
+static bool the_node_has_a_block(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    struct tally tally = tally_of_node();
+    *(struct tally *)context = tally;
+    return tally.on_chain > 0;
+}
+
+static json_t *account(void)
+{
+    char path[256];
+    snprintf(path, sizeof path, "/api/v1/accounts/%s", miner_address);
+    return pool_api(&pool, path);
+}
+
+static bool all_is_credited(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    const struct tally *tally = context;
+    json_t *owed = account();
+    int64_t sum = units_at(owed, "immature") + units_at(owed, "available") +
+                  units_at(owed, "in_flight") + units_at(owed, "paid");
+    json_decref(owed);
+    return sum == tally->credits;
+}
+
+/* Makes blocks on the node until the payment that is in its mempool is final for the pool. */
+static bool all_is_paid(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    const struct tally *tally = context;
+    json_t *waiting = knots_json(&knots, NULL, "getrawmempool");
+    if (json_array_size(waiting) > 0)
+        free(knots_ask(&knots, OUTSIDE, "generatetoaddress 1 %s", outside_address));
+    json_decref(waiting);
+    json_t *owed = account();
+    bool paid = units_at(owed, "paid") == tally->credits;
+    json_decref(owed);
+    return paid;
+}
+
+static void a_miner_on_a_real_node_is_paid_to_the_base_unit(void **state)
+{
+    (void)state;
+    struct tally tally = { 0 };
+    start_miner();
+    pool_wait(&pool, "a block of the pool is on the node's chain", 120, the_node_has_a_block,
+              &tally);
+    stop_miner();
+    /* Blocks that were on their way when the miner ended count too. */
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress 1 %s", outside_address));
+    tally = tally_of_node();
+    print_message("%u blocks on the node's chain, rewards %lld\n", tally.on_chain,
+                  (long long)tally.rewards);
+    pool_wait(&pool, "the credits are those of the node's blocks", 60, all_is_credited, &tally);
+
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress %d %s", MATURITY + 1, outside_address));
+    pool_wait(&pool, "everything is paid", 180, all_is_paid, &tally);
+
+    /* What the miner's own wallet received, by the node's own books. */
+    char received[32];
+    take(knots_ask(&knots, OUTSIDE, "getreceivedbyaddress %s 1", miner_address), received,
+         sizeof received);
+    assert_int_equal(units_of(received), tally.credits);
+    json_t *owed = account();
+    assert_int_equal(units_at(owed, "immature"), 0);
+    assert_int_equal(units_at(owed, "available"), 0);
+    assert_int_equal(units_at(owed, "in_flight"), 0);
+    json_decref(owed);
+    print_message("the miner received %s coins\n", received);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    char settings[4096];
+    char pool_address[128];
+    knots_start(&knots);
+    free(knots_ask(&knots, NULL, "createwallet " WALLET));
+    free(knots_ask(&knots, NULL, "createwallet " OUTSIDE));
+    take(knots_ask(&knots, WALLET, "getnewaddress"), pool_address, sizeof pool_address);
+    take(knots_ask(&knots, OUTSIDE, "getnewaddress \"\" bech32"), miner_address,
+         sizeof miner_address);
+    take(knots_ask(&knots, OUTSIDE, "getnewaddress \"\" bech32"), outside_address,
+         sizeof outside_address);
+    /* A chain with a fresh tip: the node is out of its initial download. The pool's wallet gets
+     * nothing of it, so that what it pays comes from what was mined. */
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress 101 %s", outside_address));
+    snprintf(settings, sizeof settings,
+             "{\"chain\":{\"profile\":\"bitcoin-regtest\",\"nodes\":[\"http://127.0.0.1:%u\"],"
+             "\"cookie_file\":\"%s/srv/%s/regtest/.cookie\",\"wallet\":\"" WALLET "\","
+             "\"address\":\"%s\"},\"reward\":{\"fee_basis_points\":%d},"
+             "\"time\":{\"push_tx\":1}}",
+             knots.port, knots.root, knots.data, pool_address, FEE_BASIS_POINTS);
+    pool_start(&pool, settings, false);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    stop_miner();
+    pool_end(&pool);
+    knots_stop(&knots);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_miner_on_a_real_node_is_paid_to_the_base_unit),
+    };
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (!knots_install(&knots))
+        return 77;
+    return cmocka_run_group_tests_name("a real node", tests, begin, end);
+}

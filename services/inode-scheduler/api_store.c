@@ -227,13 +227,12 @@ static void add_payment(json_t *list, const struct payment_record *payment, uint
         const struct payment_output *output = &payment->outputs[i];
         if (output->account != account)
             continue;
-        json_t *entry =
-            json_pack("{s:I, s:s, s:o, s:s, s:i, s:I, s:I}", "number", (json_int_t)payment->number,
-                      "state", payment_state_name(payment->state), "amount",
-                      api_money((int64_t)output->amount.units), "address", output->address,
-                      "confirmations", (int)payment->confirmations, "created",
-                      (json_int_t)(payment->created_ms / 1000), "updated",
-                      (json_int_t)(payment->updated_ms / 1000));
+        json_t *entry = json_pack(
+            "{s:I, s:s, s:o, s:s, s:i, s:I, s:I}", "number", (json_int_t)payment->number, "state",
+            payment_state_name(payment->state), "amount", api_money((int64_t)output->amount.units),
+            "address", output->address, "confirmations", (int)payment->confirmations, "created",
+            (json_int_t)(payment->created_ms / 1000), "updated",
+            (json_int_t)(payment->updated_ms / 1000));
         if (payment->raw.length > 0)
             json_object_set_new(entry, "txid", api_hash(payment->txid));
         json_array_append_new(list, entry);

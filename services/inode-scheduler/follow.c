@@ -155,6 +155,7 @@ static enum going append(struct follower *follower, struct wire_reward_event *ev
     if (!*ours_r)
         return catch_up(follower, error);
     follower->sequence = event->sequence;
+    follower->caught_up = false; /* until its block is saved */
     return GOING_ON;
 }
 
@@ -265,6 +266,7 @@ static enum going save(struct follower *follower, struct block_record *block, st
         enum store_outcome outcome = block_save(follower->options.store, &wanted, error);
         if (outcome == STORE_DONE) {
             *block = wanted;
+            follower->caught_up = true;
             return GOING_ON;
         }
         if (outcome == STORE_FAILED ||

@@ -99,7 +99,8 @@ static enum node_answer call_template(struct node *port, const char *longpoll_id
                                            .bits = chain->bits,
                                            .cur_time = tip->time + 600,
                                            .min_time = tip->time + 1,
-                                           .coinbase_value = FAKE_COINBASE_VALUE };
+                                           .coinbase_value = FAKE_COINBASE_VALUE,
+                                           .fees_known = true };
     memcpy(template_r->prev_hash, tip->hash, 32);
     char id[24];
     snprintf(id, sizeof id, "%llu", (unsigned long long)chain->changes);

@@ -10,8 +10,9 @@
 enum node_answer node_rpc_ask(struct node_rpc *node, const char *method, const char *params,
                               struct rpc_reply *reply_r, struct error *error)
 {
-    struct rpc_request request = {
-        .method = method, .params = params, .params_bytes = strlen(params)};
+    struct rpc_request request = { .method = method,
+                                   .params = params,
+                                   .params_bytes = strlen(params) };
     return rpc_call(node->rpc, &request, reply_r, error);
 }
 
@@ -64,7 +65,7 @@ static enum node_answer op_chain(struct node *port, struct node_chain *chain_r, 
     enum node_answer answer = node_rpc_ask(node, "getblockchaininfo", "[]", &reply, error);
     if (answer != NODE_OK)
         return answer;
-    *chain_r = (struct node_chain){0};
+    *chain_r = (struct node_chain){ 0 };
     const char *name = json_string_value(json_object_get(reply.result, "chain"));
     const char *work = json_string_value(json_object_get(reply.result, "chainwork"));
     bool ok =
@@ -97,10 +98,10 @@ static enum node_answer op_template(struct node *port, const char *longpoll_id, 
         error_fill(error, ERROR_SYSTEM, "no memory to ask for a template");
         return NODE_UNAVAILABLE;
     }
-    struct rpc_request request = {.method = "getblocktemplate",
-                                  .params = text,
-                                  .params_bytes = strlen(text),
-                                  .longpoll = longpoll_id != NULL};
+    struct rpc_request request = { .method = "getblocktemplate",
+                                   .params = text,
+                                   .params_bytes = strlen(text),
+                                   .longpoll = longpoll_id != NULL };
     struct rpc_reply reply;
     enum node_answer answer = rpc_call(node->rpc, &request, &reply, error);
     free(text);
@@ -144,12 +145,12 @@ static enum node_submit op_submit(struct node *port, struct span block, char *an
     memcpy(params, "[\"", 2);
     hex_encode(block, params + 2);
     memcpy(params + 2 + 2 * block.length, "\"]", 2);
-    struct rpc_request request = {.method = "submitblock",
-                                  .params = params,
-                                  .params_bytes = 2 * block.length + 4,
-                                  .changes = true};
+    struct rpc_request request = { .method = "submitblock",
+                                   .params = params,
+                                   .params_bytes = 2 * block.length + 4,
+                                   .changes = true };
     struct rpc_reply reply;
-    struct error error = {0};
+    struct error error = { 0 };
     enum node_answer answer = rpc_call(node->rpc, &request, &reply, &error);
     free(params);
     if (answer != NODE_OK) {
@@ -212,7 +213,7 @@ static enum node_answer op_block(struct node *port, const uint8_t hash[32],
     enum node_answer answer = get_block(node, hash, 1, &reply, error);
     if (answer != NODE_OK)
         return answer;
-    *block_r = (struct node_block){0};
+    *block_r = (struct node_block){ 0 };
     const json_t *confirmations = json_object_get(reply.result, "confirmations");
     const json_t *previous = json_object_get(reply.result, "previousblockhash");
     const char *bits = json_string_value(json_object_get(reply.result, "bits"));

@@ -348,7 +348,7 @@ static enum node_answer read_reply(struct rpc *rpc, const struct rpc_request *re
 enum node_answer rpc_call(struct rpc *rpc, const struct rpc_request *request,
                           struct rpc_reply *reply_r, struct error *error)
 {
-    *reply_r = (struct rpc_reply){0};
+    *reply_r = (struct rpc_reply){ 0 };
     if (!read_cookie(rpc, error))
         return NODE_UNAVAILABLE;
     size_t body_bytes = 0;

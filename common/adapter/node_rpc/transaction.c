@@ -68,7 +68,7 @@ bool raw_transaction_read(struct span bytes, struct raw_transaction *transaction
 {
     struct span rest = bytes;
     const uint8_t *p;
-    *transaction_r = (struct raw_transaction){0};
+    *transaction_r = (struct raw_transaction){ 0 };
     if (!take(&rest, 4, &p))
         return false;
     if (rest.length >= 2 && rest.data[0] == 0 && rest.data[1] != 0) {

@@ -12,11 +12,11 @@ enum { TRANSACTION_BYTES_MAX = 400000 }; /* consensus allows more, no node relay
 static enum node_answer ask_wallet(struct node_rpc *node, const char *method, const char *params,
                                    bool changes, struct rpc_reply *reply_r, struct error *error)
 {
-    struct rpc_request request = {.method = method,
-                                  .params = params,
-                                  .params_bytes = strlen(params),
-                                  .wallet = true,
-                                  .changes = changes};
+    struct rpc_request request = { .method = method,
+                                   .params = params,
+                                   .params_bytes = strlen(params),
+                                   .wallet = true,
+                                   .changes = changes };
     return rpc_call(node->rpc, &request, reply_r, error);
 }
 
@@ -160,7 +160,7 @@ enum node_answer node_rpc_build_payment(struct node *port,
                                         struct error *error)
 {
     struct node_rpc *node = (struct node_rpc *)port;
-    *transaction_r = (struct node_transaction){0};
+    *transaction_r = (struct node_transaction){ 0 };
     char *params = outputs_text(outputs, count, node->coin->decimals);
     if (params == NULL) {
         error_fill(error, ERROR_INVALID, "a payment's address contains what no address does");
@@ -193,10 +193,10 @@ enum node_answer node_rpc_broadcast(struct node *port, struct span raw, struct e
     memcpy(params, "[\"", 2);
     hex_encode(raw, params + 2);
     memcpy(params + 2 + 2 * raw.length, "\"]", 3);
-    struct rpc_request request = {.method = "sendrawtransaction",
-                                  .params = params,
-                                  .params_bytes = strlen(params),
-                                  .changes = true};
+    struct rpc_request request = { .method = "sendrawtransaction",
+                                   .params = params,
+                                   .params_bytes = strlen(params),
+                                   .changes = true };
     struct rpc_reply reply;
     enum node_answer answer = rpc_call(node->rpc, &request, &reply, error);
     free(params);
@@ -213,7 +213,7 @@ enum node_answer node_rpc_broadcast(struct node *port, struct span raw, struct e
 
 static bool read_state(const json_t *result, struct node_transaction_state *state_r)
 {
-    *state_r = (struct node_transaction_state){.known = true};
+    *state_r = (struct node_transaction_state){ .known = true };
     const json_t *confirmations = json_object_get(result, "confirmations");
     const json_t *block = json_object_get(result, "blockhash");
     if (confirmations != NULL) {
@@ -241,7 +241,7 @@ enum node_answer node_rpc_transaction(struct node *port, const uint8_t txid[32],
         answer = node_rpc_ask(node, "getrawtransaction", params, &reply, error);
     }
     if (answer == NODE_REFUSED && reply.code == RPC_NOT_FOUND) {
-        *state_r = (struct node_transaction_state){0};
+        *state_r = (struct node_transaction_state){ 0 };
         return NODE_MISSING;
     }
     if (answer != NODE_OK)

@@ -1,0 +1,716 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/bus_fake/bus_fake.h"
+#include "adapter/node_fake/node_fake.h"
+#include "adapter/store_fake/fake.h"
+#include "adapter/window_fake/window_fake.h"
+#include "core/pow/sha256.h"
+#include "record/event/event.h"
+#include "record/leader/leader.h"
+#include "services/inode-scheduler/scheduler.h"
+#include "wire/job/job_wire.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BITS = 0x207fffff, SEEN_MAX = 512, REPLY_MAX = 1 << 20, DEADLINE_MS = 8000 };
+#define REWARD ((uint64_t)5000000000)
+
+/* A pool's world in memory, with one scheduler in it and one that listens and asks. */
+struct fixture {
+    struct loop *loop;
+    struct bus *bus;
+    struct metrics *metrics;
+    struct settings settings;
+    struct store *store;
+    struct node_fake_chain *chain;
+    struct window_fake *window;
+    struct window_writer *writer;
+    struct output_script script;
+    struct scheduler scheduler;
+    bool open;
+    unsigned deposed;
+    unsigned boots;
+    struct node *nodes[256]; /* every handle opened, to trouble them */
+    unsigned nodes_opened;
+    /* the listener */
+    struct bus_subscriber *subscriber;
+    struct bus_client *client;
+    bool up;
+    struct job jobs[SEEN_MAX];
+    uint64_t sequences[SEEN_MAX];
+    unsigned jobs_count;
+    struct wire_template_announce announced[SEEN_MAX];
+    unsigned announced_count;
+    struct wire_chain_notice notice;
+    unsigned notices;
+    unsigned replies;
+    enum bus_outcome outcome;
+    uint8_t reply[REPLY_MAX];
+    size_t reply_length;
+};
+
+static struct store *open_store(void *context, struct error *error)
+{
+    (void)error;
+    return store_fake_share(((struct fixture *)context)->store);
+}
+
+static struct node *open_node(void *context, size_t index, struct error *error)
+{
+    struct fixture *f = context;
+    (void)error;
+    assert_true(f->nodes_opened < 256);
+    return f->nodes[f->nodes_opened++] = node_fake_open(f->chain, index == 0 ? "a" : "b");
+}
+
+static struct window_reader *open_window(void *context, struct error *error)
+{
+    (void)error;
+    return window_fake_reader(((struct fixture *)context)->window);
+}
+
+static void on_trouble(void *context, const char *what, const char *reason)
+{
+    (void)context;
+    (void)what;
+    (void)reason;
+}
+
+static void on_deposed(void *context)
+{
+    ((struct fixture *)context)->deposed++;
+}
+
+static void on_published(void *context, struct span message)
+{
+    struct fixture *f = context;
+    struct error error;
+    enum wire_type type;
+    uint8_t memory[4096];
+    struct arena arena = arena_over(memory, sizeof memory);
+    assert_true(wire_peek(message, &type, &error));
+    if (type == WIRE_TYPE_job) {
+        struct wire_job wire;
+        assert_true(wire_decode_job(message, &arena, &wire, &error));
+        if (f->jobs_count > 0 && wire.sequence == f->sequences[f->jobs_count - 1] &&
+            wire.job_id == f->jobs[f->jobs_count - 1].id)
+            return; /* a heartbeat */
+        assert_true(f->jobs_count < SEEN_MAX);
+        assert_true(job_from_wire(&wire, &f->jobs[f->jobs_count], &error));
+        f->sequences[f->jobs_count++] = wire.sequence;
+    } else if (type == WIRE_TYPE_template_announce) {
+        assert_true(f->announced_count < SEEN_MAX);
+        assert_true(wire_decode_template_announce(message, &arena,
+                                                  &f->announced[f->announced_count++], &error));
+    } else {
+        assert_int_equal(type, WIRE_TYPE_chain_notice);
+        assert_true(wire_decode_chain_notice(message, &arena, &f->notice, &error));
+        f->notices++;
+    }
+}
+
+static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct fixture *f = context;
+    f->outcome = outcome;
+    f->reply_length = reply.length;
+    assert_true(reply.length <= REPLY_MAX);
+    if (reply.length > 0)
+        memcpy(f->reply, reply.data, reply.length);
+    f->replies++;
+}
+
+static void on_up(void *context)
+{
+    ((struct fixture *)context)->up = true;
+}
+
+/* Turns the loop until the condition holds. */
+#define UNTIL(f, condition)                                                                        \
+    do {                                                                                           \
+        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() / 1000000 > until_)                                                \
+                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
+            loop_run_once((f)->loop, 5);                                                           \
+        }                                                                                          \
+    } while (0)
+
+static void start(struct fixture *f)
+{
+    struct error error;
+    struct scheduler_options options = {
+        .loop = f->loop,
+        .bus = f->bus,
+        .metrics = f->metrics,
+        .settings = &f->settings,
+        .coin = *coin_profile_find(span_text("bitcoin-regtest")),
+        .script = f->script,
+        .world = { open_store, open_node, open_window, f, 2 },
+        .instance = "1",
+        .boot_id = ++f->boots,
+        .on_trouble = on_trouble,
+        .on_deposed = on_deposed,
+        .context = f,
+    };
+    options.coin.coinbase_maturity = 3;
+    if (!scheduler_open(&f->scheduler, &options, &error))
+        fail_msg("%s", error.text);
+    f->open = true;
+    UNTIL(f, f->up);
+}
+
+static void stop(struct fixture *f)
+{
+    if (f->open)
+        scheduler_close(&f->scheduler);
+    f->open = false;
+}
+
+static struct fixture *open_fixture(void)
+{
+    struct error error;
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    f->loop = loop_create(&error);
+    f->bus = bus_fake_create(f->loop);
+    f->metrics = metrics_create();
+    f->store = store_fake_create();
+    f->chain = node_fake_chain_create("regtest", BITS);
+    f->window = window_fake_create(f->loop);
+    f->writer = window_fake_writer(f->window, 0);
+    assert_true(settings_load(&f->settings, NULL, "/nowhere", "1", &error));
+    f->settings.scheduler_template_hold_ms = 200;
+    f->script.length = 22;
+    memset(f->script.data, 0x5a, 22);
+    node_fake_mine(f->chain, 10);
+    f->subscriber =
+        bus_subscribe(f->bus, f->settings.service_publish_url, 1 << 20, on_published, f, &error);
+    struct bus_client_options options = {
+        .in_flight_max = 16, .message_bytes_max = REPLY_MAX, .on_up = on_up, .context = f
+    };
+    f->client = bus_connect(f->bus, f->settings.service_scheduler_url, &options, &error);
+    assert_non_null(f->client);
+    start(f);
+    return f;
+}
+
+static void close_fixture(struct fixture *f)
+{
+    stop(f);
+    bus_client_close(f->client);
+    bus_subscriber_close(f->subscriber);
+    window_writer_close(f->writer);
+    loop_run_once(f->loop, 0);
+    bus_destroy(f->bus);
+    window_fake_destroy(f->window);
+    node_fake_chain_destroy(f->chain);
+    store_close(f->store);
+    metrics_destroy(f->metrics);
+    settings_deinit(&f->settings);
+    loop_destroy(f->loop);
+    free(f);
+}
+
+/* Asks and waits; the reply is in f->reply. */
+static void ask(struct fixture *f, const uint8_t *message, size_t length)
+{
+    unsigned replies = f->replies;
+    assert_true(length > 0);
+    assert_true(bus_request(f->client, span_of(message, length), 5000, on_reply, f));
+    UNTIL(f, f->replies > replies);
+    assert_int_equal(f->outcome, BUS_REPLIED);
+}
+#define ASK(f, name, message)                                                                      \
+    do {                                                                                           \
+        uint8_t *bytes_ = malloc(1 << 18);                                                         \
+        assert_non_null(bytes_);                                                                   \
+        ask(f, bytes_, wire_encode_##name(message, bytes_, 1 << 18));                              \
+        free(bytes_);                                                                              \
+    } while (0)
+#define REPLY(f, name, memory, reply_r)                                                            \
+    do {                                                                                           \
+        struct arena arena_ = arena_over(memory, sizeof memory);                                   \
+        struct error error_;                                                                       \
+        if (!wire_decode_##name(span_of((f)->reply, (f)->reply_length), &arena_, reply_r,          \
+                                &error_))                                                          \
+            fail_msg("%s", error_.text);                                                           \
+    } while (0)
+
+static const struct job *newest(const struct fixture *f)
+{
+    return &f->jobs[f->jobs_count - 1];
+}
+
+static void a_template_becomes_a_job_that_pays_to_the_pools_address(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    UNTIL(f, f->jobs_count == 1);
+    const struct job *job = newest(f);
+    assert_true(job->clean);
+    assert_int_equal(job->height, 11);
+    assert_int_equal(job->coinbase_value, REWARD);
+    assert_int_equal(job->epoch, 1);
+    assert_int_equal(job->id, (uint64_t)1 << 32 | 1);
+    assert_int_equal(job->extranonce1_bytes, 4);
+    assert_int_equal(job->template_id, 0);
+    assert_non_null(memmem(job->coinbase2, job->coinbase2_bytes, f->script.data, 22));
+    assert_int_equal(job->version_mask, JOB_VERSION_MASK_BIP320);
+    close_fixture(f);
+}
+
+static void a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t memory[8192];
+    UNTIL(f, f->jobs_count == 1);
+    node_fake_transactions(f->chain, 5, 300);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count == 2 && f->announced_count == 1);
+    assert_true(newest(f)->clean);
+    assert_int_equal(newest(f)->template_id, 0);
+    assert_int_equal(newest(f)->branches_count, 0);
+    uint64_t id = f->announced[0].template_id;
+    assert_int_equal(f->announced[0].transaction_count, 5);
+
+    struct wire_template_request ask_template = { .template_id = id };
+    struct wire_template_reply transactions;
+    ASK(f, template_request, &ask_template);
+    REPLY(f, template_reply, memory, &transactions);
+    assert_int_equal(transactions.template_id, id);
+    assert_int_equal(transactions.transactions_count, 5);
+    assert_int_equal(transactions.transactions[4].data.length, 300);
+
+    struct wire_template_held held = { .template_id = id, .instance = "1" };
+    ASK(f, template_held, &held);
+    UNTIL(f, f->jobs_count == 3);
+    assert_int_equal(newest(f)->template_id, id);
+    assert_false(newest(f)->clean);
+    assert_int_equal(newest(f)->branches_count, 3);
+    assert_memory_equal(newest(f)->prev_hash, f->jobs[1].prev_hash, 32);
+    close_fixture(f);
+}
+
+static void a_job_goes_out_after_a_while_though_nobody_holds_its_transactions(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    UNTIL(f, f->jobs_count == 1);
+    node_fake_transactions(f->chain, 1, 100);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count == 3);
+    assert_true(newest(f)->template_id != 0);
+    close_fixture(f);
+}
+
+static void jobs_are_answered_alive_and_retired(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t memory[16384];
+    UNTIL(f, f->jobs_count == 1);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count == 2);
+    struct wire_job_request request = { .job_id = 0 };
+    struct wire_job_reply reply;
+    ASK(f, job_request, &request);
+    REPLY(f, job_reply, memory, &reply);
+    assert_int_equal(reply.jobs_count, 1);
+    assert_int_equal(reply.jobs[0].job_id, f->jobs[1].id);
+    assert_int_equal(reply.sequence, 2);
+    request.job_id = f->jobs[0].id;
+    ASK(f, job_request, &request);
+    REPLY(f, job_reply, memory, &reply);
+    assert_int_equal(reply.jobs_count, 1);
+    assert_int_equal(reply.jobs[0].job_id, f->jobs[0].id);
+    request.job_id = 999;
+    ASK(f, job_request, &request);
+    REPLY(f, job_reply, memory, &reply);
+    assert_int_equal(reply.jobs_count, 0);
+    close_fixture(f);
+}
+
+/* A candidate of the newest job, as a validator would send it. */
+static void make_candidate(struct fixture *f, uint32_t nonce, struct wire_candidate *candidate_r,
+                           uint8_t coinbase[JOB_COINBASE_BYTES_MAX])
+{
+    static const uint8_t extranonce[16] = { 1, 2, 3 };
+    const struct job *job = newest(f);
+    struct job_prepared prepared;
+    struct job_choice choice = { extranonce, extranonce, job->cur_time, nonce, job->version };
+    *candidate_r = (struct wire_candidate){ .template_id = job->template_id,
+                                            .job_id = job->id,
+                                            .height = job->height,
+                                            .coinbase_value = job->coinbase_value,
+                                            .lease_id = 1,
+                                            .sequence = 2,
+                                            .outcome = 0,
+                                            .account = 77,
+                                            .found_ms = loop_unix_ms(),
+                                            .instance = "1" };
+    job_prepare(job, &prepared);
+    job_build_header(&prepared, &choice, candidate_r->header);
+    sha256d_header(candidate_r->header, candidate_r->block_hash);
+    candidate_r->coinbase =
+        span_of(coinbase, job_coinbase_for_block(job, extranonce, extranonce, coinbase));
+}
+
+static enum block_state state_of(struct fixture *f, const uint8_t hash[32])
+{
+    struct block_record block;
+    struct error error;
+    if (block_get(f->store, hash, &block, &error) != STORE_DONE)
+        return (enum block_state)0;
+    return block.chain.state;
+}
+
+static uint64_t events(struct fixture *f)
+{
+    uint64_t newest_event = 0;
+    struct error error;
+    assert_int_equal(event_newest(f->store, &newest_event, &error), STORE_DONE);
+    return newest_event;
+}
+
+static void a_candidate_is_submitted_recorded_found_and_matures(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
+    uint8_t memory[1024];
+    struct wire_candidate candidate;
+    struct wire_ack ack;
+    UNTIL(f, f->jobs_count == 1);
+    make_candidate(f, 1, &candidate, coinbase);
+    for (int i = 0; i < 2; i++) { /* again is harmless */
+        ASK(f, candidate, &candidate);
+        REPLY(f, ack, memory, &ack);
+        assert_true(ack.ok);
+    }
+    UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_ACCEPTED);
+    UNTIL(f, f->notices > 0 && f->notice.event_sequence == 1);
+    assert_true(node_fake_submissions(f->chain) >= 2); /* to both nodes */
+    struct wire_reward_event event;
+    struct error error;
+    assert_int_equal(event_get(f->store, 1, &event, &error), STORE_DONE);
+    assert_int_equal(event.kind, WIRE_REWARD_FOUND);
+    assert_int_equal(event.reward, REWARD);
+    assert_int_equal(event.account, 77);
+    UNTIL(f, newest(f)->height == 12);
+    node_fake_mine(f->chain, 2);
+    UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_MATURED);
+    assert_int_equal(events(f), 2);
+    close_fixture(f);
+}
+
+static void a_candidate_whose_hash_is_not_its_headers_is_refused(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
+    uint8_t memory[1024];
+    struct wire_candidate candidate;
+    struct wire_ack ack;
+    UNTIL(f, f->jobs_count == 1);
+    make_candidate(f, 1, &candidate, coinbase);
+    candidate.block_hash[0] ^= 1;
+    ASK(f, candidate, &candidate);
+    REPLY(f, ack, memory, &ack);
+    assert_false(ack.ok);
+    assert_int_equal(node_fake_submissions(f->chain), 0);
+    close_fixture(f);
+}
+
+static void a_candidate_is_submitted_also_while_the_store_is_away(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
+    uint8_t memory[1024];
+    struct wire_candidate candidate;
+    struct wire_ack ack;
+    UNTIL(f, f->jobs_count == 1);
+    make_candidate(f, 1, &candidate, coinbase);
+    store_fake_away(f->store, true);
+    ASK(f, candidate, &candidate);
+    REPLY(f, ack, memory, &ack);
+    assert_false(ack.ok); /* the validator will send it again */
+    UNTIL(f, node_fake_submissions(f->chain) >= 2);
+    store_fake_away(f->store, false);
+    ASK(f, candidate, &candidate);
+    REPLY(f, ack, memory, &ack);
+    assert_true(ack.ok);
+    UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_ACCEPTED);
+    close_fixture(f);
+}
+
+static void a_node_that_was_away_gets_the_block_later(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
+    struct wire_candidate candidate;
+    UNTIL(f, f->jobs_count == 1);
+    make_candidate(f, 1, &candidate, coinbase);
+    for (unsigned i = 0; i < f->nodes_opened; i++)
+        node_fake_trouble(f->nodes[i], NODE_FAKE_AWAY);
+    ASK(f, candidate, &candidate);
+    assert_int_equal(node_fake_submissions(f->chain), 0);
+    for (unsigned i = 0; i < f->nodes_opened; i++)
+        node_fake_trouble(f->nodes[i], NODE_FAKE_WELL);
+    UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_ACCEPTED);
+    close_fixture(f);
+}
+
+static void on_appended(void *context, const struct window_result *result)
+{
+    struct fixture *f = context;
+    assert_int_equal(result->outcome, WINDOW_APPENDED);
+    f->replies++;
+}
+
+/* Appends a batch as a validator would, with a candidate where one is given. */
+static void append(struct fixture *f, uint64_t sequence, const struct window_share *shares,
+                   size_t count, const struct wire_candidate *candidate)
+{
+    uint8_t record[4096];
+    struct window_candidate found = { .credited_index = 0 };
+    static const uint8_t verdicts[1] = { 0 };
+    struct window_batch batch = { .lease_id = 1,
+                                  .sequence = sequence,
+                                  .lowest = sequence,
+                                  .shares = shares,
+                                  .share_count = count,
+                                  .verdicts = span_of(verdicts, 1) };
+    if (candidate != NULL) {
+        memcpy(found.block_hash, candidate->block_hash, 32);
+        found.record = span_of(record, wire_encode_candidate(candidate, record, sizeof record));
+        assert_true(found.record.length > 0);
+        batch.candidates = &found;
+        batch.candidate_count = 1;
+    }
+    unsigned replies = f->replies;
+    assert_true(window_append(f->writer, &batch, on_appended, f));
+    UNTIL(f, f->replies > replies);
+}
+
+static void a_candidate_that_only_the_window_knows_is_followed(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
+    uint8_t block[4096];
+    char answer[64];
+    struct wire_candidate candidate;
+    UNTIL(f, f->jobs_count == 1);
+    make_candidate(f, 1, &candidate, coinbase);
+    stop(f);
+    struct window_share share = { 77, 78, 1000, candidate.job_id, loop_unix_ms() };
+    append(f, 1, &share, 1, &candidate);
+    size_t length = template_block_serialize(candidate.header, NULL, 0, candidate.coinbase,
+                                             span_of(NULL, 0), block, sizeof block);
+    struct node *node = node_fake_open(f->chain, "validator's");
+    assert_int_equal(node_submit(node, span_of(block, length), answer, sizeof answer),
+                     NODE_SUBMIT_ACCEPTED);
+    node_close(node);
+    f->up = false;
+    start(f);
+    UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_ACCEPTED);
+    assert_int_equal(events(f), 1);
+    close_fixture(f);
+}
+
+static struct wire_lease_reply ask_lease(struct fixture *f, const char *instance, uint64_t boot_id)
+{
+    static uint8_t memory[512];
+    struct wire_lease_request request = { .instance = instance, .boot_id = boot_id };
+    struct wire_lease_reply reply;
+    ASK(f, lease_request, &request);
+    REPLY(f, lease_reply, memory, &reply);
+    return reply;
+}
+
+static void no_two_leases_share_a_value_or_an_id_over_restarts_and_faults(void **state)
+{
+    enum { LEASES = 24 };
+    (void)state;
+    struct fixture *f = open_fixture();
+    struct wire_lease_reply leases[LEASES];
+    size_t count = 0;
+    for (unsigned i = 0; i < LEASES; i++) {
+        char instance[16];
+        snprintf(instance, sizeof instance, "g%u", i % 3);
+        if (i % 8 == 7) {
+            stop(f);
+            f->up = false;
+            start(f);
+        }
+        if (i % 4 == 1)
+            store_fake_inject(f->store, STORE_FAKE_UNKNOWN_DONE, 0, 1);
+        if (i % 4 == 2)
+            store_fake_inject(f->store, STORE_FAKE_UNKNOWN_NOT_DONE, 0, 1);
+        struct wire_lease_reply reply = ask_lease(f, instance, 100 + i);
+        store_fake_inject(f->store, STORE_FAKE_FAIL, 0, 0);
+        if (!reply.granted)
+            reply = ask_lease(f, instance, 100 + i);
+        assert_true(reply.granted);
+        struct wire_lease_reply again = ask_lease(f, instance, 100 + i);
+        assert_int_equal(again.lease_id, reply.lease_id);
+        for (size_t j = 0; j < count; j++) {
+            assert_true(leases[j].lease_id < reply.lease_id);
+            assert_true(leases[j].extranonce1_first + leases[j].extranonce1_count <=
+                            reply.extranonce1_first ||
+                        reply.extranonce1_first + reply.extranonce1_count <=
+                            leases[j].extranonce1_first);
+        }
+        leases[count++] = reply;
+    }
+    close_fixture(f);
+}
+
+static void a_heartbeat_keeps_a_lease_and_makes_a_component_healthy(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t memory[64];
+    struct wire_lease_reply lease = ask_lease(f, "1", 5);
+    struct wire_counter miners = { "miners", 42 };
+    struct wire_heartbeat beat = { .service = "stratum-gateway",
+                                   .instance = "1",
+                                   .boot_id = 5,
+                                   .state = WIRE_STATE_RUNNING,
+                                   .lease_id = lease.lease_id,
+                                   .last_error = "",
+                                   .admin_url = "",
+                                   .counters = &miners,
+                                   .counters_count = 1 };
+    struct wire_heartbeat_reply reply;
+    assert_int_equal(health_of_component(&f->scheduler.health, HEALTH_GATEWAY), HEALTH_ERROR);
+    ASK(f, heartbeat, &beat);
+    REPLY(f, heartbeat_reply, memory, &reply);
+    assert_int_equal(reply.epoch, f->scheduler.epoch);
+    assert_true(reply.lease_known);
+    assert_int_equal(health_of_component(&f->scheduler.health, HEALTH_GATEWAY), HEALTH_HEALTHY);
+    assert_int_equal(health_sum(&f->scheduler.health, HEALTH_GATEWAY, "miners"), 42);
+    beat.lease_id = 999;
+    beat.state = WIRE_STATE_DEGRADED;
+    ASK(f, heartbeat, &beat);
+    REPLY(f, heartbeat_reply, memory, &reply);
+    assert_false(reply.lease_known);
+    assert_int_equal(health_of_component(&f->scheduler.health, HEALTH_GATEWAY), HEALTH_UNHEALTHY);
+    const char *reason;
+    assert_string_equal(scheduler_state(&f->scheduler, &reason), "starting");
+    close_fixture(f);
+}
+
+static void messages_that_make_no_sense_are_dropped(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    static const uint8_t rubbish[][6] = {
+        { 0 }, { 0xad, 0x17, 16, 9 }, { 0xad, 0x17, 99, 1 }, { 0xad, 0x17, 24, 1, 1, 2 }
+    };
+    for (size_t i = 0; i < 4; i++)
+        assert_true(
+            bus_request(f->client, span_of(rubbish[i], sizeof rubbish[i]), 50, on_reply, f));
+    UNTIL(f, f->replies == 4);
+    assert_int_equal(f->outcome, BUS_TIMEOUT);
+    assert_int_equal(metric_read(f->scheduler.metrics.refused_messages), 4);
+    struct wire_control_request request = { .verb = "status", .argument = "" };
+    ASK(f, control_request, &request);
+    close_fixture(f);
+}
+
+static void accepted_shares_are_counted_by_account_and_worker(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    struct window_share shares[3];
+    for (unsigned i = 0; i < 3; i++)
+        shares[i] = (struct window_share){ 77, 100 + i % 2, 6000, 1, loop_unix_ms() };
+    append(f, 1, shares, 3, NULL);
+    struct stats_sums sums;
+    UNTIL(f, stats_of(f->scheduler.stats, 77, 0, loop_unix_ms(), &sums) && sums.accepted == 3);
+    assert_int_equal(sums.shares[STATS_MINUTE], 3);
+    assert_true(sums.work[STATS_HOUR] == 18000);
+    append(f, 2, shares, 1, NULL);
+    UNTIL(f, stats_of(f->scheduler.stats, 77, 100, loop_unix_ms(), &sums) && sums.accepted == 3);
+    struct stats_worker workers[4];
+    assert_int_equal(stats_workers(f->scheduler.stats, 77, loop_unix_ms(), workers, 4), 2);
+    struct stats_pool pool;
+    stats_of_pool(f->scheduler.stats, loop_unix_ms(), &pool);
+    assert_int_equal(pool.totals.accepted, 4);
+    assert_int_equal(pool.accounts_active, 1);
+    assert_int_equal(pool.workers_active, 2);
+    /* a restart reads the last hour again */
+    stop(f);
+    f->up = false;
+    start(f);
+    UNTIL(f, stats_of(f->scheduler.stats, 77, 0, loop_unix_ms(), &sums) && sums.accepted == 4);
+    close_fixture(f);
+}
+
+static void a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
+    struct wire_candidate candidate;
+    struct error error;
+    uint64_t epoch;
+    UNTIL(f, f->jobs_count == 1);
+    assert_int_equal(leader_take(f->store, SCHEDULER_ROLE, "2", 99, 1, &epoch, &error), STORE_DONE);
+    make_candidate(f, 1, &candidate, coinbase);
+    ASK(f, candidate, &candidate);
+    UNTIL(f, f->deposed > 0);
+    assert_int_equal(events(f), 0);
+    assert_false(ask_lease(f, "1", 3).granted);
+    close_fixture(f);
+}
+
+static void job_ids_are_never_used_twice_over_restarts(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned seen = f->jobs_count;
+        node_fake_mine(f->chain, 1);
+        UNTIL(f, f->jobs_count > seen);
+        stop(f);
+        f->up = false;
+        start(f);
+        UNTIL(f, newest(f)->epoch == i + 2);
+    }
+    for (unsigned i = 1; i < f->jobs_count; i++)
+        assert_true(f->jobs[i].id > f->jobs[i - 1].id);
+    close_fixture(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_template_becomes_a_job_that_pays_to_the_pools_address),
+        cmocka_unit_test(a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held),
+        cmocka_unit_test(a_job_goes_out_after_a_while_though_nobody_holds_its_transactions),
+        cmocka_unit_test(jobs_are_answered_alive_and_retired),
+        cmocka_unit_test(a_candidate_is_submitted_recorded_found_and_matures),
+        cmocka_unit_test(a_candidate_whose_hash_is_not_its_headers_is_refused),
+        cmocka_unit_test(a_candidate_is_submitted_also_while_the_store_is_away),
+        cmocka_unit_test(a_node_that_was_away_gets_the_block_later),
+        cmocka_unit_test(a_candidate_that_only_the_window_knows_is_followed),
+        cmocka_unit_test(no_two_leases_share_a_value_or_an_id_over_restarts_and_faults),
+        cmocka_unit_test(a_heartbeat_keeps_a_lease_and_makes_a_component_healthy),
+        cmocka_unit_test(messages_that_make_no_sense_are_dropped),
+        cmocka_unit_test(accepted_shares_are_counted_by_account_and_worker),
+        cmocka_unit_test(a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more),
+        cmocka_unit_test(job_ids_are_never_used_twice_over_restarts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+#include "wire/examples.h"
+
+/* A small blake2s devnet: epoch 3, height 1042, gateway lease 17, validator-1. */
+#define HASH_A                                                                                     \
+    {                                                                                              \
+        0x6f, 0xe2, 0x8c, 0x0a, 0xb6, 0xf1, 0xb3, 0x72, 0xc1, 0xa6, 0xa2, 0x46, 0xae, 0x63, 0xf7,  \
+            0x4f, 0x93, 0x1e, 0x83, 0x65, 0xe1, 0x5a, 0x08, 0x9c, 0x68, 0xd6, 0x19, 0x00, 0x00,    \
+            0x00, 0x00, 0x00                                                                       \
+    }
+#define HASH_B                                                                                     \
+    {                                                                                              \
+        0x48, 0x60, 0xeb, 0x18, 0xbf, 0x1b, 0x16, 0x20, 0xe3, 0x7e, 0x94, 0x90, 0xfc, 0x8a, 0x42,  \
+            0x75, 0x14, 0x41, 0x6f, 0xd7, 0x51, 0x59, 0xab, 0x86, 0x68, 0x8e, 0x9a, 0x83, 0x00,    \
+            0x00, 0x00, 0x00                                                                       \
+    }
+
+static const uint64_t now_ms = UINT64_C(1767225600000); /* 2026-01-01 */
+
+static uint8_t coinbase1[] = {
+    0x01, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x1f, 0x02, 0x12, 0x04, 0x08, 0x2a, 0x00,
+    0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x06, '/',  'a',  'd',  'i',  't',  '/',
+};
+static uint8_t coinbase2[] = {
+    0xff, 0xff, 0xff, 0xff, 0x01, 0x00, 0xf2, 0x05, 0x2a, 0x01, 0x00, 0x00, 0x00, 0x16,
+    0x00, 0x14, 0x75, 0x1e, 0x76, 0xe8, 0x19, 0x91, 0x96, 0xd4, 0x54, 0x94, 0x1c, 0x45,
+    0xd1, 0xb3, 0xa3, 0x23, 0xf1, 0x43, 0x3b, 0xd6, 0x00, 0x00, 0x00, 0x00,
+};
+static struct wire_hash branches[] = { { HASH_B }, { HASH_A } };
+
+static struct wire_job job = {
+    .epoch = 3,
+    .sequence = 42,
+    .job_id = UINT64_C(0x000000030000002a),
+    .template_id = UINT64_C(0x0000000300000007),
+    .height = 1042,
+    .prev_hash = HASH_A,
+    .coinbase1 = { coinbase1, sizeof coinbase1 },
+    .coinbase2 = { coinbase2, sizeof coinbase2 },
+    .branches = branches,
+    .branches_count = 2,
+    .version = 0x20000000,
+    .version_mask = 0x1fffe000,
+    .bits = 0x1e0ffff0,
+    .cur_time = 1767225600,
+    .min_time = 1767225001,
+    .clean = 1,
+    .algorithm = 1,
+    .extranonce1_bytes = 4,
+    .extranonce2_bytes = 8,
+    .has_witness = 1,
+    .coinbase_value = 5000000000,
+    .extension = { NULL, 0 },
+};
+
+static struct wire_share shares[] = {
+    {
+        .job_id = UINT64_C(0x000000030000002a),
+        .account = UINT64_C(0x9b1c5a7e01f3d2c4),
+        .worker = UINT64_C(0x1d7702b5a9c3e8f6),
+        .work = 4294967,
+        .received_ms = UINT64_C(1767225600123),
+        .extranonce1 = { 0x00, 0x11, 0x00, 0x05 },
+        .extranonce2 = { 0, 0, 0, 0, 0, 0, 0, 1 },
+        .ntime = 1767225600,
+        .nonce = 0x7c2bac1d,
+        .version_bits = 0x00c0e000,
+        .version_mask = 0x1fffe000,
+        .has_version_bits = 1,
+        .found = 1,
+    },
+    {
+        .job_id = UINT64_C(0x0000000300000029),
+        .work = 4294967,
+        .received_ms = UINT64_C(1767225600124),
+        .extranonce1 = { 0x00, 0x11, 0x00, 0x06 },
+        .extranonce2 = { 0, 0, 0, 0, 0, 0, 0, 9 },
+        .ntime = 1767225590,
+        .nonce = 0x00000001,
+        .found = 3,
+    },
+};
+static struct wire_verdict verdicts[] = { { .outcome = 1, .is_block = 1 }, { .outcome = 3 } };
+
+static uint8_t transaction_bytes[] = {
+    0x02, 0x00, 0x00, 0x00, 0x01, 0x48, 0x60, 0xeb, 0x18, 0xbf, 0x1b, 0x16, 0x20, 0xe3, 0x7e, 0x94,
+    0x90, 0xfc, 0x8a, 0x42, 0x75, 0x14, 0x41, 0x6f, 0xd7, 0x51, 0x59, 0xab, 0x86, 0x68, 0x8e, 0x9a,
+    0x83, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xfd, 0xff, 0xff, 0xff, 0x01, 0x80,
+    0xf0, 0xfa, 0x02, 0x00, 0x00, 0x00, 0x00, 0x01, 0x51, 0x00, 0x00, 0x00, 0x00,
+};
+static struct wire_transaction transactions[] = { { .data = { transaction_bytes,
+                                                              sizeof transaction_bytes } } };
+
+static struct wire_counter counters[] = {
+    { .name = "sessions", .value = 812 },
+    { .name = "shares_accepted", .value = 1904223 },
+};
+
+static const struct wire_template_announce template_announce = {
+    .epoch = 3,
+    .template_id = UINT64_C(0x0000000300000007),
+    .height = 1042,
+    .transaction_count = 1,
+};
+static const struct wire_chain_notice chain_notice = {
+    .epoch = 3, .height = 1041, .tip_hash = HASH_A, .event_sequence = 118
+};
+static const struct wire_job_request job_request = { .job_id = 0 };
+static const struct wire_job_reply job_reply = {
+    .epoch = 3, .sequence = 42, .jobs = &job, .jobs_count = 1
+};
+static const struct wire_template_request template_request = { .template_id =
+                                                                   UINT64_C(0x0000000300000007) };
+static const struct wire_template_reply template_reply = {
+    .template_id = UINT64_C(0x0000000300000007),
+    .transactions = transactions,
+    .transactions_count = 1,
+};
+static const struct wire_template_held template_held = { .template_id =
+                                                             UINT64_C(0x0000000300000007),
+                                                         .instance = "1" };
+static const struct wire_ack ack = { .ok = 0, .text = "the disk of the spool is full" };
+static const struct wire_share_batch share_batch = {
+    .lease_id = 17, .sequence = 90211, .lowest = 90208, .shares = shares, .shares_count = 2
+};
+static const struct wire_verdict_batch verdict_batch = {
+    .lease_id = 17,
+    .sequence = 90211,
+    .status = WIRE_BATCH_JUDGED,
+    .verdicts = verdicts,
+    .verdicts_count = 2,
+};
+static const struct wire_candidate candidate = {
+    .block_hash = HASH_B,
+    .header = { 0x00, 0xe0, 0xc0, 0x20 },
+    .coinbase = { coinbase1, sizeof coinbase1 },
+    .template_id = UINT64_C(0x0000000300000007),
+    .job_id = UINT64_C(0x000000030000002a),
+    .height = 1042,
+    .coinbase_value = 5000000000,
+    .lease_id = 17,
+    .sequence = 90211,
+    .index = 0,
+    .outcome = 1,
+    .account = UINT64_C(0x9b1c5a7e01f3d2c4),
+    .worker = UINT64_C(0x1d7702b5a9c3e8f6),
+    .work = 4294967,
+    .found_ms = UINT64_C(1767225600125),
+    .instance = "1",
+};
+static const struct wire_submission_result submission_result = {
+    .block_hash = HASH_B,
+    .accepted = 1,
+    .node = "127.0.0.1:18443",
+    .answer = "null",
+    .took_us = 1870,
+};
+static const struct wire_authorise_request authorise_request = {
+    .user = "adit1qw508d6qejxtdg4y5r3zarvary0c5xw7k.rig1", .password = "x", .peer = "192.0.2.7"
+};
+static const struct wire_authorise_reply authorise_reply = {
+    .outcome = WIRE_AUTHORISE_YES,
+    .account = UINT64_C(0x9b1c5a7e01f3d2c4),
+    .worker = UINT64_C(0x1d7702b5a9c3e8f6),
+    .account_name = "adit1qw508d6qejxtdg4y5r3zarvary0c5xw7k",
+    .worker_name = "rig1",
+    .text = "",
+};
+static const struct wire_lease_request lease_request = { .instance = "1",
+                                                         .boot_id = UINT64_C(0x5f1d8e0c44a7b302) };
+static const struct wire_lease_reply lease_reply = {
+    .granted = 1,
+    .epoch = 3,
+    .lease_id = 17,
+    .extranonce1_first = 0x00110000,
+    .extranonce1_count = 65536,
+    .text = "",
+};
+static const struct wire_heartbeat heartbeat = {
+    .service = "stratum-gateway",
+    .instance = "1",
+    .boot_id = UINT64_C(0x5f1d8e0c44a7b302),
+    .started_ms = UINT64_C(1767222000000),
+    .state = WIRE_STATE_DEGRADED,
+    .lease_id = 17,
+    .error_count = 1,
+    .last_error = "validator 2: connection refused",
+    .admin_url = "http://127.0.0.1:9180",
+    .counters = counters,
+    .counters_count = 2,
+};
+static const struct wire_heartbeat_reply heartbeat_reply = { .epoch = 3, .lease_known = 1 };
+static const struct wire_control_request control_request = { .verb = "drain", .argument = "30" };
+static const struct wire_control_reply control_reply = { .ok = 1,
+                                                         .text =
+                                                             "812 sessions are told to reconnect" };
+
+void wire_examples_visit(void (*visit)(void *context, const char *name, enum wire_type type,
+                                       struct span encoded),
+                         void *context)
+{
+    const struct wire_reward_event reward_event = {
+        .sequence = 118,
+        .epoch = 3,
+        .kind = WIRE_REWARD_FOUND,
+        .generation = 1,
+        .block_hash = HASH_B,
+        .height = 1042,
+        .reward = 5000000000,
+        .lease_id = 17,
+        .batch_sequence = 90211,
+        .index = 0,
+        .account = UINT64_C(0x9b1c5a7e01f3d2c4),
+        .network_work_high = 0,
+        .network_work_low = 1048592,
+        .time_ms = now_ms,
+    };
+    static uint8_t encoded[8192];
+    size_t length;
+    /* A message without an example does not compile. */
+#define MESSAGE(name, type, version)                                                               \
+    length = wire_encode_##name(&name, encoded, sizeof encoded);                                   \
+    ASSERT(length > 0);                                                                            \
+    visit(context, #name, WIRE_TYPE_##name, span_of(encoded, length));
+#define RECORD(name)
+#define U8(field)
+#define U16(field)
+#define U32(field)
+#define U64(field)
+#define BYTES(field, length)
+#define BLOB(field, max)
+#define TEXT(field, max)
+#define LIST(field, record, max)
+#define END(name)
+#include "proto/all.def"
+#include "wire/undefine.h"
+}

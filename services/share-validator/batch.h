@@ -1,0 +1,82 @@
+/* One batch in flight and its judging: what batches.c (the life of a batch) and judge.c (the
+ * verdicts) share. */
+#pragma once
+#include "services/share-validator/batches.h"
+
+enum batch_state {
+    BATCH_FREE,
+    BATCH_WAITING,   /* for jobs */
+    BATCH_HASHING,   /* chunks are on the threads */
+    BATCH_APPENDING, /* the window has been asked */
+    BATCH_ASKING,    /* the window's answer was lost; waiting to ask again, or having asked */
+};
+
+enum { BATCH_CALLS_MAX = 8, CHUNK_SHARES = 16 };
+
+struct batch_candidate {
+    uint8_t hash[32];
+    uint32_t index;
+    uint8_t *record; /* owned */
+    size_t record_bytes;
+};
+
+struct batch {
+    struct batches *owner;
+    enum batch_state state;
+    uint64_t lease_id;
+    uint64_t sequence;
+    uint64_t lowest;
+    struct bus_call *calls[BATCH_CALLS_MAX];
+    size_t call_count;
+    /* by share, `capacity` of each */
+    size_t capacity;
+    size_t count;
+    struct share_submission *submissions;
+    struct wire_verdict *verdicts;
+    bool *judged;
+    size_t judged_count;
+    bool unreached;  /* a share's job could be had from nobody */
+    unsigned chunks; /* on the threads */
+    struct batch_candidate *candidates;
+    size_t candidate_count;
+    size_t candidate_capacity;
+    bool window_busy; /* an append of it is outstanding */
+    uint64_t ask_until_ms;
+    uint64_t append_began_ns;
+    struct batch *next_in_bucket;
+    struct batch *next_free;
+};
+
+struct batches {
+    struct batches_options options;
+    bool draining;
+    struct batch *batches; /* batches_max */
+    struct batch *free;
+    size_t count;
+    struct batch **buckets;
+    size_t bucket_count;     /* a power of two */
+    struct worker *hashers;  /* made when the first slow job comes */
+    struct loop_timer timer; /* while a batch is ASKING */
+    uint8_t *arena_memory;
+    struct window_share *shares; /* scratch of one append */
+    struct window_candidate *window_candidates;
+    uint8_t *verdict_bytes;
+    struct wire_verdict *stored;
+    uint8_t *reply;
+    struct metric *shares_total[SHARE_OUTCOMES_COUNT];
+    struct metric *shares_rejected;
+    struct metric *by_status[6]; /* by enum wire_batch_status */
+    struct metric *repeated;
+    struct metric *in_flight;
+    struct metric_histogram *append_time;
+    struct metric_histogram *hash_time;
+};
+
+/* Judges every share whose job is known: at once, or by handing chunks to the threads. Blocks are
+ * on their way to the nodes when this returns. Shares of unknown jobs stay unjudged, with the job
+ * asked for. */
+void judge_batch(struct batch *batch);
+/* The job of these shares does not exist. */
+void judge_job_missing(struct batch *batch, uint64_t job_id);
+/* judge.c calls this when the last chunk is back. */
+void batch_go_on(struct batch *batch);

@@ -1,0 +1,402 @@
+#include "services/share-validator/feed.h"
+
+#include "service/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    WANTS_MAX = 128,
+    WANTS_FOR_JOBS = 96, /* so that nonsense from miners never keeps a template out */
+    UNKNOWN_MAX = 256,
+    UNKNOWN_MS = 2000,
+    JOB_PATIENCE_MS = 2000,
+    JOB_TIMEOUT_MS = 500,
+    TEMPLATE_TIMEOUT_MS = 5000,
+    PAUSE_MS = 50,
+    REQUESTS_MAX = 64,
+    MESSAGE_BYTES_MAX = 16 << 20,
+    ARENA_BYTES = 2 << 20, /* 65536 transactions of 16 bytes, and room */
+};
+
+enum want_kind { WANT_NOTHING, WANT_JOB, WANT_ALL_JOBS, WANT_TEMPLATE };
+
+struct want {
+    struct feed *feed;
+    enum want_kind kind;
+    uint64_t id;
+    uint64_t deadline_ms; /* jobs only */
+    bool asked;           /* a request is under way */
+};
+
+struct feed {
+    struct feed_options options;
+    struct bus_client *client;
+    struct bus_subscriber *subscriber;
+    bool up;
+    bool closing;
+    uint64_t epoch;     /* the newest seen */
+    uint64_t published; /* the last sequence seen in it */
+    struct want wants[WANTS_MAX];
+    struct {
+        uint64_t job_id;
+        uint64_t until_ms;
+    } unknown[UNKNOWN_MAX];
+    size_t unknown_next;
+    struct loop_timer timer; /* runs while anything is wanted */
+    uint8_t *arena_memory;
+};
+
+static uint64_t now_ms(const struct feed *feed)
+{
+    return loop_now_ms(feed->options.loop);
+}
+
+static struct arena fresh_arena(struct feed *feed)
+{
+    return arena_over(feed->arena_memory, ARENA_BYTES);
+}
+
+bool feed_request(struct feed *feed, struct span message, unsigned timeout_ms,
+                  bus_reply_handler handler, void *context)
+{
+    return feed->up && !feed->closing &&
+           bus_request(feed->client, message, timeout_ms, handler, context);
+}
+
+static struct want *find_want(struct feed *feed, enum want_kind kind, uint64_t id)
+{
+    for (size_t i = 0; i < WANTS_MAX; i++)
+        if (feed->wants[i].kind == kind && feed->wants[i].id == id)
+            return &feed->wants[i];
+    return NULL;
+}
+
+/* Held templates are reported, answered or not: the scheduler's patience with us is short. */
+static void on_held_acknowledged(void *context, enum bus_outcome outcome, struct span reply)
+{
+    (void)context, (void)outcome, (void)reply;
+}
+
+static void report_held(struct feed *feed, uint64_t template_id)
+{
+    uint8_t message[128];
+    const struct wire_template_held held = { .template_id = template_id,
+                                             .instance = feed->options.instance };
+    size_t length = wire_encode_template_held(&held, message, sizeof message);
+    if (length == 0 ||
+        !feed_request(feed, span_of(message, length), JOB_PATIENCE_MS, on_held_acknowledged, feed))
+        log_warn("template.held_unsaid", "template=%016" PRIx64, template_id);
+}
+
+static void want_template_quietly(struct feed *feed, uint64_t template_id)
+{
+    if (!template_table_holds(feed->options.templates, template_id) &&
+        !feed_want_template(feed, template_id))
+        log_warn("template.not_wanted", "template=%016" PRIx64 " reason=\"too much is wanted\"",
+                 template_id);
+}
+
+static void want_all_jobs(struct feed *feed);
+
+static bool take_job(struct feed *feed, const struct wire_job *wire)
+{
+    struct error error;
+    if (job_table_take(feed->options.jobs, wire, now_ms(feed), &error))
+        return true;
+    log_error("job.refused", "reason=\"%s\"", error.text);
+    return false;
+}
+
+static void end_job_want(struct feed *feed, uint64_t job_id, enum feed_answer answer)
+{
+    struct want *want = find_want(feed, WANT_JOB, job_id);
+    if (want != NULL && !want->asked)
+        want->kind = WANT_NOTHING;
+    feed->options.on_job(feed->options.context, job_id, answer);
+}
+
+static void on_published_job(struct feed *feed, struct span message)
+{
+    struct wire_job wire;
+    struct error error;
+    struct arena arena = fresh_arena(feed);
+    if (!wire_decode_job(message, &arena, &wire, &error)) {
+        log_warn("job.unreadable", "reason=\"%s\"", error.text);
+        return;
+    }
+    if (wire.epoch < feed->epoch)
+        return;
+    if (wire.epoch > feed->epoch) {
+        log_info("scheduler.epoch", "epoch=%" PRIu64 " was=%" PRIu64, wire.epoch, feed->epoch);
+        feed->epoch = wire.epoch;
+        feed->published = 0;
+    }
+    bool gap = wire.sequence > feed->published + 1;
+    if (wire.sequence > feed->published)
+        feed->published = wire.sequence;
+    if (take_job(feed, &wire))
+        end_job_want(feed, wire.job_id, FEED_KNOWN);
+    want_template_quietly(feed, wire.template_id);
+    if (gap)
+        want_all_jobs(feed);
+}
+
+static void on_announced_template(struct feed *feed, struct span message)
+{
+    struct wire_template_announce wire;
+    struct error error;
+    struct arena arena = fresh_arena(feed);
+    if (!wire_decode_template_announce(message, &arena, &wire, &error)) {
+        log_warn("template.unreadable", "reason=\"%s\"", error.text);
+        return;
+    }
+    if (wire.epoch < feed->epoch || wire.template_id == 0)
+        return;
+    if (template_table_holds(feed->options.templates, wire.template_id))
+        report_held(feed, wire.template_id);
+    else
+        want_template_quietly(feed, wire.template_id);
+}
+
+static void on_published(void *context, struct span message)
+{
+    struct feed *feed = context;
+    enum wire_type type;
+    struct error error;
+    if (!wire_peek(message, &type, &error))
+        log_warn("scheduler.unreadable", "reason=\"%s\"", error.text);
+    else if (type == WIRE_TYPE_job)
+        on_published_job(feed, message);
+    else if (type == WIRE_TYPE_template_announce)
+        on_announced_template(feed, message);
+}
+
+static void note_unknown(struct feed *feed, uint64_t job_id)
+{
+    feed->unknown[feed->unknown_next].job_id = job_id;
+    feed->unknown[feed->unknown_next].until_ms = now_ms(feed) + UNKNOWN_MS;
+    feed->unknown_next = (feed->unknown_next + 1) % UNKNOWN_MAX;
+}
+
+bool feed_job_is_unknown(const struct feed *feed, uint64_t job_id)
+{
+    for (size_t i = 0; i < UNKNOWN_MAX; i++)
+        if (feed->unknown[i].job_id == job_id && feed->unknown[i].until_ms > now_ms(feed))
+            return true;
+    return false;
+}
+
+/* The reply to "all alive" also says how far the publications have come. */
+static void take_all_jobs(struct feed *feed, const struct wire_job_reply *reply)
+{
+    if (reply->epoch > feed->epoch) {
+        feed->epoch = reply->epoch;
+        feed->published = 0;
+    }
+    if (reply->epoch == feed->epoch && reply->sequence > feed->published)
+        feed->published = reply->sequence;
+    for (uint32_t i = 0; i < reply->jobs_count; i++) {
+        if (take_job(feed, &reply->jobs[i]))
+            end_job_want(feed, reply->jobs[i].job_id, FEED_KNOWN);
+        want_template_quietly(feed, reply->jobs[i].template_id);
+    }
+}
+
+static void on_jobs(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct want *want = context;
+    struct feed *feed = want->feed;
+    want->asked = false;
+    if (feed->closing || outcome != BUS_REPLIED)
+        return; /* the timer asks again, or gives up */
+    struct wire_job_reply decoded;
+    struct error error;
+    struct arena arena = fresh_arena(feed);
+    const enum want_kind kind = want->kind;
+    const uint64_t id = want->id;
+    want->kind = WANT_NOTHING;
+    if (!wire_decode_job_reply(reply, &arena, &decoded, &error)) {
+        log_warn("job.unreadable", "reason=\"%s\"", error.text);
+        if (kind == WANT_JOB)
+            feed->options.on_job(feed->options.context, id, FEED_UNREACHED);
+        return;
+    }
+    if (kind == WANT_ALL_JOBS) {
+        take_all_jobs(feed, &decoded);
+        return;
+    }
+    bool known = job_table_find(feed->options.jobs, id) != NULL;
+    for (uint32_t i = 0; i < decoded.jobs_count && !known; i++)
+        known = take_job(feed, &decoded.jobs[i]) && decoded.jobs[i].job_id == id;
+    if (!known)
+        note_unknown(feed, id);
+    feed->options.on_job(feed->options.context, id, known ? FEED_KNOWN : FEED_UNKNOWN);
+}
+
+static void on_template(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct want *want = context;
+    struct feed *feed = want->feed;
+    want->asked = false;
+    if (feed->closing || outcome != BUS_REPLIED)
+        return;
+    struct wire_template_reply decoded;
+    struct error error;
+    struct arena arena = fresh_arena(feed);
+    const uint64_t id = want->id;
+    enum feed_answer answer = FEED_UNKNOWN;
+    want->kind = WANT_NOTHING;
+    if (!wire_decode_template_reply(reply, &arena, &decoded, &error)) {
+        log_warn("template.unreadable", "reason=\"%s\"", error.text);
+        return;
+    }
+    if (decoded.template_id == id) {
+        if (!template_table_take(feed->options.templates, &decoded, &error)) {
+            log_error("template.refused", "reason=\"%s\"", error.text);
+            return;
+        }
+        answer = FEED_KNOWN;
+        report_held(feed, id);
+    }
+    feed->options.on_template(feed->options.context, id, answer);
+}
+
+static void ask(struct want *want)
+{
+    struct feed *feed = want->feed;
+    uint8_t message[32];
+    size_t length;
+    bus_reply_handler handler = on_jobs;
+    unsigned timeout_ms = JOB_TIMEOUT_MS;
+    if (want->kind == WANT_TEMPLATE) {
+        const struct wire_template_request request = { .template_id = want->id };
+        length = wire_encode_template_request(&request, message, sizeof message);
+        handler = on_template;
+        timeout_ms = TEMPLATE_TIMEOUT_MS;
+    } else {
+        const struct wire_job_request request = { .job_id = want->id };
+        length = wire_encode_job_request(&request, message, sizeof message);
+    }
+    ASSERT(length > 0);
+    want->asked = feed_request(feed, span_of(message, length), timeout_ms, handler, want);
+}
+
+static void on_timer(void *context)
+{
+    struct feed *feed = context;
+    bool more = false;
+    for (size_t i = 0; i < WANTS_MAX; i++) {
+        struct want *want = &feed->wants[i];
+        if (want->kind == WANT_NOTHING)
+            continue;
+        if (want->kind == WANT_JOB && !want->asked && now_ms(feed) >= want->deadline_ms) {
+            want->kind = WANT_NOTHING;
+            feed->options.on_job(feed->options.context, want->id, FEED_UNREACHED);
+            continue;
+        }
+        if (!want->asked)
+            ask(want);
+        more = true;
+    }
+    if (more && !loop_timer_running(&feed->timer))
+        loop_timer_start(feed->options.loop, &feed->timer, PAUSE_MS, 0);
+}
+
+static bool want_it(struct feed *feed, enum want_kind kind, uint64_t id)
+{
+    if (find_want(feed, kind, id) != NULL)
+        return true;
+    size_t end = kind == WANT_JOB ? WANTS_FOR_JOBS : WANTS_MAX;
+    for (size_t i = kind == WANT_JOB ? 0 : WANTS_FOR_JOBS; i < end; i++) {
+        struct want *want = &feed->wants[i];
+        /* One that is over may still have its request under way. */
+        if (want->kind != WANT_NOTHING || want->asked)
+            continue;
+        *want = (struct want){
+            .feed = feed, .kind = kind, .id = id, .deadline_ms = now_ms(feed) + JOB_PATIENCE_MS
+        };
+        ask(want);
+        if (!loop_timer_running(&feed->timer))
+            loop_timer_start(feed->options.loop, &feed->timer, PAUSE_MS, 0);
+        return true;
+    }
+    return false;
+}
+
+bool feed_want_job(struct feed *feed, uint64_t job_id)
+{
+    return want_it(feed, WANT_JOB, job_id);
+}
+
+bool feed_want_template(struct feed *feed, uint64_t template_id)
+{
+    return want_it(feed, WANT_TEMPLATE, template_id);
+}
+
+static void want_all_jobs(struct feed *feed)
+{
+    if (!want_it(feed, WANT_ALL_JOBS, 0))
+        log_warn("job.not_wanted", "reason=\"too much is wanted\"");
+}
+
+static void on_up(void *context)
+{
+    struct feed *feed = context;
+    feed->up = true;
+    want_all_jobs(feed);
+    on_timer(feed); /* what waited for the connection */
+    feed->options.on_link(feed->options.context, true);
+}
+
+static void on_down(void *context)
+{
+    struct feed *feed = context;
+    feed->up = false;
+    if (!feed->closing)
+        feed->options.on_link(feed->options.context, false);
+}
+
+struct feed *feed_create(const struct feed_options *options, struct error *error)
+{
+    struct feed *feed = calloc(1, sizeof *feed);
+    if (feed != NULL)
+        feed->arena_memory = malloc(ARENA_BYTES);
+    if (feed == NULL || feed->arena_memory == NULL) {
+        error_fill(error, ERROR_FULL, "no memory for the connection to inode-scheduler");
+        free(feed);
+        return NULL;
+    }
+    feed->options = *options;
+    for (size_t i = 0; i < WANTS_MAX; i++)
+        feed->wants[i].feed = feed;
+    feed->timer = (struct loop_timer){ .on_due = on_timer, .context = feed };
+    const struct bus_client_options client = { .in_flight_max = REQUESTS_MAX,
+                                               .message_bytes_max = MESSAGE_BYTES_MAX,
+                                               .on_up = on_up,
+                                               .on_down = on_down,
+                                               .context = feed };
+    feed->client = bus_connect(options->bus, options->scheduler_url, &client, error);
+    if (feed->client != NULL)
+        feed->subscriber = bus_subscribe(options->bus, options->publish_url, MESSAGE_BYTES_MAX,
+                                         on_published, feed, error);
+    if (feed->subscriber == NULL) {
+        feed_destroy(feed);
+        return NULL;
+    }
+    return feed;
+}
+
+void feed_destroy(struct feed *feed)
+{
+    if (feed == NULL)
+        return;
+    feed->closing = true;
+    loop_timer_stop(feed->options.loop, &feed->timer);
+    if (feed->subscriber != NULL)
+        bus_subscriber_close(feed->subscriber);
+    if (feed->client != NULL)
+        bus_client_close(feed->client);
+    free(feed->arena_memory);
+    free(feed);
+}

@@ -1,0 +1,204 @@
+/* The verdicts of a batch. Cheap algorithms are hashed here and now, in the order of the shares; a
+ * slow one (scrypt) goes to the threads in chunks of one job, so that a batch uses all of them and
+ * a block among its shares is seen after a few milliseconds. */
+#include "services/share-validator/batch.h"
+
+#include "service/log.h"
+
+#include <stdlib.h>
+
+struct chunk {
+    struct worker_job job;
+    struct batch *batch;
+    struct job_entry *entry; /* held */
+    enum share_tip tip;
+    uint64_t now_ms;
+    size_t count;
+    size_t indexes[CHUNK_SHARES];
+    struct share_verdict verdicts[CHUNK_SHARES];
+    uint64_t took_us;
+    bool out_of_memory;
+};
+
+static void add_candidate(struct batch *batch, size_t index, const uint8_t hash[32],
+                          struct span record)
+{
+    if (batch->candidate_count == batch->candidate_capacity) {
+        size_t capacity = batch->candidate_capacity != 0 ? 2 * batch->candidate_capacity : 4;
+        batch->candidates = realloc(batch->candidates, capacity * sizeof *batch->candidates);
+        ASSERT(batch->candidates != NULL);
+        batch->candidate_capacity = capacity;
+    }
+    struct batch_candidate *candidate = &batch->candidates[batch->candidate_count++];
+    memcpy(candidate->hash, hash, sizeof candidate->hash);
+    candidate->index = (uint32_t)index;
+    candidate->record = malloc(record.length);
+    ASSERT(candidate->record != NULL);
+    memcpy(candidate->record, record.data, record.length);
+    candidate->record_bytes = record.length;
+}
+
+static void set_verdict(struct batch *batch, size_t index, enum share_outcome outcome,
+                        bool is_block)
+{
+    ASSERT(!batch->judged[index]);
+    batch->judged[index] = true;
+    batch->judged_count++;
+    batch->verdicts[index] =
+        (struct wire_verdict){ .outcome = (uint8_t)outcome, .is_block = is_block };
+}
+
+static void take_verdict(struct batch *batch, size_t index, struct job_entry *entry,
+                         const struct share_verdict *verdict)
+{
+    const struct share_submission *submission = &batch->submissions[index];
+    if (verdict->is_block) {
+        uint8_t hash[32];
+        const struct block_origin origin = { .lease_id = batch->lease_id,
+                                             .sequence = batch->sequence,
+                                             .index = (uint32_t)index,
+                                             .now_ms = loop_unix_ms() };
+        struct span record =
+            blocks_found(batch->owner->options.blocks, entry, submission, verdict, &origin, hash);
+        add_candidate(batch, index, hash, record);
+    }
+    set_verdict(batch, index, verdict->outcome, verdict->is_block);
+}
+
+/* On a hashing thread. */
+static void hash_chunk(struct worker_job *job)
+{
+    struct chunk *chunk = (struct chunk *)((char *)job - offsetof(struct chunk, job));
+    uint64_t began_ns = loop_clock_ns();
+    void *scratch = malloc(POW_SCRATCH_BYTES);
+    chunk->out_of_memory = scratch == NULL;
+    for (size_t i = 0; i < chunk->count && scratch != NULL; i++)
+        share_check(&chunk->entry->prepared, chunk->tip,
+                    &chunk->batch->submissions[chunk->indexes[i]], chunk->now_ms, scratch,
+                    &chunk->verdicts[i]);
+    free(scratch);
+    chunk->took_us = (loop_clock_ns() - began_ns) / 1000;
+}
+
+static void chunk_done(struct worker_job *job)
+{
+    struct chunk *chunk = (struct chunk *)((char *)job - offsetof(struct chunk, job));
+    struct batch *batch = chunk->batch;
+    ASSERT(!chunk->out_of_memory);
+    metric_observe_us(batch->owner->hash_time, chunk->took_us);
+    for (size_t i = 0; i < chunk->count; i++)
+        take_verdict(batch, chunk->indexes[i], chunk->entry, &chunk->verdicts[i]);
+    job_entry_release(chunk->entry);
+    free(chunk);
+    if (--batch->chunks == 0)
+        batch_go_on(batch);
+}
+
+/* Shares that are on a thread are marked by a verdict they cannot have yet. */
+enum { ON_A_THREAD = 0xff };
+
+static struct worker *hashers_of(struct batches *batches)
+{
+    struct error error;
+    if (batches->hashers == NULL)
+        batches->hashers = worker_create(
+            batches->options.loop, "hash", batches->options.hash_threads,
+            batches->options.batches_max * (WINDOW_BATCH_SHARES_MAX / CHUNK_SHARES + 1), &error);
+    return batches->hashers;
+}
+
+/* All shares of the batch that have this slow job and are not judged. */
+static void hand_over(struct batch *batch, size_t from, struct job_entry *entry, uint64_t now_ms)
+{
+    struct batches *batches = batch->owner;
+    struct worker *hashers = hashers_of(batches);
+    ASSERT(hashers != NULL);
+    struct chunk *chunk = NULL;
+    for (size_t i = from; i <= batch->count; i++) {
+        bool ours = i < batch->count && !batch->judged[i] &&
+                    batch->verdicts[i].outcome != ON_A_THREAD &&
+                    batch->submissions[i].job_id == entry->job.id;
+        if (ours) {
+            if (chunk == NULL) {
+                chunk = calloc(1, sizeof *chunk);
+                ASSERT(chunk != NULL);
+                chunk->job.work = hash_chunk;
+                chunk->job.done = chunk_done;
+                chunk->batch = batch;
+                chunk->entry = job_entry_hold(entry);
+                chunk->tip = job_table_tip(batches->options.jobs, entry);
+                chunk->now_ms = now_ms;
+            }
+            batch->submissions[i].extranonce2_bytes = entry->job.extranonce2_bytes;
+            chunk->indexes[chunk->count++] = i;
+            batch->verdicts[i].outcome = ON_A_THREAD;
+        }
+        if (chunk != NULL && (chunk->count == CHUNK_SHARES || i == batch->count)) {
+            batch->chunks++;
+            /* The queue has room for every chunk of every batch. */
+            ASSERT(worker_submit(hashers, &chunk->job));
+            chunk = NULL;
+        }
+    }
+}
+
+static void ask_for_job(struct batch *batch, size_t index, uint64_t *asked_last)
+{
+    struct batches *batches = batch->owner;
+    uint64_t job_id = batch->submissions[index].job_id;
+    if (job_id == *asked_last)
+        return;
+    *asked_last = job_id;
+    if (job_id == 0 || feed_job_is_unknown(batches->options.feed, job_id))
+        judge_job_missing(batch, job_id);
+    else if (!feed_want_job(batches->options.feed, job_id))
+        batch->unreached = true;
+}
+
+void judge_batch(struct batch *batch)
+{
+    struct batches *batches = batch->owner;
+    uint64_t now_ms = loop_unix_ms();
+    uint64_t began_ns = loop_clock_ns();
+    uint64_t asked_last = UINT64_MAX;
+    struct job_entry *entry = NULL;
+    enum share_tip tip = SHARE_TIP_CURRENT;
+    size_t hashed = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        struct share_submission *submission = &batch->submissions[i];
+        if (batch->judged[i] || batch->verdicts[i].outcome == ON_A_THREAD)
+            continue;
+        if (entry == NULL || entry->job.id != submission->job_id) {
+            entry = job_table_find(batches->options.jobs, submission->job_id);
+            if (entry != NULL)
+                tip = job_table_tip(batches->options.jobs, entry);
+        }
+        if (entry == NULL) {
+            ask_for_job(batch, i, &asked_last);
+        } else if (pow_scratch_bytes(entry->job.algorithm) > 0) {
+            hand_over(batch, i, entry, now_ms);
+        } else {
+            struct share_verdict verdict;
+            submission->extranonce2_bytes = entry->job.extranonce2_bytes;
+            share_check(&entry->prepared, tip, submission, now_ms, NULL, &verdict);
+            take_verdict(batch, i, entry, &verdict);
+            hashed++;
+        }
+    }
+    if (hashed > 0)
+        metric_observe_us(batches->hash_time, (loop_clock_ns() - began_ns) / 1000);
+}
+
+void judge_job_missing(struct batch *batch, uint64_t job_id)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct share_submission *submission = &batch->submissions[i];
+        if (batch->judged[i] || submission->job_id != job_id ||
+            batch->verdicts[i].outcome == ON_A_THREAD)
+            continue;
+        set_verdict(batch, i,
+                    submission->gateway_outcome != SHARE_ACCEPTED ? submission->gateway_outcome
+                                                                  : SHARE_JOB_NOT_FOUND,
+                    false);
+    }
+}

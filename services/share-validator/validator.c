@@ -1,0 +1,202 @@
+#include "services/share-validator/validator.h"
+
+#include "service/log.h"
+
+#include <stdio.h>
+
+enum {
+    BATCH_BYTES_MAX = 256 << 10,
+    SPARE_CALLS = 32, /* beyond batches_max, so that these can be told to go elsewhere */
+    LETTERS_MAX = 2 * BLOCKS_MAX + 4096,
+    DRAIN_MS = 5000,
+    LINGER_MS = 50, /* nng drops on closing what it has not written yet */
+};
+
+static void on_job(void *context, uint64_t job_id, enum feed_answer answer)
+{
+    struct validator *validator = context;
+    if (validator->batches != NULL)
+        batches_job(validator->batches, job_id, answer);
+}
+
+static void on_template(void *context, uint64_t template_id, enum feed_answer answer)
+{
+    struct validator *validator = context;
+    if (validator->blocks != NULL)
+        blocks_template(validator->blocks, template_id, answer);
+}
+
+static void on_link(void *context, bool up)
+{
+    struct validator *validator = context;
+    service_degraded(validator->service, "inode-scheduler", up ? NULL : "no connection");
+    if (up && validator->outbox != NULL)
+        outbox_link_up(validator->outbox);
+}
+
+static void on_batch(void *context, struct bus_call *call, struct span message)
+{
+    struct validator *validator = context;
+    batches_take(validator->batches, call, message);
+}
+
+/* Appends are refused although the connection is there (memory full, disk full, a replica). */
+static void on_window_refuses(void *context, const char *reason)
+{
+    struct validator *validator = context;
+    if (validator->window_refuses == (reason != NULL) || !validator->window_ready)
+        return;
+    validator->window_refuses = reason != NULL;
+    if (reason != NULL)
+        log_error("window.refuses", "reason=\"%s\"", reason);
+    service_degraded(validator->service, "redis.window writes", reason);
+}
+
+void validator_window_state(void *context, bool ready, const char *text)
+{
+    struct validator *validator = context;
+    const bool was = validator->window_ready;
+    char safe[512];
+    log_text(text, safe, sizeof safe);
+    validator->window_ready = ready;
+    snprintf(validator->window_text, sizeof validator->window_text, "%s", text);
+    if (ready && text[0] != '\0')
+        log_error("window.settings", "reason=\"%s\"", safe);
+    else if (ready)
+        log_info("window.ready", "%s", "");
+    else if (was)
+        log_warn("window.lost", "reason=\"%s\"", safe);
+    service_degraded(validator->service, "redis.window", ready && text[0] == '\0' ? NULL : text);
+    if (ready && validator->batches != NULL)
+        batches_window_ready(validator->batches);
+}
+
+bool validator_window_reached(void *context, struct error *error)
+{
+    struct validator *validator = context;
+    return window_ready(validator->window) ||
+           error_set(error, ERROR_UNAVAILABLE, "%s",
+                     validator->window_text[0] != '\0' ? validator->window_text
+                                                       : "no connection yet");
+}
+
+static bool start_feed(struct validator *validator, struct error *error)
+{
+    struct service *service = validator->service;
+    const struct settings *settings = &service->settings;
+    validator->jobs = job_table_create((uint64_t)settings->scheduler_job_memory_s * 1000);
+    validator->templates = template_table_create((size_t)settings->validator_templates_max);
+    if (validator->jobs == NULL || validator->templates == NULL)
+        return error_set(error, ERROR_FULL, "no memory for jobs");
+    const struct feed_options options = {
+        .loop = service->loop,
+        .bus = service->bus,
+        .scheduler_url = settings->service_scheduler_url,
+        .publish_url = settings->service_publish_url,
+        .instance = service->instance,
+        .jobs = validator->jobs,
+        .templates = validator->templates,
+        .on_job = on_job,
+        .on_template = on_template,
+        .on_link = on_link,
+        .context = validator,
+    };
+    validator->feed = feed_create(&options, error);
+    if (validator->feed == NULL)
+        return false;
+    validator->outbox = outbox_create(service->loop, validator->feed, LETTERS_MAX);
+    return validator->outbox != NULL || error_set(error, ERROR_FULL, "no memory for reports");
+}
+
+static bool start_blocks(struct validator *validator, struct error *error)
+{
+    struct service *service = validator->service;
+    const struct blocks_options options = {
+        .loop = service->loop,
+        .nodes = validator->nodes,
+        .node_count = validator->node_count,
+        .spool_dir = service->settings.validator_spool_dir,
+        .instance = service->instance,
+        .feed = validator->feed,
+        .outbox = validator->outbox,
+        .jobs = validator->jobs,
+        .templates = validator->templates,
+        .metrics = service->metrics,
+    };
+    validator->blocks = blocks_create(&options, error);
+    return validator->blocks != NULL;
+}
+
+static bool start_batches(struct validator *validator, struct error *error)
+{
+    struct service *service = validator->service;
+    const struct batches_options options = {
+        .loop = service->loop,
+        .window = validator->window,
+        .feed = validator->feed,
+        .jobs = validator->jobs,
+        .blocks = validator->blocks,
+        .metrics = service->metrics,
+        .batches_max = (size_t)service->settings.validator_batches_max,
+        .hash_threads = (unsigned)service->settings.validator_hash_threads,
+        .on_window = on_window_refuses,
+        .context = validator,
+    };
+    validator->batches = batches_create(&options, error);
+    return validator->batches != NULL;
+}
+
+bool validator_start(struct validator *validator, enum service_exit *code_r, struct error *error)
+{
+    struct service *service = validator->service;
+    *code_r = SERVICE_EXIT_SETTINGS;
+    if (!start_feed(validator, error) || !start_blocks(validator, error) ||
+        !start_batches(validator, error))
+        return false;
+    *code_r = SERVICE_EXIT_PORT;
+    validator->server = bus_serve(service->bus, service->settings.validator_listen,
+                                  (unsigned)service->settings.validator_batches_max + SPARE_CALLS,
+                                  BATCH_BYTES_MAX, on_batch, validator, error);
+    if (validator->server == NULL)
+        return false;
+    log_info("validator.listen", "url=%s nodes=%zu", service->settings.validator_listen,
+             validator->node_count);
+    return true;
+}
+
+static void turn(struct validator *validator, uint64_t until_ns, bool until_done)
+{
+    while (loop_clock_ns() < until_ns) {
+        if (until_done && batches_count(validator->batches) == 0 &&
+            blocks_resting(validator->blocks))
+            return;
+        loop_run_once(validator->service->loop, 10);
+    }
+}
+
+static void drain(struct validator *validator)
+{
+    batches_drain(validator->batches);
+    turn(validator, loop_clock_ns() + DRAIN_MS * 1000000ull, true);
+    if (batches_count(validator->batches) > 0 || blocks_count(validator->blocks) > 0)
+        log_warn("validator.left", "batches=%zu candidates=%zu", batches_count(validator->batches),
+                 blocks_count(validator->blocks));
+    turn(validator, loop_clock_ns() + LINGER_MS * 1000000ull, false);
+}
+
+void validator_stop(struct validator *validator)
+{
+    if (validator->server != NULL) {
+        drain(validator);
+        bus_server_close(validator->server);
+    }
+    batches_join(validator->batches);
+    if (validator->window != NULL)
+        window_writer_close(validator->window);
+    batches_destroy(validator->batches);
+    outbox_destroy(validator->outbox);
+    blocks_destroy(validator->blocks);
+    feed_destroy(validator->feed);
+    template_table_destroy(validator->templates);
+    job_table_destroy(validator->jobs);
+}

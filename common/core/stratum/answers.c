@@ -140,6 +140,7 @@ void answer_error(struct request *request, enum stratum_error error)
 
 void answer_rejected(struct request *request, enum share_outcome outcome)
 {
+    request->step->effects->refused = outcome;
     give(request, ANSWER_REJECTED, outcome);
 }
 

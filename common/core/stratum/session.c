@@ -276,6 +276,7 @@ enum stratum_step stratum_session_step(struct stratum_session *session,
     enum stratum_step outcome = STRATUM_TAKEN;
     effects_r->count = 0;
     effects_r->text_bytes = 0;
+    effects_r->refused = SHARE_ACCEPTED;
     if (session->state == STRATUM_CLOSED)
         return STRATUM_TAKEN;
     switch (event->kind) {

@@ -212,6 +212,8 @@ struct stratum_effect {
 struct stratum_effects {
     unsigned count;
     size_t text_bytes;
+    /* why a share was refused on the spot; SHARE_ACCEPTED where none was */
+    enum share_outcome refused;
     struct stratum_effect list[STRATUM_EFFECTS_MAX];
     char names[2][STRATUM_NAME_BYTES_MAX + 1];
     char text[STRATUM_TEXT_BYTES_MAX];

@@ -1,0 +1,476 @@
+#include "services/stratum-gateway/authoriser.h"
+
+#include "service/log.h"
+#include "wire/messages.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+    TICK_MS = 100,
+    TIMEOUT_MS = 1000,    /* of one request */
+    PATIENCE_MS = 1000,   /* before an address is let in without an answer */
+    CONFIRM_MS = 5000,    /* between rounds over those who were let in so */
+    CONFIRM_AT_ONCE = 32, /* of them asked in one round */
+    IN_FLIGHT_MAX = 64,
+    REPLY_BYTES_MAX = 4096,
+    BUCKETS = 4096,
+};
+
+/* A name remembered; in its bucket's list and in the list by last use. */
+struct known {
+    struct known *chain;
+    struct known *newer;
+    struct known *older;
+    uint64_t hash;
+    uint64_t until_ms;
+    uint64_t account_id;
+    uint64_t worker_id;
+    char user[]; /* NUL, then the password, NUL */
+};
+
+struct waiter {
+    struct waiter *next;
+    struct authoriser_ticket ticket;
+};
+
+/* A question under way, with all who want its answer. */
+struct question {
+    struct question *next;
+    struct authoriser *authoriser;
+    struct waiter *waiters;
+    uint64_t since_ms;
+    bool flying;
+    bool failed_once;
+    bool provisional; /* they were let in already; only a no or other ids are news */
+    char user[STRATUM_NAME_BYTES_MAX + 1];
+    char password[STRATUM_NAME_BYTES_MAX + 1];
+    char peer[64];
+};
+
+struct authoriser {
+    struct authoriser_options options;
+    struct authoriser_counts counts;
+    struct identity_key key;
+    bool derives;
+    uint64_t seed;
+    struct bus_client *client;
+    struct loop_timer tick;
+    struct known *buckets[BUCKETS];
+    struct known *newest, *oldest;
+    size_t known_count;
+    struct question *questions; /* asked or to be asked */
+    size_t questions_count;
+    struct question *provisional; /* let in, to be asked later */
+    size_t provisional_count;
+    uint64_t confirm_ms;
+};
+
+static uint64_t now_ms(const struct authoriser *authoriser)
+{
+    return loop_now_ms(authoriser->options.loop);
+}
+
+/* FNV over both texts from a random start: miners cannot aim at one bucket. */
+static uint64_t hash_of(const struct authoriser *authoriser, const char *user, const char *password)
+{
+    uint64_t hash = authoriser->seed;
+    for (; *user != '\0'; user++)
+        hash = (hash ^ (uint8_t)*user) * 0x100000001b3u;
+    hash = (hash ^ 0x100) * 0x100000001b3u;
+    for (; *password != '\0'; password++)
+        hash = (hash ^ (uint8_t)*password) * 0x100000001b3u;
+    return hash ^ hash >> 29;
+}
+
+static const char *password_of(const struct known *known)
+{
+    return known->user + strlen(known->user) + 1;
+}
+
+static struct known *find(struct authoriser *authoriser, const char *user, const char *password)
+{
+    uint64_t hash = hash_of(authoriser, user, password);
+    for (struct known *one = authoriser->buckets[hash % BUCKETS]; one != NULL; one = one->chain)
+        if (one->hash == hash && strcmp(one->user, user) == 0 &&
+            strcmp(password_of(one), password) == 0)
+            return one;
+    return NULL;
+}
+
+static void unlink_use(struct authoriser *authoriser, struct known *known)
+{
+    *(known->newer != NULL ? &known->newer->older : &authoriser->newest) = known->older;
+    *(known->older != NULL ? &known->older->newer : &authoriser->oldest) = known->newer;
+}
+
+static void link_newest(struct authoriser *authoriser, struct known *known)
+{
+    known->newer = NULL;
+    known->older = authoriser->newest;
+    *(authoriser->newest != NULL ? &authoriser->newest->newer : &authoriser->oldest) = known;
+    authoriser->newest = known;
+}
+
+static void forget(struct authoriser *authoriser, struct known *known)
+{
+    struct known **at = &authoriser->buckets[known->hash % BUCKETS];
+    while (*at != known)
+        at = &(*at)->chain;
+    *at = known->chain;
+    unlink_use(authoriser, known);
+    authoriser->known_count--;
+    free(known);
+}
+
+static void remember(struct authoriser *authoriser, const struct question *question,
+                     const struct authoriser_result *result)
+{
+    struct known *known = find(authoriser, question->user, question->password);
+    if (result->outcome != STRATUM_YES) {
+        if (known != NULL)
+            forget(authoriser, known);
+        return;
+    }
+    if (known == NULL) {
+        size_t user_bytes = strlen(question->user) + 1;
+        size_t password_bytes = strlen(question->password) + 1;
+        if (authoriser->known_count >= authoriser->options.names_max)
+            forget(authoriser, authoriser->oldest);
+        known = calloc(1, sizeof *known + user_bytes + password_bytes);
+        if (known == NULL)
+            return;
+        memcpy(known->user, question->user, user_bytes);
+        memcpy(known->user + user_bytes, question->password, password_bytes);
+        known->hash = hash_of(authoriser, question->user, question->password);
+        known->chain = authoriser->buckets[known->hash % BUCKETS];
+        authoriser->buckets[known->hash % BUCKETS] = known;
+        link_newest(authoriser, known);
+        authoriser->known_count++;
+    }
+    known->account_id = result->account_id;
+    known->worker_id = result->worker_id;
+    known->until_ms = now_ms(authoriser) + AUTHORISER_LIFE_MS;
+}
+
+/* The ids auth would give a plain address; false for any other name. */
+static bool derive(const struct authoriser *authoriser, const char *user,
+                   struct authoriser_result *result_r)
+{
+    struct identity_name name;
+    struct identity_account account;
+    if (!authoriser->derives || identity_split(span_text(user), &name) != IDENTITY_OK ||
+        identity_resolve(authoriser->options.coin, name.account, &account, NULL) != IDENTITY_OK ||
+        account.kind != IDENTITY_KIND_ADDRESS)
+        return false;
+    *result_r = (struct authoriser_result){ .outcome = STRATUM_YES };
+    result_r->account_id = identity_account_id(&authoriser->key, &account);
+    result_r->worker_id = identity_worker_id(&authoriser->key, result_r->account_id, name.worker);
+    return true;
+}
+
+static void tell(struct authoriser *authoriser, struct question *question,
+                 const struct authoriser_result *result)
+{
+    while (question->waiters != NULL) {
+        struct waiter *waiter = question->waiters;
+        question->waiters = waiter->next;
+        authoriser->options.handler(authoriser->options.context, &waiter->ticket, result);
+        free(waiter);
+    }
+}
+
+static void remove_question(struct authoriser *authoriser, struct question *question)
+{
+    struct question **at = &authoriser->questions;
+    while (*at != question)
+        at = &(*at)->next;
+    *at = question->next;
+    authoriser->questions_count--;
+}
+
+static void end_question(struct authoriser *authoriser, struct question *question,
+                         const struct authoriser_result *result)
+{
+    remove_question(authoriser, question);
+    tell(authoriser, question, result);
+    free(question);
+}
+
+static struct waiter *new_waiter(const struct authoriser_ticket *ticket, struct waiter *next)
+{
+    struct waiter *waiter = malloc(sizeof *waiter);
+    if (waiter != NULL)
+        *waiter = (struct waiter){ .next = next, .ticket = *ticket };
+    return waiter;
+}
+
+/* Lets all in who wait for it, and keeps the question for later. False where that cannot be. */
+static bool let_in(struct authoriser *authoriser, struct question *question)
+{
+    struct authoriser_result result;
+    if (question->provisional || authoriser->provisional_count >= AUTHORISER_PROVISIONAL_MAX ||
+        !derive(authoriser, question->user, &result))
+        return false;
+    remove_question(authoriser, question);
+    struct waiter *waiters = question->waiters;
+    for (struct waiter *one = waiters; one != NULL; one = one->next) {
+        authoriser->options.handler(authoriser->options.context, &one->ticket, &result);
+        one->ticket.answer = STRATUM_NO_ANSWER;
+    }
+    authoriser->counts.provisional++;
+    question->provisional = true;
+    question->failed_once = false;
+    question->next = authoriser->provisional;
+    authoriser->provisional = question;
+    authoriser->provisional_count++;
+    return true;
+}
+
+static void on_answer(struct authoriser *authoriser, struct question *question,
+                      const struct wire_authorise_reply *reply)
+{
+    struct authoriser_result result = { .outcome = STRATUM_NO, .text = reply->text };
+    if (reply->outcome == WIRE_AUTHORISE_UNAVAILABLE) {
+        question->failed_once = true;
+        return;
+    }
+    if (reply->outcome == WIRE_AUTHORISE_YES && reply->account != 0 && reply->worker != 0) {
+        result.outcome = STRATUM_YES;
+        result.account_id = reply->account;
+        result.worker_id = reply->worker;
+    } else {
+        authoriser->counts.refused++;
+    }
+    remember(authoriser, question, &result);
+    end_question(authoriser, question, &result);
+}
+
+static void on_reply(void *context, enum bus_outcome outcome, struct span message)
+{
+    struct question *question = context;
+    struct authoriser *authoriser = question->authoriser;
+    struct wire_authorise_reply reply;
+    struct error error;
+    uint8_t memory[2048];
+    struct arena arena = arena_over(memory, sizeof memory);
+    question->flying = false;
+    if (outcome != BUS_REPLIED) {
+        question->failed_once = true;
+        return; /* the tick asks again, lets in or gives up */
+    }
+    if (!wire_decode_authorise_reply(message, &arena, &reply, &error)) {
+        log_error("auth.undecodable", "reason=\"%s\"", error.text);
+        question->failed_once = true;
+        return;
+    }
+    on_answer(authoriser, question, &reply);
+}
+
+static void send(struct authoriser *authoriser, struct question *question)
+{
+    const struct wire_authorise_request request = { .user = question->user,
+                                                    .password = question->password,
+                                                    .peer = question->peer };
+    uint8_t message[1024];
+    size_t length = wire_encode_authorise_request(&request, message, sizeof message);
+    ASSERT(length > 0);
+    question->flying =
+        bus_request(authoriser->client, span_of(message, length), TIMEOUT_MS, on_reply, question);
+    authoriser->counts.asked += question->flying;
+}
+
+/* An expired answer counts while there is no better one. */
+static bool use_expired(struct authoriser *authoriser, struct question *question)
+{
+    const struct known *known = find(authoriser, question->user, question->password);
+    if (known == NULL)
+        return false;
+    const struct authoriser_result result = { .outcome = STRATUM_YES,
+                                              .account_id = known->account_id,
+                                              .worker_id = known->worker_id };
+    end_question(authoriser, question, &result);
+    return true;
+}
+
+/* One look at a question nobody is answering. */
+static void care(struct authoriser *authoriser, struct question *question)
+{
+    uint64_t waited_ms = now_ms(authoriser) - question->since_ms;
+    bool away = !authoriser->counts.up || question->failed_once || waited_ms >= PATIENCE_MS;
+    if (away && (use_expired(authoriser, question) || let_in(authoriser, question)))
+        return;
+    if (waited_ms < AUTHORISER_WAIT_MS) {
+        send(authoriser, question);
+        return;
+    }
+    if (question->provisional) { /* still away: later again */
+        remove_question(authoriser, question);
+        question->next = authoriser->provisional;
+        authoriser->provisional = question;
+        authoriser->provisional_count++;
+        return;
+    }
+    authoriser->counts.given_up++;
+    const struct authoriser_result result = { .outcome = STRATUM_AWAY };
+    end_question(authoriser, question, &result);
+}
+
+/* Some of those who were let in without auth are asked about, now that it is there. */
+static void confirm_some(struct authoriser *authoriser)
+{
+    for (unsigned i = 0; i < CONFIRM_AT_ONCE && authoriser->provisional != NULL; i++) {
+        struct question *question = authoriser->provisional;
+        authoriser->provisional = question->next;
+        authoriser->provisional_count--;
+        question->since_ms = now_ms(authoriser);
+        question->next = authoriser->questions;
+        authoriser->questions = question;
+        authoriser->questions_count++;
+        send(authoriser, question);
+    }
+}
+
+static void on_tick(void *context)
+{
+    struct authoriser *authoriser = context;
+    struct question *next;
+    for (struct question *at = authoriser->questions; at != NULL; at = next) {
+        next = at->next;
+        if (!at->flying)
+            care(authoriser, at);
+    }
+    if (authoriser->counts.up && now_ms(authoriser) >= authoriser->confirm_ms) {
+        confirm_some(authoriser);
+        authoriser->confirm_ms =
+            now_ms(authoriser) + (authoriser->provisional != NULL ? TICK_MS : CONFIRM_MS);
+    }
+}
+
+static struct question *find_question(struct authoriser *authoriser, const char *user,
+                                      const char *password)
+{
+    for (struct question *one = authoriser->questions; one != NULL; one = one->next)
+        if (!one->provisional && strcmp(one->user, user) == 0 &&
+            strcmp(one->password, password) == 0)
+            return one;
+    return NULL;
+}
+
+static struct question *new_question(struct authoriser *authoriser, const char *user,
+                                     const char *password, const char *peer)
+{
+    struct question *question = calloc(1, sizeof *question);
+    if (question == NULL)
+        return NULL;
+    question->authoriser = authoriser;
+    question->since_ms = now_ms(authoriser);
+    snprintf(question->user, sizeof question->user, "%s", user);
+    snprintf(question->password, sizeof question->password, "%s", password);
+    snprintf(question->peer, sizeof question->peer, "%s", peer);
+    question->next = authoriser->questions;
+    authoriser->questions = question;
+    authoriser->questions_count++;
+    send(authoriser, question);
+    return question;
+}
+
+bool authoriser_ask(struct authoriser *authoriser, const char *user, const char *password,
+                    const char *peer, const struct authoriser_ticket *ticket,
+                    struct authoriser_result *result_r)
+{
+    *result_r = (struct authoriser_result){ .outcome = STRATUM_AWAY };
+    struct known *known = find(authoriser, user, password);
+    if (known != NULL && now_ms(authoriser) < known->until_ms) {
+        unlink_use(authoriser, known);
+        link_newest(authoriser, known);
+        authoriser->counts.remembered++;
+        result_r->outcome = STRATUM_YES;
+        result_r->account_id = known->account_id;
+        result_r->worker_id = known->worker_id;
+        return true;
+    }
+    struct question *question = find_question(authoriser, user, password);
+    if (question == NULL && authoriser->questions_count < AUTHORISER_ASKING_MAX)
+        question = new_question(authoriser, user, password, peer);
+    struct waiter *waiter = question != NULL ? new_waiter(ticket, question->waiters) : NULL;
+    if (waiter == NULL) /* a question without waiters ends unheard */
+        return true;
+    question->waiters = waiter;
+    return false;
+}
+
+static void on_up(void *context)
+{
+    struct authoriser *authoriser = context;
+    authoriser->counts.up = true;
+    authoriser->confirm_ms = 0;
+}
+
+static void on_down(void *context)
+{
+    struct authoriser *authoriser = context;
+    authoriser->counts.up = false;
+}
+
+struct authoriser_counts authoriser_counts(const struct authoriser *authoriser)
+{
+    return authoriser->counts;
+}
+
+struct authoriser *authoriser_create(const struct authoriser_options *options, struct error *error)
+{
+    struct authoriser *authoriser = calloc(1, sizeof *authoriser);
+    if (authoriser == NULL) {
+        error_fill(error, ERROR_SYSTEM, "no memory for the authoriser");
+        return NULL;
+    }
+    authoriser->options = *options;
+    authoriser->derives = options->coin != NULL && options->key != NULL;
+    if (authoriser->derives)
+        authoriser->key = *options->key;
+    if (getrandom(&authoriser->seed, sizeof authoriser->seed, 0) !=
+        (ssize_t)sizeof authoriser->seed)
+        authoriser->seed = loop_clock_ns();
+    const struct bus_client_options client = { .in_flight_max = IN_FLIGHT_MAX,
+                                               .message_bytes_max = REPLY_BYTES_MAX,
+                                               .on_up = on_up,
+                                               .on_down = on_down,
+                                               .context = authoriser };
+    authoriser->client = bus_connect(options->bus, options->url, &client, error);
+    if (authoriser->client == NULL) {
+        free(authoriser);
+        return NULL;
+    }
+    authoriser->tick = (struct loop_timer){ .on_due = on_tick, .context = authoriser };
+    loop_timer_start(options->loop, &authoriser->tick, TICK_MS, TICK_MS);
+    return authoriser;
+}
+
+static void free_questions(struct question *question)
+{
+    while (question != NULL) {
+        struct question *next = question->next;
+        while (question->waiters != NULL) {
+            struct waiter *waiter = question->waiters;
+            question->waiters = waiter->next;
+            free(waiter);
+        }
+        free(question);
+        question = next;
+    }
+}
+
+void authoriser_destroy(struct authoriser *authoriser)
+{
+    if (authoriser == NULL)
+        return;
+    loop_timer_stop(authoriser->options.loop, &authoriser->tick);
+    bus_client_close(authoriser->client);
+    free_questions(authoriser->questions);
+    free_questions(authoriser->provisional);
+    while (authoriser->oldest != NULL)
+        forget(authoriser, authoriser->oldest);
+    free(authoriser);
+}

@@ -1,0 +1,523 @@
+#include "services/stratum-gateway/connections.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { OUTPUT_FIRST = 4096, READS_A_ROUND = 4 };
+
+static void on_ready(void *context, uint32_t ready);
+static void on_round_end(struct loop_task *task);
+
+/* Buffers. */
+
+static struct connection_buffer *buffer_take(struct connections *all, size_t capacity)
+{
+    if (capacity == OUTPUT_FIRST && all->spare_count > 0) {
+        struct connection_buffer *spare = all->spare[--all->spare_count];
+        spare->start = spare->end = 0;
+        return spare;
+    }
+    struct connection_buffer *buffer = malloc(sizeof *buffer + capacity);
+    if (buffer != NULL)
+        *buffer = (struct connection_buffer){ .capacity = capacity };
+    return buffer;
+}
+
+static void buffer_give(struct connections *all, struct connection_buffer **buffer)
+{
+    if (*buffer == NULL)
+        return;
+    if ((*buffer)->capacity == OUTPUT_FIRST &&
+        all->spare_count < sizeof all->spare / sizeof *all->spare)
+        all->spare[all->spare_count++] = *buffer;
+    else
+        free(*buffer);
+    *buffer = NULL;
+}
+
+static size_t buffered(const struct connection_buffer *buffer)
+{
+    return buffer != NULL ? buffer->end - buffer->start : 0;
+}
+
+static void compact(struct connection_buffer *buffer)
+{
+    memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->end - buffer->start);
+    buffer->end -= buffer->start;
+    buffer->start = 0;
+}
+
+/* Room for `bytes` more; false where that is beyond the bound or the memory. */
+static bool output_room(struct connection *connection, size_t bytes)
+{
+    struct connection_buffer *output = connection->output;
+    size_t used = buffered(output);
+    if (used + bytes > CONNECTION_OUTPUT_MAX)
+        return false;
+    if (output != NULL && output->capacity - output->end >= bytes)
+        return true;
+    if (output != NULL && output->capacity >= used + bytes) {
+        compact(output);
+        return true;
+    }
+    size_t capacity = OUTPUT_FIRST;
+    while (capacity < used + bytes)
+        capacity *= 2;
+    struct connection_buffer *larger = buffer_take(connection->all, capacity);
+    if (larger == NULL)
+        return false;
+    if (used > 0)
+        memcpy(larger->bytes, output->bytes + output->start, used);
+    larger->end = used;
+    buffer_give(connection->all, &connection->output);
+    connection->output = larger;
+    return true;
+}
+
+/* Life. */
+
+bool connections_init(struct connections *connections, const struct connections_options *options,
+                      struct error *error)
+{
+    memset(connections, 0, sizeof *connections);
+    connections->options = *options;
+    connections->round_end.run = on_round_end;
+    connections->places_count = options->miners_max + CONNECTIONS_LEAVING_MAX;
+    connections->places = calloc(connections->places_count, sizeof *connections->places);
+    return connections->places != NULL ||
+           error_set(error, ERROR_SYSTEM, "no memory for %zu connections (stratum.max_miners)",
+                     options->miners_max);
+}
+
+struct connection *connection_find(struct connections *connections, uint32_t index,
+                                   uint32_t generation)
+{
+    if (index >= connections->used_max)
+        return NULL;
+    struct connection *connection = &connections->places[index];
+    return connection->generation == generation && connection->state == CONNECTION_OPEN ? connection
+                                                                                        : NULL;
+}
+
+static struct connection *take_place(struct connections *connections)
+{
+    struct connection *connection = connections->free;
+    if (connection != NULL) {
+        connections->free = connection->next_free;
+        return connection;
+    }
+    if (connections->used_max == connections->places_count)
+        return NULL;
+    connection = &connections->places[connections->used_max];
+    connection->index = (uint32_t)connections->used_max++;
+    return connection;
+}
+
+struct connection *connection_open(struct connections *connections, int fd, bool miner)
+{
+    if (miner ? connections->open >= connections->options.miners_max
+              : connections->leaving >= CONNECTIONS_LEAVING_MAX)
+        return NULL;
+    struct connection *connection = take_place(connections);
+    struct error error;
+    if (connection == NULL)
+        return NULL;
+    uint32_t index = connection->index, generation = connection->generation;
+    memset(connection, 0, sizeof *connection);
+    connection->index = index;
+    connection->generation = generation + 1;
+    connection->all = connections;
+    connection->source =
+        (struct loop_source){ .fd = fd, .on_ready = on_ready, .context = connection };
+    connection->events = EPOLLIN;
+    if (!loop_add(connections->options.loop, &connection->source, EPOLLIN, &error)) {
+        connection->next_free = connections->free;
+        connections->free = connection;
+        return NULL;
+    }
+    connection->state = CONNECTION_OPEN;
+    connections->open++;
+    return connection;
+}
+
+/* The place is free again once no list of the round holds it. */
+static void free_place(struct connection *connection)
+{
+    if (connection->state != CONNECTION_FREE || connection->dirty || connection->resuming ||
+        connection->working)
+        return;
+    connection->next_free = connection->all->free;
+    connection->all->free = connection;
+}
+
+static void cut(struct connection *connection, const char *reason)
+{
+    struct connections *all = connection->all;
+    if (connection->state == CONNECTION_FREE)
+        return;
+    if (connection->working) { /* its lines are being handled: the handler of lines ends it */
+        connection->broken = true;
+        return;
+    }
+    if (connection->state == CONNECTION_OPEN) {
+        all->open--;
+        all->options.on_closed(all->options.context, connection, reason);
+    } else {
+        all->leaving--;
+    }
+    connection->state = CONNECTION_FREE;
+    loop_remove(all->options.loop, &connection->source);
+    close(connection->source.fd);
+    buffer_give(all, &connection->input);
+    buffer_give(all, &connection->output);
+    free_place(connection);
+}
+
+static void watch(struct connection *connection)
+{
+    uint32_t events = 0;
+    bool reads = connection->state == CONNECTION_LEAVING ||
+                 (!connection->held && buffered(connection->output) <= CONNECTION_OUTPUT_HIGH);
+    if (reads)
+        events |= EPOLLIN;
+    if (buffered(connection->output) > 0 && !connection->dirty)
+        events |= EPOLLOUT;
+    if (events == connection->events || connection->state == CONNECTION_FREE)
+        return;
+    connection->events = events;
+    loop_change(connection->all->options.loop, &connection->source, events);
+}
+
+static void defer_round_end(struct connections *all)
+{
+    if (all->round_end_deferred)
+        return;
+    all->round_end_deferred = true;
+    loop_defer(all->options.loop, &all->round_end);
+}
+
+static void mark_dirty(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    if (connection->dirty)
+        return;
+    connection->dirty = true;
+    connection->next_dirty = all->dirty;
+    all->dirty = connection;
+    defer_round_end(all);
+}
+
+/* Writing. */
+
+static uint64_t now_ms(const struct connection *connection)
+{
+    return loop_now_ms(connection->all->options.loop);
+}
+
+static void append(struct connection *connection, struct span text)
+{
+    if (!output_room(connection, text.length)) {
+        connection->all->slow++;
+        cut(connection, "does not read");
+        return;
+    }
+    if (buffered(connection->output) == 0)
+        connection->wrote_ms = now_ms(connection);
+    memcpy(connection->output->bytes + connection->output->end, text.data, text.length);
+    connection->output->end += text.length;
+}
+
+void connection_write(struct connection *connection, struct span text)
+{
+    if (connection->state == CONNECTION_FREE || connection->broken || text.length == 0)
+        return;
+    append(connection, text);
+    if (connection->state != CONNECTION_FREE)
+        mark_dirty(connection);
+}
+
+void connection_write_shared(struct connection *connection, struct span text)
+{
+    if (connection->state == CONNECTION_FREE || connection->broken)
+        return;
+    if (buffered(connection->output) == 0) {
+        ssize_t sent = send(connection->source.fd, text.data, text.length, MSG_NOSIGNAL);
+        if (sent == (ssize_t)text.length)
+            return;
+        if (sent > 0)
+            text = span_of(text.data + sent, text.length - (size_t)sent);
+        else if (errno != EAGAIN && errno != EINTR) {
+            cut(connection, "connection lost");
+            return;
+        }
+    }
+    connection_write(connection, text);
+}
+
+/* The last words are out: the other side may read them before the socket goes. */
+static void finish_leaving(struct connection *connection)
+{
+    if (connection->state == CONNECTION_LEAVING && buffered(connection->output) == 0)
+        (void)shutdown(connection->source.fd, SHUT_WR);
+}
+
+static void flush(struct connection *connection)
+{
+    struct connection_buffer *output = connection->output;
+    while (buffered(output) > 0) {
+        ssize_t sent = send(connection->source.fd, output->bytes + output->start,
+                            output->end - output->start, MSG_NOSIGNAL);
+        if (sent <= 0) {
+            if (sent < 0 && errno == EINTR)
+                continue;
+            if (sent < 0 && errno == EAGAIN)
+                break;
+            cut(connection, "connection lost");
+            return;
+        }
+        output->start += (size_t)sent;
+        connection->wrote_ms = now_ms(connection);
+    }
+    if (buffered(output) == 0) {
+        buffer_give(connection->all, &connection->output);
+        finish_leaving(connection);
+    }
+    watch(connection);
+}
+
+void connection_leave(struct connection *connection, const char *reason)
+{
+    struct connections *all = connection->all;
+    if (connection->state != CONNECTION_OPEN)
+        return;
+    all->open--;
+    all->options.on_closed(all->options.context, connection, reason);
+    if (all->leaving >= CONNECTIONS_LEAVING_MAX) {
+        /* Too many are leaving at once: this one gets what the socket takes now. */
+        if (buffered(connection->output) > 0)
+            (void)!send(connection->source.fd,
+                        connection->output->bytes + connection->output->start,
+                        buffered(connection->output), MSG_NOSIGNAL);
+        all->leaving++;
+        connection->state = CONNECTION_LEAVING;
+        cut(connection, reason);
+        return;
+    }
+    all->leaving++;
+    connection->state = CONNECTION_LEAVING;
+    connection->leave_ms = now_ms(connection) + CONNECTION_LEAVE_MS;
+    buffer_give(all, &connection->input);
+    mark_dirty(connection);
+}
+
+/* Reading. */
+
+/* Hands over the complete lines of [start, end); returns where it stopped: at the rest, at a line
+ * that was not taken, or at the end of a connection that is no more open. */
+static size_t handle_lines(struct connection *connection, const char *bytes, size_t start,
+                           size_t end)
+{
+    const struct connections_options *options = &connection->all->options;
+    while (start < end && connection->state == CONNECTION_OPEN && !connection->broken) {
+        const char *newline = memchr(bytes + start, '\n', end - start);
+        size_t length = (newline != NULL ? (size_t)(newline - bytes) : end) - start;
+        if (length > options->line_bytes_max) {
+            options->on_long_line(options->context, connection);
+            return end;
+        }
+        if (newline == NULL)
+            return start;
+        if (!options->on_line(options->context, connection, span_of(bytes + start, length))) {
+            connection->held = true;
+            return start;
+        }
+        start += length + 1;
+    }
+    return connection->state == CONNECTION_OPEN && !connection->broken ? start : end;
+}
+
+/* What was not handled of the shared memory moves into a buffer of its own. */
+static void keep_rest(struct connection *connection, const char *bytes, size_t length)
+{
+    struct connections *all = connection->all;
+    if (length == 0 || connection->state != CONNECTION_OPEN)
+        return;
+    connection->input =
+        buffer_take(all, all->options.line_bytes_max + 1 + CONNECTION_RECEIVE_BYTES);
+    if (connection->input == NULL) {
+        connection->broken = true;
+        return;
+    }
+    memcpy(connection->input->bytes, bytes, length);
+    connection->input->end = length;
+}
+
+static void handle_buffered(struct connection *connection)
+{
+    struct connection_buffer *input = connection->input;
+    if (input == NULL)
+        return;
+    size_t start = handle_lines(connection, input->bytes, input->start, input->end);
+    if (connection->input == NULL) /* it left meanwhile */
+        return;
+    input->start = start;
+    if (buffered(input) == 0)
+        buffer_give(connection->all, &connection->input);
+}
+
+/* Handling of lines may cut the connection; that takes effect behind it. */
+static void end_work(struct connection *connection)
+{
+    connection->working = false;
+    if (connection->broken)
+        cut(connection, "connection lost");
+    else if (connection->state != CONNECTION_FREE)
+        watch(connection);
+}
+
+/* One read; false when there is nothing more to read now. */
+static bool receive(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    struct connection_buffer *input = connection->input;
+    char *into = all->received;
+    size_t room = CONNECTION_RECEIVE_BYTES;
+    if (input != NULL) {
+        if (input->capacity - input->end < CONNECTION_RECEIVE_BYTES)
+            compact(input);
+        into = input->bytes + input->end;
+        room = input->capacity - input->end;
+        if (room > CONNECTION_RECEIVE_BYTES)
+            room = CONNECTION_RECEIVE_BYTES;
+    }
+    ssize_t got = recv(connection->source.fd, into, room, 0);
+    if (got <= 0) {
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            connection->broken = true;
+        return false;
+    }
+    if (connection->state == CONNECTION_LEAVING)
+        return true; /* nothing it says counts */
+    if (input != NULL) {
+        input->end += (size_t)got;
+        handle_buffered(connection);
+    } else {
+        size_t start = handle_lines(connection, into, 0, (size_t)got);
+        keep_rest(connection, into + start, (size_t)got - start);
+    }
+    return (size_t)got == room && !connection->held && !connection->broken;
+}
+
+static void on_ready(void *context, uint32_t ready)
+{
+    struct connection *connection = context;
+    if ((ready & EPOLLOUT) != 0) {
+        flush(connection);
+        if (connection->state == CONNECTION_FREE)
+            return;
+    }
+    if ((ready & (EPOLLERR | EPOLLHUP)) != 0 && (connection->events & EPOLLIN) == 0) {
+        cut(connection, "connection lost");
+        return;
+    }
+    if ((ready & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0)
+        return;
+    connection->working = true;
+    for (unsigned i = 0; i < READS_A_ROUND && receive(connection); i++)
+        ;
+    end_work(connection);
+}
+
+void connection_resume(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    if (!connection->held || connection->resuming || connection->state != CONNECTION_OPEN)
+        return;
+    connection->resuming = true;
+    connection->next_resume = all->resume;
+    all->resume = connection;
+    defer_round_end(all);
+}
+
+static void read_on(struct connection *connection)
+{
+    connection->held = false;
+    connection->working = true;
+    handle_buffered(connection);
+    end_work(connection);
+}
+
+void connections_flush(struct connections *connections)
+{
+    struct connection *connection = connections->dirty;
+    connections->dirty = NULL;
+    while (connection != NULL) {
+        struct connection *next = connection->next_dirty;
+        connection->dirty = false;
+        if (connection->state == CONNECTION_FREE)
+            free_place(connection);
+        else
+            flush(connection);
+        connection = next;
+    }
+}
+
+static void on_round_end(struct loop_task *task)
+{
+    struct connections *connections =
+        (struct connections *)((char *)task - offsetof(struct connections, round_end));
+    connections->round_end_deferred = false;
+    struct connection *connection = connections->resume;
+    connections->resume = NULL;
+    while (connection != NULL) {
+        struct connection *next = connection->next_resume;
+        connection->resuming = false;
+        if (connection->state == CONNECTION_OPEN)
+            read_on(connection);
+        else
+            free_place(connection);
+        connection = next;
+    }
+    connections_flush(connections);
+}
+
+void connections_sweep(struct connections *connections, size_t from, size_t to)
+{
+    uint64_t now = loop_now_ms(connections->options.loop);
+    for (size_t i = from; i < to && i < connections->used_max; i++) {
+        struct connection *connection = &connections->places[i];
+        if (connection->state == CONNECTION_LEAVING && now >= connection->leave_ms) {
+            cut(connection, "left");
+        } else if (connection->state == CONNECTION_OPEN && buffered(connection->output) > 0 &&
+                   now - connection->wrote_ms > CONNECTION_STALLED_MS) {
+            connections->slow++;
+            cut(connection, "does not read");
+        }
+    }
+}
+
+void connections_stop_reading(struct connections *connections)
+{
+    for (size_t i = 0; i < connections->used_max; i++) {
+        struct connection *connection = &connections->places[i];
+        if (connection->state == CONNECTION_OPEN) {
+            connection->held = true;
+            watch(connection);
+        }
+    }
+}
+
+void connections_deinit(struct connections *connections)
+{
+    if (connections->places == NULL)
+        return;
+    for (size_t i = 0; i < connections->used_max; i++)
+        cut(&connections->places[i], "gateway stops");
+    while (connections->spare_count > 0)
+        free(connections->spare[--connections->spare_count]);
+    free(connections->places);
+    connections->places = NULL;
+}

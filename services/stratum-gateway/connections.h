@@ -1,0 +1,120 @@
+/* Miners' sockets: reading lines, writing answers, and nothing of what they mean. A connection that
+ * says nothing holds no buffer: what arrives is read into one memory all share, and only the rest
+ * of an unfinished line, or what the socket does not take, gets memory of its own. All of it is
+ * bounded: a line by line_bytes_max, what is to be written by CONNECTION_OUTPUT_MAX, beyond which
+ * the miner does not read and is closed. While much is to be written, or the owner says so, nothing
+ * is read (backpressure).
+ *
+ * Each connection carries one session and belongs to a place in a fixed array; a place used again
+ * has another generation. One thread. */
+#pragma once
+#include "core/stratum/stratum.h"
+#include "loop/loop.h"
+
+enum {
+    CONNECTION_OUTPUT_MAX = 262144, /* bytes to be written; more: closed */
+    CONNECTION_OUTPUT_HIGH = 32768, /* above it nothing is read */
+    CONNECTION_STALLED_MS = 30000,  /* so long without writing a byte of it: closed */
+    CONNECTION_LEAVE_MS = 1000,     /* so long a closed one may read its last words */
+    CONNECTIONS_LEAVING_MAX = 256,  /* places beyond the miners', for those told to go */
+    CONNECTION_RECEIVE_BYTES = 16384,
+};
+
+enum connection_state {
+    CONNECTION_FREE,
+    CONNECTION_OPEN,
+    CONNECTION_LEAVING, /* its last words are being written and read; nothing it says counts */
+};
+
+struct connection_buffer {
+    size_t capacity;
+    size_t start;
+    size_t end;
+    char bytes[];
+};
+
+struct connection {
+    struct loop_source source;
+    struct connections *all;
+    struct connection_buffer *input;  /* unread lines, or NULL */
+    struct connection_buffer *output; /* unwritten bytes, or NULL */
+    struct connection *next_free;
+    struct connection *next_dirty;  /* in the list to be flushed at the end of the round */
+    struct connection *next_resume; /* in the list to be read again then */
+    uint64_t wrote_ms;              /* when output last moved, or began */
+    uint64_t leave_ms;              /* when a leaving one is cut */
+    uint32_t index;
+    uint32_t generation;
+    enum connection_state state;
+    uint32_t events; /* what the loop watches */
+    bool dirty;
+    bool resuming;
+    bool held;    /* the owner took no more lines: connection_resume goes on */
+    bool working; /* its lines are being handled now */
+    bool broken;  /* the socket is no use any more; closed when that is safe */
+    struct stratum_session session;
+};
+
+struct connections_options {
+    struct loop *loop;
+    size_t miners_max;
+    size_t line_bytes_max;
+    /* A complete line (without newline). False: not now; the line stays, reading stops until
+     * connection_resume. */
+    bool (*on_line)(void *context, struct connection *connection, struct span line);
+    /* A line longer than line_bytes_max. The owner is expected to leave. */
+    void (*on_long_line)(void *context, struct connection *connection);
+    /* It is about to be freed, whoever closed it. */
+    void (*on_closed)(void *context, struct connection *connection, const char *reason);
+    void *context;
+};
+
+struct connections {
+    struct connections_options options;
+    struct connection *places;
+    size_t places_count;
+    size_t used_max; /* places from here on were never used */
+    size_t open;
+    size_t leaving;
+    uint64_t slow; /* closed because they did not read */
+    struct connection *free;
+    struct connection *dirty;
+    struct connection *resume;
+    struct connection_buffer *spare[64];
+    unsigned spare_count;
+    struct loop_task round_end;
+    bool round_end_deferred;
+    char received[CONNECTION_RECEIVE_BYTES];
+};
+
+MUST_CHECK bool connections_init(struct connections *connections,
+                                 const struct connections_options *options, struct error *error);
+/* Closes all, with on_closed. */
+void connections_deinit(struct connections *connections);
+
+/* Takes an accepted socket (non-blocking; taken on success). `miner`: it counts against
+ * miners_max. NULL where there is no place or the loop refuses it. */
+MUST_CHECK struct connection *connection_open(struct connections *connections, int fd, bool miner);
+
+/* The connection at a place, if it is still the one of that generation and open; else NULL. */
+struct connection *connection_find(struct connections *connections, uint32_t index,
+                                   uint32_t generation);
+
+/* Queues text; it is written at the end of the loop's round. */
+void connection_write(struct connection *connection, struct span text);
+/* The same for text that many get: written at once where nothing is queued. */
+void connection_write_shared(struct connection *connection, struct span text);
+
+/* Reads on after on_line said no. */
+void connection_resume(struct connection *connection);
+
+/* Writes what is queued, then ends it; it is OPEN no more. */
+void connection_leave(struct connection *connection, const char *reason);
+
+/* Cuts those that stalled or had their time to leave; [from, to) of the places. */
+void connections_sweep(struct connections *connections, size_t from, size_t to);
+
+/* Stops reading from all, for good: answers still go out. */
+void connections_stop_reading(struct connections *connections);
+/* Writes what can be written now. */
+void connections_flush(struct connections *connections);

@@ -1,0 +1,91 @@
+/* Shares to validators and verdicts back. A share joins the open batch; at the end of the loop's
+ * round the open batch leaves, if a validator has room, so a lone share leaves at once and a flood
+ * in batches.
+ *
+ * A batch's id is (lease, sequence), given when it first leaves and kept through every retry,
+ * whichever validator it goes to; with it goes the lowest sequence of the lease not yet answered.
+ * An unanswered batch goes to another validator after a time-out. It is held until it is answered
+ * or hold_ms have passed; then it is given up: its sequence is below `lowest` of every later batch,
+ * and the window refuses what is below, so it can never be applied later than that.
+ *
+ *      filling ─▶ waiting ─▶ flying ─▶ judged
+ *                    ▲          │
+ *                    └── time-out, gone, overloaded, not durable, unknown
+ *
+ * One thread. Owns the validators' connections. */
+#pragma once
+#include "core/share/outcome.h"
+#include "port/bus.h"
+#include "services/stratum-gateway/duplicates.h"
+#include "wire/messages.h"
+
+enum {
+    DISPATCH_BATCH_MAX = 256,    /* shares */
+    DISPATCH_IN_FLIGHT_MAX = 16, /* batches at one validator */
+    DISPATCH_VALIDATORS_MAX = 64,
+    DISPATCH_URL_BYTES = 256,
+};
+
+/* Whose share it is; handed back with the verdict. */
+struct dispatch_origin {
+    uint32_t connection;
+    uint32_t generation;
+    uint32_t answer;
+    uint64_t received_ns;
+    struct duplicates_key key;
+    bool keyed; /* key is in its job's set */
+};
+
+enum dispatch_end {
+    DISPATCH_JUDGED,  /* outcome is the validator's, durable where accepted */
+    DISPATCH_DROPPED, /* provably never judged: no validator has applied it or will */
+    DISPATCH_UNKNOWN, /* given up; it may have been applied */
+};
+
+struct dispatch_result {
+    enum dispatch_end end;
+    enum share_outcome outcome; /* where judged */
+    bool is_block;
+};
+
+typedef void (*dispatch_handler)(void *context, const struct dispatch_origin *origin,
+                                 const struct wire_share *share,
+                                 const struct dispatch_result *result);
+
+struct dispatcher_options {
+    struct loop *loop;
+    struct bus *bus;
+    unsigned timeout_ms;      /* of one request */
+    uint64_t hold_ms;         /* of a share */
+    size_t shares_max;        /* held at once */
+    dispatch_handler handler; /* never called inside dispatcher_add */
+    void *context;
+};
+
+struct dispatcher_counts {
+    uint64_t batches, retries, timeouts, given_up, dropped;
+    size_t held;        /* shares */
+    size_t outstanding; /* batches flying or waiting with a sequence */
+    unsigned validators, healthy;
+};
+
+struct dispatcher;
+
+/* NULL where there is no memory. Caller owns. */
+struct dispatcher *dispatcher_create(const struct dispatcher_options *options);
+/* Shares still held are forgotten without a call of the handler. */
+void dispatcher_destroy(struct dispatcher *dispatcher);
+
+/* From now on batches belong to this lease; those under way keep theirs. */
+void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id);
+
+/* The validators to use from now on: new addresses are connected, missing ones get nothing more and
+ * are closed when what they have is answered. */
+void dispatcher_set_validators(struct dispatcher *dispatcher,
+                               const char (*urls)[DISPATCH_URL_BYTES], size_t count);
+
+/* Takes a share; false where shares_max are held. */
+MUST_CHECK bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *share,
+                               const struct dispatch_origin *origin);
+
+struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher);

@@ -1,0 +1,233 @@
+#include "services/stratum-gateway/gateway.h"
+
+#include "service/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+    TICK_MS = 100,
+    DUPLICATE_SLOTS_MAX = 1 << 24, /* of 24 bytes: 400 MB when all are used */
+    SCHEDULER_IN_FLIGHT = 4,
+    SCHEDULER_REPLY_BYTES_MAX = 8 << 20,
+    NAMES_MAX = 1 << 20,
+};
+
+/* settings: a difficulty as miners read it. */
+static bool read_difficulty(const char *text, const char *key, const struct stratum_params *params,
+                            struct work *work_r, struct error *error)
+{
+    const struct work least = work_of(1), most = work_of((uint64_t)1 << 63);
+    if (difficulty_parse(span_text(text), params->algorithm, least, most, work_r))
+        return true;
+    return error_set(error, ERROR_INVALID,
+                     "%s is \"%.64s\": give a decimal number above 0, such as 0.001", key, text);
+}
+
+static bool read_params(struct gateway *gateway, const struct coin_profile **coin_r,
+                        struct error *error)
+{
+    const struct settings *settings = gateway->settings;
+    struct stratum_params *params = &gateway->params;
+    uint64_t mask;
+    *coin_r = coin_profile_find(span_text(settings->chain_profile));
+    if (*coin_r == NULL)
+        return error_set(error, ERROR_INVALID,
+                         "chain.profile is \"%.64s\": no coin of that name is known",
+                         settings->chain_profile);
+    params->algorithm = (*coin_r)->algorithm;
+    const char *mask_text = settings->chain_version_mask;
+    if (strlen(mask_text) > 8 || !hex_decode_u64(mask_text, strlen(mask_text), &mask))
+        return error_set(error, ERROR_INVALID,
+                         "chain.version_mask is \"%.64s\": give up to 8 hex digits", mask_text);
+    params->version_mask = (uint32_t)mask;
+    struct vardiff_params *vardiff = &params->vardiff;
+    if (!read_difficulty(settings->stratum_start_difficulty, "stratum.start_difficulty", params,
+                         &params->start, error) ||
+        !read_difficulty(settings->stratum_min_difficulty, "stratum.min_difficulty", params,
+                         &vardiff->min, error) ||
+        !read_difficulty(settings->stratum_max_difficulty, "stratum.max_difficulty", params,
+                         &vardiff->max, error))
+        return false;
+    if (vardiff->min.expected_hashes > vardiff->max.expected_hashes)
+        return error_set(error, ERROR_INVALID,
+                         "stratum.min_difficulty is above stratum.max_difficulty: exchange them");
+    vardiff->share_interval_ms = (uint32_t)settings->stratum_share_interval_ms;
+    params->login_timeout_ms = (uint64_t)settings->stratum_login_timeout_s * 1000;
+    params->idle_timeout_ms = (uint64_t)settings->stratum_idle_timeout_s * 1000;
+    return true;
+}
+
+static void on_scheduler_up(void *context)
+{
+    struct gateway *gateway = context;
+    service_degraded(gateway->service, "scheduler", NULL);
+    job_feed_ask(&gateway->feed);
+}
+
+static void on_scheduler_down(void *context)
+{
+    struct gateway *gateway = context;
+    service_degraded(gateway->service, "scheduler", "inode-scheduler is away");
+}
+
+static bool open_scheduler(struct gateway *gateway, struct error *error)
+{
+    const struct settings *settings = gateway->settings;
+    const struct bus_client_options options = { .in_flight_max = SCHEDULER_IN_FLIGHT,
+                                                .message_bytes_max = SCHEDULER_REPLY_BYTES_MAX,
+                                                .on_up = on_scheduler_up,
+                                                .on_down = on_scheduler_down,
+                                                .context = gateway };
+    gateway->scheduler =
+        bus_connect(gateway->service->bus, settings->service_scheduler_url, &options, error);
+    return gateway->scheduler != NULL &&
+           job_feed_open(&gateway->feed, gateway->loop, gateway->service->bus,
+                         settings->service_publish_url, gateway->scheduler,
+                         (uint64_t)settings->scheduler_job_memory_s * 1000, DUPLICATE_SLOTS_MAX,
+                         sessions_on_job, gateway, error);
+}
+
+static bool open_dispatcher(struct gateway *gateway, struct error *error)
+{
+    const struct settings *settings = gateway->settings;
+    const struct dispatcher_options options = {
+        .loop = gateway->loop,
+        .bus = gateway->service->bus,
+        .timeout_ms = (unsigned)settings->stratum_validator_timeout_ms,
+        .hold_ms = (uint64_t)settings->stratum_hold_ms,
+        .shares_max = (size_t)settings->stratum_shares_held_max,
+        .handler = sessions_on_verdict,
+        .context = gateway
+    };
+    if (settings->stratum_validators.count == 0)
+        return error_set(error, ERROR_INVALID,
+                         "stratum.validators is empty: name at least one share-validator");
+    gateway->dispatcher = dispatcher_create(&options);
+    if (gateway->dispatcher == NULL)
+        return error_set(error, ERROR_SYSTEM, "no memory for the dispatcher");
+    gateway->resolver =
+        resolver_create(gateway->loop, gateway->dispatcher, settings->stratum_validators.items,
+                        settings->stratum_validators.count, error);
+    return gateway->resolver != NULL;
+}
+
+static bool open_authoriser(struct gateway *gateway, const struct coin_profile *coin,
+                            struct error *error)
+{
+    const struct settings *settings = gateway->settings;
+    struct identity_key key;
+    struct error unread;
+    size_t names = 2 * (size_t)settings->stratum_max_miners;
+    bool has_key = settings_secret(settings, key.bytes, &unread);
+    if (!has_key)
+        log_warn("auth.no_secret", "reason=\"%s; without it nobody is let in while auth is away\"",
+                 unread.text);
+    const struct authoriser_options options = { .loop = gateway->loop,
+                                                .bus = gateway->service->bus,
+                                                .url = settings->stratum_auth_url,
+                                                .names_max = names < NAMES_MAX ? names : NAMES_MAX,
+                                                .coin = coin,
+                                                .key = has_key ? &key : NULL,
+                                                .handler = sessions_on_authorised,
+                                                .context = gateway };
+    gateway->authoriser = authoriser_create(&options, error);
+    return gateway->authoriser != NULL;
+}
+
+static bool open_connections(struct gateway *gateway, struct error *error)
+{
+    const struct settings *settings = gateway->settings;
+    const struct connections_options options = { .loop = gateway->loop,
+                                                 .miners_max = (size_t)settings->stratum_max_miners,
+                                                 .line_bytes_max =
+                                                     (size_t)settings->stratum_line_bytes_max,
+                                                 .on_line = sessions_on_line,
+                                                 .on_long_line = sessions_on_long_line,
+                                                 .on_closed = sessions_on_closed,
+                                                 .context = gateway };
+    return connections_init(&gateway->connections, &options, error);
+}
+
+bool gateway_open(struct gateway *gateway, struct service *service, enum service_exit *exit_r,
+                  struct error *error)
+{
+    const struct coin_profile *coin;
+    memset(gateway, 0, sizeof *gateway);
+    gateway->service = service;
+    gateway->loop = service->loop;
+    gateway->settings = &service->settings;
+    gateway->broadcast.run = sessions_broadcast;
+    *exit_r = SERVICE_EXIT_SETTINGS;
+    if (!read_params(gateway, &coin, error))
+        return false;
+    if (getrandom(&gateway->session_ids, sizeof gateway->session_ids, 0) !=
+        (ssize_t)sizeof gateway->session_ids)
+        gateway->session_ids = service->boot_id;
+    measures_register(&gateway->measures, service->metrics);
+    if (!open_connections(gateway, error) || !open_dispatcher(gateway, error) ||
+        !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error))
+        return false;
+    lease_begin(gateway);
+    gateway->tick = (struct loop_timer){ .on_due = sessions_on_tick, .context = gateway };
+    loop_timer_start(gateway->loop, &gateway->tick, TICK_MS, TICK_MS);
+    return true;
+}
+
+bool gateway_has_lease(void *context, struct error *error)
+{
+    const struct gateway *gateway = context;
+    if (gateway->lease_id != 0)
+        return true;
+    *error = gateway->lease_error;
+    if (error->code == ERROR_INVALID) /* what another process says wrong may be mended */
+        error->code = ERROR_UNAVAILABLE;
+    return false;
+}
+
+bool gateway_listen(struct gateway *gateway, struct error *error)
+{
+    if (!listener_open(&gateway->listener, gateway->loop, gateway->settings->stratum_address,
+                       sessions_on_accept, gateway, error))
+        return false;
+    log_info("stratum.listen", "address=%s", gateway->listener.address);
+    return true;
+}
+
+void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
+{
+    uint64_t end_ns = loop_clock_ns() + deadline_ms * 1000000;
+    gateway->stopping = true;
+    listener_close(&gateway->listener);
+    connections_stop_reading(&gateway->connections);
+    while (dispatcher_counts(gateway->dispatcher).held > 0 && loop_clock_ns() < end_ns)
+        loop_run_once(gateway->loop, 20);
+    connections_flush(&gateway->connections);
+    struct dispatcher_counts counts = dispatcher_counts(gateway->dispatcher);
+    if (counts.held > 0)
+        log_warn("drain.unanswered", "shares=%zu", counts.held);
+}
+
+void gateway_close(struct gateway *gateway)
+{
+    gateway->stopping = true;
+    listener_close(&gateway->listener);
+    if (loop_timer_running(&gateway->tick))
+        loop_timer_stop(gateway->loop, &gateway->tick);
+    if (loop_timer_running(&gateway->lease_timer))
+        loop_timer_stop(gateway->loop, &gateway->lease_timer);
+    connections_deinit(&gateway->connections);
+    /* What was deferred to the end of a round still points here. */
+    while (gateway->broadcasting || gateway->connections.round_end_deferred)
+        loop_run_once(gateway->loop, 0);
+    resolver_destroy(gateway->resolver);
+    dispatcher_destroy(gateway->dispatcher);
+    authoriser_destroy(gateway->authoriser);
+    job_feed_close(&gateway->feed);
+    if (gateway->scheduler != NULL)
+        bus_client_close(gateway->scheduler);
+    extranonces_deinit(&gateway->extranonces);
+    while (gateway->spare_answers_count > 0)
+        free(gateway->spare_answers[--gateway->spare_answers_count]);
+}

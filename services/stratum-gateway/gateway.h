@@ -1,0 +1,84 @@
+/* The gateway as a whole: what its parts hold and how they meet. The session machine decides, this
+ * carries out: lines in, effects out; shares to the dispatcher, names to the authoriser, jobs to
+ * everybody. Lives on main's stack; one thread. */
+#pragma once
+#include "service/service.h"
+#include "services/stratum-gateway/authoriser.h"
+#include "services/stratum-gateway/connections.h"
+#include "services/stratum-gateway/dispatcher.h"
+#include "services/stratum-gateway/extranonces.h"
+#include "services/stratum-gateway/job_feed.h"
+#include "services/stratum-gateway/listener.h"
+#include "services/stratum-gateway/measures.h"
+#include "services/stratum-gateway/resolver.h"
+
+struct gateway {
+    struct service *service;
+    struct loop *loop;
+    const struct settings *settings;
+    struct stratum_params params;
+    struct measures measures;
+    struct bus_client *scheduler;
+    struct job_feed feed;
+    struct dispatcher *dispatcher;
+    struct resolver *resolver;
+    struct authoriser *authoriser;
+    struct connections connections;
+    struct listener listener;
+    /* the lease */
+    uint64_t lease_id; /* 0: none; read by the heartbeat */
+    struct extranonces extranonces;
+    bool lease_asked;
+    uint64_t lease_epoch;
+    uint64_t lease_beat_ms; /* answers to beats sent before it say nothing of the lease */
+    struct loop_timer lease_timer;
+    struct error lease_error; /* why there is none */
+    /* the news of a job going round the connections */
+    struct loop_task broadcast;
+    bool broadcasting;
+    size_t broadcast_next;
+    size_t broadcast_left;
+    uint64_t broadcast_ns;
+    /* a second's ticks, in slices */
+    struct loop_timer tick;
+    unsigned tick_slice;
+    uint64_t session_ids; /* counts on from a random start */
+    size_t miners;        /* sessions in MINING */
+    struct stratum_answers *spare_answers[256];
+    unsigned spare_answers_count;
+    bool stopping;
+    bool no_secret;
+    struct stratum_effects effects;
+};
+
+/* Reads the settings and opens everything but the miners' port. False with one sentence and the
+ * exit code it stands for. */
+MUST_CHECK bool gateway_open(struct gateway *gateway, struct service *service,
+                             enum service_exit *exit_r, struct error *error);
+/* True once a lease is here: for service_wait_for. */
+MUST_CHECK bool gateway_has_lease(void *context, struct error *error);
+/* Lets miners in. */
+MUST_CHECK bool gateway_listen(struct gateway *gateway, struct error *error);
+/* After the loop: no new miners or lines; verdicts under way are waited for up to `deadline_ms`. */
+void gateway_drain(struct gateway *gateway, uint64_t deadline_ms);
+/* Undoes gateway_open; also after it failed. */
+void gateway_close(struct gateway *gateway);
+
+/* sessions.c: what the parts call. */
+bool sessions_on_line(void *context, struct connection *connection, struct span line);
+void sessions_on_long_line(void *context, struct connection *connection);
+void sessions_on_closed(void *context, struct connection *connection, const char *reason);
+void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
+                         const struct wire_share *share, const struct dispatch_result *result);
+void sessions_on_authorised(void *context, const struct authoriser_ticket *ticket,
+                            const struct authoriser_result *result);
+void sessions_on_job(void *context);
+void sessions_on_tick(void *context);
+void sessions_broadcast(struct loop_task *task);
+void sessions_on_accept(void *context, int fd);
+/* All sessions get an extranonce1 of the new lease or are closed. */
+void sessions_move(struct gateway *gateway);
+
+/* lease.c */
+void lease_begin(struct gateway *gateway);
+void lease_on_beat(void *context, const struct wire_heartbeat_reply *reply);

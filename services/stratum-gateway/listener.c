@@ -1,0 +1,82 @@
+#include "services/stratum-gateway/listener.h"
+
+#include "service/listen.h"
+#include "service/log.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, ACCEPTS_A_ROUND = 64, REST_MS = 100 };
+
+static void on_ready(void *context, uint32_t ready)
+{
+    struct listener *listener = context;
+    (void)ready;
+    for (unsigned i = 0; i < ACCEPTS_A_ROUND; i++) {
+        int fd = accept4(listener->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            listener->on_accept(listener->context, fd);
+            continue;
+        }
+        if (errno == ECONNABORTED || errno == EINTR)
+            continue;
+        if (errno != EAGAIN) {
+            log_error("stratum.accept", "errno=%d", errno);
+            loop_change(listener->loop, &listener->source, 0);
+            loop_timer_start(listener->loop, &listener->rest, REST_MS, 0);
+        }
+        return;
+    }
+}
+
+static void on_rested(void *context)
+{
+    struct listener *listener = context;
+    loop_change(listener->loop, &listener->source, EPOLLIN);
+}
+
+/* Accepted sockets inherit these from the listening one: no call for each. */
+static void set_options(int fd)
+{
+    const int one = 1, idle_s = 60, interval_s = 15, probes = 4, unacknowledged_ms = 60000;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,
+                     sizeof unacknowledged_ms);
+}
+
+bool listener_open(struct listener *listener, struct loop *loop, const char *address,
+                   void (*on_accept)(void *context, int fd), void *context, struct error *error)
+{
+    _Static_assert(LISTEN_ADDRESS_BYTES <= sizeof listener->address, "the bound address must fit");
+    *listener = (struct listener){ .loop = loop, .on_accept = on_accept, .context = context };
+    int fd = listen_open(address, BACKLOG, listener->address, error);
+    if (fd < 0)
+        return false;
+    set_options(fd);
+    listener->source = (struct loop_source){ .fd = fd, .on_ready = on_ready, .context = listener };
+    listener->rest = (struct loop_timer){ .on_due = on_rested, .context = listener };
+    if (!loop_add(loop, &listener->source, EPOLLIN, error)) {
+        close(fd);
+        return false;
+    }
+    listener->open = true;
+    return true;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (!listener->open)
+        return;
+    loop_timer_stop(listener->loop, &listener->rest);
+    loop_remove(listener->loop, &listener->source);
+    close(listener->source.fd);
+    listener->open = false;
+}

@@ -1,0 +1,57 @@
+/* stratum-gateway: where miners connect.
+ *
+ * It alone holds miners' sockets: it reads their lines, keeps their sessions, sends them jobs and
+ * passes their shares on. It decides nothing that counts: a share is judged and kept by a
+ * share-validator, a name by auth, a job and the block of extranonces by inode-scheduler. What it
+ * loses when it dies is its connections (miners reconnect) and shares not yet answered; a share
+ * that a miner saw accepted is in the window. Several may run, each with a lease of its own.
+ *
+ * Peers: miners (TCP), inode-scheduler (jobs, lease, heartbeat), auth, share-validators. */
+#include "service/log.h"
+#include "services/stratum-gateway/gateway.h"
+
+enum { DRAIN_MS = 2000 };
+
+static const char *admin_address(const struct settings *settings)
+{
+    return settings->stratum_admin_address;
+}
+
+static int mine(struct service *service, struct gateway *gateway)
+{
+    enum service_exit code;
+    struct error error;
+    if (!gateway_open(gateway, service, &code, &error))
+        return service_fail(service, code, &error);
+    service_heartbeat(service, &gateway->lease_id, lease_on_beat, gateway);
+    if (!service_wait_for(service, "inode-scheduler", gateway_has_lease, gateway, &error))
+        return service_fail(service, SERVICE_EXIT_PEER, &error);
+    if (!gateway_listen(gateway, &error))
+        return service_fail(service,
+                            error.code == ERROR_INVALID ? SERVICE_EXIT_SETTINGS : SERVICE_EXIT_PORT,
+                            &error);
+    service_ready(service);
+    loop_run(service->loop);
+    gateway_drain(gateway, DRAIN_MS);
+    return SERVICE_EXIT_OK;
+}
+
+static int run(struct service *service)
+{
+    struct gateway gateway;
+    int code = mine(service, &gateway);
+    gateway_close(&gateway);
+    return code;
+}
+
+static void reload(struct service *service)
+{
+    log_info("service.reload", "instance=%s changed=nothing", service->instance);
+}
+
+const struct service_definition service_definition = {
+    .name = "stratum-gateway",
+    .admin_address = admin_address,
+    .run = run,
+    .reload = reload,
+};

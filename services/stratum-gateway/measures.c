@@ -1,0 +1,51 @@
+#include "services/stratum-gateway/measures.h"
+
+#include <stdio.h>
+
+void measures_register(struct measures *measures, struct metrics *metrics)
+{
+#define COUNTER(field, name, help, beat)                                                           \
+    measures->field = metrics_counter(metrics, "adit_gateway_" name, "", help, beat)
+#define GAUGE(field, name, help, beat)                                                             \
+    measures->field = metrics_gauge(metrics, "adit_gateway_" name, "", help, beat)
+    GAUGE(miners, "miners", "Connections that are mining.", "miners");
+    GAUGE(connections, "connections", "Open connections.", NULL);
+    COUNTER(accepted, "shares_accepted_total", "Shares answered true.", "accepted");
+    COUNTER(rejected, "shares_rejected_total", "Shares answered with an error.", "rejected");
+    COUNTER(connected, "connects_total", "Connections accepted.", NULL);
+    COUNTER(turned_away, "turned_away_total", "Connections told that the pool is full.", NULL);
+    COUNTER(closed_slow, "slow_readers_total", "Connections closed because they do not read.",
+            NULL);
+    COUNTER(lines, "lines_total", "Lines read.", NULL);
+    COUNTER(rubbish, "rubbish_total", "Connections closed for what they sent.", NULL);
+    COUNTER(blocks, "block_shares_total", "Shares that met the network's target.", "blocks");
+    GAUGE(held, "shares_held", "Shares waiting for their verdicts.", NULL);
+    GAUGE(batches, "batches", "Batches sent since the start.", NULL);
+    GAUGE(retries, "batch_retries", "Batches sent again since the start.", NULL);
+    GAUGE(given_up, "batches_given_up", "Batches given up since the start.", NULL);
+    GAUGE(validators, "validators", "Validators that answer.", NULL);
+    GAUGE(jobs, "jobs", "Jobs taken since the start.", NULL);
+    GAUGE(authorisations, "authorisations", "Questions to auth since the start.", NULL);
+    COUNTER(extranonces_out, "extranonces_exhausted_total",
+            "Connections refused because every extranonce is in use or resting.", NULL);
+#undef COUNTER
+#undef GAUGE
+    for (int outcome = 0; outcome < SHARE_OUTCOMES_COUNT; outcome++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "outcome=\"%s\"",
+                 share_outcome_label((enum share_outcome)outcome));
+        measures->outcomes[outcome] =
+            metrics_counter(metrics, "adit_gateway_shares_total", labels,
+                            outcome == 0 ? "Shares by what became of them." : "", NULL);
+    }
+    measures->answer = metrics_histogram(metrics, "adit_gateway_answer_seconds",
+                                         "From a submit read to its answer.");
+    measures->broadcast = metrics_histogram(metrics, "adit_gateway_broadcast_seconds",
+                                            "From a job's arrival to the last miner's line.");
+}
+
+void measures_count(struct measures *measures, enum share_outcome outcome)
+{
+    metric_add(outcome == SHARE_ACCEPTED ? measures->accepted : measures->rejected, 1);
+    metric_add(measures->outcomes[outcome], 1);
+}

@@ -1,0 +1,420 @@
+/* Carrying out what the session machine says. The effects of a step are carried out in their order;
+ * what they lead to at once (a duplicate's verdict, a remembered name) is a step of its own right
+ * behind, because there is one memory for effects. */
+#include "service/listen.h"
+#include "service/log.h"
+#include "services/stratum-gateway/gateway.h"
+#include "wire/job/job_wire.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TICK_SLICES = 10, BROADCAST_A_ROUND = 256 };
+
+static struct stratum_world world_of(const struct gateway *gateway)
+{
+    return (struct stratum_world){ .params = &gateway->params,
+                                   .jobs = &gateway->feed.table,
+                                   .now_ms = loop_now_ms(gateway->loop),
+                                   .unix_ms = loop_unix_ms() };
+}
+
+/* Rings of answers are lent to who has something pending. */
+
+static bool lend_answers(struct gateway *gateway, struct stratum_session *session)
+{
+    if (session->answers != NULL)
+        return true;
+    struct stratum_answers *answers = gateway->spare_answers_count > 0
+                                          ? gateway->spare_answers[--gateway->spare_answers_count]
+                                          : calloc(1, sizeof *answers);
+    if (answers == NULL)
+        return false;
+    stratum_session_lend_answers(session, answers);
+    return true;
+}
+
+static void take_answers(struct gateway *gateway, struct stratum_session *session)
+{
+    struct stratum_answers *answers = stratum_session_return_answers(session);
+    if (answers == NULL)
+        return;
+    if (gateway->spare_answers_count <
+        sizeof gateway->spare_answers / sizeof *gateway->spare_answers)
+        gateway->spare_answers[gateway->spare_answers_count++] = answers;
+    else
+        free(answers);
+}
+
+/* Effects. */
+
+/* What an effect leads to at once; at most one a step does. */
+struct consequence {
+    bool any;
+    struct stratum_event event;
+};
+
+static void be_judged(struct consequence *consequence, uint32_t answer, enum share_outcome outcome)
+{
+    consequence->any = true;
+    consequence->event =
+        (struct stratum_event){ .kind = STRATUM_VERDICT, .verdict = { answer, outcome } };
+}
+
+static void submit(struct gateway *gateway, struct connection *connection,
+                   const struct stratum_effect *effect, struct consequence *consequence)
+{
+    struct feed_job *job = feed_job_of(effect->job);
+    struct share_submission submission = effect->submission;
+    struct dispatch_origin origin = { .connection = connection->index,
+                                      .generation = connection->generation,
+                                      .answer = effect->answer,
+                                      .received_ns = loop_clock_ns() };
+    if (job->closed && submission.gateway_outcome == SHARE_ACCEPTED)
+        submission.gateway_outcome = SHARE_STALE;
+    if (submission.gateway_outcome == SHARE_ACCEPTED) {
+        origin.key = duplicates_key_of(&job->job, &submission);
+        origin.keyed = true;
+        enum duplicates_outcome seen = job_feed_see(&gateway->feed, job, &origin.key);
+        if (seen != DUPLICATES_NEW) {
+            be_judged(consequence, effect->answer,
+                      seen == DUPLICATES_SEEN ? SHARE_DUPLICATE : SHARE_OVERLOADED);
+            return;
+        }
+    }
+    struct wire_share share;
+    submission_to_wire(&submission, &share);
+    if (dispatcher_add(gateway->dispatcher, &share, &origin))
+        return;
+    if (origin.keyed)
+        job_feed_unsee(&gateway->feed, job->job.id, &origin.key);
+    be_judged(consequence, effect->answer, SHARE_OVERLOADED);
+}
+
+static struct stratum_event authorised_event(const struct authoriser_ticket *ticket,
+                                             const struct authoriser_result *result)
+{
+    return (struct stratum_event){ .kind = STRATUM_AUTHORISED,
+                                   .authorised = { .answer = ticket->answer,
+                                                   .worker = ticket->worker,
+                                                   .outcome = result->outcome,
+                                                   .account_id = result->account_id,
+                                                   .worker_id = result->worker_id,
+                                                   .text = result->text } };
+}
+
+static void authorise(struct gateway *gateway, struct connection *connection,
+                      const struct stratum_effect *effect, struct consequence *consequence)
+{
+    const struct authoriser_ticket ticket = { .connection = connection->index,
+                                              .generation = connection->generation,
+                                              .answer = effect->answer,
+                                              .worker = effect->worker };
+    struct authoriser_result result;
+    char peer[LISTEN_ADDRESS_BYTES];
+    listen_name(connection->source.fd, true, peer);
+    if (!authoriser_ask(gateway->authoriser, (const char *)effect->user.data,
+                        (const char *)effect->password.data, peer, &ticket, &result))
+        return;
+    consequence->any = true;
+    consequence->event = authorised_event(&ticket, &result);
+}
+
+static void carry_out(struct gateway *gateway, struct connection *connection,
+                      struct consequence *consequence)
+{
+    const struct stratum_effects *effects = &gateway->effects;
+    for (unsigned i = 0; i < effects->count && connection->state == CONNECTION_OPEN; i++) {
+        const struct stratum_effect *effect = &effects->list[i];
+        switch (effect->kind) {
+        case STRATUM_SEND:
+            connection_write(connection, effect->text);
+            break;
+        case STRATUM_SEND_JOB:
+            connection_write_shared(connection, effect->job->text[effect->clean]);
+            break;
+        case STRATUM_AUTHORISE:
+            authorise(gateway, connection, effect, consequence);
+            break;
+        case STRATUM_SUBMIT:
+            submit(gateway, connection, effect, consequence);
+            break;
+        case STRATUM_CLOSE:
+            metric_add(gateway->measures.rubbish, connection->session.rubbish > 0);
+            connection_leave(connection, effect->reason);
+            break;
+        }
+    }
+}
+
+/* One event into a session and all that follows. False where a line was not taken. */
+static bool happen(struct gateway *gateway, struct connection *connection,
+                   const struct stratum_event *event)
+{
+    struct stratum_session *session = &connection->session;
+    struct consequence consequence = { .any = false };
+    struct stratum_world world = world_of(gateway);
+    bool mined = session->state == STRATUM_MINING;
+    if (stratum_session_step(session, &world, event, &gateway->effects) == STRATUM_LATER)
+        return false;
+    if (gateway->effects.refused != SHARE_ACCEPTED)
+        measures_count(&gateway->measures, gateway->effects.refused);
+    if (!mined && session->state == STRATUM_MINING)
+        metric_set(gateway->measures.miners, ++gateway->miners);
+    else if (mined && session->state != STRATUM_MINING)
+        metric_set(gateway->measures.miners, --gateway->miners);
+    carry_out(gateway, connection, &consequence);
+    if (consequence.any && connection->state == CONNECTION_OPEN) {
+        if (consequence.event.kind == STRATUM_VERDICT)
+            measures_count(&gateway->measures, consequence.event.verdict.outcome);
+        ASSERT(happen(gateway, connection, &consequence.event));
+    }
+    if (connection->state == CONNECTION_OPEN && !stratum_session_holds_answers(session))
+        take_answers(gateway, session);
+    return true;
+}
+
+/* Connections. */
+
+bool sessions_on_line(void *context, struct connection *connection, struct span line)
+{
+    struct gateway *gateway = context;
+    const struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
+    if (gateway->stopping)
+        return false;
+    if (!lend_answers(gateway, &connection->session)) {
+        connection_leave(connection, "no memory");
+        return true;
+    }
+    metric_add(gateway->measures.lines, 1);
+    return happen(gateway, connection, &event);
+}
+
+void sessions_on_long_line(void *context, struct connection *connection)
+{
+    struct gateway *gateway = context;
+    const struct stratum_event event = { .kind = STRATUM_LINE_LONG };
+    metric_add(gateway->measures.rubbish, 1);
+    (void)happen(gateway, connection, &event);
+}
+
+void sessions_on_closed(void *context, struct connection *connection, const char *reason)
+{
+    struct gateway *gateway = context;
+    struct stratum_session *session = &connection->session;
+    metric_set(gateway->measures.connections, gateway->connections.open);
+    if (session->id == 0) /* turned away: it never had a session */
+        return;
+    log_debug("session.close", "session=%016" PRIx64 " reason=\"%s\"", session->id, reason);
+    if (session->state == STRATUM_MINING)
+        metric_set(gateway->measures.miners, --gateway->miners);
+    session->state = STRATUM_CLOSED;
+    struct stratum_answers *answers = session->answers;
+    if (answers != NULL)
+        answers->count = 0; /* nobody will read them */
+    take_answers(gateway, session);
+    uint64_t newest = stratum_session_has_mined(session) ? job_feed_newest(&gateway->feed) : 0;
+    extranonces_give_back(&gateway->extranonces, session->extranonce1, newest);
+}
+
+static void turn_away(struct gateway *gateway, int fd, const char *text)
+{
+    struct connection *connection = connection_open(&gateway->connections, fd, false);
+    if (connection == NULL) {
+        (void)!write(fd, text, strlen(text));
+        close(fd);
+        return;
+    }
+    connection_write(connection, span_text(text));
+    connection_leave(connection, "turned away");
+}
+
+void sessions_on_accept(void *context, int fd)
+{
+    struct gateway *gateway = context;
+    struct stratum_world world = world_of(gateway);
+    uint32_t extranonce1;
+    metric_add(gateway->measures.connected, 1);
+    if (gateway->connections.open >= gateway->connections.options.miners_max) {
+        metric_add(gateway->measures.turned_away, 1);
+        turn_away(gateway, fd,
+                  "{\"id\":null,\"result\":null,\"error\":[20,\"The pool is full\",null]}\n");
+        return;
+    }
+    if (gateway->lease_id == 0 ||
+        !extranonces_take(&gateway->extranonces, job_feed_oldest(&gateway->feed), &extranonce1)) {
+        metric_add(gateway->measures.extranonces_out, 1);
+        turn_away(gateway, fd,
+                  "{\"id\":null,\"result\":null,\"error\":[20,\"The pool cannot take "
+                  "more miners now, try again\",null]}\n");
+        return;
+    }
+    struct connection *connection = connection_open(&gateway->connections, fd, true);
+    if (connection == NULL) {
+        extranonces_give_back(&gateway->extranonces, extranonce1, 0);
+        close(fd);
+        return;
+    }
+    const struct stratum_job *job = stratum_jobs_current(&gateway->feed.table);
+    uint8_t extranonce2_bytes = job != NULL ? job->job->extranonce2_bytes
+                                            : (uint8_t)gateway->settings->stratum_extranonce2_bytes;
+    if (++gateway->session_ids == 0)
+        gateway->session_ids = 1;
+    stratum_session_init(&connection->session, &world, gateway->session_ids, extranonce1,
+                         extranonce2_bytes);
+    metric_set(gateway->measures.connections, gateway->connections.open);
+}
+
+/* What comes back. */
+
+void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
+                         const struct wire_share *share, const struct dispatch_result *result)
+{
+    struct gateway *gateway = context;
+    enum share_outcome outcome =
+        result->end == DISPATCH_JUDGED ? result->outcome : SHARE_NOT_DURABLE;
+    /* What provably got no verdict may be sent again; what may have been applied never. */
+    bool unjudged = result->end == DISPATCH_DROPPED ||
+                    (result->end == DISPATCH_JUDGED &&
+                     (outcome == SHARE_OVERLOADED || outcome == SHARE_NOT_DURABLE));
+    if (unjudged && origin->keyed)
+        job_feed_unsee(&gateway->feed, share->job_id, &origin->key);
+    measures_count(&gateway->measures, outcome);
+    metric_add(gateway->measures.blocks, result->is_block);
+    metric_observe_us(gateway->measures.answer, (loop_clock_ns() - origin->received_ns) / 1000);
+    struct connection *connection =
+        connection_find(&gateway->connections, origin->connection, origin->generation);
+    log_debug("share.verdict",
+              "session=%016" PRIx64 " job=%016" PRIx64 " outcome=%s block=%d work=%" PRIu64,
+              connection != NULL ? connection->session.id : 0, share->job_id,
+              share_outcome_label(outcome), result->is_block, share->work);
+    if (connection == NULL)
+        return;
+    const struct stratum_event event = { .kind = STRATUM_VERDICT,
+                                         .verdict = { origin->answer, outcome } };
+    (void)happen(gateway, connection, &event);
+    if (!gateway->stopping)
+        connection_resume(connection);
+}
+
+void sessions_on_authorised(void *context, const struct authoriser_ticket *ticket,
+                            const struct authoriser_result *result)
+{
+    struct gateway *gateway = context;
+    struct connection *connection =
+        connection_find(&gateway->connections, ticket->connection, ticket->generation);
+    if (connection == NULL)
+        return;
+    const struct stratum_event event = authorised_event(ticket, result);
+    (void)happen(gateway, connection, &event);
+    if (!gateway->stopping)
+        connection_resume(connection);
+}
+
+/* Jobs, in pieces, so that shares are answered in between. */
+
+void sessions_on_job(void *context)
+{
+    struct gateway *gateway = context;
+    gateway->broadcast_left = gateway->connections.used_max;
+    gateway->broadcast_ns = loop_clock_ns();
+    metric_set(gateway->measures.jobs, gateway->feed.taken);
+    if (gateway->broadcasting)
+        return; /* it goes once more round from where it is */
+    gateway->broadcasting = true;
+    loop_defer(gateway->loop, &gateway->broadcast);
+}
+
+void sessions_broadcast(struct loop_task *task)
+{
+    struct gateway *gateway =
+        (struct gateway *)((char *)task - offsetof(struct gateway, broadcast));
+    struct connections *connections = &gateway->connections;
+    const struct stratum_event event = { .kind = STRATUM_JOB };
+    unsigned sent = 0;
+    gateway->broadcasting = false;
+    for (; gateway->broadcast_left > 0 && sent < BROADCAST_A_ROUND; gateway->broadcast_left--) {
+        if (gateway->broadcast_next >= connections->used_max)
+            gateway->broadcast_next = 0;
+        struct connection *connection = &connections->places[gateway->broadcast_next++];
+        if (connection->state != CONNECTION_OPEN || connection->session.id == 0)
+            continue;
+        (void)happen(gateway, connection, &event);
+        sent++;
+    }
+    if (gateway->broadcast_left > 0) {
+        gateway->broadcasting = true;
+        loop_defer(gateway->loop, &gateway->broadcast);
+        return;
+    }
+    metric_observe_us(gateway->measures.broadcast,
+                      (loop_clock_ns() - gateway->broadcast_ns) / 1000);
+}
+
+/* Time. */
+
+static void show(struct gateway *gateway)
+{
+    struct dispatcher_counts counts = dispatcher_counts(gateway->dispatcher);
+    metric_set(gateway->measures.held, counts.held);
+    metric_set(gateway->measures.batches, counts.batches);
+    metric_set(gateway->measures.retries, counts.retries);
+    metric_set(gateway->measures.given_up, counts.given_up + counts.dropped);
+    metric_set(gateway->measures.validators, counts.healthy);
+    metric_set(gateway->measures.closed_slow, gateway->connections.slow);
+    metric_set(gateway->measures.authorisations, authoriser_counts(gateway->authoriser).asked);
+    service_degraded(gateway->service, "validators",
+                     counts.healthy == 0 ? "no validator answers" : NULL);
+    service_degraded(gateway->service, "auth",
+                     authoriser_counts(gateway->authoriser).up ? NULL : "auth is away");
+    service_degraded(gateway->service, "jobs",
+                     stratum_jobs_current(&gateway->feed.table) != NULL ? NULL
+                                                                        : "there is no job yet");
+}
+
+void sessions_on_tick(void *context)
+{
+    struct gateway *gateway = context;
+    struct connections *connections = &gateway->connections;
+    const struct stratum_event event = { .kind = STRATUM_TICK };
+    size_t used = connections->used_max, slice = gateway->tick_slice;
+    size_t from = used * slice / TICK_SLICES, to = used * (slice + 1) / TICK_SLICES;
+    gateway->tick_slice = (gateway->tick_slice + 1) % TICK_SLICES;
+    for (size_t i = from; i < to; i++) {
+        struct connection *connection = &connections->places[i];
+        if (connection->state == CONNECTION_OPEN && connection->session.id != 0)
+            (void)happen(gateway, connection, &event);
+    }
+    connections_sweep(connections, from, to);
+    if (slice == 0)
+        show(gateway);
+}
+
+void sessions_move(struct gateway *gateway)
+{
+    struct connections *connections = &gateway->connections;
+    unsigned moved = 0, closed = 0;
+    for (size_t i = 0; i < connections->used_max; i++) {
+        struct connection *connection = &connections->places[i];
+        uint32_t value;
+        if (connection->state != CONNECTION_OPEN || connection->session.id == 0)
+            continue;
+        if (!extranonces_take(&gateway->extranonces, job_feed_oldest(&gateway->feed), &value)) {
+            connection_leave(connection, "no extranonce in the new lease");
+            closed++;
+            continue;
+        }
+        const struct stratum_event event = {
+            .kind = STRATUM_MOVED, .moved = { value, connection->session.extranonce2_bytes }
+        };
+        (void)happen(gateway, connection, &event);
+        if (connection->state == CONNECTION_OPEN) {
+            moved++;
+        } else { /* it could not be moved; its end gave back its old value, which is nobody's */
+            extranonces_give_back(&gateway->extranonces, value, 0);
+            closed++;
+        }
+    }
+    log_warn("sessions.moved", "moved=%u closed=%u", moved, closed);
+}

@@ -89,7 +89,8 @@ enum chain_added {
  * program's promise: the block is then not kept. */
 typedef bool chain_keep(void *context, const struct block *block);
 
-/* Adds a block, which is taken whatever the answer. */
+/* Adds a block, which is taken whatever the answer. A time of INT64_MAX says that it comes from the
+ * journal: its work and the clock rule were checked when it came. */
 enum chain_added chain_add(struct chain *chain, struct block *block, int64_t now_s,
                            chain_keep *keep, void *context, const char **reason_r);
 

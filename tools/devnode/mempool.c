@@ -62,16 +62,18 @@ static const struct coin *find_coin(void *context, const struct outpoint *outpoi
     return mempool_coin(finder->mempool, finder->chain, outpoint);
 }
 
-/* Marks in `marked` (one flag per entry) everything that conflicts with tx, and what depends on
- * that; returns the sum of their fees. */
+/* Marks in `marked` (one flag per entry, none set yet) everything that conflicts with tx, and what
+ * depends on that; returns the sum of their fees. */
 static int64_t mark_replaced(const struct mempool *mempool, const struct tx *tx, bool *marked,
                              bool *any_r)
 {
     int64_t fees = 0;
+    bool conflicts = false;
     *any_r = false;
-    for (size_t i = 0; i < mempool->count; i++) {
+    for (size_t i = 0; i < tx->input_count && !conflicts; i++)
+        conflicts = mempool_spender(mempool, &tx->inputs[i].previous) != NULL;
+    for (size_t i = 0; conflicts && i < mempool->count; i++) { /* `marked` begins as all false */
         const struct tx *other = mempool->entries[i]->tx;
-        marked[i] = false;
         for (size_t j = 0; j < tx->input_count; j++)
             if (mempool_spender(mempool, &tx->inputs[j].previous) == mempool->entries[i])
                 marked[i] = true;

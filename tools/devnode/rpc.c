@@ -4,7 +4,8 @@
 #include <stdlib.h>
 
 static const struct rpc_entry *const tables[] = { rpc_chain_methods, rpc_mining_methods,
-                                                  rpc_tx_methods, rpc_wallet_methods };
+                                                  rpc_tx_methods, rpc_wallet_methods,
+                                                  rpc_history_methods };
 
 json_t *rpc_fail(struct rpc_call *call, int code, const char *format, ...)
 {

@@ -42,6 +42,7 @@ extern const struct rpc_entry rpc_chain_methods[];
 extern const struct rpc_entry rpc_mining_methods[];
 extern const struct rpc_entry rpc_tx_methods[];
 extern const struct rpc_entry rpc_wallet_methods[];
+extern const struct rpc_entry rpc_history_methods[];
 
 /* Answers one HTTP request (an http_handle; the context is the node). */
 int rpc_handle(void *context, const char *path, struct span body, int fd, char **answer_r);
@@ -69,6 +70,8 @@ struct tx *rpc_tx(struct rpc_call *call, const char *hex);
 
 /* A transaction as getrawtransaction shows it, without the block's fields. */
 json_t *rpc_tx_json(const struct tx *tx);
+json_t *rpc_tx_hex(const struct tx *tx);
+json_t *rpc_last_block_json(const struct node *node);
 json_t *rpc_script_json(struct span script);
 json_t *rpc_bits_json(uint32_t bits);
 json_t *rpc_target_json(uint32_t bits);

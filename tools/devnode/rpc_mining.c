@@ -50,18 +50,20 @@ static void wait_for_change(struct rpc_call *call, const char *id)
     }
 }
 
-static json_t *template_tx(const struct mempool_entry *entry, struct mempool_entry *const *before,
-                           size_t index)
+/* `places` holds, by txid, entries of the template before this one (`first` points at the first).
+ */
+static json_t *template_tx(struct mempool_entry *const *first, size_t index,
+                           const struct table *places)
 {
+    const struct mempool_entry *entry = first[index];
     struct buffer raw = { 0 };
     json_t *depends = json_array();
     tx_encode(entry->tx, true, &raw);
-    for (size_t i = 0; i < index; i++)
-        for (size_t j = 0; j < entry->tx->input_count; j++)
-            if (memcmp(before[i]->tx->txid, entry->tx->inputs[j].previous.txid, 32) == 0) {
-                json_array_append_new(depends, json_integer((json_int_t)i + 1));
-                break;
-            }
+    for (size_t i = 0; i < entry->tx->input_count; i++) {
+        struct mempool_entry *const *parent = table_get(places, entry->tx->inputs[i].previous.txid);
+        if (parent != NULL)
+            json_array_append_new(depends, json_integer(parent - first + 1));
+    }
     json_t *json = json_object();
     json_object_set_new(json, "data", json_hex(buffer_span(&raw)));
     json_object_set_new(json, "txid", json_hash(entry->tx->txid));
@@ -94,8 +96,12 @@ static json_t *template_json(const struct node *node)
     struct block_place place = chain_place_after(&node->chain, tip, INT64_MAX);
     size_t count = node_template_txs(node, &entries, &fees);
     json_t *txs = json_array();
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(txs, template_tx(entries[i], entries, i));
+    struct table places = table_of(32);
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(txs, template_tx(entries, i, &places));
+        table_put(&places, entries[i]->tx->txid, &entries[i]);
+    }
+    table_deinit(&places);
     json_t *json =
         json_pack("{s:[s], s:i, s:[s,s], s:{}, s:i}", "capabilities", "proposal", "version",
                   0x20000000, "rules", "csv", "!segwit", "vbavailable", "vbrequired", 0);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define FEERATE_MAX (COIN / 10) /* base units per 1000 vbytes: sendrawtransaction's default bound  \
-                                 */
+#define FEERATE_MAX                                                                                \
+    (COIN / 10) /* base units per 1000 vbytes: sendrawtransaction's default bound                  \
+                 */
 
 static json_t *asm_json(struct span script)
 {
@@ -54,7 +55,7 @@ static json_t *input_json(const struct tx *tx, const struct tx_input *input)
     return json;
 }
 
-static json_t *tx_hex(const struct tx *tx)
+json_t *rpc_tx_hex(const struct tx *tx)
 {
     struct buffer raw = { 0 };
     tx_encode(tx, true, &raw);
@@ -87,7 +88,7 @@ json_t *rpc_tx_json(const struct tx *tx)
     json_object_set_new(json, "locktime", json_integer(tx->lock_time));
     json_object_set_new(json, "vin", inputs);
     json_object_set_new(json, "vout", outputs);
-    json_object_set_new(json, "hex", tx_hex(tx));
+    json_object_set_new(json, "hex", rpc_tx_hex(tx));
     return json;
 }
 
@@ -129,7 +130,7 @@ static json_t *raw_from_block(struct rpc_call *call, const uint8_t txid[32], boo
         if (memcmp(tx->txid, txid, 32) != 0)
             continue;
         if (!verbose)
-            return tx_hex(tx);
+            return rpc_tx_hex(tx);
         json_t *json = tx_in_block(call->node, block, tx);
         json_object_set_new(json, "in_active_chain", json_boolean(block->on_main));
         return json;
@@ -153,10 +154,10 @@ static json_t *getrawtransaction(struct rpc_call *call)
     struct chain_block *block = rpc_find_confirmed(call->node, txid, &index);
     if (block != NULL)
         return verbose ? tx_in_block(call->node, block, block->block->txs[index])
-                       : tx_hex(block->block->txs[index]);
+                       : rpc_tx_hex(block->block->txs[index]);
     const struct mempool_entry *entry = mempool_find(&call->node->mempool, txid);
     if (entry != NULL)
-        return verbose ? rpc_tx_json(entry->tx) : tx_hex(entry->tx);
+        return verbose ? rpc_tx_json(entry->tx) : rpc_tx_hex(entry->tx);
     return rpc_fail(call, RPC_NOT_FOUND,
                     "No such mempool or blockchain transaction. Use gettransaction for wallet "
                     "transactions.");
@@ -273,7 +274,7 @@ static json_t *createrawtransaction(struct rpc_call *call)
     json_t *json = NULL;
     if (add_given_inputs(call, tx, rpc_param(call, 0), sequence) &&
         add_given_outputs(call, tx, rpc_param(call, 1)))
-        json = tx_hex(tx);
+        json = rpc_tx_hex(tx);
     tx_destroy(tx);
     return json;
 }

@@ -1,5 +1,5 @@
-/* The wallet: addresses, balances, funding and signing, and what became of a payment. There is one
- * wallet; every /wallet/NAME is it. */
+/* The wallet: addresses, balances, funding and signing. There is one wallet; every /wallet/NAME is
+ * it. */
 #include "tools/devnode/consensus/address.h"
 #include "tools/devnode/consensus/script.h"
 #include "tools/devnode/rpc.h"
@@ -111,7 +111,7 @@ static struct balances balances_of(const struct node *node)
     return sum;
 }
 
-static json_t *last_block(const struct node *node)
+json_t *rpc_last_block_json(const struct node *node)
 {
     const struct chain_block *tip = chain_tip(&node->chain);
     return json_pack("{s:o, s:I}", "hash", json_hash(tip->block->id), "height",
@@ -132,7 +132,7 @@ static json_t *getbalances(struct rpc_call *call)
     json_object_set_new(mine, "untrusted_pending", json_amount(sum.pending));
     json_object_set_new(mine, "immature", json_amount(sum.immature));
     json_object_set_new(json, "mine", mine);
-    json_object_set_new(json, "lastprocessedblock", last_block(call->node));
+    json_object_set_new(json, "lastprocessedblock", rpc_last_block_json(call->node));
     return json;
 }
 
@@ -151,7 +151,7 @@ static json_t *getwalletinfo(struct rpc_call *call)
     json_object_set_new(json, "private_keys_enabled", json_true());
     json_object_set_new(json, "scanning", json_false());
     json_object_set_new(json, "descriptors", json_true());
-    json_object_set_new(json, "lastprocessedblock", last_block(call->node));
+    json_object_set_new(json, "lastprocessedblock", rpc_last_block_json(call->node));
     return json;
 }
 
@@ -251,15 +251,6 @@ static bool read_funding(struct rpc_call *call, const struct tx *tx, struct addr
     return true;
 }
 
-static json_t *hex_of(const struct tx *tx)
-{
-    struct buffer raw = { 0 };
-    tx_encode(tx, true, &raw);
-    json_t *json = json_hex(buffer_span(&raw));
-    buffer_deinit(&raw);
-    return json;
-}
-
 static json_t *fundrawtransaction(struct rpc_call *call)
 {
     struct node *node = call->node;
@@ -281,7 +272,7 @@ static json_t *fundrawtransaction(struct rpc_call *call)
     } else if (read_funding(call, tx, &change, fee_outputs, &funding)) {
         if (wallet_fund(&node->wallet, &node->chain, &node->mempool, tx, &funding, &fee, &change_at,
                         &error))
-            json = json_pack("{s:o, s:o, s:i}", "hex", hex_of(tx), "fee", json_amount(fee),
+            json = json_pack("{s:o, s:o, s:i}", "hex", rpc_tx_hex(tx), "fee", json_amount(fee),
                              "changepos", change_at);
         else
             rpc_fail(call, RPC_WALLET, "%s", error.text);
@@ -306,8 +297,8 @@ static json_t *sign_one(const struct node *node, struct tx *tx, size_t index)
     }
     if (trouble == NULL)
         return NULL;
-    return json_pack("{s:o, s:I, s:s, s:I, s:s}", "txid", json_hash(previous->txid), "vout",
-                     (json_int_t)previous->index, "scriptSig", "", "sequence",
+    return json_pack("{s:o, s:I, s:[], s:s, s:I, s:s}", "txid", json_hash(previous->txid), "vout",
+                     (json_int_t)previous->index, "witness", "scriptSig", "", "sequence",
                      (json_int_t)tx->inputs[index].sequence, "error", trouble);
 }
 
@@ -327,7 +318,7 @@ static json_t *signrawtransactionwithwallet(struct rpc_call *call)
     }
     tx_finish(tx);
     json_t *json =
-        json_pack("{s:o, s:b}", "hex", hex_of(tx), "complete", json_array_size(errors) == 0);
+        json_pack("{s:o, s:b}", "hex", rpc_tx_hex(tx), "complete", json_array_size(errors) == 0);
     if (json_array_size(errors) > 0)
         json_object_set(json, "errors", errors);
     json_decref(errors);
@@ -381,183 +372,6 @@ static json_t *listlockunspent(struct rpc_call *call)
     return list;
 }
 
-/* The output an input spends, wherever it is known from; NULL where it is not. */
-static const struct tx_output *spent_output(const struct node *node,
-                                            const struct outpoint *outpoint)
-{
-    size_t index = 0;
-    const struct chain_block *block = rpc_find_confirmed(node, outpoint->txid, &index);
-    const struct mempool_entry *entry = mempool_find(&node->mempool, outpoint->txid);
-    const struct tx *tx = block != NULL   ? block->block->txs[index]
-                          : entry != NULL ? entry->tx
-                                          : table_get(&node->sent_index, outpoint->txid);
-    return tx == NULL || outpoint->index >= tx->output_count ? NULL : &tx->outputs[outpoint->index];
-}
-
-struct wallet_view {
-    bool from_us;
-    int64_t debit;  /* what it spends of ours */
-    int64_t credit; /* what it pays to us */
-    int64_t out;
-    bool inputs_known;
-    int64_t in;
-};
-
-static struct wallet_view view_of(const struct node *node, const struct tx *tx)
-{
-    struct wallet_view view = { .inputs_known = !tx_is_coinbase(tx) };
-    for (size_t i = 0; i < tx->input_count; i++) {
-        const struct tx_output *spent = spent_output(node, &tx->inputs[i].previous);
-        if (spent == NULL) {
-            view.inputs_known = false;
-            continue;
-        }
-        view.in += spent->value;
-        if (wallet_key_of(&node->wallet, buffer_span(&spent->script)) != NULL) {
-            view.from_us = true;
-            view.debit += spent->value;
-        }
-    }
-    for (size_t i = 0; i < tx->output_count; i++) {
-        view.out += tx->outputs[i].value;
-        if (wallet_key_of(&node->wallet, buffer_span(&tx->outputs[i].script)) != NULL)
-            view.credit += tx->outputs[i].value;
-    }
-    return view;
-}
-
-/* Depth of the deepest block that spends an input of tx in another transaction, or 0. */
-static uint32_t conflict_depth(const struct node *node, const struct tx *tx)
-{
-    uint32_t depth = 0;
-    for (size_t i = 0; i < tx->input_count; i++) {
-        uint8_t key[36];
-        outpoint_key(&tx->inputs[i].previous, key);
-        const struct tx *other = table_get(&node->chain.spenders, key);
-        const struct chain_block *block =
-            other == NULL ? NULL : table_get(&node->chain.tx_block, other->txid);
-        if (block == NULL)
-            continue;
-        uint32_t here = chain_tip(&node->chain)->height - block->height + 1;
-        depth = here > depth ? here : depth;
-    }
-    return depth;
-}
-
-static json_t *conflicts_json(const struct node *node, const struct tx *tx)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < tx->input_count; i++) {
-        uint8_t key[36];
-        outpoint_key(&tx->inputs[i].previous, key);
-        const struct tx *other = table_get(&node->chain.spenders, key);
-        const struct mempool_entry *entry =
-            mempool_spender(&node->mempool, &tx->inputs[i].previous);
-        if (other == NULL && entry != NULL)
-            other = entry->tx;
-        if (other != NULL && memcmp(other->txid, tx->txid, 32) != 0)
-            json_array_append_new(list, json_hash(other->txid));
-    }
-    return list;
-}
-
-static json_t *detail(const struct tx_output *output, size_t index, const char *category,
-                      int64_t amount)
-{
-    char address[ADDRESS_TEXT_BYTES];
-    json_t *json = json_object();
-    if (address_encode(buffer_span(&output->script), address))
-        json_object_set_new(json, "address", json_string(address));
-    json_object_set_new(json, "category", json_string(category));
-    json_object_set_new(json, "amount", json_amount(amount));
-    json_object_set_new(json, "label", json_string(""));
-    json_object_set_new(json, "vout", json_integer((json_int_t)index));
-    return json;
-}
-
-static json_t *details_json(const struct node *node, const struct tx *tx,
-                            const struct wallet_view *view, json_int_t confirmations)
-{
-    json_t *list = json_array();
-    const char *received = !tx_is_coinbase(tx)                                       ? "receive"
-                           : confirmations < 1                                       ? "orphan"
-                           : confirmations < (json_int_t)node->chain.params.maturity ? "immature"
-                                                                                     : "generate";
-    for (int sent = 1; sent >= 0; sent--)
-        for (size_t i = 0; i < tx->output_count; i++) {
-            const struct tx_output *output = &tx->outputs[i];
-            const struct wallet_key *key =
-                wallet_key_of(&node->wallet, buffer_span(&output->script));
-            if (view->from_us && key != NULL && key->change)
-                continue;
-            if (sent == 1 && view->from_us) {
-                json_t *json = detail(output, i, "send", -output->value);
-                if (view->inputs_known)
-                    json_object_set_new(json, "fee", json_amount(view->out - view->in));
-                json_object_set_new(json, "abandoned", json_false());
-                json_array_append_new(list, json);
-            } else if (sent == 0 && key != NULL) {
-                json_t *json = detail(output, i, received, output->value);
-                json_object_set_new(json, "abandoned", json_false());
-                json_array_append_new(list, json);
-            }
-        }
-    return list;
-}
-
-static json_t *gettransaction(struct rpc_call *call)
-{
-    const struct node *node = call->node;
-    const char *text;
-    uint8_t txid[32];
-    size_t index = 0;
-    if (!rpc_text(call, 0, "txid", &text) || !rpc_hash(call, text, "txid", txid))
-        return NULL;
-    const struct chain_block *block = rpc_find_confirmed(node, txid, &index);
-    const struct mempool_entry *entry = mempool_find(&node->mempool, txid);
-    const struct tx *tx = block != NULL   ? block->block->txs[index]
-                          : entry != NULL ? entry->tx
-                                          : table_get(&node->sent_index, txid);
-    struct wallet_view view = { 0 };
-    if (tx != NULL)
-        view = view_of(node, tx);
-    if (tx == NULL || (!view.from_us && view.credit == 0))
-        return rpc_fail(call, RPC_NOT_FOUND, "Invalid or non-wallet transaction id");
-    json_int_t confirmations =
-        block != NULL   ? (json_int_t)(chain_tip(&node->chain)->height - block->height) + 1
-        : entry != NULL ? 0
-                        : -(json_int_t)conflict_depth(node, tx);
-    int64_t fee = view.from_us && view.inputs_known ? view.in - view.out : 0;
-    json_t *json = json_object();
-    json_object_set_new(json, "amount", json_amount(view.credit - view.debit + fee));
-    if (view.from_us && view.inputs_known)
-        json_object_set_new(json, "fee", json_amount(-fee));
-    json_object_set_new(json, "confirmations", json_integer(confirmations));
-    int64_t time_s = node_sent_time(node, txid);
-    if (block != NULL) {
-        json_int_t block_time = block->block->header.time;
-        if (tx_is_coinbase(tx))
-            json_object_set_new(json, "generated", json_true());
-        json_object_set_new(json, "blockhash", json_hash(block->block->id));
-        json_object_set_new(json, "blockheight", json_integer(block->height));
-        json_object_set_new(json, "blockindex", json_integer((json_int_t)index));
-        json_object_set_new(json, "blocktime", json_integer(block_time));
-        time_s = time_s == 0 ? block_time : time_s;
-    } else {
-        json_object_set_new(json, "trusted", json_boolean(entry != NULL && view.from_us));
-    }
-    json_object_set_new(json, "txid", json_hash(tx->txid));
-    json_object_set_new(json, "wtxid", json_hash(tx->wtxid));
-    json_object_set_new(json, "walletconflicts", conflicts_json(node, tx));
-    json_object_set_new(json, "time", json_integer(time_s));
-    json_object_set_new(json, "timereceived", json_integer(time_s));
-    json_object_set_new(json, "bip125-replaceable", json_string(entry != NULL ? "yes" : "no"));
-    json_object_set_new(json, "details", details_json(node, tx, &view, confirmations));
-    json_object_set_new(json, "hex", hex_of(tx));
-    json_object_set_new(json, "lastprocessedblock", last_block(node));
-    return json;
-}
-
 static json_t *createwallet(struct rpc_call *call)
 {
     const char *name;
@@ -585,7 +399,6 @@ const struct rpc_entry rpc_wallet_methods[] = {
       "hexstring|prevtxs|sighashtype" },
     { "lockunspent", lockunspent, "unlock|transactions|persistent" },
     { "listlockunspent", listlockunspent, "" },
-    { "gettransaction", gettransaction, "txid|include_watchonly|verbose" },
     { "createwallet", createwallet, "wallet_name" },
     { "loadwallet", createwallet, "filename|load_on_startup" },
     { "listwallets", listwallets, "" },

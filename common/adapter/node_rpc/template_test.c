@@ -1,0 +1,404 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/node_rpc/amount.h"
+#include "adapter/node_rpc/template.h"
+#include "adapter/node_rpc/transaction.h"
+#include "core/pow/sha256.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ARENA_BYTES = 24 << 20 };
+
+static void set_hash(json_t *object, const char *key, const uint8_t hash[32])
+{
+    uint8_t shown[32];
+    char text[65];
+    bytes_reverse(hash, 32, shown);
+    hex_encode(span_of(shown, 32), text);
+    json_object_set_new(object, key, json_string(text));
+}
+
+/* A transaction of one input and one output, with a witness or not, told apart by `number`. */
+static json_t *make_transaction(unsigned number, bool witness, size_t script_bytes,
+                                uint8_t wtxid_r[32])
+{
+    size_t capacity = script_bytes + 200;
+    uint8_t *raw = calloc(1, capacity);
+    char *hex = malloc(2 * capacity + 1);
+    size_t used = 0;
+    assert_true(raw != NULL && hex != NULL);
+    raw[0] = 2;
+    used = 4;
+    if (witness) {
+        raw[used + 1] = 1;
+        used += 2;
+    }
+    raw[used++] = 1;
+    store_le32(raw + used, number);
+    used += 36;
+    raw[used++] = 0;
+    memset(raw + used, 0xff, 4);
+    used += 4;
+    raw[used++] = 1;
+    store_le64(raw + used, 1000 + number);
+    used += 8;
+    if (script_bytes < 0xfd) {
+        raw[used++] = (uint8_t)script_bytes;
+    } else {
+        raw[used++] = 0xfe;
+        store_le32(raw + used, (uint32_t)script_bytes);
+        used += 4;
+    }
+    used += script_bytes;
+    if (witness) {
+        static const uint8_t stack[4] = { 2, 1, 0xaa, 0 };
+        memcpy(raw + used, stack, 4);
+        used += 4;
+    }
+    used += 4;
+    struct raw_transaction parsed;
+    uint8_t txid[32];
+    assert_true(raw_transaction_read(span_of(raw, used), &parsed));
+    assert_int_equal(parsed.bytes.length, used);
+    raw_transaction_txid(&parsed, txid);
+    sha256d(span_of(raw, used), wtxid_r);
+    if (!witness)
+        assert_memory_equal(txid, wtxid_r, 32);
+    hex_encode(span_of(raw, used), hex);
+    json_t *entry =
+        json_pack("{s:s, s:i, s:i, s:[]}", "data", hex, "fee", 250, "weight", 400, "depends");
+    set_hash(entry, "txid", txid);
+    set_hash(entry, "hash", wtxid_r);
+    free(raw);
+    free(hex);
+    return entry;
+}
+
+/* A good template: as Bitcoin Core answers in regtest. */
+static json_t *make_template(size_t count, size_t script_bytes)
+{
+    struct template_transaction *wtxids = calloc(count + 1, sizeof *wtxids);
+    json_t *list = json_array();
+    assert_non_null(wtxids);
+    for (unsigned i = 0; i < count; i++)
+        json_array_append_new(list, make_transaction(i, i % 2 == 1, script_bytes, wtxids[i].txid));
+    uint8_t branches[TEMPLATE_BRANCHES_MAX][32];
+    uint8_t pair[64] = { 0 };
+    uint8_t zero[32] = { 0 };
+    char commitment[80] = "6a24aa21a9ed";
+    size_t depth = template_merkle_branches(wtxids, count, branches);
+    template_merkle_root(zero, (const uint8_t(*)[32])branches, depth, pair);
+    sha256d_pair(pair, pair);
+    hex_encode(span_of(pair, 32), commitment + 12);
+    free(wtxids);
+    return json_pack(
+        "{s:[s], s:i, s:[s,s], s:i, s:s, s:o, s:{}, s:I, s:s, s:s, s:i, s:i, s:s, s:i, s:s}",
+        "capabilities", "proposal", "version", 0x20000000, "rules", "csv", "!segwit", "vbrequired",
+        0, "previousblockhash", "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206",
+        "transactions", list, "coinbaseaux", "coinbasevalue",
+        (json_int_t)5000000000 + 250 * (json_int_t)count, "longpollid",
+        "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e22061", "target",
+        "7fffff0000000000000000000000000000000000000000000000000000000000", "mintime", 1296688603,
+        "curtime", 1700000000, "bits", "207fffff", "height", 1, "default_witness_commitment",
+        commitment);
+}
+
+static const struct coin_profile *coin(const char *name)
+{
+    return coin_profile_find(span_text(name));
+}
+
+static bool read(const json_t *document, const char *profile, struct block_template *template_r,
+                 struct error *error)
+{
+    static uint8_t *memory;
+    if (memory == NULL)
+        memory = malloc(ARENA_BYTES);
+    struct arena arena = arena_over(memory, ARENA_BYTES);
+    const char *longpoll;
+    *error = (struct error){ 0 };
+    return template_read(document, coin(profile), &arena, template_r, &longpoll, error);
+}
+
+static void a_good_template_is_read_whole(void **state)
+{
+    (void)state;
+    json_t *document = make_template(7, 30);
+    struct block_template template;
+    struct error error;
+    if (!read(document, "bitcoin-regtest", &template, &error))
+        fail_msg("%s", error.text);
+    assert_int_equal(template.height, 1);
+    assert_int_equal(template.version, 0x20000000);
+    assert_int_equal(template.bits, 0x207fffff);
+    assert_int_equal(template.coinbase_value, 5000000000 + 7 * 250);
+    assert_true(template.fees_known);
+    assert_int_equal(template.fees, 7 * 250);
+    assert_int_equal(template.transactions_count, 7);
+    assert_int_equal(template.witness_commitment.length, 38);
+    assert_int_equal(template.prev_hash[0], 0x06);
+    assert_int_equal(template.prev_hash[31], 0x0f);
+    assert_int_equal(template.min_time, 1296688603);
+    json_decref(document);
+}
+
+static void four_megabytes_of_transactions_are_read_and_more_are_refused(void **state)
+{
+    (void)state;
+    struct block_template template;
+    struct error error;
+    json_t *document = make_template(40, 100000);
+    assert_true(read(document, "bitcoin-regtest", &template, &error));
+    json_decref(document);
+    document = make_template(43, 100000);
+    assert_false(read(document, "bitcoin-regtest", &template, &error));
+    assert_non_null(strstr(error.text, "larger than any block"));
+    json_decref(document);
+}
+
+static void a_template_without_any_one_needed_field_is_refused_by_name(void **state)
+{
+    static const char *const needed[] = { "version",
+                                          "previousblockhash",
+                                          "transactions",
+                                          "coinbasevalue",
+                                          "mintime",
+                                          "curtime",
+                                          "bits",
+                                          "height",
+                                          "default_witness_commitment" };
+    (void)state;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
+        json_t *document = make_template(3, 30);
+        struct block_template template;
+        struct error error;
+        json_object_del(document, needed[i]);
+        assert_false(read(document, "bitcoin-regtest", &template, &error));
+        assert_non_null(strstr(error.text, needed[i]));
+        json_decref(document);
+    }
+}
+
+static void absurd_values_are_refused(void **state)
+{
+    static const struct {
+        const char *key;
+        const char *json;
+    } absurd[] = {
+        { "height", "-1" },
+        { "height", "0" },
+        { "height", "4294967296" },
+        { "height", "\"1\"" },
+        { "height", "1.5" },
+        { "version", "99999999999" },
+        { "coinbasevalue", "-1" },
+        { "coinbasevalue", "9007199254740993" },
+        { "coinbasevalue", "100" },
+        { "curtime", "0" },
+        { "curtime", "1" },
+        { "curtime", "99999999999" },
+        { "mintime", "1700000001" },
+        { "mintime", "null" },
+        { "bits", "\"207fffff00\"" },
+        { "bits", "\"00000000\"" },
+        { "bits", "\"ff7fffff\"" },
+        { "bits", "\"20ffffff\"" },
+        { "bits", "\"zzzzzzzz\"" },
+        { "bits", "545259519" },
+        { "bits", "\"1d00ffff\"" },
+        { "target", "\"00\"" },
+        { "target", "7" },
+        { "target", "\"7fffff0000000000000000000000000000000000000000000000000000000001\"" },
+        { "previousblockhash", "\"00\"" },
+        { "previousblockhash", "[]" },
+        { "transactions", "{}" },
+        { "transactions", "[1]" },
+        { "transactions", "[[]]" },
+        { "transactions", "[{\"data\":\"\"}]" },
+        { "transactions", "[{\"data\":\"zz\"}]" },
+        { "transactions", "[{\"data\":\"0102\"}]" },
+        { "rules", "[\"!unheard\"]" },
+        { "rules", "[7]" },
+        { "rules", "\"segwit\"" },
+        { "default_witness_commitment", "\"6a24\"" },
+        { "default_witness_commitment", "\"xyz\"" },
+        { "default_witness_commitment",
+          "\"6a24aa21a9ed0000000000000000000000000000000000000000000000000000000000000000\"" },
+        { "longpollid", "7" },
+        { "mweb", "\"00\"" },
+        { "signet_challenge", "\"5121\"" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
+        json_t *document = make_template(3, 30);
+        struct block_template template;
+        struct error error;
+        json_error_t trouble;
+        json_object_set_new(document, absurd[i].key,
+                            json_loads(absurd[i].json, JSON_DECODE_ANY, &trouble));
+        if (read(document, "bitcoin-regtest", &template, &error))
+            fail_msg("%s = %s was taken", absurd[i].key, absurd[i].json);
+        assert_true(strlen(error.text) > 20);
+        json_decref(document);
+    }
+}
+
+static void transactions_that_are_not_what_their_ids_say_are_refused(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 6; i++) {
+        json_t *document = make_template(4, 30);
+        json_t *list = json_object_get(document, "transactions");
+        json_t *entry = json_array_get(list, 1);
+        struct block_template template;
+        struct error error;
+        char hex[400];
+        snprintf(hex, sizeof hex, "%s", json_string_value(json_object_get(entry, "data")));
+        if (i == 0) /* an output's amount */
+            hex[2 * 54] = hex[2 * 54] == '0' ? '1' : '0';
+        else if (i == 1) /* a byte behind it */
+            strcat(hex, "00");
+        else if (i == 2) /* its end missing */
+            hex[strlen(hex) - 2] = '\0';
+        json_object_set_new(entry, "data", json_string(hex));
+        if (i == 3) /* the witness id in the place of the id */
+            json_object_set(entry, "txid", json_object_get(entry, "hash"));
+        if (i == 4) /* the witness alone, which only the commitment covers */
+            hex[strlen(hex) - 12] = hex[strlen(hex) - 12] == 'b' ? 'a' : 'b';
+        if (i == 4)
+            json_object_set_new(entry, "data", json_string(hex));
+        if (i == 5) /* another order: the commitment does not fit */
+            json_array_append_new(list, json_incref(json_array_get(list, 0)));
+        if (i == 5)
+            json_array_remove(list, 0);
+        if (read(document, "bitcoin-regtest", &template, &error))
+            fail_msg("case %u was taken", i);
+        json_decref(document);
+    }
+}
+
+static void a_coin_without_segwit_refuses_a_commitment_and_takes_none(void **state)
+{
+    (void)state;
+    struct coin_profile plain = *coin("bitcoin-regtest");
+    struct block_template template;
+    struct error error;
+    const char *longpoll;
+    uint8_t *memory = malloc(1 << 20);
+    struct arena arena = arena_over(memory, 1 << 20);
+    plain.segwit = false;
+    json_t *document = make_template(1, 30);
+    assert_false(template_read(document, &plain, &arena, &template, &longpoll, &error));
+    json_object_del(document, "default_witness_commitment");
+    arena_reset(&arena);
+    assert_true(template_read(document, &plain, &arena, &template, &longpoll, &error));
+    assert_int_equal(template.witness_commitment.length, 0);
+    json_decref(document);
+    free(memory);
+}
+
+static void an_arena_that_is_too_small_is_said_and_not_overrun(void **state)
+{
+    (void)state;
+    json_t *document = make_template(5, 300);
+    for (size_t bytes = 0; bytes < 8000; bytes += 97) {
+        uint8_t *memory = malloc(bytes + 1);
+        struct arena arena = arena_over(memory, bytes);
+        struct block_template template;
+        struct error error;
+        const char *longpoll;
+        (void)!template_read(document, coin("bitcoin-regtest"), &arena, &template, &longpoll,
+                             &error);
+        free(memory);
+    }
+    json_decref(document);
+}
+
+static void random_damage_is_refused_or_read_but_never_harms(void **state)
+{
+    (void)state;
+    const char *given = getenv("ADIT_SEED");
+    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : 7u;
+    printf("ADIT_SEED=%u\n", seed);
+    srandom(seed);
+    json_t *document = make_template(6, 40);
+    char *good = json_dumps(document, JSON_COMPACT);
+    json_decref(document);
+    size_t length = strlen(good);
+    for (unsigned i = 0; i < 3000; i++) {
+        char *bad = strdup(good);
+        for (long changes = 1 + random() % 3; changes > 0; changes--)
+            bad[(size_t)random() % length] = "0123456789abcdef\"{}[],:-"[random() % 24];
+        json_error_t trouble;
+        document = json_loadb(bad, length, 0, &trouble);
+        if (document != NULL) {
+            struct block_template template;
+            struct error error;
+            (void)!read(document, "bitcoin-regtest", &template, &error);
+            json_decref(document);
+        }
+        free(bad);
+    }
+    free(good);
+}
+
+static void amounts_go_through_json_and_back_exactly(void **state)
+{
+    (void)state;
+    uint64_t value = 1;
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t amount = i < 4 ? i : i < 8 ? AMOUNT_MAX - (i - 4) : value % AMOUNT_MAX;
+        char text[AMOUNT_TEXT_BYTES];
+        uint64_t back;
+        json_error_t trouble;
+        amount_write(amount, 8, text);
+        json_t *number = json_loads(text, JSON_DECODE_ANY, &trouble);
+        assert_non_null(number);
+        assert_true(amount_read(number, 8, &back));
+        assert_int_equal(back, amount);
+        json_decref(number);
+        value = value * 6364136223846793005u + 1442695040888963407u;
+        if (i % 3 == 0)
+            value >>= i % 50;
+    }
+}
+
+static void what_is_no_amount_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "-1",       "-0.00000001", "0.123456789", "1e300", "45035996.27370496",
+        "90000000", "\"1\"",       "null",        "[]"
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_error_t trouble;
+        uint64_t amount;
+        json_t *number = json_loads(bad[i], JSON_DECODE_ANY, &trouble);
+        assert_non_null(number);
+        if (amount_read(number, 8, &amount))
+            fail_msg("%s was taken", bad[i]);
+        json_decref(number);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_good_template_is_read_whole),
+        cmocka_unit_test(four_megabytes_of_transactions_are_read_and_more_are_refused),
+        cmocka_unit_test(a_template_without_any_one_needed_field_is_refused_by_name),
+        cmocka_unit_test(absurd_values_are_refused),
+        cmocka_unit_test(transactions_that_are_not_what_their_ids_say_are_refused),
+        cmocka_unit_test(a_coin_without_segwit_refuses_a_commitment_and_takes_none),
+        cmocka_unit_test(an_arena_that_is_too_small_is_said_and_not_overrun),
+        cmocka_unit_test(random_damage_is_refused_or_read_but_never_harms),
+        cmocka_unit_test(amounts_go_through_json_and_back_exactly),
+        cmocka_unit_test(what_is_no_amount_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

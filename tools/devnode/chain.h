@@ -59,6 +59,9 @@ struct chain {
     struct table coins;    /* outpoint -> coin, of the best chain */
     struct table tx_block; /* txid -> chain_block, of the best chain */
     struct table spenders; /* outpoint -> tx that spends it in the best chain */
+    /* wtxid -> anything: its scripts were found good. That holds for ever, since an outpoint names
+     * the output's script and value; emptied when it is large. */
+    struct table scripts_good;
 };
 
 /* Finds a coin; `context` is the finder's own. NULL where there is none. */
@@ -108,6 +111,8 @@ void chain_reconsider(struct chain *chain, struct chain_block *block);
 const char *chain_check_inputs(const struct chain *chain, const struct tx *tx, uint32_t height,
                                chain_coin_find *find, void *context, int64_t *fee_r,
                                size_t *sigops_r, const char **detail_r);
+/* Says that the transaction's scripts were checked, so that a block with it is quicker to check. */
+void chain_remember_scripts(struct chain *chain, const struct tx *tx);
 const struct coin *chain_coin(const struct chain *chain, const struct outpoint *outpoint);
 void outpoint_key(const struct outpoint *outpoint, uint8_t key_r[36]);
 

@@ -290,6 +290,7 @@ struct mempool_verdict node_enter_tx(struct node *node, struct tx *tx)
         buffer_deinit(&record);
     }
     if (verdict.reason == NULL) {
+        chain_remember_scripts(&node->chain, tx);
         mempool_enter(&node->mempool, &node->chain, tx, &verdict, time(NULL));
         pthread_cond_broadcast(&node->changed);
     } else {

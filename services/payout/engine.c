@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* How often a tick looks at the store anew before it leaves the rest to the next. */
-enum { TICK_ROUNDS = 4 };
+enum { TICK_ROUNDS = 4, NODE_RETRY_MS = 5000 };
 
 void *engine_grow(void *memory, size_t *capacity, size_t need, size_t element_bytes)
 {
@@ -61,6 +61,7 @@ enum step engine_window_away(struct engine *engine, const struct error *error)
 enum step engine_node_away(struct engine *engine, const struct error *error)
 {
     note_trouble(engine, ENGINE_NODE, error);
+    engine->node_silent = true;
     return STEP_WAIT;
 }
 
@@ -163,13 +164,17 @@ static enum step push(struct engine *engine, struct error *error)
     if (engine->now_ms < engine->push_due_ms)
         return STEP_DONE;
     engine->books_due = true; /* until all of it went well */
+    engine->node_silent = false;
     enum step step = engine_follow(engine, error);
     if (step == STEP_DONE && engine->options.pays)
         step = engine_plan(engine, error);
     if (step != STEP_DONE && step != STEP_WAIT)
         return step;
     engine->books_due = false;
-    engine->push_due_ms = engine->now_ms + engine->options.push_interval_ms;
+    uint64_t pause_ms = engine->options.push_interval_ms;
+    if (engine->node_silent && pause_ms > NODE_RETRY_MS)
+        pause_ms = NODE_RETRY_MS;
+    engine->push_due_ms = engine->now_ms + pause_ms;
     return STEP_DONE;
 }
 
@@ -204,12 +209,23 @@ enum step engine_tick(struct engine *engine, uint64_t now_ms, struct error *erro
 {
     enum step step = STEP_AGAIN;
     engine->now_ms = now_ms;
-    engine->trouble = ENGINE_NONE;
+    /* A silent node stays so until it is asked again. */
+    if (!engine->node_silent || now_ms >= engine->push_due_ms)
+        engine->trouble = ENGINE_NONE;
     for (int i = 0; i < TICK_ROUNDS && step == STEP_AGAIN; i++) {
         error_fill(error, ERROR_UNAVAILABLE, "the store changed while it was looked at");
         step = run_round(engine, error);
         if (step == STEP_AGAIN)
             engine->books_due = true;
+    }
+    if (step == STEP_BROKEN) {
+        /* What looks like a contradiction is none where somebody else wrote between two reads: a
+         * leader that was stopped for a while finds out here. */
+        struct error ignored;
+        if (engine_lead(engine, &ignored) == STEP_LOST) {
+            *error = ignored;
+            return STEP_LOST;
+        }
     }
     return step;
 }

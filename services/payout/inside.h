@@ -34,6 +34,7 @@ struct engine {
     u128 network_work; /* expected hashes of a block, the last heard of; 0: unknown */
     uint32_t batch_limit;
     bool funds_warned;
+    bool node_silent; /* it did not answer when payments were last looked at */
     enum engine_part trouble;
     struct error trouble_error;
     struct engine_counters counters;

@@ -291,7 +291,7 @@ static enum step for_each(struct engine *engine, bool is_signed, bool books_only
     enum step step = engine_step_of(engine, outcome, error);
     for (size_t i = 0; i < numbers.count && step == STEP_DONE; i++) {
         step = run_payment(engine, numbers.list[i], books_only, error);
-        if (step == STEP_DONE && engine->trouble == ENGINE_NODE)
+        if (step == STEP_DONE && engine->node_silent && !books_only)
             step = STEP_WAIT; /* one time-out a tick is enough */
     }
     return step;

@@ -140,6 +140,18 @@ static bool choose(void *context, const struct sim_coin *coin, uint64_t amount)
     return choosing->have < choosing->wanted;
 }
 
+/* One coin that covers it all, where there is one, as a wallet would choose. */
+static bool choose_one(void *context, const struct sim_coin *coin, uint64_t amount)
+{
+    struct choosing *choosing = context;
+    if (amount < choosing->wanted)
+        return true;
+    choosing->tx->inputs[0] = *coin;
+    choosing->tx->input_count = 1;
+    choosing->have = amount;
+    return false;
+}
+
 static void serialize(struct sim_world *world, struct sim_tx *tx)
 {
     size_t used = 0;
@@ -187,7 +199,9 @@ static enum node_answer build(struct node *node, const struct node_payment_outpu
         tx->outputs[tx->output_count++].amount = outputs[i].amount;
         choosing.wanted += outputs[i].amount;
     }
-    each_coin(world, choose, &choosing);
+    each_coin(world, choose_one, &choosing);
+    if (choosing.have == 0)
+        each_coin(world, choose, &choosing);
     if (choosing.have < choosing.wanted) {
         error_fill(error, ERROR_REFUSED, "Insufficient funds");
         return NODE_REFUSED;

@@ -145,8 +145,7 @@ void http_serve(struct service *service, const struct http_route *routes, void *
 
 const char *http_segment(const struct http_exchange *exchange, size_t index)
 {
-    ASSERT(index < exchange->match.segment_count);
-    return exchange->match.segments[index];
+    return index < exchange->match.segment_count ? exchange->match.segments[index] : NULL;
 }
 
 const char *http_query(const struct http_exchange *exchange)

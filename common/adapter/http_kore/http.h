@@ -27,6 +27,7 @@ struct http_route {
 void http_serve(struct service *service, const struct http_route *routes, void *context);
 
 /* All borrowed until the exchange is answered. */
+/* NULL where the route has no such `{}`. */
 const char *http_segment(const struct http_exchange *exchange, size_t index);
 const char *http_query(const struct http_exchange *exchange); /* raw text behind '?', or "" */
 const char *http_header(const struct http_exchange *exchange, const char *name); /* or NULL */

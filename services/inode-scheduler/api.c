@@ -81,7 +81,7 @@ static void read_done(struct worker_job *job)
     free(read);
 }
 
-void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
+void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*begin)(struct api_read *read))
 {
     struct api_read *read = calloc(1, sizeof *read);
@@ -95,7 +95,6 @@ void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
     if (read->limit == 0)
         read->limit = 50;
     read->before = api_query_number(exchange, "before", 0, INT64_MAX);
-    const char *name = http_segment(exchange, 0);
     snprintf(read->name, sizeof read->name, "%s", name != NULL ? name : "");
     if (scheduler->stopping || !worker_submit(scheduler->readers, &read->job)) {
         http_problem(exchange, 503, "Unavailable", "too many questions are waiting; ask again",

@@ -36,8 +36,8 @@ struct api_read {
     int status;
     struct error error;
 };
-/* Takes the exchange; answers 503 where too much is waiting. */
-void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
+/* Takes the exchange; answers 503 where too much is waiting. `name` may be NULL. */
+void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*read)(struct api_read *read));
 
 /* api_store.c */

@@ -37,7 +37,7 @@ static void blocks_read(struct api_read *read)
 
 void api_blocks(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, blocks_read);
+    api_read_begin(context, exchange, NULL, blocks_read);
 }
 
 /* The account of the path's name; false with status and sentence. */
@@ -100,7 +100,7 @@ static void account_read(struct api_read *read)
 
 void api_account(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, account_read);
+    api_read_begin(context, exchange, http_segment(exchange, 0), account_read);
 }
 
 struct worker_list {
@@ -138,7 +138,7 @@ static void workers_read(struct api_read *read)
 
 void api_workers(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, workers_read);
+    api_read_begin(context, exchange, http_segment(exchange, 0), workers_read);
 }
 
 enum { ENTRIES_MAX = 500 };
@@ -205,7 +205,7 @@ static void credits_read(struct api_read *read)
 
 void api_credits(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, credits_read);
+    api_read_begin(context, exchange, http_segment(exchange, 0), credits_read);
 }
 
 struct payment_list {
@@ -271,5 +271,5 @@ static void payments_read(struct api_read *read)
 
 void api_payments(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, payments_read);
+    api_read_begin(context, exchange, http_segment(exchange, 0), payments_read);
 }

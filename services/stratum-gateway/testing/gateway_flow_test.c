@@ -1,0 +1,786 @@
+/* The gateway's process between a scheduler, an auth and validators that do what the test says, and
+ * miners who are plain sockets. Everything runs on the test's one loop over ipc in a private
+ * folder; the gateway dies with the test. */
+#include "adapter/bus_nng/bus_nng.h"
+#include "core/share/outcome.h"
+#include "wire/messages.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { VALIDATORS = 2, SEEN_MAX = 4096, DEADLINE_MS = 10000, TIMEOUT_MS = 150 };
+
+struct validator {
+    struct bus_server *server;
+    bool silent; /* takes batches and never answers */
+    enum wire_batch_status status;
+    enum share_outcome outcome;
+    unsigned batches;
+};
+
+struct seen_batch {
+    uint64_t lease_id, sequence, lowest;
+    uint32_t count;
+    unsigned validator;
+};
+
+static struct fixture {
+    char folder[64];
+    struct loop *loop;
+    struct bus *bus;
+    struct bus_server *scheduler;
+    struct bus_server *auth;
+    struct bus_publisher *publisher;
+    struct validator validators[VALIDATORS];
+    struct seen_batch seen[SEEN_MAX];
+    struct wire_share last_share;
+    unsigned seen_count;
+    unsigned asked_auth, beats;
+    uint64_t lease_id, sequence, job_id;
+    bool lease_unknown;
+    uint8_t tip;
+    pid_t child;
+    int log_fd;
+    char log[262144];
+    size_t log_bytes;
+    int port;
+} * f;
+
+static uint8_t scratch[1 << 20];
+
+#define REPLY(call, name, ...)                                                                     \
+    do {                                                                                           \
+        const struct wire_##name reply_ = { __VA_ARGS__ };                                         \
+        size_t length_ = wire_encode_##name(&reply_, scratch, sizeof scratch);                     \
+        assert_true(length_ > 0);                                                                  \
+        (void)bus_reply(call, span_of(scratch, length_));                                          \
+    } while (0)
+
+/* The scheduler. */
+
+static struct wire_job current_job(void)
+{
+    /* 41 bytes to the input script's length, which runs to the end of extranonce2 */
+    static uint8_t coinbase[60] = { [41] = 60 - 42 + 4 + 8 };
+    struct wire_job job = { .epoch = 1,
+                            .sequence = f->sequence,
+                            .job_id = f->job_id,
+                            .height = 100,
+                            .coinbase1 = span_of(coinbase, 60),
+                            .coinbase2 = span_of(coinbase, 60),
+                            .version = 0x20000000,
+                            .version_mask = 0x1fffe000,
+                            .bits = 0x207fffff,
+                            .cur_time = (uint32_t)(loop_unix_ms() / 1000),
+                            .min_time = (uint32_t)(loop_unix_ms() / 1000) - 600,
+                            .clean = 1,
+                            .algorithm = 0,
+                            .extranonce1_bytes = 4,
+                            .extranonce2_bytes = 8,
+                            .coinbase_value = 5000000000 };
+    memset(job.prev_hash, f->tip, sizeof job.prev_hash);
+    return job;
+}
+
+static void publish_job(bool new_tip)
+{
+    f->sequence++;
+    f->job_id++;
+    f->tip = (uint8_t)(f->tip + new_tip);
+    struct wire_job job = current_job();
+    job.clean = new_tip;
+    size_t length = wire_encode_job(&job, scratch, sizeof scratch);
+    assert_true(length > 0);
+    bus_publish(f->publisher, span_of(scratch, length));
+}
+
+static void on_scheduler(void *context, struct bus_call *call, struct span message)
+{
+    (void)context;
+    enum wire_type type;
+    struct error error;
+    assert_true(wire_peek(message, &type, &error));
+    if (type == WIRE_TYPE_lease_request) {
+        f->lease_id++;
+        f->lease_unknown = false;
+        REPLY(call, lease_reply, .granted = 1, .epoch = 1, .lease_id = f->lease_id,
+              .extranonce1_first = (uint32_t)f->lease_id << 16, .extranonce1_count = 1024,
+              .text = "");
+    } else if (type == WIRE_TYPE_job_request) {
+        struct wire_job job = current_job();
+        REPLY(call, job_reply, .epoch = 1, .sequence = f->sequence, .jobs = &job, .jobs_count = 1);
+    } else if (type == WIRE_TYPE_heartbeat) {
+        f->beats++;
+        REPLY(call, heartbeat_reply, .epoch = 1, .lease_known = !f->lease_unknown);
+    } else {
+        fail_msg("the scheduler was asked %s", wire_type_name(type));
+    }
+}
+
+/* Auth: names that begin with "no" are nobody. */
+static void on_auth(void *context, struct bus_call *call, struct span message)
+{
+    (void)context;
+    struct error error;
+    struct arena arena = arena_over(scratch + sizeof scratch / 2, sizeof scratch / 2);
+    struct wire_authorise_request request;
+    assert_true(wire_decode_authorise_request(message, &arena, &request, &error));
+    f->asked_auth++;
+    bool yes = strncmp(request.user, "no", 2) != 0;
+    REPLY(call, authorise_reply, .outcome = yes ? WIRE_AUTHORISE_YES : WIRE_AUTHORISE_NO,
+          .account = 7, .worker = 8, .account_name = "a", .worker_name = "b",
+          .text = yes ? "" : "no such account");
+}
+
+static void on_batch(void *context, struct bus_call *call, struct span message)
+{
+    struct validator *validator = context;
+    struct error error;
+    static uint8_t memory[1 << 17];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct wire_share_batch batch;
+    assert_true(wire_decode_share_batch(message, &arena, &batch, &error));
+    assert_true(f->seen_count < SEEN_MAX);
+    f->seen[f->seen_count++] =
+        (struct seen_batch){ batch.lease_id, batch.sequence, batch.lowest, batch.shares_count,
+                             (unsigned)(validator - f->validators) };
+    f->last_share = batch.shares[batch.shares_count - 1];
+    validator->batches++;
+    if (validator->silent) {
+        bus_drop(call);
+        return;
+    }
+    static struct wire_verdict verdicts[1024];
+    for (uint32_t i = 0; i < batch.shares_count; i++) {
+        uint8_t found = batch.shares[i].found;
+        verdicts[i].outcome = found != 0 ? found : (uint8_t)validator->outcome;
+    }
+    bool judged = validator->status == WIRE_BATCH_JUDGED;
+    REPLY(call, verdict_batch, .lease_id = batch.lease_id, .sequence = batch.sequence,
+          .status = (uint8_t)validator->status, .verdicts = verdicts,
+          .verdicts_count = judged ? batch.shares_count : 0);
+}
+
+/* The process. */
+
+static void read_log(void)
+{
+    ssize_t got;
+    while (f->log_bytes < sizeof f->log - 1 &&
+           (got = read(f->log_fd, f->log + f->log_bytes, sizeof f->log - 1 - f->log_bytes)) > 0)
+        f->log_bytes += (size_t)got;
+    f->log[f->log_bytes] = '\0';
+}
+
+static void turn(void)
+{
+    loop_run_once(f->loop, 5);
+    read_log();
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t end_ns_ = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;                      \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() > end_ns_)                                                         \
+                fail_msg("in vain: %s\n%s", #condition, f->log);                                   \
+            turn();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+static void set(const char *name, const char *format, ...) PRINTF_LIKE(2, 3);
+static void set(const char *name, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    assert_int_equal(setenv(name, text, 1), 0);
+}
+
+static void start(unsigned max_miners)
+{
+    int pipe_fds[2];
+    assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+    char program[512];
+    snprintf(program, sizeof program, "%s/bin/stratum-gateway", getenv("ADIT_BUILD"));
+    set("ADIT_SERVICE__SCHEDULER_URL", "ipc://%s/scheduler.rep", f->folder);
+    set("ADIT_SERVICE__PUBLISH_URL", "ipc://%s/scheduler.pub", f->folder);
+    set("ADIT_STRATUM__VALIDATORS", "ipc://%s/validator-0,ipc://%s/validator-1", f->folder,
+        f->folder);
+    set("ADIT_STRATUM__AUTH_URL", "ipc://%s/auth.rep", f->folder);
+    set("ADIT_STRATUM__ADDRESS", "127.0.0.1:0");
+    set("ADIT_STRATUM__ADMIN_ADDRESS", "127.0.0.1:0");
+    set("ADIT_STRATUM__MAX_MINERS", "%u", max_miners);
+    set("ADIT_STRATUM__VALIDATOR_TIMEOUT_MS", "%d", TIMEOUT_MS);
+    set("ADIT_STRATUM__HOLD_MS", "1000");
+    set("ADIT_STRATUM__START_DIFFICULTY", "1");
+    set("ADIT_CHAIN__PROFILE", "devnet-sha256d");
+    pid_t parent = getpid();
+    f->child = fork();
+    assert_true(f->child >= 0);
+    if (f->child == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        (void)dup2(pipe_fds[1], STDERR_FILENO);
+        execl(program, program, "--data", f->folder, (char *)NULL);
+        _exit(127);
+    }
+    close(pipe_fds[1]);
+    f->log_fd = pipe_fds[0];
+    assert_int_equal(fcntl(f->log_fd, F_SETFL, O_NONBLOCK), 0);
+    UNTIL(strstr(f->log, "service.ready") != NULL);
+    const char *address = strstr(f->log, "stratum.listen address=127.0.0.1:");
+    assert_non_null(address);
+    f->port = atoi(strrchr(strtok(strdup(address), "\n"), ':') + 1);
+    assert_true(f->port > 0);
+}
+
+static struct bus_server *serve(const char *name, bus_call_handler handler, void *context)
+{
+    char url[256];
+    struct error error;
+    snprintf(url, sizeof url, "ipc://%s/%s", f->folder, name);
+    struct bus_server *server = bus_serve(f->bus, url, 64, 1 << 20, handler, context, &error);
+    assert_non_null(server);
+    return server;
+}
+
+static int set_up_with(unsigned max_miners)
+{
+    struct error error;
+    char url[256];
+    f = calloc(1, sizeof *f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/adit-gateway-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    f->loop = loop_create(&error);
+    f->bus = bus_nng_create(f->loop, &error);
+    assert_non_null(f->bus);
+    f->job_id = 0x6500000000000000;
+    f->scheduler = serve("scheduler.rep", on_scheduler, NULL);
+    f->auth = serve("auth.rep", on_auth, NULL);
+    snprintf(url, sizeof url, "ipc://%s/scheduler.pub", f->folder);
+    f->publisher = bus_publisher_open(f->bus, url, NULL, NULL, &error);
+    assert_non_null(f->publisher);
+    for (unsigned i = 0; i < VALIDATORS; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "validator-%u", i);
+        f->validators[i].status = WIRE_BATCH_JUDGED;
+        f->validators[i].server = serve(name, on_batch, &f->validators[i]);
+    }
+    f->sequence = 1;
+    start(max_miners);
+    UNTIL(strstr(f->log, "validator-0") != NULL && strstr(f->log, "validator-1") != NULL);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_with(100);
+}
+
+static int set_up_small(void **state)
+{
+    (void)state;
+    return set_up_with(2);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    int status = 0;
+    if (f->child > 0) {
+        kill(f->child, SIGKILL);
+        waitpid(f->child, &status, 0);
+    }
+    close(f->log_fd);
+    bus_server_close(f->scheduler);
+    if (f->auth != NULL)
+        bus_server_close(f->auth);
+    for (unsigned i = 0; i < VALIDATORS; i++)
+        if (f->validators[i].server != NULL)
+            bus_server_close(f->validators[i].server);
+    bus_publisher_close(f->publisher);
+    bus_destroy(f->bus);
+    loop_destroy(f->loop);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
+    (void)!system(command);
+    free(f);
+    return 0;
+}
+
+/* Miners. */
+
+struct miner {
+    int fd;
+    char text[65536];
+    size_t bytes;
+    bool ended;
+    char line[16384]; /* the last taken */
+};
+
+static void receive(struct miner *miner)
+{
+    ssize_t got = recv(miner->fd, miner->text + miner->bytes, sizeof miner->text - 1 - miner->bytes,
+                       MSG_DONTWAIT);
+    if (got > 0)
+        miner->bytes += (size_t)got;
+    else if (got == 0 || errno != EAGAIN)
+        miner->ended = true;
+    miner->text[miner->bytes] = '\0';
+}
+
+static bool take_line(struct miner *miner)
+{
+    receive(miner);
+    char *newline = memchr(miner->text, '\n', miner->bytes);
+    if (newline == NULL)
+        return false;
+    size_t length = (size_t)(newline - miner->text);
+    assert_true(length < sizeof miner->line);
+    memcpy(miner->line, miner->text, length);
+    miner->line[length] = '\0';
+    miner->bytes -= length + 1;
+    memmove(miner->text, newline + 1, miner->bytes + 1);
+    return true;
+}
+
+static struct miner *connect_miner(void)
+{
+    struct miner *miner = calloc(1, sizeof *miner);
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)f->port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    miner->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(miner->fd, (struct sockaddr *)&address, sizeof address), 0);
+    return miner;
+}
+
+static void disconnect(struct miner *miner)
+{
+    close(miner->fd);
+    free(miner);
+}
+
+static void say(struct miner *miner, const char *format, ...) PRINTF_LIKE(2, 3);
+static void say(struct miner *miner, const char *format, ...)
+{
+    char text[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(text, sizeof text - 1, format, arguments);
+    va_end(arguments);
+    text[length++] = '\n';
+    assert_int_equal(send(miner->fd, text, (size_t)length, MSG_NOSIGNAL), length);
+}
+
+/* The next line contains this. */
+static void hear(struct miner *miner, const char *part)
+{
+    UNTIL(take_line(miner) || miner->ended);
+    if (strstr(miner->line, part) == NULL)
+        fail_msg("expected %s, heard %s\n%s", part, miner->line, f->log);
+}
+
+static void log_in(struct miner *miner, const char *user)
+{
+    say(miner, "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"test/1\"]}");
+    hear(miner, "\"id\":1,\"result\":[[");
+    say(miner, "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"%s\",\"x\"]}", user);
+    hear(miner, "{\"id\":2,\"result\":true");
+    hear(miner, "mining.set_difficulty\",\"params\":[1]");
+    hear(miner, "mining.notify");
+}
+
+static void submit(struct miner *miner, unsigned id, const char *user, unsigned nonce)
+{
+    say(miner,
+        "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"%s\",\"%016llx\","
+        "\"0000000000000000\",\"%08x\",\"%08x\"]}",
+        id, user, (unsigned long long)f->job_id, (unsigned)(loop_unix_ms() / 1000), nonce);
+}
+
+/* Tests. */
+
+static void a_share_goes_round_and_is_answered(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "addr.rig");
+    submit(miner, 3, "addr.rig", 1);
+    hear(miner, "{\"id\":3,\"result\":true,\"error\":null}");
+    assert_int_equal(f->seen_count, 1);
+    assert_int_equal(f->seen[0].lease_id, f->lease_id);
+    assert_int_equal(f->seen[0].sequence, 1);
+    assert_int_equal(f->seen[0].lowest, 1);
+    assert_int_equal(f->last_share.account, 7);
+    assert_int_equal(f->last_share.worker, 8);
+    assert_true(f->last_share.work == (uint64_t)1 << 32);
+    assert_int_equal(f->last_share.found, SHARE_ACCEPTED);
+    assert_int_equal(load_be32(f->last_share.extranonce1) >> 16, f->lease_id);
+    submit(miner, 4, "addr.rig", 2);
+    hear(miner, "{\"id\":4,\"result\":true");
+    assert_int_equal(f->seen[1].sequence, 2);
+    assert_int_equal(f->seen[1].lowest, 2);
+    UNTIL(f->beats > 0);
+    disconnect(miner);
+}
+
+static void a_duplicate_goes_nowhere(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    say(miner,
+        "{\"id\":3,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+        "\"00000000000000Ab\",\"%08x\",\"0000000F\"]}",
+        (unsigned long long)f->job_id, (unsigned)(loop_unix_ms() / 1000 / 1000 * 1000));
+    hear(miner, "{\"id\":3,\"result\":true");
+    say(miner,
+        "{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+        "\"00000000000000aB\",\"%08X\",\"0000000f\",\"00000000\"]}",
+        (unsigned long long)f->job_id, (unsigned)(loop_unix_ms() / 1000 / 1000 * 1000));
+    hear(miner, "{\"id\":4,\"result\":false,\"error\":[22,\"Duplicate share\",null]}");
+    assert_int_equal(f->seen_count, 1);
+    disconnect(miner);
+}
+
+static void a_silent_validator_is_gone_round_under_the_same_id(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    f->validators[0].silent = f->validators[1].silent = true;
+    submit(miner, 3, "w", 1);
+    UNTIL(f->seen_count == 1);
+    f->validators[1 - f->seen[0].validator].silent = false;
+    hear(miner, "{\"id\":3,\"result\":true");
+    assert_int_equal(f->seen_count, 2);
+    assert_int_equal(f->seen[1].sequence, f->seen[0].sequence);
+    assert_int_equal(f->seen[1].lease_id, f->seen[0].lease_id);
+    assert_int_not_equal(f->seen[1].validator, f->seen[0].validator);
+    disconnect(miner);
+}
+
+static void a_lowest_is_never_above_what_is_unanswered(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    f->validators[0].status = f->validators[1].status = WIRE_BATCH_UNKNOWN;
+    submit(miner, 3, "w", 1);
+    UNTIL(f->seen_count >= 1);
+    uint64_t stuck = f->seen[0].sequence;
+    for (unsigned i = 0; i < 20; i++) {
+        submit(miner, 4 + i, "w", 2 + i);
+        unsigned before = f->seen_count;
+        UNTIL(f->seen_count > before);
+    }
+    for (unsigned i = 0; i < f->seen_count; i++) {
+        assert_true(f->seen[i].lowest <= f->seen[i].sequence);
+        assert_int_equal(f->seen[i].lowest, stuck);
+    }
+    f->validators[0].status = f->validators[1].status = WIRE_BATCH_JUDGED;
+    for (unsigned i = 0; i < 21; i++)
+        hear(miner, "\"result\":true");
+    disconnect(miner);
+}
+
+static void a_share_nobody_keeps_is_answered_honestly_and_may_come_again(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    f->validators[0].status = f->validators[1].status = WIRE_BATCH_NOT_DURABLE;
+    unsigned ntime = (unsigned)(loop_unix_ms() / 1000);
+    const char *line = "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+                       "\"0000000000000000\",\"%08x\",\"00000001\"]}";
+    char text[512];
+    snprintf(text, sizeof text, line, 3, (unsigned long long)f->job_id, ntime);
+    say(miner, "%s", text);
+    hear(miner, "{\"id\":3,\"result\":false,\"error\":[20,\"Share could not be stored\",null]}");
+    uint64_t given_up = f->seen[0].sequence;
+    f->validators[0].status = f->validators[1].status = WIRE_BATCH_JUDGED;
+    snprintf(text, sizeof text, line, 4, (unsigned long long)f->job_id, ntime);
+    say(miner, "%s", text);
+    hear(miner, "{\"id\":4,\"result\":true");
+    assert_true(f->seen[f->seen_count - 1].lowest > given_up);
+    /* One whose fate is unknown stays a duplicate. */
+    f->validators[0].status = f->validators[1].status = WIRE_BATCH_UNKNOWN;
+    submit(miner, 5, "w", 77);
+    hear(miner, "{\"id\":5,\"result\":false,\"error\":[20,");
+    f->validators[0].status = f->validators[1].status = WIRE_BATCH_JUDGED;
+    disconnect(miner);
+}
+
+static void a_flood_travels_in_batches(void **state)
+{
+    (void)state;
+    enum { SHARES = 2000 };
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    char text[512];
+    unsigned answered = 0, sent = 0;
+    uint64_t end_ns = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;
+    unsigned ntime = (unsigned)(loop_unix_ms() / 1000);
+    while (answered < SHARES && loop_clock_ns() < end_ns) {
+        for (; sent < SHARES && sent - answered < 500; sent++) {
+            int length = snprintf(text, sizeof text,
+                                  "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\","
+                                  "\"%016llx\",\"0000000000000000\",\"%08x\",\"%08x\"]}\n",
+                                  sent, (unsigned long long)f->job_id, ntime, sent);
+            if (send(miner->fd, text, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) != length)
+                break;
+        }
+        loop_run_once(f->loop, 1);
+        while (take_line(miner)) {
+            unsigned id;
+            if (sscanf(miner->line, "{\"id\":%u,\"result\":true", &id) == 1)
+                assert_int_equal(id, answered++); /* in the order of the requests */
+            else
+                assert_non_null(strstr(miner->line, "\"method\""));
+        }
+    }
+    assert_int_equal(answered, SHARES);
+    printf("%d shares in %u batches\n", SHARES, f->seen_count);
+    assert_true(f->seen_count < SHARES);
+    disconnect(miner);
+}
+
+static void the_pool_is_full_and_says_so(void **state)
+{
+    (void)state;
+    struct miner *one = connect_miner(), *two = connect_miner();
+    log_in(one, "a");
+    log_in(two, "b");
+    struct miner *three = connect_miner();
+    say(three, "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
+    hear(three, "[20,\"The pool is full\",null]");
+    UNTIL(take_line(three) || three->ended);
+    assert_true(three->ended);
+    disconnect(two);
+    struct miner *four = NULL;
+    /* Its place is free as soon as the gateway has seen the end. */
+    uint64_t end_ns = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;
+    for (bool in = false; !in && loop_clock_ns() < end_ns;) {
+        four = connect_miner();
+        say(four, "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
+        UNTIL(take_line(four) || four->ended);
+        in = strstr(four->line, "mining.notify") != NULL;
+        if (!in)
+            disconnect(four);
+    }
+    submit(one, 3, "a", 1);
+    hear(one, "{\"id\":3,\"result\":true");
+    disconnect(one);
+    disconnect(three);
+    disconnect(four);
+}
+
+static void rubbish_harms_only_who_sends_it(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner(), *junk = connect_miner(), *slow = connect_miner();
+    log_in(miner, "w");
+    static char bytes[1 << 20];
+    memset(bytes, 'A', sizeof bytes);
+    size_t sent = 0;
+    unsigned id = 10;
+    while (sent < sizeof bytes && !junk->ended) {
+        ssize_t wrote =
+            send(junk->fd, bytes + sent, sizeof bytes - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (wrote > 0)
+            sent += (size_t)wrote;
+        else if (errno != EAGAIN)
+            break;
+        assert_int_equal(send(slow->fd, "{", 1, MSG_NOSIGNAL), 1);
+        submit(miner, id, "w", id);
+        char answer[64];
+        snprintf(answer, sizeof answer, "{\"id\":%u,\"result\":true", id++);
+        hear(miner, answer);
+        receive(junk);
+    }
+    UNTIL(take_line(junk) || junk->ended);
+    if (!junk->ended)
+        assert_non_null(strstr(junk->line, "Line too long"));
+    static const char *const lines[] = { "GET / HTTP/1.1", "{\"id\":1", "\x16\x03\x01\x02", "[]" };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct miner *other = connect_miner();
+        say(other, "%s", lines[i]);
+        hear(other, "[20,\"Not a JSON object in one line\",null]");
+        UNTIL(take_line(other) || other->ended);
+        disconnect(other);
+    }
+    submit(miner, id, "w", id);
+    hear(miner, "\"result\":true");
+    disconnect(miner);
+    disconnect(junk);
+    disconnect(slow);
+}
+
+static void a_new_job_reaches_everybody_and_old_ones_are_late(void **state)
+{
+    (void)state;
+    enum { MINERS = 50 };
+    struct miner *miners[MINERS];
+    for (unsigned i = 0; i < MINERS; i++) {
+        miners[i] = connect_miner();
+        log_in(miners[i], "w");
+    }
+    uint64_t old = f->job_id;
+    publish_job(true);
+    char id[32];
+    snprintf(id, sizeof id, "[\"%016llx\"", (unsigned long long)f->job_id);
+    for (unsigned i = 0; i < MINERS; i++) {
+        hear(miners[i], id);
+        assert_non_null(strstr(miners[i]->line, ",true]}"));
+    }
+    publish_job(false);
+    for (unsigned i = 0; i < MINERS; i++) {
+        hear(miners[i], "mining.notify");
+        assert_non_null(strstr(miners[i]->line, ",false]}"));
+    }
+    /* A share of the old job travels on: it may be a block. */
+    f->job_id = old;
+    submit(miners[0], 3, "w", 1);
+    hear(miners[0], "{\"id\":3,\"result\":true");
+    assert_int_equal(f->last_share.job_id, old);
+    f->job_id = old + 12345;
+    submit(miners[0], 4, "w", 1);
+    hear(miners[0], "{\"id\":4,\"result\":false,\"error\":[21,\"Job not found\",null]}");
+    for (unsigned i = 0; i < MINERS; i++)
+        disconnect(miners[i]);
+}
+
+static void a_lost_lease_is_replaced_and_sessions_move(void **state)
+{
+    (void)state;
+    struct miner *moves = connect_miner(), *stays = connect_miner();
+    say(moves, "{\"id\":9,\"method\":\"mining.extranonce.subscribe\",\"params\":[]}");
+    hear(moves, "{\"id\":9,\"result\":true");
+    log_in(moves, "w");
+    log_in(stays, "w");
+    uint64_t first = f->lease_id;
+    f->lease_unknown = true;
+    UNTIL(f->lease_id > first);
+    hear(moves, "mining.set_extranonce");
+    hear(moves, "mining.notify");
+    assert_non_null(strstr(moves->line, ",true]}"));
+    UNTIL(take_line(stays) || stays->ended);
+    assert_true(stays->ended);
+    char id[32];
+    assert_int_equal(sscanf(moves->line, "%*[^[][\"%18[0-9a-f]", id), 1);
+    say(moves,
+        "{\"id\":3,\"method\":\"mining.submit\",\"params\":[\"w\",\"%s\","
+        "\"0000000000000000\",\"%08x\",\"00000001\"]}",
+        id, (unsigned)(loop_unix_ms() / 1000));
+    hear(moves, "{\"id\":3,\"result\":true");
+    assert_int_equal(f->seen[f->seen_count - 1].lease_id, f->lease_id);
+    assert_int_equal(f->seen[f->seen_count - 1].sequence, 1);
+    assert_int_equal(load_be32(f->last_share.extranonce1) >> 16, f->lease_id);
+    disconnect(moves);
+    disconnect(stays);
+}
+
+static void names_are_remembered_while_auth_is_away(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "known");
+    unsigned asked = f->asked_auth;
+    struct miner *again = connect_miner();
+    log_in(again, "known");
+    assert_int_equal(f->asked_auth, asked);
+    bus_server_close(f->auth);
+    f->auth = NULL;
+    struct miner *third = connect_miner();
+    log_in(third, "known");
+    /* A stranger waits, and hears why in the end; the others mine. */
+    struct miner *stranger = connect_miner();
+    say(stranger, "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
+    hear(stranger, "\"id\":1");
+    say(stranger, "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"stranger\",\"x\"]}");
+    submit(third, 3, "known", 1);
+    hear(third, "{\"id\":3,\"result\":true");
+    hear(stranger, "[24,\"Authorization is not available now, try again\",null]");
+    disconnect(miner);
+    disconnect(again);
+    disconnect(third);
+    disconnect(stranger);
+}
+
+static void a_refused_name_hears_the_reason(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    say(miner, "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"nobody\",\"x\"]}");
+    hear(miner, "{\"id\":2,\"result\":false,\"error\":[24,\"no such account\",null]}");
+    disconnect(miner);
+}
+
+static void told_to_stop_it_waits_for_verdicts_and_ends_well(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    f->validators[0].silent = f->validators[1].silent = true;
+    submit(miner, 3, "w", 1);
+    UNTIL(f->seen_count > 0);
+    kill(f->child, SIGTERM);
+    UNTIL(strstr(f->log, "service.stopping") != NULL);
+    f->validators[0].silent = f->validators[1].silent = false;
+    hear(miner, "{\"id\":3,\"result\":true");
+    int status;
+    UNTIL(waitpid(f->child, &status, WNOHANG) == f->child);
+    f->child = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    read_log();
+    assert_null(strstr(f->log, " error "));
+    disconnect(miner);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    if (getenv("ADIT_BUILD") == NULL) {
+        printf("SKIPPED: ADIT_BUILD does not say where the gateway is\n");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(a_share_goes_round_and_is_answered),
+        TEST(a_duplicate_goes_nowhere),
+        TEST(a_silent_validator_is_gone_round_under_the_same_id),
+        TEST(a_lowest_is_never_above_what_is_unanswered),
+        TEST(a_share_nobody_keeps_is_answered_honestly_and_may_come_again),
+        TEST(a_flood_travels_in_batches),
+        cmocka_unit_test_setup_teardown(the_pool_is_full_and_says_so, set_up_small, tear_down),
+        TEST(rubbish_harms_only_who_sends_it),
+        TEST(a_new_job_reaches_everybody_and_old_ones_are_late),
+        TEST(a_lost_lease_is_replaced_and_sessions_move),
+        TEST(names_are_remembered_while_auth_is_away),
+        TEST(a_refused_name_hears_the_reason),
+        TEST(told_to_stop_it_waits_for_verdicts_and_ends_well),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

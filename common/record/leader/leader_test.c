@@ -1,0 +1,101 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/store_fake/fake.h"
+#include "record/leader/leader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct store *open_store(void)
+{
+    static const struct store_collection *const collections[] = { &leader_collection };
+    struct store *store = store_fake_create();
+    struct error error;
+    assert_true(store_declare(store, collections, 1, &error));
+    return store;
+}
+
+static void each_taking_raises_the_epoch_and_ends_the_one_before(void **state)
+{
+    struct store *store = open_store();
+    struct leader leader;
+    struct error error;
+    uint64_t epoch;
+    (void)state;
+    assert_int_equal(leader_read(store, "scheduler", &leader, &error), STORE_MISSING);
+    assert_int_equal(leader_still(store, "scheduler", 1, &error), STORE_CONFLICT);
+    for (uint64_t i = 1; i <= 5; i++) {
+        assert_int_equal(leader_take(store, "scheduler", "a", i, 100 * i, &epoch, &error),
+                         STORE_DONE);
+        assert_int_equal(epoch, i);
+        assert_int_equal(leader_still(store, "scheduler", i, &error), STORE_DONE);
+        assert_int_equal(leader_still(store, "scheduler", i - 1, &error), STORE_CONFLICT);
+        assert_int_equal(leader_still(store, "scheduler", i + 1, &error), STORE_CONFLICT);
+    }
+    assert_int_equal(leader_read(store, "scheduler", &leader, &error), STORE_DONE);
+    assert_string_equal(leader.instance, "a");
+    assert_int_equal(leader.boot_id, 5);
+    assert_int_equal(leader.taken_ms, 500);
+    assert_int_equal(leader_take(store, "payout", "a", 1, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(epoch, 1);
+    store_close(store);
+}
+
+/* Whatever becomes of the writes, an epoch is given to one process only, and epochs only grow. */
+static void no_epoch_is_given_twice_under_random_faults(void **state)
+{
+    (void)state;
+    const char *given = getenv("ADIT_SEED");
+    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : 11u;
+    printf("ADIT_SEED=%u\n", seed);
+    for (unsigned round = 0; round < 50; round++) {
+        struct store *store = open_store();
+        uint64_t highest = 0;
+        store_fake_inject_random(store, seed + round, 400);
+        for (uint64_t boot = 1; boot <= 40; boot++) {
+            uint64_t epoch = 0;
+            struct error error;
+            if (leader_take(store, "scheduler", boot % 2 ? "a" : "b", boot, boot, &epoch, &error) !=
+                STORE_DONE)
+                continue;
+            assert_true(epoch > highest);
+            highest = epoch;
+        }
+        assert_true(highest > 0);
+        store_close(store);
+    }
+}
+
+static void a_write_whose_answer_got_lost_is_recognised_as_our_own(void **state)
+{
+    struct store *store = open_store();
+    struct error error;
+    uint64_t epoch;
+    (void)state;
+    store_fake_inject(store, STORE_FAKE_UNKNOWN_DONE, 0, 1);
+    assert_int_equal(leader_take(store, "scheduler", "a", 9, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(epoch, 1);
+    store_fake_inject(store, STORE_FAKE_UNKNOWN_NOT_DONE, 0, 1);
+    assert_int_equal(leader_take(store, "scheduler", "a", 9, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(epoch, 2);
+    store_fake_inject(store, STORE_FAKE_CONFLICT, 0, 1);
+    assert_int_equal(leader_take(store, "scheduler", "b", 9, 1, &epoch, &error), STORE_DONE);
+    store_fake_away(store, true);
+    assert_int_equal(leader_take(store, "scheduler", "a", 9, 1, &epoch, &error), STORE_FAILED);
+    assert_int_equal(leader_still(store, "scheduler", 2, &error), STORE_FAILED);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_taking_raises_the_epoch_and_ends_the_one_before),
+        cmocka_unit_test(no_epoch_is_given_twice_under_random_faults),
+        cmocka_unit_test(a_write_whose_answer_got_lost_is_recognised_as_our_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

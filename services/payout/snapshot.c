@@ -111,6 +111,8 @@ static bool fill(void *context, struct window_position first, uint64_t lease_id,
         count = (size_t)filling->end.index + 1;
     for (size_t i = count; i-- > 0;) {
         enum pplns_outcome outcome;
+        if (i >= PPLNS_AHEAD)
+            pplns_announce(&filling->table, shares[i - PPLNS_AHEAD].account);
         while ((outcome = pplns_add(&filling->table, shares[i].account, shares[i].work)) ==
                PPLNS_CROWDED)
             grow_table(filling);

@@ -58,7 +58,7 @@ void ledger_account_format(const struct ledger_account *account, char text_r[LED
 bool ledger_account_parse(struct span text, struct ledger_account *account_r)
 {
 #define X(name, value, word) name,
-    static const enum ledger_owner owners[] = {LEDGER_OWNERS(X)};
+    static const enum ledger_owner owners[] = { LEDGER_OWNERS(X) };
 #undef X
     static const char miner[] = "miner:";
     const char *letters = (const char *)text.data;
@@ -82,7 +82,7 @@ struct ledger_cause ledger_cause_block(enum ledger_cause_kind kind, const uint8_
                                        uint32_t generation)
 {
     ASSERT(kind <= LEDGER_ORPHANED && generation >= 1);
-    struct ledger_cause cause = {.kind = kind, .generation = generation};
+    struct ledger_cause cause = { .kind = kind, .generation = generation };
     memcpy(cause.subject, hash, sizeof cause.subject);
     return cause;
 }
@@ -91,7 +91,7 @@ struct ledger_cause ledger_cause_payment(enum ledger_cause_kind kind, uint64_t n
                                          uint32_t generation)
 {
     ASSERT(kind >= LEDGER_INTENT && generation >= 1);
-    struct ledger_cause cause = {.kind = kind, .generation = generation};
+    struct ledger_cause cause = { .kind = kind, .generation = generation };
     store_be64(cause.subject + 24, number);
     return cause;
 }
@@ -138,7 +138,7 @@ void ledger_legs_add(struct ledger_legs *legs, struct ledger_account account, en
         legs->failed = true;
         return;
     }
-    legs->legs[legs->count++] = (struct ledger_leg){account, kind, amount};
+    legs->legs[legs->count++] = (struct ledger_leg){ account, kind, amount };
 }
 
 static void sift_down(struct ledger_leg *legs, size_t root, size_t count)
@@ -201,7 +201,7 @@ bool ledger_legs_close(struct ledger_legs *legs)
 struct ledger_digest ledger_digest(const struct ledger_cause *cause, const struct ledger_leg *legs,
                                    size_t count)
 {
-    struct ledger_digest digest = {.leg_count = (uint32_t)count};
+    struct ledger_digest digest = { .leg_count = (uint32_t)count };
     struct sha256_state state;
     uint8_t head[37], body[18];
     head[0] = (uint8_t)cause->kind;

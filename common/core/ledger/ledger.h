@@ -64,11 +64,11 @@ struct ledger_account {
 
 static inline struct ledger_account ledger_miner(uint64_t id)
 {
-    return (struct ledger_account){LEDGER_MINER, id};
+    return (struct ledger_account){ LEDGER_MINER, id };
 }
 static inline struct ledger_account ledger_house(enum ledger_owner owner)
 {
-    return (struct ledger_account){owner, 0};
+    return (struct ledger_account){ owner, 0 };
 }
 /* Below, at or above zero as a stands before, at or behind b in canonical order. */
 int ledger_account_compare(const struct ledger_account *a, const struct ledger_account *b);
@@ -121,7 +121,7 @@ struct ledger_legs {
 
 static inline struct ledger_legs ledger_legs_over(struct ledger_leg *memory, size_t capacity)
 {
-    return (struct ledger_legs){memory, 0, capacity, false};
+    return (struct ledger_legs){ memory, 0, capacity, false };
 }
 void ledger_legs_add(struct ledger_legs *legs, struct ledger_account account, enum ledger_kind kind,
                      int64_t amount);

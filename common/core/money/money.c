@@ -52,7 +52,7 @@ struct money money_share_floor(struct money amount, u128 numerator, u128 denomin
     ASSERT(quotient <= amount.units && remainder < denominator);
     if (remainder_r != NULL)
         *remainder_r = remainder;
-    return (struct money){(uint64_t)quotient};
+    return (struct money){ (uint64_t)quotient };
 }
 
 struct money_cut money_cut_fee(struct money amount, uint32_t basis_points)

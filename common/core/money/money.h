@@ -11,7 +11,7 @@ struct money {
 };
 
 #define MONEY_MAX ((uint64_t)INT64_MAX)
-#define MONEY_ZERO ((struct money){0})
+#define MONEY_ZERO ((struct money){ 0 })
 #define MONEY_BASIS_POINTS 10000u
 
 /* False, with *money_r untouched, above MONEY_MAX. */

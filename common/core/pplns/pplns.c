@@ -2,15 +2,9 @@
 
 #include "base/u256.h"
 
-/* Fibonacci hashing: account ids are keyed hashes already, but tests and simulators use 1, 2, 3. */
-static size_t place_of(const struct pplns_table *table, uint64_t account)
-{
-    return (size_t)(account * UINT64_C(0x9e3779b97f4a7c15) >> (64 - table->bits));
-}
-
 static struct pplns_slot *find(const struct pplns_table *table, uint64_t account)
 {
-    size_t mask = ((size_t)1 << table->bits) - 1, place = place_of(table, account);
+    size_t mask = ((size_t)1 << table->bits) - 1, place = pplns_place(table, account);
     while (table->slots[place].work != 0 && table->slots[place].account != account)
         place = (place + 1) & mask;
     return &table->slots[place];
@@ -25,7 +19,7 @@ static bool is_crowded(const struct pplns_table *table)
 void pplns_init(struct pplns_table *table, struct pplns_slot *slots, unsigned bits, u128 target)
 {
     ASSERT(bits >= 4 && bits <= 40);
-    *table = (struct pplns_table){.slots = slots, .bits = bits, .target = target};
+    *table = (struct pplns_table){ .slots = slots, .bits = bits, .target = target };
     memset(slots, 0, sizeof *slots << bits);
 }
 
@@ -94,8 +88,8 @@ void pplns_collect(const struct pplns_table *table, struct pplns_part *parts_r)
     size_t count = 0, slots = (size_t)1 << table->bits;
     for (size_t i = 0; i < slots; i++)
         if (table->slots[i].work != 0)
-            parts_r[count++] = (struct pplns_part){.work = table->slots[i].work,
-                                                   .account = table->slots[i].account};
+            parts_r[count++] = (struct pplns_part){ .work = table->slots[i].work,
+                                                    .account = table->slots[i].account };
     ASSERT(count == table->accounts);
     sort_by_account(parts_r, count);
 }
@@ -106,7 +100,7 @@ static u128 nth_remainder(const struct pplns_part *parts, size_t count, size_t n
 {
     u128 prefix = 0, mask = 0;
     for (int shift = 120; shift >= 0; shift -= 8) {
-        size_t counts[256] = {0};
+        size_t counts[256] = { 0 };
         for (size_t i = 0; i < count; i++)
             if ((parts[i].remainder & mask) == prefix)
                 counts[(size_t)(parts[i].remainder >> shift) & 0xff]++;

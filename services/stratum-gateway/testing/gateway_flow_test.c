@@ -249,7 +249,7 @@ static void start(unsigned max_miners)
     UNTIL(strstr(f->log, "service.ready") != NULL);
     const char *address = strstr(f->log, "stratum.listen address=127.0.0.1:");
     assert_non_null(address);
-    f->port = atoi(strrchr(strtok(strdup(address), "\n"), ':') + 1);
+    f->port = atoi(address + strlen("stratum.listen address=127.0.0.1:"));
     assert_true(f->port > 0);
 }
 

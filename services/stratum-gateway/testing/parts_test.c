@@ -1,0 +1,194 @@
+/* The gateway's parts by themselves. */
+#include "base/test_random.h"
+#include "services/stratum-gateway/duplicates.h"
+#include "services/stratum-gateway/extranonces.h"
+#include "services/stratum-gateway/resolver.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+/* Duplicates. */
+
+static void a_key_is_seen_once_until_it_is_removed(void **state)
+{
+    (void)state;
+    enum { KEYS = 512, STEPS = 200000 };
+    struct test_random random = test_random_begin("duplicates");
+    struct duplicates_budget budget = { .slots_max = 4096, .seed = { 1, 2 } };
+    struct duplicates set = { 0 };
+    bool model[KEYS] = { false };
+    for (unsigned i = 0; i < STEPS; i++) {
+        unsigned k = (unsigned)test_random_below(&random, KEYS);
+        /* Key 0 is all zero; many share parts. */
+        const struct duplicates_key key = { { k % 8, k / 8 % 8, k / 64 } };
+        if (test_random_below(&random, 3) == 0) {
+            duplicates_remove(&set, &budget, &key);
+            model[k] = false;
+        } else {
+            assert_int_equal(duplicates_add(&set, &budget, &key),
+                             model[k] ? DUPLICATES_SEEN : DUPLICATES_NEW);
+            model[k] = true;
+        }
+        if (i % 1000 == 0)
+            assert_true(duplicates_verify(&set, &budget));
+    }
+    duplicates_clear(&set, &budget);
+    assert_int_equal(budget.slots, 0);
+}
+
+static void memory_is_bounded_and_what_is_known_stays_known(void **state)
+{
+    (void)state;
+    struct duplicates_budget budget = { .slots_max = 256, .seed = { 7, 9 } };
+    struct duplicates one = { 0 }, other = { 0 };
+    uint64_t added = 0;
+    enum duplicates_outcome outcome = DUPLICATES_NEW;
+    for (uint64_t i = 1; outcome == DUPLICATES_NEW; i++) {
+        const struct duplicates_key key = { { i, i, i } };
+        outcome = duplicates_add(&one, &budget, &key);
+        added += outcome == DUPLICATES_NEW;
+    }
+    assert_int_equal(outcome, DUPLICATES_FULL);
+    assert_int_equal(added, 192);
+    assert_true(budget.slots <= budget.slots_max);
+    const struct duplicates_key first = { { 1, 1, 1 } };
+    assert_int_equal(duplicates_add(&one, &budget, &first), DUPLICATES_SEEN);
+    assert_int_equal(duplicates_add(&other, &budget, &first), DUPLICATES_FULL);
+    duplicates_clear(&one, &budget);
+    assert_int_equal(duplicates_add(&other, &budget, &first), DUPLICATES_NEW);
+    duplicates_clear(&other, &budget);
+}
+
+static void only_the_free_parts_of_the_header_make_the_key(void **state)
+{
+    (void)state;
+    struct job job = { .id = 5,
+                       .version = 0x20000000,
+                       .version_mask = 0x1fffe000,
+                       .extranonce1_bytes = 4,
+                       .extranonce2_bytes = 8 };
+    struct share_submission share = { .job_id = 5,
+                                      .extranonce1 = { 1, 2, 3, 4 },
+                                      .extranonce2 = { 5 },
+                                      .extranonce1_bytes = 4,
+                                      .extranonce2_bytes = 8,
+                                      .ntime = 6,
+                                      .nonce = 7,
+                                      .version_mask = 0x1fffe000 };
+    struct duplicates_key key = duplicates_key_of(&job, &share), other;
+    struct share_submission changed = share;
+    changed.account_id = 99;
+    changed.worker_id = 98;
+    changed.work = work_of(97);
+    changed.received_ms = 96;
+    changed.has_version_bits = true; /* and zero: the same header */
+    other = duplicates_key_of(&job, &changed);
+    assert_memory_equal(&key, &other, sizeof key);
+#define DIFFERS(change)                                                                            \
+    changed = share;                                                                               \
+    change;                                                                                        \
+    other = duplicates_key_of(&job, &changed);                                                     \
+    assert_memory_not_equal(&key, &other, sizeof key)
+    DIFFERS(changed.extranonce1[3]++);
+    DIFFERS(changed.extranonce2[7]++);
+    DIFFERS(changed.extranonce2[0]++);
+    DIFFERS(changed.ntime++);
+    DIFFERS(changed.nonce++);
+    DIFFERS(changed.has_version_bits = true; changed.version_bits = 0x2000);
+}
+
+/* Extranonces. */
+
+static void no_value_is_given_twice_or_too_early(void **state)
+{
+    (void)state;
+    enum { VALUES = 64, STEPS = 100000 };
+    struct test_random random = test_random_begin("extranonces");
+    struct extranonces values;
+    bool used[VALUES] = { false };
+    uint64_t rests_until[VALUES] = { 0 }; /* the job that must be dead */
+    uint64_t oldest = 1, newest = 1;
+    assert_true(extranonces_init(&values, 0xffffffc0, VALUES));
+    unsigned taken = 0, refused = 0;
+    for (unsigned i = 0; i < STEPS; i++) {
+        uint32_t value;
+        switch (test_random_below(&random, 4)) {
+        case 0:
+        case 1:
+            if (!extranonces_take(&values, oldest, &value)) {
+                for (unsigned k = 0; k < VALUES; k++)
+                    assert_true(used[k] || rests_until[k] >= oldest);
+                refused++;
+                break;
+            }
+            assert_true(value >= 0xffffffc0);
+            value -= 0xffffffc0;
+            assert_false(used[value]);
+            assert_true(rests_until[value] < oldest);
+            used[value] = true;
+            taken++;
+            break;
+        case 2:
+            value = (uint32_t)test_random_below(&random, VALUES);
+            if (!used[value])
+                break;
+            used[value] = false;
+            rests_until[value] = test_random_below(&random, 4) == 0 ? 0 : newest;
+            extranonces_give_back(&values, 0xffffffc0 + value, rests_until[value]);
+            break;
+        default:
+            newest += test_random_below(&random, 2);
+            if (oldest < newest && test_random_below(&random, 2) == 0)
+                oldest++;
+        }
+    }
+    assert_true(taken > 1000 && refused > 0);
+    extranonces_give_back(&values, 5, 3); /* of another lease: ignored */
+    extranonces_deinit(&values);
+}
+
+/* Names of validators. */
+
+static void only_names_are_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        const char *host; /* NULL: used as it is */
+        const char *port;
+    } table[] = {
+        { "tcp://validators:9000", "validators", "9000" },
+        { "tcp://share-validator.pool.svc.cluster.local:7",
+          "share-validator.pool.svc.cluster.local", "7" },
+        { "tcp://10.0.0.1:9000", NULL, NULL },
+        { "tcp://[::1]:9000", NULL, NULL },
+        { "ipc:///run/adit/validator.rep", NULL, NULL },
+        { "tcp://noport", NULL, NULL },
+        { "tcp://:9000", NULL, NULL },
+        { "", NULL, NULL },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char host[DISPATCH_URL_BYTES], port[16];
+        bool split = resolver_split(table[i].url, host, sizeof host, port, sizeof port);
+        assert_int_equal(split, table[i].host != NULL);
+        if (split) {
+            assert_string_equal(host, table[i].host);
+            assert_string_equal(port, table[i].port);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_is_seen_once_until_it_is_removed),
+        cmocka_unit_test(memory_is_bounded_and_what_is_known_stays_known),
+        cmocka_unit_test(only_the_free_parts_of_the_header_make_the_key),
+        cmocka_unit_test(no_value_is_given_twice_or_too_early),
+        cmocka_unit_test(only_names_are_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

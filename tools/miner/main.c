@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define DRAIN_SECONDS 2
+
 static const char help[] =
     "adit-miner: a CPU miner for Stratum V1\n"
     "\n"
@@ -67,7 +69,7 @@ static double now_s(void)
 /* One line of what happened; `json` is taken. */
 static void tell(const struct miner *miner, json_t *json, const char *text)
 {
-    if (miner->arguments.json) {
+    if (miner->arguments.json && !miner->arguments.quiet) {
         char *line = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
         if (line != NULL)
             puts(line);
@@ -335,6 +337,19 @@ static void run(struct miner *miner, int signal_fd)
     }
 }
 
+/* The answers to what was sent last are worth a moment. */
+static void await_answers(struct miner *miner)
+{
+    struct error error;
+    double deadline_s = now_s() + DRAIN_SECONDS;
+    engine_set_job(&miner->engine, NULL);
+    while (miner->client.fd >= 0 && miner->client.pending_count > 0 && now_s() < deadline_s) {
+        struct pollfd poller = { .fd = miner->client.fd, .events = POLLIN };
+        if (poll(&poller, 1, 100) > 0 && !client_read(&miner->client, &error))
+            return;
+    }
+}
+
 static void tell_totals(const struct miner *miner)
 {
     double seconds = now_s() - miner->begun_s;
@@ -392,6 +407,7 @@ int main(int argc, char **argv)
     }
     miner.begun_s = miner.connect_at_s = now_s();
     run(&miner, signal_fd);
+    await_answers(&miner);
     tell_totals(&miner);
     engine_stop(&miner.engine);
     client_deinit(&miner.client);

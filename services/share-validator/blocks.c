@@ -15,6 +15,10 @@ enum {
     /* Once one node has the block, the others hear of it anyway. */
     ATTEMPTS_WHEN_SETTLED = 6,
     SPOOL_PAUSE_MS = 5000,
+    /* A block that no node has taken by then is history on any chain. The sooner one when so many
+     * are open that there may be no room for a new one. */
+    GIVE_UP_MS = 6 * 3600 * 1000,
+    GIVE_UP_CROWDED_MS = 600 * 1000,
     HASH_TEXT_BYTES = 65,
     ANSWER_BYTES = 200,
 };
@@ -49,7 +53,8 @@ struct block {
     struct span extension; /* owned */
     uint8_t *raw;          /* the whole block; NULL until its transactions are there */
     size_t raw_bytes;
-    bool unbuildable; /* nobody has its transactions any more */
+    bool given_up; /* nobody can complete it, or no node takes it in the end */
+    uint64_t began_ms;
     bool settled;
     bool acknowledged;
     enum spool_state spool;
@@ -172,6 +177,20 @@ static void log_answer(const struct block *block, const struct offer *offer)
                  node, submit_name(offer->result), offer->took_us);
 }
 
+static bool give_up_when_old(struct block *block)
+{
+    struct blocks *blocks = block->owner;
+    uint64_t age_ms = loop_now_ms(blocks->options.loop) - block->began_ms;
+    const bool crowded = blocks->count > BLOCKS_MAX / 2;
+    if (block->settled || block->given_up ||
+        age_ms < (crowded ? (uint64_t)GIVE_UP_CROWDED_MS : (uint64_t)GIVE_UP_MS))
+        return block->given_up;
+    block->given_up = true;
+    log_error("block.given_up",
+              "block=%s reason=\"no node took it; its file is kept in the spool\"", block->name);
+    return true;
+}
+
 static void submit_done(struct worker_job *job)
 {
     struct offer *offer = (struct offer *)((char *)job - offsetof(struct offer, job));
@@ -187,7 +206,7 @@ static void submit_done(struct worker_job *job)
         offer->ended = true;
         block->settled |= offer->result != NODE_SUBMIT_REJECTED || all_ended(block);
         report_result(block, offer);
-    } else {
+    } else if (!give_up_when_old(block)) {
         unsigned shift = offer->attempts < 10 ? offer->attempts - 1 : 9;
         unsigned pause_ms = PAUSE_FIRST_MS << shift;
         loop_timer_start(blocks->options.loop, &offer->again,
@@ -200,7 +219,8 @@ static void offer_now(struct offer *offer)
 {
     struct block *block = offer->block;
     struct blocks *blocks = block->owner;
-    if (offer->under_way || offer->ended || block->raw == NULL || atomic_load(&blocks->ending))
+    if (offer->under_way || offer->ended || block->given_up || block->raw == NULL ||
+        atomic_load(&blocks->ending))
         return;
     offer->attempts++;
     offer->under_way = worker_submit(blocks->submitters[offer->node], &offer->job);
@@ -243,8 +263,8 @@ static void spool_work(struct worker_job *job)
             &block->spool_error);
         break;
     case SPOOL_GONE:
-        good = block->unbuildable ? spool_keep_aside(folder, block->hash, &block->spool_error)
-                                  : spool_remove(folder, block->hash, &block->spool_error);
+        good = block->given_up ? spool_keep_aside(folder, block->hash, &block->spool_error)
+                               : spool_remove(folder, block->hash, &block->spool_error);
         break;
     }
     block->spool_failed = !good;
@@ -268,7 +288,7 @@ static void spool_done(struct worker_job *job)
 
 static bool finished(const struct block *block)
 {
-    return block->acknowledged && (block->settled || block->unbuildable);
+    return block->acknowledged && (block->settled || block->given_up);
 }
 
 static void spool_step(struct block *block)
@@ -282,7 +302,7 @@ static void spool_step(struct block *block)
         next = SPOOL_WHOLE;
     else if (block->spool == SPOOL_NOTHING)
         next = SPOOL_RECORD;
-    if (block->spool == SPOOL_NOTHING && next == SPOOL_GONE && !block->unbuildable)
+    if (block->spool == SPOOL_NOTHING && next == SPOOL_GONE && !block->given_up)
         block->spool = SPOOL_GONE; /* it went faster than the first write could begin */
     if (next == block->spool)
         return;
@@ -305,7 +325,7 @@ static void block_step(struct block *block)
     spool_step(block);
     bool busy = block->spool_under_way || loop_timer_running(&block->spool_again);
     for (size_t i = 0; i < block->owner->options.node_count; i++)
-        busy |= block->offers[i].under_way || (!block->offers[i].ended && !block->unbuildable);
+        busy |= block->offers[i].under_way || (!block->offers[i].ended && !block->given_up);
     if (finished(block) && block->spool == SPOOL_GONE && !busy)
         block_free(block);
 }
@@ -383,6 +403,7 @@ static struct block *block_create(struct blocks *blocks, const uint8_t hash[32],
     hex_encode(span_of(shown, sizeof shown), block->name);
     block->record = copy_bytes(record.data, record.length);
     block->record_bytes = record.length;
+    block->began_ms = loop_now_ms(blocks->options.loop);
     block->spool_job.work = spool_work;
     block->spool_job.done = spool_done;
     block->spool_again = (struct loop_timer){ .on_due = on_spool_again, .context = block };
@@ -470,11 +491,11 @@ void blocks_template(struct blocks *blocks, uint64_t template_id, enum feed_answ
 {
     for (struct block *block = blocks->first; block != NULL;) {
         struct block *next = block->next;
-        if (block->raw == NULL && !block->unbuildable && block->template_id == template_id) {
+        if (block->raw == NULL && !block->given_up && block->template_id == template_id) {
             if (answer == FEED_KNOWN && build(block)) {
                 offer_to_all(block);
             } else if (answer == FEED_UNKNOWN) {
-                block->unbuildable = true;
+                block->given_up = true;
                 log_error("block.unbuildable",
                           "block=%s reason=\"nobody here has its transactions any more; its "
                           "record is kept in the spool\"",

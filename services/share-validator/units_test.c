@@ -1,0 +1,288 @@
+/* The validator's leaves: stored verdicts, the table of jobs, transactions, the spool. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/test_random.h"
+#include "services/share-validator/job_table.h"
+#include "services/share-validator/spool.h"
+#include "services/share-validator/template_table.h"
+#include "services/share-validator/verdicts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void verdicts_read_back_as_they_were_written(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("verdicts");
+    static struct wire_verdict verdicts[WINDOW_BATCH_SHARES_MAX], again[WINDOW_BATCH_SHARES_MAX];
+    static uint8_t bytes[WINDOW_VERDICTS_BYTES_MAX];
+    struct error error;
+    for (size_t round = 0; round < 100; round++) {
+        size_t count = (size_t)test_random_below(&random, WINDOW_BATCH_SHARES_MAX + 1);
+        for (size_t i = 0; i < count; i++)
+            verdicts[i] =
+                (struct wire_verdict){ .outcome = (uint8_t)test_random_below(&random,
+                                                                             SHARE_OUTCOMES_COUNT),
+                                       .is_block = (uint8_t)test_random_below(&random, 2) };
+        size_t length = verdicts_write(verdicts, count, bytes);
+        assert_true(verdicts_read(span_of(bytes, length), again, count, &error));
+        assert_memory_equal(verdicts, again, count * sizeof verdicts[0]);
+        assert_false(verdicts_read(span_of(bytes, length), again, count + 1, &error));
+        assert_false(verdicts_read(span_of(bytes, length - 1), again, count, &error));
+        bytes[0]++;
+        assert_false(verdicts_read(span_of(bytes, length), again, count, &error));
+    }
+    const uint8_t strange[] = { 1, SHARE_OUTCOMES_COUNT };
+    assert_false(verdicts_read(span_of(strange, 2), again, 1, &error));
+}
+
+/* The least a job can be. */
+static struct wire_job job_of(uint64_t id, uint64_t epoch, uint64_t sequence, uint8_t tip)
+{
+    static uint8_t coinbase1[42 + 8];
+    static const uint8_t coinbase2[9] = { 0 };
+    coinbase1[41] = 8 + 4 + 8; /* the input script: what is here, and the extranonces */
+    struct wire_job job = { .epoch = epoch,
+                            .sequence = sequence,
+                            .job_id = id,
+                            .coinbase1 = span_of(coinbase1, sizeof coinbase1),
+                            .coinbase2 = span_of(coinbase2, sizeof coinbase2),
+                            .bits = 0x1d00ffff,
+                            .cur_time = 100,
+                            .min_time = 50,
+                            .extranonce1_bytes = 4,
+                            .extranonce2_bytes = 8 };
+    memset(job.prev_hash, tip, sizeof job.prev_hash);
+    return job;
+}
+
+static void take(struct job_table *table, uint64_t id, uint64_t epoch, uint64_t sequence,
+                 uint8_t tip, uint64_t now_ms)
+{
+    struct error error;
+    struct wire_job job = job_of(id, epoch, sequence, tip);
+    if (!job_table_take(table, &job, now_ms, &error))
+        fail_msg("%s", error.text);
+}
+
+static enum share_tip tip_of(const struct job_table *table, uint64_t id)
+{
+    return job_table_tip(table, job_table_find(table, id));
+}
+
+static void the_newest_job_of_the_newest_epoch_says_what_is_stale(void **state)
+{
+    (void)state;
+    struct job_table *table = job_table_create(1000);
+    take(table, 1, 1, 1, 'a', 1);
+    take(table, 2, 1, 2, 'a', 1);
+    assert_int_equal(tip_of(table, 1), SHARE_TIP_CURRENT);
+    take(table, 3, 1, 3, 'b', 1);
+    assert_int_equal(tip_of(table, 1), SHARE_TIP_STALE);
+    assert_int_equal(tip_of(table, 3), SHARE_TIP_CURRENT);
+    /* One that was missed comes late. */
+    take(table, 4, 1, 2, 'c', 1);
+    assert_int_equal(tip_of(table, 4), SHARE_TIP_STALE);
+    assert_int_equal(tip_of(table, 3), SHARE_TIP_CURRENT);
+    /* The chain goes back: what was stale is not any more. */
+    take(table, 5, 1, 4, 'a', 1);
+    assert_int_equal(tip_of(table, 1), SHARE_TIP_CURRENT);
+    assert_int_equal(tip_of(table, 3), SHARE_TIP_STALE);
+    /* A new epoch counts its own sequence; an older one says nothing any more. */
+    take(table, 6, 2, 1, 'd', 1);
+    take(table, 7, 1, 99, 'e', 1);
+    assert_int_equal(tip_of(table, 6), SHARE_TIP_CURRENT);
+    assert_int_equal(tip_of(table, 7), SHARE_TIP_STALE);
+    job_table_destroy(table);
+}
+
+static void retired_jobs_are_remembered_for_their_time_and_the_newest_for_ever(void **state)
+{
+    (void)state;
+    struct job_table *table = job_table_create(1000);
+    take(table, 1, 1, 1, 'a', 10);
+    take(table, 2, 1, 2, 'a', 5000); /* 1 was alive until here */
+    take(table, 3, 1, 3, 'a', 5500);
+    assert_non_null(job_table_find(table, 1));
+    struct job_entry *held = job_entry_hold(job_table_find(table, 2));
+    take(table, 4, 1, 4, 'a', 6600);
+    assert_null(job_table_find(table, 1));
+    assert_null(job_table_find(table, 2));
+    assert_non_null(job_table_find(table, 3));
+    assert_int_equal(held->job.id, 2); /* whoever holds it still has it */
+    job_entry_release(held);
+    take(table, 3000, 1, 3, 'a', 99999); /* an old one, fetched */
+    assert_non_null(job_table_find(table, 4));
+    for (uint64_t id = 5000; id < 5000 + 3 * JOB_TABLE_MAX; id++)
+        take(table, id, 1, 2, 'a', 99999);
+    assert_non_null(job_table_find(table, 4));
+    assert_true(job_table_count(table) <= JOB_TABLE_MAX + 1);
+    job_table_destroy(table);
+}
+
+static void a_job_that_breaks_a_bound_is_refused(void **state)
+{
+    (void)state;
+    struct job_table *table = job_table_create(1000);
+    struct error error;
+    for (unsigned i = 0; i < 9; i++) {
+        struct wire_job job = job_of(1, 1, 1, 1);
+        static uint8_t long_part[JOB_COINBASE_PART_BYTES_MAX + 1];
+        switch (i) {
+        case 0:
+            job.job_id = 0;
+            break;
+        case 1:
+            job.algorithm = 99;
+            break;
+        case 2:
+            job.bits = 0;
+            break;
+        case 3:
+            job.extranonce1_bytes = 5;
+            break;
+        case 4:
+            job.extranonce2_bytes = 9;
+            break;
+        case 5:
+            job.coinbase1 = span_of(long_part, sizeof long_part);
+            break;
+        case 6:
+            job.coinbase2 = span_of(long_part, 3);
+            break;
+        case 7:
+            job.branches_count = TEMPLATE_BRANCHES_MAX + 1;
+            break;
+        default:
+            job.min_time = 200;
+            break;
+        }
+        assert_false(job_table_take(table, &job, 1, &error));
+        assert_int_equal(job_table_count(table), 0);
+    }
+    job_table_destroy(table);
+}
+
+static void the_newest_templates_are_held(void **state)
+{
+    (void)state;
+    struct template_table *table = template_table_create(3);
+    struct error error;
+    for (uint64_t id = 1; id <= 10; id++) {
+        uint8_t bytes[2][8];
+        struct wire_transaction transactions[2];
+        for (size_t i = 0; i < 2; i++) {
+            store_le64(bytes[i], id * 10 + i);
+            transactions[i].data = span_of(bytes[i], 8);
+        }
+        const struct wire_template_reply reply = { .template_id = id,
+                                                   .transactions = transactions,
+                                                   .transactions_count = 2 };
+        assert_true(template_table_take(table, &reply, &error));
+        assert_true(template_table_take(table, &reply, &error));
+    }
+    const struct template_transaction *transactions;
+    size_t count;
+    assert_int_equal(template_table_count(table), 3);
+    assert_false(template_table_find(table, 7, &transactions, &count));
+    for (uint64_t id = 8; id <= 10; id++) {
+        assert_true(template_table_find(table, id, &transactions, &count));
+        assert_int_equal(count, 2);
+        assert_true(load_le64(transactions[1].data.data) == id * 10 + 1);
+    }
+    assert_true(template_table_find(table, 0, &transactions, &count)); /* none but the coinbase */
+    assert_int_equal(count, 0);
+    template_table_destroy(table);
+}
+
+struct seen {
+    unsigned whole, damaged;
+    uint8_t record[64], block[64];
+    size_t record_bytes, block_bytes;
+};
+
+static void on_whole(void *context, struct span record, struct span block)
+{
+    struct seen *seen = context;
+    seen->whole++;
+    memcpy(seen->record, record.data, record.length);
+    seen->record_bytes = record.length;
+    memcpy(seen->block, block.data, block.length);
+    seen->block_bytes = block.length;
+}
+
+static void on_damaged(void *context, const char *sentence)
+{
+    (void)sentence;
+    ((struct seen *)context)->damaged++;
+}
+
+static struct seen look(const char *folder)
+{
+    struct seen seen = { 0 };
+    struct error error;
+    assert_true(spool_read(folder, on_whole, on_damaged, &seen, &error));
+    return seen;
+}
+
+static void a_spooled_block_is_whole_or_not_there(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/adit-spool-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    struct error error;
+    const uint8_t hash[32] = { 1, 2, 3 };
+    assert_true(spool_open(folder, &error));
+    assert_true(spool_write(folder, hash, span_text("record"), span_of(NULL, 0), &error));
+    struct seen seen = look(folder);
+    assert_int_equal(seen.whole, 1);
+    assert_int_equal(seen.block_bytes, 0);
+    assert_true(spool_write(folder, hash, span_text("record"), span_text("the block"), &error));
+    seen = look(folder);
+    assert_int_equal(seen.whole, 1);
+    assert_memory_equal(seen.block, "the block", 9);
+    assert_memory_equal(seen.record, "record", 6);
+
+    /* A file that was cut or changed is said, and left. */
+    char path[256];
+    snprintf(path, sizeof path,
+             "%s/"
+             "0000000000000000000000000000000000000000000000000000000000030201.block",
+             folder);
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && pwrite(fd, "X", 1, 24) == 1);
+    seen = look(folder);
+    assert_true(seen.whole == 0 && seen.damaged == 1);
+    for (off_t length = 60; length >= 0; length -= 12) {
+        assert_int_equal(ftruncate(fd, length), 0);
+        seen = look(folder);
+        assert_true(seen.whole == 0 && seen.damaged == 1);
+    }
+    close(fd);
+    assert_true(spool_keep_aside(folder, hash, &error));
+    assert_int_equal(look(folder).damaged, 0);
+    assert_true(spool_remove(folder, hash, &error));
+    assert_false(spool_write("/nowhere", hash, span_text("r"), span_text("b"), &error));
+    strcat(path, ".kept");
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdicts_read_back_as_they_were_written),
+        cmocka_unit_test(the_newest_job_of_the_newest_epoch_says_what_is_stale),
+        cmocka_unit_test(retired_jobs_are_remembered_for_their_time_and_the_newest_for_ever),
+        cmocka_unit_test(a_job_that_breaks_a_bound_is_refused),
+        cmocka_unit_test(the_newest_templates_are_held),
+        cmocka_unit_test(a_spooled_block_is_whole_or_not_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

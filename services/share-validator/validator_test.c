@@ -1,0 +1,741 @@
+/* The validator with everything around it played: the bus, the window and the nodes in memory. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/bus_fake/bus_fake.h"
+#include "adapter/window_fake/window_fake.h"
+#include "service/inside.h"
+#include "services/share-validator/testing/play_node.h"
+#include "services/share-validator/testing/script.h"
+#include "services/share-validator/validator.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define VALIDATOR_URL "ipc:///fake/validator"
+enum { NODES = 2, BATCHES_MAX = 4 };
+
+struct ground {
+    struct loop *loop;
+    struct bus *bus;
+    struct window_fake *window;
+    struct window_reader *reader;
+    struct script script;
+    struct play_node nodes[NODES];
+    char folder[64];
+    struct service service;
+    struct service_life life;
+    struct validator validator;
+};
+
+static void start_validator(struct ground *ground)
+{
+    struct error error;
+    enum service_exit code;
+    ground->service = (struct service){ .name = "share-validator",
+                                        .instance = "1",
+                                        .loop = ground->loop,
+                                        .bus = ground->bus,
+                                        .metrics = metrics_create(),
+                                        .life = &ground->life };
+    struct settings *settings = &ground->service.settings;
+    settings->service_scheduler_url = "ipc:///fake/scheduler";
+    settings->service_publish_url = "ipc:///fake/publish";
+    settings->scheduler_job_memory_s = 600;
+    settings->validator_listen = VALIDATOR_URL;
+    settings->validator_spool_dir = ground->folder;
+    settings->validator_batches_max = BATCHES_MAX;
+    settings->validator_templates_max = 4;
+    settings->validator_hash_threads = 2;
+    ground->validator = (struct validator){ .service = &ground->service, .node_count = NODES };
+    for (size_t i = 0; i < NODES; i++)
+        ground->validator.nodes[i] = &ground->nodes[i].node;
+    ground->validator.window = window_fake_writer(ground->window, BATCHES_MAX);
+    validator_window_state(&ground->validator, true, "");
+    if (!validator_start(&ground->validator, &code, &error))
+        fail_msg("%s", error.text);
+}
+
+static void stop_validator(struct ground *ground)
+{
+    validator_stop(&ground->validator);
+    metrics_destroy(ground->service.metrics);
+}
+
+static bool feed_is_up(void *context)
+{
+    const struct ground *ground = context;
+    return ground->script.connected[0] &&
+           job_table_count(ground->validator.jobs) >= ground->script.job_count;
+}
+
+static int begin(void **state)
+{
+    static struct ground ground;
+    struct error error;
+    memset(&ground, 0, sizeof ground);
+    ground.loop = loop_create(&error);
+    ground.bus = bus_fake_create(ground.loop);
+    ground.window = window_fake_create(ground.loop);
+    ground.reader = window_fake_reader(ground.window);
+    snprintf(ground.folder, sizeof ground.folder, "/tmp/adit-validator-XXXXXX");
+    assert_non_null(mkdtemp(ground.folder));
+    for (size_t i = 0; i < NODES; i++)
+        play_node_begin(&ground.nodes[i], i == 0 ? "node-a" : "node-b");
+    script_begin(&ground.script, ground.loop, ground.bus, "ipc:///fake/scheduler",
+                 "ipc:///fake/publish");
+    start_validator(&ground);
+    script_connect(&ground.script, VALIDATOR_URL);
+    script_wait(&ground.script, "the connections", feed_is_up, &ground);
+    *state = &ground;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status, (void)kind, (void)walk;
+    return remove(path);
+}
+
+static int end(void **state)
+{
+    struct ground *ground = *state;
+    stop_validator(ground);
+    script_end(&ground->script);
+    for (size_t i = 0; i < NODES; i++)
+        play_node_end(&ground->nodes[i]);
+    window_reader_close(ground->reader);
+    window_fake_destroy(ground->window);
+    bus_destroy(ground->bus);
+    loop_destroy(ground->loop);
+    return nftw(ground->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A job, published and taken. */
+static struct script_job *publish(struct ground *ground, const struct script_job_params *params)
+{
+    struct script_job *job = script_add_job(&ground->script, params);
+    script_publish(&ground->script, job);
+    script_wait(&ground->script, "the job", feed_is_up, ground);
+    return job;
+}
+
+static struct wire_share_batch batch_of(uint64_t sequence, struct wire_share *shares, size_t count)
+{
+    return (struct wire_share_batch){ .lease_id = 77,
+                                      .sequence = sequence,
+                                      .lowest = 1,
+                                      .shares = shares,
+                                      .shares_count = (uint32_t)count };
+}
+
+static struct window_totals totals_of(struct ground *ground)
+{
+    struct window_totals totals;
+    struct error error;
+    assert_true(window_totals_read(ground->reader, &totals, &error));
+    return totals;
+}
+
+static size_t spooled(const struct ground *ground, const char *ending)
+{
+    size_t count = 0;
+    DIR *listing = opendir(ground->folder);
+    assert_non_null(listing);
+    for (const struct dirent *entry; (entry = readdir(listing)) != NULL;) {
+        size_t length = strlen(entry->d_name);
+        count +=
+            length > strlen(ending) && strcmp(entry->d_name + length - strlen(ending), ending) == 0;
+    }
+    closedir(listing);
+    return count;
+}
+
+static bool blocks_are_gone(void *context)
+{
+    return blocks_count(((struct ground *)context)->validator.blocks) == 0;
+}
+
+struct in_window {
+    struct window_share shares[64];
+    size_t count;
+};
+
+static bool collect(void *context, struct window_position first, uint64_t lease_id,
+                    uint64_t sequence, const struct window_share *shares, size_t count)
+{
+    struct in_window *window = context;
+    (void)first, (void)lease_id, (void)sequence;
+    for (size_t i = 0; i < count && window->count < 64; i++)
+        window->shares[window->count++] = shares[i];
+    return true;
+}
+
+static void an_accepted_share_is_in_the_window_when_it_is_answered(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share shares[3];
+    for (uint32_t i = 0; i < 3; i++)
+        shares[i] = script_share(job, script_nonce(job, false, 1000 * i));
+    shares[1].work = UINT64_MAX; /* that much it is not */
+    shares[2].worker = 9;
+    const struct wire_share_batch batch = batch_of(1, shares, 3);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.count, 3);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_LOW_DIFFICULTY);
+    assert_int_equal(answer.verdicts[2].outcome, SHARE_ACCEPTED);
+    struct in_window window = { 0 };
+    struct error error;
+    assert_true(window_walk_on(ground->reader, NULL, collect, &window, &error));
+    assert_int_equal(window.count, 2);
+    const struct window_share expected = {
+        .account = 7, .worker = 9, .work = 1, .job_id = 1, .time_ms = shares[2].received_ms
+    };
+    assert_memory_equal(&window.shares[1], &expected, sizeof expected);
+    assert_int_equal(totals_of(ground).rejected, 1);
+}
+
+static void each_share_gets_the_verdict_it_deserves(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *old = publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct script_job *job =
+        publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    struct wire_share shares[8];
+    for (size_t i = 0; i < 8; i++)
+        shares[i] = script_share(job, script_nonce(job, false, 0));
+    shares[0] = script_share(old, script_nonce(old, false, 0));
+    shares[1].job_id = 12345;
+    shares[2].found = SHARE_DUPLICATE;
+    shares[3].ntime = job->job.min_time - 1;
+    shares[4].has_version_bits = 1;
+    shares[4].version_bits = 1u << 13;
+    shares[5].account = 0;
+    shares[6].job_id = 12345;
+    shares[6].found = SHARE_UNAUTHORIZED;
+    shares[7].found = 200; /* no outcome of ours */
+    static const enum share_outcome expected[8] = { SHARE_STALE,           SHARE_JOB_NOT_FOUND,
+                                                    SHARE_DUPLICATE,       SHARE_INVALID_NTIME,
+                                                    SHARE_INVALID_VERSION, SHARE_UNAUTHORIZED,
+                                                    SHARE_UNAUTHORIZED,    SHARE_MALFORMED };
+    const struct wire_share_batch batch = batch_of(1, shares, 8);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    for (size_t i = 0; i < 8; i++)
+        assert_int_equal(answer.verdicts[i].outcome, expected[i]);
+    assert_int_equal(totals_of(ground).accepted, 0);
+    /* "No such job" is remembered: asking for it again costs no question. */
+    unsigned long questions = ground->script.job_questions;
+    const struct wire_share_batch again = batch_of(2, shares + 1, 1);
+    script_ask(&ground->script, 0, &again, &answer);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_JOB_NOT_FOUND);
+    assert_int_equal(ground->script.job_questions, questions);
+}
+
+static void an_empty_batch_and_rubbish_are_survived(void **state)
+{
+    struct ground *ground = *state;
+    const struct wire_share_batch batch = batch_of(1, NULL, 0);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.count, 0);
+    static struct script_answer nothing;
+    script_send_bytes(&ground->script, 0, span_text("GET / HTTP/1.1"), 200, &nothing);
+    script_wait_flag(&ground->script, "no answer", &nothing.done);
+    assert_int_equal(nothing.outcome, BUS_TIMEOUT);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+}
+
+static void a_repeat_is_answered_as_the_first_time(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    struct wire_share_batch batch = batch_of(5, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    /* By now it would be stale. */
+    publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(totals_of(ground).accepted, 1);
+    /* And when its lease has moved on, it is refused. */
+    struct wire_share_batch later = batch_of(9, &share, 1);
+    later.lowest = 9;
+    script_ask(&ground->script, 0, &later, &answer);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_REFUSED);
+    assert_int_equal(answer.count, 0);
+}
+
+static void the_same_batch_twice_in_flight_is_judged_once(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    static struct script_answer answers[12];
+    window_fake_delay(ground->window, 100);
+    /* More than are kept waiting: the first ones hear nothing and have long stopped listening. */
+    for (size_t i = 0; i < 12; i++)
+        assert_true(script_send(&ground->script, 0, &batch, 1000, &answers[i]));
+    for (size_t i = 0; i < 12; i++)
+        script_wait_flag(&ground->script, "an answer", &answers[i].done);
+    for (size_t i = 4; i < 12; i++) {
+        assert_int_equal(answers[i].outcome, BUS_REPLIED);
+        assert_int_equal(answers[i].verdicts[0].outcome, SHARE_ACCEPTED);
+    }
+    assert_int_equal(answers[0].outcome, BUS_TIMEOUT);
+    assert_int_equal(window_fake_appends(ground->window), 1);
+}
+
+static void beyond_its_bound_a_validator_says_so(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    static struct script_answer answers[BATCHES_MAX + 2];
+    window_fake_delay(ground->window, 100);
+    for (size_t i = 0; i < BATCHES_MAX + 2; i++) {
+        const struct wire_share_batch batch = batch_of(i + 1, &share, 1);
+        assert_true(script_send(&ground->script, 0, &batch, 5000, &answers[i]));
+    }
+    for (size_t i = 0; i < BATCHES_MAX + 2; i++) {
+        script_wait_flag(&ground->script, "an answer", &answers[i].done);
+        assert_int_equal(answers[i].status,
+                         i < BATCHES_MAX ? WIRE_BATCH_JUDGED : WIRE_BATCH_OVERLOADED);
+    }
+}
+
+static void without_the_window_nothing_is_promised(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    struct script_answer answer;
+    window_fake_trouble(ground->window, WINDOW_FAKE_UNAVAILABLE, 0);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_NOT_DURABLE);
+    window_fake_trouble(ground->window, WINDOW_FAKE_WELL, 0);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(totals_of(ground).accepted, 1);
+}
+
+static void a_lost_answer_is_asked_for_again(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    static const enum window_fake_trouble troubles[] = { WINDOW_FAKE_LOSES_ANSWER,
+                                                         WINDOW_FAKE_LOSES_REQUEST };
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct wire_share_batch batch = batch_of(i + 1, &share, 1);
+        struct script_answer answer;
+        window_fake_trouble(ground->window, troubles[i], 3);
+        script_ask(&ground->script, 0, &batch, &answer);
+        assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+        assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+        assert_int_equal(totals_of(ground).accepted, i + 1);
+    }
+}
+
+/* Not applied this time is no news about the time before. */
+static void what_became_unknown_is_not_called_undone(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    static struct script_answer answer;
+    window_fake_trouble(ground->window, WINDOW_FAKE_LOSES_ANSWER, 1);
+    assert_true(script_send(&ground->script, 0, &batch, 20000, &answer));
+    while (window_fake_appends(ground->window) == 0)
+        loop_run_once(ground->loop, 10);
+    window_fake_trouble(ground->window, WINDOW_FAKE_UNAVAILABLE, 0);
+    script_wait_flag(&ground->script, "an answer", &answer.done);
+    assert_int_equal(answer.status, WIRE_BATCH_UNKNOWN);
+    window_fake_trouble(ground->window, WINDOW_FAKE_WELL, 0);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(totals_of(ground).accepted, 1);
+}
+
+static void a_job_that_was_missed_is_fetched(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *known = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *missed =
+        script_add_job(&ground->script, &(struct script_job_params){ .id = 2 });
+    struct wire_share shares[2] = { script_share(known, script_nonce(known, false, 0)),
+                                    script_share(missed, script_nonce(missed, false, 0)) };
+    const struct wire_share_batch batch = batch_of(1, shares, 2);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_ACCEPTED);
+}
+
+static void a_gap_in_the_publications_makes_it_ask(void **state)
+{
+    struct ground *ground = *state;
+    publish(ground, &(struct script_job_params){ .id = 1 });
+    script_add_job(&ground->script, &(struct script_job_params){ .id = 2 });
+    script_add_job(&ground->script, &(struct script_job_params){ .id = 3 });
+    publish(ground, &(struct script_job_params){ .id = 4 }); /* waits until all four are known */
+    assert_non_null(job_table_find(ground->validator.jobs, 2));
+}
+
+static void a_block_waits_neither_for_jobs_nor_for_the_window(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job =
+        publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+    struct wire_share shares[2] = { script_share(job, script_nonce(job, true, 0)),
+                                    script_share(job, 0) };
+    shares[1].job_id = 999;
+    ground->script.silent = true; /* nobody to ask for job 999, or to tell of the candidate */
+    window_fake_trouble(ground->window, WINDOW_FAKE_UNAVAILABLE, 0);
+    const struct wire_share_batch batch = batch_of(1, shares, 2);
+    static struct script_answer answer;
+    assert_true(script_send(&ground->script, 0, &batch, 20000, &answer));
+    size_t length;
+    uint8_t *block = script_block(job, &shares[0], &length);
+    uint64_t end_ns = loop_clock_ns() + 5000000000ull;
+    while (!play_node_has(&ground->nodes[0], span_of(block, length)) ||
+           !play_node_has(&ground->nodes[1], span_of(block, length))) {
+        assert_true(loop_clock_ns() < end_ns);
+        loop_run_once(ground->loop, 10);
+    }
+    free(block);
+    assert_false(answer.done);
+    /* Nobody answers about job 999: another validator may know it. */
+    script_wait_flag(&ground->script, "an answer", &answer.done);
+    assert_int_equal(answer.status, WIRE_BATCH_OVERLOADED);
+    /* The scheduler has not heard of it: it stays in the spool. */
+    assert_int_equal(spooled(ground, ".block"), 1);
+    ground->script.silent = false;
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    assert_int_equal(ground->script.candidate_count, 1);
+    assert_int_equal(spooled(ground, ".block"), 0);
+}
+
+struct found {
+    unsigned count;
+    struct window_found last;
+};
+
+static bool on_found(void *context, const struct window_found *found)
+{
+    struct found *all = context;
+    all->count++;
+    all->last = *found;
+    return true;
+}
+
+static void a_block_reaches_nodes_scheduler_and_window(void **state)
+{
+    struct ground *ground = *state;
+    script_announce(&ground->script, 42);
+    struct script_job *job = publish(
+        ground,
+        &(struct script_job_params){ .id = 1, .template_id = 42, .bits = SCRIPT_BITS_EASY });
+    struct wire_share shares[3];
+    shares[0] = script_share(job, script_nonce(job, false, 0));
+    shares[0].work = UINT64_MAX; /* rejected: does not count for the index */
+    shares[1] = script_share(job, script_nonce(job, false, 100));
+    shares[2] = script_share(job, script_nonce(job, true, 200));
+    const struct wire_share_batch batch = batch_of(3, shares, 3);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[2].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[2].is_block, 1);
+    assert_int_equal(answer.verdicts[1].is_block, 0);
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    size_t length;
+    uint8_t *block = script_block(job, &shares[2], &length);
+    assert_true(play_node_has(&ground->nodes[0], span_of(block, length)));
+    assert_true(play_node_has(&ground->nodes[1], span_of(block, length)));
+    free(block);
+    uint8_t hash[32];
+    script_block_hash(job, &shares[2], hash);
+    assert_int_equal(ground->script.candidate_count, 1);
+    assert_memory_equal(ground->script.candidates[0].hash, hash, 32);
+    assert_true(ground->script.candidates[0].candidate.lease_id == 77);
+    assert_int_equal(ground->script.candidates[0].candidate.sequence, 3);
+    assert_int_equal(ground->script.candidates[0].candidate.index, 2);
+    while (ground->script.result_count < NODES)
+        loop_run_once(ground->loop, 10);
+    assert_true(ground->script.results[0].accepted);
+    struct found found = { 0 };
+    bool there;
+    struct error error;
+    assert_true(window_candidate_get(ground->reader, hash, on_found, &found, &there, &error) &&
+                there);
+    assert_true(found.last.credited);
+    assert_int_equal(found.last.end.index, 1); /* the second of those that count */
+    assert_true(ground->script.held >= 1 && ground->script.last_held == 42);
+    assert_int_equal(spooled(ground, ".block"), 0);
+}
+
+static void a_block_among_rejected_shares_is_a_block(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *old =
+        publish(ground, &(struct script_job_params){ .id = 1, .tip = 1, .bits = SCRIPT_BITS_EASY });
+    publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    struct wire_share shares[3];
+    uint32_t nonce = 0;
+    for (size_t i = 0; i < 3; i++, nonce++) {
+        nonce = script_nonce(old, true, nonce);
+        shares[i] = script_share(old, nonce);
+    }
+    shares[1].found = SHARE_UNAUTHORIZED;
+    shares[1].account = 0;
+    shares[2].found = SHARE_DUPLICATE;
+    const struct wire_share_batch batch = batch_of(1, shares, 3);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    static const enum share_outcome expected[] = { SHARE_STALE, SHARE_UNAUTHORIZED,
+                                                   SHARE_DUPLICATE };
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(answer.verdicts[i].outcome, expected[i]);
+        assert_int_equal(answer.verdicts[i].is_block, 1);
+    }
+    script_wait(&ground->script, "the blocks to be settled", blocks_are_gone, ground);
+    assert_int_equal(play_node_submissions(&ground->nodes[0]), 3);
+    struct window_totals totals = totals_of(ground);
+    assert_int_equal(totals.candidates, 3);
+    assert_int_equal(totals.accepted, 0);
+}
+
+static void a_node_that_is_away_is_tried_again(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job =
+        publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+    play_node_answer(&ground->nodes[0], NODE_SUBMIT_UNREACHED);
+    play_node_answer(&ground->nodes[1], NODE_SUBMIT_REJECTED);
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    while (play_node_submissions(&ground->nodes[0]) < 3)
+        loop_run_once(ground->loop, 10);
+    assert_int_equal(play_node_submissions(&ground->nodes[1]), 1);
+    assert_int_equal(blocks_count(ground->validator.blocks), 1);
+    assert_int_equal(spooled(ground, ".block"), 1);
+    play_node_answer(&ground->nodes[0], NODE_SUBMIT_DUPLICATE);
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    assert_int_equal(spooled(ground, ".block"), 0);
+}
+
+static void a_node_that_stays_away_is_given_up_once_another_has_the_block(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job =
+        publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+    play_node_answer(&ground->nodes[1], NODE_SUBMIT_UNREACHED);
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    script_wait(&ground->script, "the block to be let go", blocks_are_gone, ground);
+    assert_true(play_node_submissions(&ground->nodes[1]) > 1);
+    while (ground->script.result_count < NODES)
+        loop_run_once(ground->loop, 10);
+}
+
+static void a_block_left_in_the_spool_is_submitted_at_the_next_start(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(
+        ground, &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
+    while (ground->script.held == 0)
+        loop_run_once(ground->loop, 10);
+    for (size_t i = 0; i < NODES; i++)
+        play_node_answer(&ground->nodes[i], NODE_SUBMIT_UNREACHED);
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    stop_validator(ground);
+    assert_int_equal(spooled(ground, ".block"), 1);
+    for (size_t i = 0; i < NODES; i++)
+        play_node_answer(&ground->nodes[i], NODE_SUBMIT_ACCEPTED);
+    ground->script.templates_hidden = true; /* the file needs nobody */
+    unsigned before = play_node_submissions(&ground->nodes[0]);
+    start_validator(ground);
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    assert_int_equal(play_node_submissions(&ground->nodes[0]), before + 1);
+    size_t length;
+    uint8_t *block = script_block(job, &share, &length);
+    assert_true(play_node_has(&ground->nodes[1], span_of(block, length)));
+    free(block);
+    assert_int_equal(spooled(ground, ".block"), 0);
+}
+
+static void missing_transactions_are_fetched_for_a_block(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(
+        ground, &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
+    /* More templates than are kept: those of job 1 are forgotten. */
+    for (uint64_t id = 2; id <= 7; id++) {
+        unsigned long held = ground->script.held;
+        publish(ground, &(struct script_job_params){ .id = id, .template_id = 100 + id });
+        while (ground->script.held == held)
+            loop_run_once(ground->loop, 10);
+    }
+    assert_false(template_table_holds(ground->validator.templates, 5));
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    size_t length;
+    uint8_t *block = script_block(job, &share, &length);
+    assert_true(play_node_has(&ground->nodes[0], span_of(block, length)));
+    free(block);
+}
+
+static void a_block_nobody_can_complete_is_told_and_its_record_kept(void **state)
+{
+    struct ground *ground = *state;
+    ground->script.templates_hidden = true;
+    struct script_job *job = publish(
+        ground, &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[0].is_block, 1);
+    script_wait(&ground->script, "the block to be given up", blocks_are_gone, ground);
+    assert_int_equal(ground->script.candidate_count, 1);
+    assert_int_equal(play_node_submissions(&ground->nodes[0]), 0);
+    assert_int_equal(spooled(ground, ".block"), 0);
+    assert_int_equal(spooled(ground, ".block.kept"), 1);
+}
+
+static void slow_shares_are_judged_on_threads_with_the_same_verdicts(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(
+        ground,
+        &(struct script_job_params){ .id = 1, .algorithm = POW_SCRYPT, .bits = SCRIPT_BITS_EASY });
+    struct script_job *cheap = publish(ground, &(struct script_job_params){ .id = 2 });
+    enum { MANY = 100 };
+    static struct wire_share shares[MANY];
+    static bool block[MANY];
+    size_t blocks = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        block[i] = i % 25 == 7;
+        shares[i] = i % 10 == 0 ? script_share(cheap, script_nonce(cheap, false, i))
+                                : script_share(job, script_nonce(job, block[i], 10 * i));
+        if (i % 11 == 0)
+            shares[i].work = UINT64_MAX;
+        block[i] = block[i] && i % 10 != 0;
+        blocks += block[i];
+    }
+    const struct wire_share_batch batch = batch_of(1, shares, MANY);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.count, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(answer.verdicts[i].is_block, block[i]);
+        assert_int_equal(answer.verdicts[i].outcome,
+                         i % 11 == 0 ? SHARE_LOW_DIFFICULTY : SHARE_ACCEPTED);
+    }
+    script_wait(&ground->script, "the blocks to be settled", blocks_are_gone, ground);
+    assert_int_equal(play_node_submissions(&ground->nodes[0]), blocks);
+}
+
+static void what_is_in_flight_is_finished_before_leaving(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    static struct script_answer answer;
+    window_fake_delay(ground->window, 200);
+    assert_true(script_send(&ground->script, 0, &batch, 5000, &answer));
+    while (batches_count(ground->validator.batches) == 0)
+        loop_run_once(ground->loop, 10);
+    stop_validator(ground);
+    assert_true(answer.done);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    window_fake_delay(ground->window, 0);
+    start_validator(ground);
+}
+
+static void a_scheduler_that_comes_back_is_asked_for_everything(void **state)
+{
+    struct ground *ground = *state;
+    publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    script_scheduler_stop(&ground->script);
+    loop_run_once(ground->loop, 10);
+    script_add_job(&ground->script,
+                   &(struct script_job_params){ .id = 2, .epoch = 2, .sequence = 1, .tip = 2 });
+    script_scheduler_start(&ground->script);
+    script_wait(&ground->script, "the new epoch's job", feed_is_up, ground);
+    assert_int_equal(job_table_newest(ground->validator.jobs)->job.id, 2);
+    /* What the old one still says is not heeded. */
+    struct script_job *old = script_add_job(
+        &ground->script, &(struct script_job_params){ .id = 3, .sequence = 9, .tip = 3 });
+    old->hidden = true;
+    script_publish(&ground->script, old);
+    struct script_job *next =
+        script_add_job(&ground->script,
+                       &(struct script_job_params){ .id = 4, .epoch = 2, .sequence = 2, .tip = 2 });
+    script_publish(&ground->script, next);
+    while (job_table_find(ground->validator.jobs, 4) == NULL)
+        loop_run_once(ground->loop, 10);
+    assert_null(job_table_find(ground->validator.jobs, 3));
+}
+
+#define GROUND_TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
+
+int main(void)
+{
+    log_open("validator_test", "1", LOG_WARN);
+    const struct CMUnitTest tests[] = {
+        GROUND_TEST(an_accepted_share_is_in_the_window_when_it_is_answered),
+        GROUND_TEST(each_share_gets_the_verdict_it_deserves),
+        GROUND_TEST(an_empty_batch_and_rubbish_are_survived),
+        GROUND_TEST(a_repeat_is_answered_as_the_first_time),
+        GROUND_TEST(the_same_batch_twice_in_flight_is_judged_once),
+        GROUND_TEST(beyond_its_bound_a_validator_says_so),
+        GROUND_TEST(without_the_window_nothing_is_promised),
+        GROUND_TEST(a_lost_answer_is_asked_for_again),
+        GROUND_TEST(what_became_unknown_is_not_called_undone),
+        GROUND_TEST(a_job_that_was_missed_is_fetched),
+        GROUND_TEST(a_gap_in_the_publications_makes_it_ask),
+        GROUND_TEST(a_block_waits_neither_for_jobs_nor_for_the_window),
+        GROUND_TEST(a_block_reaches_nodes_scheduler_and_window),
+        GROUND_TEST(a_block_among_rejected_shares_is_a_block),
+        GROUND_TEST(a_node_that_is_away_is_tried_again),
+        GROUND_TEST(a_node_that_stays_away_is_given_up_once_another_has_the_block),
+        GROUND_TEST(a_block_left_in_the_spool_is_submitted_at_the_next_start),
+        GROUND_TEST(missing_transactions_are_fetched_for_a_block),
+        GROUND_TEST(a_block_nobody_can_complete_is_told_and_its_record_kept),
+        GROUND_TEST(slow_shares_are_judged_on_threads_with_the_same_verdicts),
+        GROUND_TEST(what_is_in_flight_is_finished_before_leaving),
+        GROUND_TEST(a_scheduler_that_comes_back_is_asked_for_everything),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

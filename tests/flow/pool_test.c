@@ -1,0 +1,143 @@
+/* A whole pool from `adit up --demo` on: miners mine, a block is found, matures and is credited to
+ * the base unit, and the command shows it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tests/fixture/pool_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+static struct pool_fixture pool;
+
+static json_int_t int_at(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+/* Runs `adit VERB… --data …`; its exit code, its output in text_r. */
+static int adit(const char *words, char *text_r, size_t bytes)
+{
+    char command[700];
+    snprintf(command, sizeof command, "%s/bin/adit %s --config %s --data %s 2>&1",
+             getenv("ADIT_BUILD"), words, pool.config, pool.data);
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    size_t length = fread(text_r, 1, bytes - 1, out);
+    text_r[length] = '\0';
+    return WEXITSTATUS(pclose(out));
+}
+
+static bool a_block_matured(const struct pool_fixture *self, void *context)
+{
+    (void)context;
+    json_t *answer = pool_api(self, "/api/v1/blocks"), *block;
+    size_t index;
+    bool found = false;
+    json_array_foreach(json_object_get(answer, "blocks"), index, block)
+    {
+        const char *state = json_string_value(json_object_get(block, "state"));
+        found = found || (state != NULL && strcmp(state, "matured") == 0);
+    }
+    json_decref(answer);
+    return found;
+}
+
+static bool a_block_is_counted(const struct pool_fixture *self, void *context)
+{
+    (void)context;
+    json_t *answer = pool_api(self, "/api/v1/pool/statistics");
+    bool yes = int_at(answer, "blocks_found") > 0;
+    json_decref(answer);
+    return yes;
+}
+
+static void a_demo_finds_a_block_that_matures(void **state)
+{
+    (void)state;
+    pool_wait(&pool, "a block is counted", 60, a_block_is_counted, NULL);
+    pool_wait(&pool, "a block has matured", 90, a_block_matured, NULL);
+    json_t *status = pool_api(&pool, "/api/v1/pool/status");
+    assert_string_equal(json_string_value(json_object_get(status, "status")), "running");
+    assert_int_equal(int_at(status, "connected_miners"), 2);
+    assert_true(int_at(status, "valid_shares") > 0);
+    const json_t *health = json_object_get(status, "component_health");
+    static const char *const names[] = { "stratum-gateway", "share-validator", "inode-scheduler",
+                                         "auth", "payout" };
+    for (size_t i = 0; i < 5; i++) {
+        const json_t *component = json_object_get(health, names[i]);
+        const char *word = json_string_value(json_object_get(component, "status"));
+        assert_non_null(word);
+        assert_string_equal(word, "healthy");
+    }
+    json_decref(status);
+}
+
+static void status_tells_the_same_from_another_shell(void **state)
+{
+    (void)state;
+    static char text[65536];
+    assert_int_equal(adit("status --json", text, sizeof text), 0);
+    json_t *all = json_loads(text, 0, NULL);
+    assert_non_null(all);
+    assert_string_equal(json_string_value(json_object_get(all, "status")), "running");
+    json_decref(all);
+    assert_int_equal(adit("status", text, sizeof text), 0);
+    assert_non_null(strstr(text, "share-validator"));
+}
+
+static void a_second_pool_on_the_same_folder_is_refused_by_name(void **state)
+{
+    (void)state;
+    static char text[4096];
+    assert_int_not_equal(adit("up --detach", text, sizeof text), 0);
+    assert_non_null(strstr(text, "is taken by"));
+    assert_non_null(strstr(text, "pid"));
+}
+
+static void the_audit_agrees_and_stopping_keeps_everything(void **state)
+{
+    (void)state;
+    static char text[65536];
+    json_t *before = pool_api(&pool, "/api/v1/pool/statistics");
+    json_int_t blocks = int_at(before, "blocks_found");
+    json_decref(before);
+    assert_int_equal(adit("audit", text, sizeof text), 0);
+    pool_stop(&pool);
+    assert_int_equal(adit("status", text, sizeof text), 1);
+    assert_int_equal(adit("audit", text, sizeof text), 0);
+    pool_restart(&pool);
+    json_t *after = pool_api(&pool, "/api/v1/pool/statistics");
+    assert_true(int_at(after, "blocks_found") >= blocks);
+    json_decref(after);
+    pool_expect_no_errors(&pool, NULL);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    pool_start(&pool, NULL, true);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    pool_end(&pool);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_demo_finds_a_block_that_matures),
+        cmocka_unit_test(status_tells_the_same_from_another_shell),
+        cmocka_unit_test(a_second_pool_on_the_same_folder_is_refused_by_name),
+        cmocka_unit_test(the_audit_agrees_and_stopping_keeps_everything),
+    };
+    return cmocka_run_group_tests_name("a whole pool", tests, begin, end);
+}

@@ -8,135 +8,11 @@
 #include <cmocka.h>
 
 #include "service/log.h"
-#include "tests/sim/sim.h"
+#include "tests/sim/run.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { THRESHOLD = 50000, QUIET_ROUNDS = 400 };
-
-struct run {
-    struct sim_world *world;
-    struct engine_options options;
-    struct engine *engine;
-    struct engine *rival; /* left standing by a rival's turn */
-};
-
-static struct engine_options options_of(const struct sim_world *world)
-{
-    return (struct engine_options){
-        .instance = "sim",
-        .boot_id = 1,
-        .coin = world->coin,
-        .window_percent = world->window_percent,
-        .fee_basis_points = world->fee_basis_points,
-        .payment = { 2, world->maturity },
-        .pays = true,
-        .threshold = { THRESHOLD },
-        .outputs_max = 5,
-        .push_interval_ms = 3000,
-        .trim_interval_ms = 7000,
-        .candidate_wait_ms = 10000,
-    };
-}
-
-static void open_engine(struct run *run)
-{
-    struct error error;
-    struct sim_world *world = run->world;
-    run->options.boot_id++;
-    run->engine =
-        engine_open(&run->options, world->store, world->window, world->node, world->now_ms, &error);
-}
-
-static void close_engine(struct run *run)
-{
-    if (run->engine != NULL)
-        engine_close(run->engine);
-    run->engine = NULL;
-}
-
-static void tick(struct run *run)
-{
-    struct sim_world *world = run->world;
-    struct error error = { .text = "" };
-    if (run->engine == NULL)
-        open_engine(run);
-    enum step step = STEP_AWAY;
-    if (run->engine != NULL)
-        step = engine_tick(run->engine, world->now_ms, &error);
-    if (step == STEP_BROKEN)
-        sim_fail(world, "the engine stands still: %s", error.text);
-    if (world->dead || step == STEP_LOST) {
-        close_engine(run);
-        sim_revive(world);
-    }
-}
-
-/* Everything works from here on, until nothing is left to do. */
-static void quieten(struct run *run)
-{
-    struct sim_world *world = run->world;
-    sim_revive(world);
-    world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
-    world->node_away = world->window_away = false;
-    sim_fund(world, 1u << 30);
-    sim_restart_node(world); /* the wallet forgets what it locked for transactions nobody got */
-    for (int i = 0; i < QUIET_ROUNDS; i++) {
-        struct engine_sums sums;
-        struct error error;
-        world->now_ms += 4000;
-        sim_mine(world, false, false);
-        sim_scheduler(world);
-        tick(run);
-        if (!engine_sums(world->memory, &sums, &error))
-            sim_fail(world, "sums: %s", error.text);
-        uint64_t open = 0;
-        for (int state = PAYMENT_PLANNED; state <= PAYMENT_VOIDING; state++)
-            open += sums.payments[state];
-        if (i > 16 && open == 0 && sums.open_sets == 0 && run->engine != NULL &&
-            engine_counters(run->engine).newest_event == world->events)
-            return;
-    }
-    sim_fail(world, "it never comes to rest");
-}
-
-static void end(struct run *run)
-{
-    quieten(run);
-    sim_verify(run->world, true, THRESHOLD);
-    close_engine(run);
-    if (run->rival != NULL)
-        engine_close(run->rival);
-    sim_destroy(run->world);
-}
-
-/* The other payout, while the first sleeps inside a call: it takes over and works through. */
-static void rival_works(struct sim_world *world)
-{
-    struct run *run = world->rival_context;
-    struct error error;
-    struct engine_options options = run->options;
-    options.boot_id = 1000000 + run->options.boot_id;
-    if (run->rival != NULL)
-        engine_close(run->rival);
-    run->rival =
-        engine_open(&options, world->store, world->window, world->node, world->now_ms, &error);
-    if (run->rival == NULL)
-        sim_fail(world, "the rival cannot open: %s", error.text);
-    unsigned rounds = 1 + (unsigned)sim_below(&world->random, 6);
-    for (unsigned i = 0; i < rounds; i++) {
-        enum step step = engine_tick(run->rival, world->now_ms + 4000 * i, &error);
-        if (step == STEP_BROKEN || step == STEP_LOST || step == STEP_AGAIN)
-            sim_fail(world, "the rival: %s", error.text);
-        if (sim_chance(&world->random, 50)) {
-            sim_mine(world, false, false);
-            sim_scheduler(world);
-        }
-    }
-    world->now_ms += 4000 * rounds;
-}
 
 static void set_trap(struct run *run)
 {
@@ -199,10 +75,10 @@ static void run_seed(uint64_t seed)
     struct temper temper = { .chaos = (unsigned)sim_below(&random, 40) };
     temper.deep = sim_chance(&random, 20);
     temper.steals = !temper.deep && sim_chance(&random, 50);
-    struct run run = { .world = sim_create(seed, 1 + sim_below(&random, 8)) };
+    struct run run = { .world = sim_create(seed, 1 + sim_below(&random, 8), NULL) };
     struct sim_world *world = run.world;
-    run.options = options_of(world);
-    world->rival = rival_works;
+    run.options = sim_options(world);
+    world->rival = sim_rival_works;
     world->rival_context = &run;
     world->spends_coinbases = !temper.deep;
     world->rebroadcasts = temper.deep;
@@ -221,11 +97,11 @@ static void run_seed(uint64_t seed)
         if (sim_chance(&world->random, temper.chaos))
             set_trap(&run);
         if (sim_chance(&world->random, 70))
-            tick(&run);
+            sim_tick(&run);
         if (i % 8 == 0)
-            sim_verify(world, false, THRESHOLD);
+            sim_verify(world, false, SIM_THRESHOLD);
     }
-    end(&run);
+    sim_end(&run);
 }
 
 static uint64_t number_from(const char *name, uint64_t otherwise)
@@ -243,59 +119,22 @@ static void no_seed_is_one_base_unit_off(void **state)
     printf("%" PRIu64 " seeds from %" PRIu64 "\n", count, first);
 }
 
-/* One fixed month that meets every kind of set and payment step. */
-static void play_month(struct run *run)
-{
-    struct sim_world *world = run->world;
-    sim_fund(world, 40000000);
-    for (int day = 0; day < 34; day++) {
-        world->now_ms += 3500;
-        if (day < 24)
-            sim_share(world, 4);
-        if (day % 3 == 0 && day < 24)
-            sim_mine(world, true, day == 9);
-        else
-            sim_mine(world, false, false);
-        if (day == 5 || day == 15)
-            sim_reorganise(world, 3);
-        if (day == 17 && sim_lost_block(world, 8) >= 0)
-            sim_bring_back(world, (size_t)sim_lost_block(world, 8));
-        if (day == 20)
-            sim_reorganise(world, 7);
-        if (day == 24 && sim_lost_block(world, 16) >= 0)
-            sim_bring_back(world, (size_t)sim_lost_block(world, 16));
-        sim_scheduler(world);
-        tick(run);
-        if (day % 4 == 3)
-            sim_verify(world, false, THRESHOLD);
-    }
-}
-
-static struct run start_month(void)
-{
-    struct run run = { .world = sim_create(sim_seed, 4) };
-    run.options = options_of(run.world);
-    run.world->rebroadcasts = true;
-    run.world->spends_coinbases = false;
-    return run;
-}
-
 static void play_month_with(enum sim_fault fault)
 {
     sim_seed = number_from("ADIT_SEED", 4711);
     unsigned long stride = (unsigned long)number_from("ADIT_SIM_STRIDE", 3);
-    struct run calm = start_month();
-    play_month(&calm);
+    struct run calm = sim_start_month(NULL);
+    sim_play_month(&calm);
     unsigned long calls = calm.world->calls;
-    end(&calm);
+    sim_end(&calm);
     for (unsigned long at = 1; at <= calls; at += stride) {
-        struct run run = start_month();
-        run.world->rival = rival_works;
+        struct run run = sim_start_month(NULL);
+        run.world->rival = sim_rival_works;
         run.world->rival_context = &run;
         run.world->fault = fault;
         run.world->fault_at = at;
-        play_month(&run);
-        end(&run);
+        sim_play_month(&run);
+        sim_end(&run);
     }
     printf("%lu calls, each %lu. of them\n", calls, stride);
 }

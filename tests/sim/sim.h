@@ -140,8 +140,8 @@ struct sim_world {
     struct node *node;
 };
 
-/* A world of a seed; caller owns. */
-struct sim_world *sim_create(uint64_t seed, size_t accounts);
+/* A world of a seed; caller owns. Its store is in memory, or the given one, which is taken. */
+struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store);
 void sim_destroy(struct sim_world *world);
 
 /* chain.c: what happens in the world. Each tells the scheduler's events when told to. */

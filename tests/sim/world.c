@@ -62,7 +62,7 @@ static void bind_accounts(struct sim_world *world)
     }
 }
 
-struct sim_world *sim_create(uint64_t seed, size_t accounts)
+struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store)
 {
     struct sim_world *world = calloc(1, sizeof *world);
     ASSERT(world != NULL);
@@ -79,7 +79,7 @@ struct sim_world *sim_create(uint64_t seed, size_t accounts)
     world->fee_basis_points = 100;
     world->spends_coinbases = true;
     world->account_count = accounts;
-    world->memory = store_fake_create();
+    world->memory = store != NULL ? store : store_fake_create();
     struct error error;
     if (!engine_declare(world->memory, &error))
         sim_fail(world, "declare: %s", error.text);

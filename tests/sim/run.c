@@ -1,0 +1,160 @@
+/* One payout in the world: its engine opened, ticked, killed, taken over; and one fixed month that
+ * meets every kind of set and every step of a payment. */
+#include "tests/sim/run.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { QUIET_ROUNDS = 400 };
+
+struct engine_options sim_options(const struct sim_world *world)
+{
+    return (struct engine_options){
+        .instance = "sim",
+        .boot_id = 1,
+        .coin = world->coin,
+        .window_percent = world->window_percent,
+        .fee_basis_points = world->fee_basis_points,
+        .payment = { 2, world->maturity },
+        .pays = true,
+        .threshold = { SIM_THRESHOLD },
+        .outputs_max = 5,
+        .push_interval_ms = 3000,
+        .trim_interval_ms = 7000,
+        .candidate_wait_ms = 10000,
+    };
+}
+
+static void open_engine(struct run *run)
+{
+    struct error error;
+    struct sim_world *world = run->world;
+    run->options.boot_id++;
+    run->engine =
+        engine_open(&run->options, world->store, world->window, world->node, world->now_ms, &error);
+}
+
+static void close_engine(struct run *run)
+{
+    if (run->engine != NULL)
+        engine_close(run->engine);
+    run->engine = NULL;
+}
+
+void sim_tick(struct run *run)
+{
+    struct sim_world *world = run->world;
+    struct error error = { .text = "" };
+    if (run->engine == NULL)
+        open_engine(run);
+    enum step step = STEP_AWAY;
+    if (run->engine != NULL)
+        step = engine_tick(run->engine, world->now_ms, &error);
+    if (step == STEP_BROKEN)
+        sim_fail(world, "the engine stands still: %s", error.text);
+    if (world->dead || step == STEP_LOST) {
+        close_engine(run);
+        sim_revive(world);
+    }
+}
+
+/* Everything works from here on, until nothing is left to do. */
+static void quieten(struct run *run)
+{
+    struct sim_world *world = run->world;
+    sim_revive(world);
+    world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
+    world->node_away = world->window_away = false;
+    sim_fund(world, 1u << 30);
+    sim_restart_node(world); /* the wallet forgets what it locked for transactions nobody got */
+    for (int i = 0; i < QUIET_ROUNDS; i++) {
+        struct engine_sums sums;
+        struct error error;
+        world->now_ms += 4000;
+        sim_mine(world, false, false);
+        sim_scheduler(world);
+        sim_tick(run);
+        if (!engine_sums(world->memory, &sums, &error))
+            sim_fail(world, "sums: %s", error.text);
+        uint64_t open = 0;
+        for (int state = PAYMENT_PLANNED; state <= PAYMENT_VOIDING; state++)
+            open += sums.payments[state];
+        if (i > 16 && open == 0 && sums.open_sets == 0 && run->engine != NULL &&
+            engine_counters(run->engine).newest_event == world->events)
+            return;
+    }
+    sim_fail(world, "it never comes to rest");
+}
+
+void sim_end(struct run *run)
+{
+    quieten(run);
+    sim_verify(run->world, true, SIM_THRESHOLD);
+    close_engine(run);
+    if (run->rival != NULL)
+        engine_close(run->rival);
+    sim_destroy(run->world);
+}
+
+/* The other payout, while the first sleeps inside a call: it takes over and works through. */
+void sim_rival_works(struct sim_world *world)
+{
+    struct run *run = world->rival_context;
+    struct error error;
+    struct engine_options options = run->options;
+    options.boot_id = 1000000 + run->options.boot_id;
+    if (run->rival != NULL)
+        engine_close(run->rival);
+    run->rival =
+        engine_open(&options, world->store, world->window, world->node, world->now_ms, &error);
+    if (run->rival == NULL)
+        sim_fail(world, "the rival cannot open: %s", error.text);
+    unsigned rounds = 1 + (unsigned)sim_below(&world->random, 6);
+    for (unsigned i = 0; i < rounds; i++) {
+        enum step step = engine_tick(run->rival, world->now_ms + 4000 * i, &error);
+        if (step == STEP_BROKEN || step == STEP_LOST || step == STEP_AGAIN)
+            sim_fail(world, "the rival: %s", error.text);
+        if (sim_chance(&world->random, 50)) {
+            sim_mine(world, false, false);
+            sim_scheduler(world);
+        }
+    }
+    world->now_ms += 4000 * rounds;
+}
+
+/* One fixed month that meets every kind of set and payment step. */
+void sim_play_month(struct run *run)
+{
+    struct sim_world *world = run->world;
+    sim_fund(world, 40000000);
+    for (int day = 0; day < 34; day++) {
+        world->now_ms += 3500;
+        if (day < 24)
+            sim_share(world, 4);
+        if (day % 3 == 0 && day < 24)
+            sim_mine(world, true, day == 9);
+        else
+            sim_mine(world, false, false);
+        if (day == 5 || day == 15)
+            sim_reorganise(world, 3);
+        if (day == 17 && sim_lost_block(world, 8) >= 0)
+            sim_bring_back(world, (size_t)sim_lost_block(world, 8));
+        if (day == 20)
+            sim_reorganise(world, 7);
+        if (day == 24 && sim_lost_block(world, 16) >= 0)
+            sim_bring_back(world, (size_t)sim_lost_block(world, 16));
+        sim_scheduler(world);
+        sim_tick(run);
+        if (day % 4 == 3)
+            sim_verify(world, false, SIM_THRESHOLD);
+    }
+}
+
+struct run sim_start_month(struct store *store)
+{
+    struct run run = { .world = sim_create(sim_seed, 4, store) };
+    run.options = sim_options(run.world);
+    run.world->rebroadcasts = true;
+    run.world->spends_coinbases = false;
+    return run;
+}

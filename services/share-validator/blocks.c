@@ -62,6 +62,8 @@ struct block {
     bool spool_under_way;
     bool spool_failed;
     struct worker_job spool_job;
+    struct span spool_block; /* what the thread writes: it does not look at the fields above */
+    bool spool_aside;
     struct error spool_error;
     struct loop_timer spool_again;
     struct offer offers[];
@@ -208,7 +210,7 @@ static void submit_done(struct worker_job *job)
         report_result(block, offer);
     } else if (!give_up_when_old(block)) {
         unsigned shift = offer->attempts < 10 ? offer->attempts - 1 : 9;
-        unsigned pause_ms = PAUSE_FIRST_MS << shift;
+        unsigned pause_ms = (unsigned)PAUSE_FIRST_MS << shift;
         loop_timer_start(blocks->options.loop, &offer->again,
                          pause_ms < PAUSE_LONGEST_MS ? pause_ms : PAUSE_LONGEST_MS, 0);
     }
@@ -257,14 +259,12 @@ static void spool_work(struct worker_job *job)
         break;
     case SPOOL_RECORD:
     case SPOOL_WHOLE:
-        good = spool_write(
-            folder, block->hash, span_of(block->record, block->record_bytes),
-            span_of(block->raw, block->spool_next == SPOOL_WHOLE ? block->raw_bytes : 0),
-            &block->spool_error);
+        good = spool_write(folder, block->hash, span_of(block->record, block->record_bytes),
+                           block->spool_block, &block->spool_error);
         break;
     case SPOOL_GONE:
-        good = block->given_up ? spool_keep_aside(folder, block->hash, &block->spool_error)
-                               : spool_remove(folder, block->hash, &block->spool_error);
+        good = block->spool_aside ? spool_keep_aside(folder, block->hash, &block->spool_error)
+                                  : spool_remove(folder, block->hash, &block->spool_error);
         break;
     }
     block->spool_failed = !good;
@@ -307,6 +307,8 @@ static void spool_step(struct block *block)
     if (next == block->spool)
         return;
     block->spool_next = next;
+    block->spool_block = span_of(block->raw, next == SPOOL_WHOLE ? block->raw_bytes : 0);
+    block->spool_aside = block->given_up;
     block->spool_under_way = worker_submit(block->owner->spooler, &block->spool_job);
     if (!block->spool_under_way)
         loop_timer_start(block->owner->options.loop, &block->spool_again, SPOOL_PAUSE_MS, 0);

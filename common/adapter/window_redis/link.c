@@ -224,6 +224,11 @@ static void on_settings(struct redisAsyncContext *redis, void *reply, void *cont
                  "appendfsync is %.20s: acknowledged shares of about the last second can be lost "
                  "with the kernel or the power; set appendfsync always",
                  setting(answer, "appendfsync"));
+    } else if (strcmp(setting(answer, "no-appendfsync-on-rewrite"), "yes") == 0) {
+        snprintf(
+            link->warning, sizeof link->warning,
+            "no-appendfsync-on-rewrite is yes: while it rewrites its file, acknowledged shares "
+            "can be lost with the kernel or the power; set it to no");
     }
     greeting_step_done(link);
 }
@@ -260,9 +265,11 @@ static void greet(struct link *link)
         const char *auth[] = { "AUTH", password };
         result = redisAsyncCommandArgv(link->redis, on_password, NULL, 2, auth, NULL);
     }
-    const char *get[] = { "CONFIG", "GET", "appendonly", "appendfsync", "maxmemory-policy" };
+    const char *get[] = { "CONFIG",           "GET",
+                          "appendonly",       "appendfsync",
+                          "maxmemory-policy", "no-appendfsync-on-rewrite" };
     if (result == REDIS_OK)
-        result = redisAsyncCommandArgv(link->redis, on_settings, NULL, 5, get, NULL);
+        result = redisAsyncCommandArgv(link->redis, on_settings, NULL, 6, get, NULL);
     const char *load[] = { "FUNCTION", "LOAD", "REPLACE", (const char *)library_text };
     const size_t lengths[] = { 8, 4, 7, library_text_bytes };
     if (result == REDIS_OK)

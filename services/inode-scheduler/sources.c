@@ -24,6 +24,10 @@ struct source {
     pthread_cond_t wake;
     bool stopping;
     bool refresh;
+    bool polling; /* in a call that waits for the node to have something new */
+    /* Interrupts sent, and those whose effect was seen: one that comes when the call has just
+     * ended makes the next one fail, which is no trouble of the node's. */
+    unsigned interrupts, interrupts_seen;
     /* the thread's own */
     char longpoll[LONGPOLL_BYTES]; /* "": ask without waiting */
     unsigned pause_ms;
@@ -101,35 +105,57 @@ static bool rest(struct source *source, unsigned pause_ms)
     return go_on;
 }
 
-static bool take_refresh(struct source *source)
+/* Whether the next question may wait for something new; a refresh that was asked for is met by one
+ * that does not. */
+static bool begin_question(struct source *source)
 {
     pthread_mutex_lock(&source->lock);
-    bool refresh = source->refresh;
+    bool wait = source->longpoll[0] != '\0' && !source->refresh;
     source->refresh = false;
+    source->polling = wait;
     pthread_mutex_unlock(&source->lock);
-    return refresh;
+    return wait;
 }
 
-/* One question; false: it failed, *error says why. */
-static bool fetch(struct source *source, struct error *error)
+/* Ends it; whether it failed because we interrupted it. */
+static bool end_question(struct source *source, bool failed)
+{
+    pthread_mutex_lock(&source->lock);
+    bool wanted = failed && source->interrupts != source->interrupts_seen;
+    if (failed)
+        source->interrupts_seen = source->interrupts;
+    source->polling = false;
+    pthread_mutex_unlock(&source->lock);
+    return wanted;
+}
+
+enum fetched {
+    FETCHED,
+    FETCH_INTERRUPTED, /* by ourselves: ask again */
+    FETCH_FAILED,      /* *error says why */
+};
+
+static enum fetched fetch(struct source *source, struct error *error)
 {
     struct template_box *box = template_box_create(error);
     if (box == NULL)
-        return false;
+        return FETCH_FAILED;
     struct arena arena = arena_over(box->memory, template_box_capacity());
     const char *longpoll = NULL;
-    bool wait = source->longpoll[0] != '\0' && !take_refresh(source);
+    bool wait = begin_question(source);
     enum node_answer answer = node_get_template(source->node, wait ? source->longpoll : NULL,
                                                 &arena, &box->content, &longpoll, error);
+    bool wanted = end_question(source, answer != NODE_OK);
     if (answer != NODE_OK) {
         template_box_destroy(box);
-        return false;
+        source->longpoll[0] = '\0';
+        return wanted ? FETCH_INTERRUPTED : FETCH_FAILED;
     }
     snprintf(source->longpoll, sizeof source->longpoll, "%s", longpoll != NULL ? longpoll : "");
     box->node = source->index;
     template_box_trim(box, arena.used_bytes);
     post(source, box, NULL);
-    return true;
+    return FETCHED;
 }
 
 static void *run(void *context)
@@ -138,21 +164,16 @@ static void *run(void *context)
     unsigned next_ms = 0;
     while (rest(source, next_ms)) {
         struct error error = { 0 };
-        if (fetch(source, &error)) {
+        enum fetched fetched = fetch(source, &error);
+        if (fetched == FETCHED) {
             source->pause_ms = 0;
             next_ms = source->longpoll[0] != '\0' ? SPACING_MS : NO_LONGPOLL_PAUSE_MS;
             continue;
         }
-        pthread_mutex_lock(&source->lock);
-        bool asked = source->refresh || source->stopping; /* we interrupted it ourselves */
-        pthread_mutex_unlock(&source->lock);
-        if (asked) {
-            source->longpoll[0] = '\0';
-            take_refresh(source);
+        if (fetched == FETCH_INTERRUPTED) {
             next_ms = 0;
             continue;
         }
-        source->longpoll[0] = '\0';
         source->pause_ms = source->pause_ms == 0 ? PAUSE_MIN_MS : source->pause_ms * 2;
         if (source->pause_ms > PAUSE_MAX_MS)
             source->pause_ms = PAUSE_MAX_MS;
@@ -208,8 +229,12 @@ void sources_refresh(struct sources *sources, size_t node)
     pthread_mutex_lock(&source->lock);
     source->refresh = true;
     pthread_cond_signal(&source->wake);
+    /* A question that does not wait is answered soon, or its failure must be seen. */
+    if (source->polling) {
+        source->interrupts++;
+        node_interrupt(source->node);
+    }
     pthread_mutex_unlock(&source->lock);
-    node_interrupt(source->node);
 }
 
 void sources_destroy(struct sources *sources)
@@ -223,6 +248,7 @@ void sources_destroy(struct sources *sources)
             continue;
         pthread_mutex_lock(&source->lock);
         source->stopping = true;
+        source->interrupts++;
         pthread_cond_signal(&source->wake);
         pthread_mutex_unlock(&source->lock);
         node_interrupt(source->node);

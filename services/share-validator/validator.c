@@ -104,6 +104,7 @@ static bool start_feed(struct validator *validator, struct error *error)
     validator->feed = feed_create(&options, error);
     if (validator->feed == NULL)
         return false;
+    service_degraded(service, "inode-scheduler", "no connection yet");
     validator->outbox = outbox_create(service->loop, validator->feed, LETTERS_MAX);
     return validator->outbox != NULL || error_set(error, ERROR_FULL, "no memory for reports");
 }

@@ -521,7 +521,10 @@ static void whatever_is_claimed_a_header_has_one_work(void **state)
             unsigned variant = (unsigned)test_random_below(&random, f->session.sent_variant + 1u);
             if (ahead >= 7200)
                 continue;
-            snprintf(id + 16, 3, variant == 0 ? "" : "%02x", variant);
+            if (variant > 0)
+                snprintf(id + 16, 3, "%02x", variant);
+            else
+                id[16] = '\0';
             submit(2, id, UNIX_S + ahead, round * 100 + i);
             uint64_t work = f->submission.work.expected_hashes;
             if (f->submission.gateway_outcome == SHARE_ACCEPTED) {

@@ -136,7 +136,8 @@ static void mine(struct fixture *f, uint8_t id_r[32])
     assert_non_null(longpoll);
     struct job_output output = { output_script_span(&f->script), template.coinbase_value };
     struct job job;
-    struct job_params params = { .id = ++number,
+    number++;
+    struct job_params params = { .id = number,
                                  .job_value = number,
                                  .algorithm = f->coin->algorithm,
                                  .extranonce1_bytes = 4,

@@ -29,17 +29,35 @@ struct scripted {
     pthread_t thread;
     _Atomic bool stopping;
     _Atomic int manner;
+    _Atomic unsigned requests;
+    pthread_mutex_t lock; /* over the rest */
     const char *status;
     const char *body;
-    _Atomic unsigned requests;
     char seen[4096]; /* the last request */
     char url[96];
 };
+
+static void put_down(struct scripted *node, const char *status, const char *body)
+{
+    pthread_mutex_lock(&node->lock);
+    node->status = status;
+    node->body = body;
+    pthread_mutex_unlock(&node->lock);
+}
+
+static bool has_seen(struct scripted *node, const char *text)
+{
+    pthread_mutex_lock(&node->lock);
+    bool seen = strstr(node->seen, text) != NULL;
+    pthread_mutex_unlock(&node->lock);
+    return seen;
+}
 
 static void answer(struct scripted *node, int fd)
 {
     char body[4096];
     char reply[8192];
+    pthread_mutex_lock(&node->lock);
     const char *id = strstr(node->seen, "\"id\":");
     const char *mark = strstr(node->body, "$id");
     snprintf(body, sizeof body, "%s", node->body);
@@ -50,29 +68,34 @@ static void answer(struct scripted *node, int fd)
                           "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
                           "Content-Length: %zu\r\n\r\n%s",
                           node->status, strlen(body), body);
+    pthread_mutex_unlock(&node->lock);
     assert_true(write(fd, reply, (size_t)length) == length);
 }
 
 /* Reads one request; false at the end. */
 static bool read_request(struct scripted *node, int fd)
 {
+    char text[sizeof node->seen];
     size_t used = 0;
     for (;;) {
         struct pollfd waiting = { .fd = fd, .events = POLLIN };
         while (poll(&waiting, 1, 20) == 0)
             if (atomic_load(&node->stopping))
                 return false;
-        ssize_t got = read(fd, node->seen + used, sizeof node->seen - 1 - used);
+        ssize_t got = read(fd, text + used, sizeof text - 1 - used);
         if (got <= 0)
             return false;
         used += (size_t)got;
-        node->seen[used] = '\0';
-        const char *end = strstr(node->seen, "\r\n\r\n");
-        const char *length = strstr(node->seen, "Content-Length: ");
-        if (end != NULL && length != NULL && strlen(end + 4) >= strtoul(length + 16, NULL, 10)) {
-            atomic_fetch_add(&node->requests, 1);
-            return true;
-        }
+        text[used] = '\0';
+        const char *end = strstr(text, "\r\n\r\n");
+        const char *length = strstr(text, "Content-Length: ");
+        if (end == NULL || length == NULL || strlen(end + 4) < strtoul(length + 16, NULL, 10))
+            continue;
+        pthread_mutex_lock(&node->lock);
+        memcpy(node->seen, text, used + 1);
+        pthread_mutex_unlock(&node->lock);
+        atomic_fetch_add(&node->requests, 1);
+        return true;
     }
 }
 
@@ -85,9 +108,9 @@ static void *serve(void *context)
             continue;
         int fd = accept(node->listener, NULL, NULL);
         while (fd >= 0 && read_request(node, fd)) {
-            if (node->manner == HANGS_UP)
+            if (atomic_load(&node->manner) == HANGS_UP)
                 break;
-            if (node->manner == ANSWERS)
+            if (atomic_load(&node->manner) == ANSWERS)
                 answer(node, fd);
         }
         if (fd >= 0)
@@ -102,6 +125,7 @@ static void open_scripted(struct scripted *node, const char *login)
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t length = sizeof address;
     *node = (struct scripted){ .status = "200 OK", .body = "" };
+    pthread_mutex_init(&node->lock, NULL);
     node->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(node->listener, (struct sockaddr *)&address, length), 0);
     assert_int_equal(listen(node->listener, 8), 0);
@@ -114,6 +138,7 @@ static void close_scripted(struct scripted *node)
 {
     atomic_store(&node->stopping, true);
     pthread_join(node->thread, NULL);
+    pthread_mutex_destroy(&node->lock);
     close(node->listener);
 }
 
@@ -176,8 +201,7 @@ static void a_node_that_sends_us_away_did_not_carry_it_out(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct node_chain chain;
         struct error error = { 0 };
-        scripted.status = cases[i].status;
-        scripted.body = cases[i].body;
+        put_down(&scripted, cases[i].status, cases[i].body);
         enum node_answer got = node_chain(node, &chain, &error);
         if (got != cases[i].answer)
             fail_msg("case %zu: %d (%s)", i, got, error.text);
@@ -214,11 +238,11 @@ static void words_of_submitblock_mean_what_bip22_says(void **state)
     open_scripted(&scripted, "");
     struct node *node = connect_to(scripted.url, 2000);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        scripted.body = cases[i].result;
+        put_down(&scripted, "200 OK", cases[i].result);
         assert_int_equal(node_submit(node, span_of(block, 90), answer_text, sizeof answer_text),
                          cases[i].submit);
         assert_true(answer_text[0] != '\0');
-        assert_non_null(strstr(scripted.seen, "\"submitblock\",\"params\":[\"ab00"));
+        assert_true(has_seen(&scripted, "\"submitblock\",\"params\":[\"ab00"));
     }
     node_close(node);
     close_scripted(&scripted);
@@ -252,7 +276,7 @@ static void a_transaction_that_is_there_already_was_broadcast(void **state)
         snprintf(body, sizeof body,
                  "{\"result\":null,\"error\":{\"code\":%d,\"message\":\"%s\"},\"id\":$id}",
                  cases[i].code, cases[i].words);
-        scripted.body = body;
+        put_down(&scripted, "200 OK", body);
         assert_int_equal(node_broadcast(node, span_of(raw, 10), &error), cases[i].answer);
     }
     node_close(node);
@@ -267,11 +291,12 @@ static void credentials_are_sent_and_never_shown(void **state)
     (void)state;
     open_scripted(&scripted, "alice:s3cret%40x@");
     struct node *node = connect_to(scripted.url, 2000);
-    scripted.body = "{\"result\":null,\"error\":{\"code\":-1,\"message\":\"no\"},\"id\":$id}";
+    put_down(&scripted, "200 OK",
+             "{\"result\":null,\"error\":{\"code\":-1,\"message\":\"no\"},\"id\":$id}");
     assert_int_equal(node_chain(node, &chain, &error), NODE_REFUSED);
     /* base64 of alice:s3cret@x */
-    assert_non_null(strstr(scripted.seen, "Authorization: Basic YWxpY2U6czNjcmV0QHg="));
-    assert_null(strstr(scripted.seen, "Expect:"));
+    assert_true(has_seen(&scripted, "Authorization: Basic YWxpY2U6czNjcmV0QHg="));
+    assert_false(has_seen(&scripted, "Expect:"));
     assert_null(strstr(error.text, "s3cret"));
     assert_null(strstr(node_name(node), "alice"));
     node_close(node);
@@ -288,7 +313,8 @@ static void a_cookie_is_read_anew_at_each_call(void **state)
     (void)state;
     assert_true(fd >= 0 && write(fd, "__cookie__:one\n", 15) == 15);
     open_scripted(&scripted, "");
-    scripted.body = "{\"result\":null,\"error\":{\"code\":-1,\"message\":\"no\"},\"id\":$id}";
+    put_down(&scripted, "200 OK",
+             "{\"result\":null,\"error\":{\"code\":-1,\"message\":\"no\"},\"id\":$id}");
     struct node *node = node_rpc_open(
         &(struct node_rpc_options){ .url = scripted.url,
                                     .cookie_file = path,
@@ -296,10 +322,10 @@ static void a_cookie_is_read_anew_at_each_call(void **state)
         &error);
     assert_non_null(node);
     assert_int_equal(node_chain(node, &chain, &error), NODE_REFUSED);
-    assert_non_null(strstr(scripted.seen, "Basic X19jb29raWVfXzpvbmU="));
+    assert_true(has_seen(&scripted, "Basic X19jb29raWVfXzpvbmU="));
     assert_true(pwrite(fd, "__cookie__:two\n", 15, 0) == 15);
     assert_int_equal(node_chain(node, &chain, &error), NODE_REFUSED);
-    assert_non_null(strstr(scripted.seen, "Basic X19jb29raWVfXzp0d28="));
+    assert_true(has_seen(&scripted, "Basic X19jb29raWVfXzp0d28="));
     unlink(path);
     assert_int_equal(node_chain(node, &chain, &error), NODE_UNAVAILABLE);
     close(fd);

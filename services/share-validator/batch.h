@@ -31,7 +31,7 @@ struct batch {
     /* by share, `capacity` of each */
     size_t capacity;
     size_t count;
-    struct share_submission *submissions;
+    struct wire_share *shares;
     struct wire_verdict *verdicts;
     bool *judged;
     size_t judged_count;

@@ -172,17 +172,17 @@ static size_t fill_shares(struct batch *batch, int32_t *credited_indexes)
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->verdicts[i].outcome != SHARE_ACCEPTED)
             continue;
-        const struct share_submission *submission = &batch->submissions[i];
+        const struct wire_share *share = &batch->shares[i];
         for (candidate = 0; candidate < batch->candidate_count && batch->verdicts[i].is_block;
              candidate++)
             if (batch->candidates[candidate].index == i)
                 credited_indexes[candidate] = (int32_t)credited;
         batches->shares[credited++] = (struct window_share){
-            .account = submission->account_id,
-            .worker = submission->worker_id,
-            .work = submission->work.expected_hashes,
-            .job_id = submission->job_id,
-            .time_ms = submission->received_ms,
+            .account = share->account,
+            .worker = share->worker,
+            .work = share->work,
+            .job_id = share->job_id,
+            .time_ms = share->received_ms,
         };
     }
     return credited;
@@ -249,7 +249,7 @@ void batches_job(struct batches *batches, uint64_t job_id, enum feed_answer answ
             continue;
         bool wanted = false;
         for (size_t j = 0; j < batch->count && !wanted; j++)
-            wanted = !batch->judged[j] && batch->submissions[j].job_id == job_id;
+            wanted = !batch->judged[j] && batch->shares[j].job_id == job_id;
         if (!wanted)
             continue;
         if (answer == FEED_KNOWN)
@@ -293,42 +293,17 @@ static bool make_room(struct batch *batch, size_t count)
 {
     if (count <= batch->capacity)
         return true;
-    free(batch->submissions);
+    free(batch->shares);
     free(batch->verdicts);
     free(batch->judged);
-    batch->submissions = malloc(count * sizeof *batch->submissions);
+    batch->shares = malloc(count * sizeof *batch->shares);
     batch->verdicts = malloc(count * sizeof *batch->verdicts);
     batch->judged = malloc(count * sizeof *batch->judged);
     batch->capacity = 0;
-    if (batch->submissions == NULL || batch->verdicts == NULL || batch->judged == NULL)
+    if (batch->shares == NULL || batch->verdicts == NULL || batch->judged == NULL)
         return false;
     batch->capacity = count;
     return true;
-}
-
-/* Its extranonce2's length is the job's, filled in when that is known. */
-static void read_share(const struct wire_share *share, struct share_submission *submission_r)
-{
-    enum share_outcome found;
-    *submission_r = (struct share_submission){
-        .job_id = share->job_id,
-        .account_id = share->account,
-        .worker_id = share->worker,
-        .work = work_of(share->work),
-        .received_ms = share->received_ms,
-        .ntime = share->ntime,
-        .nonce = share->nonce,
-        .version_bits = share->version_bits,
-        .version_mask = share->version_mask,
-        .has_version_bits = share->has_version_bits != 0,
-        .extranonce1_bytes = sizeof share->extranonce1,
-        .gateway_outcome = share_outcome_from_wire(share->found, &found) ? found : SHARE_MALFORMED,
-    };
-    memcpy(submission_r->extranonce1, share->extranonce1, sizeof share->extranonce1);
-    memcpy(submission_r->extranonce2, share->extranonce2, sizeof share->extranonce2);
-    /* No share counts for nobody, whatever the gateway thinks. */
-    if (share->account == 0 && submission_r->gateway_outcome == SHARE_ACCEPTED)
-        submission_r->gateway_outcome = SHARE_UNAUTHORIZED;
 }
 
 static void start(struct batches *batches, struct bus_call *call,
@@ -352,8 +327,9 @@ static void start(struct batches *batches, struct bus_call *call,
     batch->count = wire->shares_count;
     batch->judged_count = 0;
     batch->unreached = false;
+    if (batch->count > 0)
+        memcpy(batch->shares, wire->shares, batch->count * sizeof *batch->shares);
     for (size_t i = 0; i < batch->count; i++) {
-        read_share(&wire->shares[i], &batch->submissions[i]);
         batch->verdicts[i] = (struct wire_verdict){ 0 };
         batch->judged[i] = false;
     }
@@ -485,7 +461,7 @@ static void forget_batch(struct batch *batch)
     for (size_t i = 0; i < batch->candidate_count; i++)
         free(batch->candidates[i].record);
     free(batch->candidates);
-    free(batch->submissions);
+    free(batch->shares);
     free(batch->verdicts);
     free(batch->judged);
 }

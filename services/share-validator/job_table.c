@@ -1,10 +1,11 @@
 #include "services/share-validator/job_table.h"
 
+#include "wire/job/job_wire.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
 enum { BUCKETS = 1024 };
-_Static_assert(sizeof(struct wire_hash) == TEMPLATE_HASH_BYTES, "a hash on the wire has 32 bytes");
 
 struct job_table {
     uint64_t memory_ms;
@@ -14,52 +15,6 @@ struct job_table {
     struct job_entry *newest;
     size_t count;
 };
-
-static bool job_from_wire(const struct wire_job *wire, struct job *job_r, struct error *error)
-{
-    enum pow_algorithm algorithm;
-    if (!pow_algorithm_from_wire(wire->algorithm, &algorithm))
-        return error_set(error, ERROR_INVALID, "job %016" PRIx64 " has an unknown algorithm",
-                         wire->job_id);
-    if (wire->coinbase1.length > JOB_COINBASE_PART_BYTES_MAX ||
-        wire->coinbase2.length > JOB_COINBASE_PART_BYTES_MAX ||
-        wire->branches_count > TEMPLATE_BRANCHES_MAX)
-        return error_set(error, ERROR_INVALID, "job %016" PRIx64 " has a coinbase too long",
-                         wire->job_id);
-    memset(job_r, 0, sizeof *job_r);
-    job_r->id = wire->job_id;
-    job_r->epoch = wire->epoch;
-    job_r->template_id = wire->template_id;
-    job_r->height = wire->height;
-    job_r->algorithm = algorithm;
-    memcpy(job_r->prev_hash, wire->prev_hash, sizeof job_r->prev_hash);
-    memcpy(job_r->coinbase1, wire->coinbase1.data, wire->coinbase1.length);
-    memcpy(job_r->coinbase2, wire->coinbase2.data, wire->coinbase2.length);
-    job_r->coinbase1_bytes = (uint16_t)wire->coinbase1.length;
-    job_r->coinbase2_bytes = (uint16_t)wire->coinbase2.length;
-    for (uint32_t i = 0; i < wire->branches_count; i++)
-        memcpy(job_r->branches[i], wire->branches[i].bytes, TEMPLATE_HASH_BYTES);
-    job_r->branches_count = (uint8_t)wire->branches_count;
-    job_r->extranonce1_bytes = wire->extranonce1_bytes;
-    job_r->extranonce2_bytes = wire->extranonce2_bytes;
-    job_r->clean = wire->clean != 0;
-    job_r->witness = wire->has_witness != 0;
-    job_r->version = wire->version;
-    job_r->version_mask = wire->version_mask;
-    job_r->bits = wire->bits;
-    job_r->cur_time = wire->cur_time;
-    job_r->min_time = wire->min_time;
-    job_r->max_time = wire->cur_time > UINT32_MAX - JOB_TIME_AHEAD_SECONDS
-                          ? UINT32_MAX
-                          : wire->cur_time + JOB_TIME_AHEAD_SECONDS;
-    job_r->coinbase_value = wire->coinbase_value;
-    /* A share carries 4 and 8 bytes of extranonce (proto/share.def). */
-    if (!difficulty_target_from_bits(wire->bits, &job_r->network_target) || !job_verify(job_r) ||
-        job_r->id == 0 || job_r->extranonce1_bytes != 4 || job_r->extranonce2_bytes > 8)
-        return error_set(error, ERROR_INVALID, "job %016" PRIx64 " contradicts itself",
-                         wire->job_id);
-    return true;
-}
 
 static void entry_free(struct job_entry *entry)
 {
@@ -159,9 +114,11 @@ bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64
         return error_set(error, ERROR_FULL, "no memory for a job");
     }
     entry->extension = span_of(extension, wire->extension.length);
-    if (!job_from_wire(wire, &entry->job, error)) {
+    bool good = wire->job_id != 0 ? job_from_wire(wire, &entry->job, error)
+                                  : error_set(error, ERROR_INVALID, "it has no id");
+    if (!good) {
         entry_free(entry);
-        return false;
+        return error_prefix(error, "job %016" PRIx64, wire->job_id);
     }
     if (wire->extension.length > 0)
         memcpy(extension, wire->extension.data, wire->extension.length);

@@ -5,6 +5,8 @@
 
 #include "service/log.h"
 
+#include "wire/job/job_wire.h"
+
 #include <stdlib.h>
 
 struct chunk {
@@ -19,6 +21,23 @@ struct chunk {
     uint64_t took_us;
     bool out_of_memory;
 };
+
+/* No share counts for nobody, whatever the gateway thinks. */
+static void refuse_nobody(struct share_submission *submission)
+{
+    if (submission->account_id == 0 && submission->gateway_outcome == SHARE_ACCEPTED)
+        submission->gateway_outcome = SHARE_UNAUTHORIZED;
+}
+
+static void check(const struct batch *batch, size_t index, const struct job_entry *entry,
+                  enum share_tip tip, uint64_t now_ms, void *scratch,
+                  struct share_verdict *verdict_r)
+{
+    struct share_submission submission;
+    submission_from_wire(&batch->shares[index], &entry->job, &submission);
+    refuse_nobody(&submission);
+    share_check(&entry->prepared, tip, &submission, now_ms, scratch, verdict_r);
+}
 
 static void add_candidate(struct batch *batch, size_t index, const uint8_t hash[32],
                           struct span record)
@@ -51,15 +70,16 @@ static void set_verdict(struct batch *batch, size_t index, enum share_outcome ou
 static void take_verdict(struct batch *batch, size_t index, struct job_entry *entry,
                          const struct share_verdict *verdict)
 {
-    const struct share_submission *submission = &batch->submissions[index];
     if (verdict->is_block) {
+        struct share_submission submission;
+        submission_from_wire(&batch->shares[index], &entry->job, &submission);
         uint8_t hash[32];
         const struct block_origin origin = { .lease_id = batch->lease_id,
                                              .sequence = batch->sequence,
                                              .index = (uint32_t)index,
                                              .now_ms = loop_unix_ms() };
         struct span record =
-            blocks_found(batch->owner->options.blocks, entry, submission, verdict, &origin, hash);
+            blocks_found(batch->owner->options.blocks, entry, &submission, verdict, &origin, hash);
         add_candidate(batch, index, hash, record);
     }
     set_verdict(batch, index, verdict->outcome, verdict->is_block);
@@ -73,9 +93,8 @@ static void hash_chunk(struct worker_job *job)
     void *scratch = malloc(POW_SCRATCH_BYTES);
     chunk->out_of_memory = scratch == NULL;
     for (size_t i = 0; i < chunk->count && scratch != NULL; i++)
-        share_check(&chunk->entry->prepared, chunk->tip,
-                    &chunk->batch->submissions[chunk->indexes[i]], chunk->now_ms, scratch,
-                    &chunk->verdicts[i]);
+        check(chunk->batch, chunk->indexes[i], chunk->entry, chunk->tip, chunk->now_ms, scratch,
+              &chunk->verdicts[i]);
     free(scratch);
     chunk->took_us = (loop_clock_ns() - began_ns) / 1000;
 }
@@ -117,7 +136,7 @@ static void hand_over(struct batch *batch, size_t from, struct job_entry *entry,
     for (size_t i = from; i <= batch->count; i++) {
         bool ours = i < batch->count && !batch->judged[i] &&
                     batch->verdicts[i].outcome != ON_A_THREAD &&
-                    batch->submissions[i].job_id == entry->job.id;
+                    batch->shares[i].job_id == entry->job.id;
         if (ours) {
             if (chunk == NULL) {
                 chunk = calloc(1, sizeof *chunk);
@@ -129,7 +148,6 @@ static void hand_over(struct batch *batch, size_t from, struct job_entry *entry,
                 chunk->tip = job_table_tip(batches->options.jobs, entry);
                 chunk->now_ms = now_ms;
             }
-            batch->submissions[i].extranonce2_bytes = entry->job.extranonce2_bytes;
             chunk->indexes[chunk->count++] = i;
             batch->verdicts[i].outcome = ON_A_THREAD;
         }
@@ -145,7 +163,7 @@ static void hand_over(struct batch *batch, size_t from, struct job_entry *entry,
 static void ask_for_job(struct batch *batch, size_t index, uint64_t *asked_last)
 {
     struct batches *batches = batch->owner;
-    uint64_t job_id = batch->submissions[index].job_id;
+    uint64_t job_id = batch->shares[index].job_id;
     if (job_id == *asked_last)
         return;
     *asked_last = job_id;
@@ -165,11 +183,11 @@ void judge_batch(struct batch *batch)
     enum share_tip tip = SHARE_TIP_CURRENT;
     size_t hashed = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        struct share_submission *submission = &batch->submissions[i];
+        const struct wire_share *share = &batch->shares[i];
         if (batch->judged[i] || batch->verdicts[i].outcome == ON_A_THREAD)
             continue;
-        if (entry == NULL || entry->job.id != submission->job_id) {
-            entry = job_table_find(batches->options.jobs, submission->job_id);
+        if (entry == NULL || entry->job.id != share->job_id) {
+            entry = job_table_find(batches->options.jobs, share->job_id);
             if (entry != NULL)
                 tip = job_table_tip(batches->options.jobs, entry);
         }
@@ -179,8 +197,7 @@ void judge_batch(struct batch *batch)
             hand_over(batch, i, entry, now_ms);
         } else {
             struct share_verdict verdict;
-            submission->extranonce2_bytes = entry->job.extranonce2_bytes;
-            share_check(&entry->prepared, tip, submission, now_ms, NULL, &verdict);
+            check(batch, i, entry, tip, now_ms, NULL, &verdict);
             take_verdict(batch, i, entry, &verdict);
             hashed++;
         }
@@ -192,13 +209,12 @@ void judge_batch(struct batch *batch)
 void judge_job_missing(struct batch *batch, uint64_t job_id)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        const struct share_submission *submission = &batch->submissions[i];
-        if (batch->judged[i] || submission->job_id != job_id ||
+        const struct wire_share *share = &batch->shares[i];
+        enum share_outcome found;
+        if (batch->judged[i] || share->job_id != job_id ||
             batch->verdicts[i].outcome == ON_A_THREAD)
             continue;
-        set_verdict(batch, i,
-                    submission->gateway_outcome != SHARE_ACCEPTED ? submission->gateway_outcome
-                                                                  : SHARE_JOB_NOT_FOUND,
-                    false);
+        bool known = share_outcome_from_wire(share->found, &found) && found != SHARE_ACCEPTED;
+        set_verdict(batch, i, known ? found : SHARE_JOB_NOT_FOUND, false);
     }
 }

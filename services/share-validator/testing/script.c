@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "services/share-validator/testing/script.h"
+#include "wire/job/job_wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,39 +70,17 @@ struct script_job *script_add_job(struct script *script, const struct script_job
     return added;
 }
 
-static struct wire_job job_to_wire(const struct script_job *from)
+static struct wire_job wire_of(const struct script_job *from)
 {
-    const struct job *job = &from->job;
-    struct wire_job wire = {
-        .epoch = job->epoch,
-        .sequence = from->sequence,
-        .job_id = job->id,
-        .template_id = job->template_id,
-        .height = job->height,
-        .coinbase1 = span_of(job->coinbase1, job->coinbase1_bytes),
-        .coinbase2 = span_of(job->coinbase2, job->coinbase2_bytes),
-        .branches = (struct wire_hash *)(uintptr_t)job->branches,
-        .branches_count = job->branches_count,
-        .version = job->version,
-        .version_mask = job->version_mask,
-        .bits = job->bits,
-        .cur_time = job->cur_time,
-        .min_time = job->min_time,
-        .clean = job->clean,
-        .algorithm = (uint8_t)job->algorithm,
-        .extranonce1_bytes = job->extranonce1_bytes,
-        .extranonce2_bytes = job->extranonce2_bytes,
-        .has_witness = job->witness,
-        .coinbase_value = job->coinbase_value,
-    };
-    memcpy(wire.prev_hash, job->prev_hash, sizeof wire.prev_hash);
+    struct wire_job wire;
+    job_to_wire(&from->job, from->sequence, span_of(NULL, 0), &wire);
     return wire;
 }
 
 void script_publish(struct script *script, const struct script_job *job)
 {
     static uint8_t message[MESSAGE_BYTES];
-    struct wire_job wire = job_to_wire(job);
+    struct wire_job wire = wire_of(job);
     size_t length = wire_encode_job(&wire, message, sizeof message);
     assert_true(length > 0);
     bus_publish(script->publisher, span_of(message, length));
@@ -129,7 +108,7 @@ static size_t answer_jobs(struct script *script, uint64_t job_id, uint8_t *messa
         const struct script_job *job = &script->jobs[i];
         if (job->hidden || (job_id != 0 && job->job.id != job_id))
             continue;
-        jobs[reply.jobs_count++] = job_to_wire(job);
+        jobs[reply.jobs_count++] = wire_of(job);
         if (job->job.epoch > reply.epoch)
             reply.epoch = job->job.epoch;
         reply.sequence = job->sequence;
@@ -331,17 +310,9 @@ static void check(const struct script_job *job, const struct wire_share *share,
                   struct share_verdict *verdict_r)
 {
     static uint8_t scratch[POW_SCRATCH_BYTES];
-    struct share_submission submission = { .job_id = share->job_id,
-                                           .account_id = share->account,
-                                           .worker_id = share->worker,
-                                           .work = work_of(share->work),
-                                           .ntime = share->ntime,
-                                           .nonce = share->nonce,
-                                           .extranonce1_bytes = 4,
-                                           .extranonce2_bytes = 8,
-                                           .gateway_outcome = SHARE_ACCEPTED };
-    memcpy(submission.extranonce1, share->extranonce1, 4);
-    memcpy(submission.extranonce2, share->extranonce2, 8);
+    struct share_submission submission;
+    submission_from_wire(share, &job->job, &submission);
+    submission.gateway_outcome = SHARE_ACCEPTED;
     share_check(&job->prepared, SHARE_TIP_CURRENT, &submission, loop_unix_ms(), scratch, verdict_r);
 }
 

@@ -4,10 +4,16 @@
 #include "adapter/http_kore/http.h"
 #include "adapter/store_open/store_open.h"
 #include "record/account/account.h"
+#include "services/auth/auth.h"
+
+#include <sys/resource.h>
+
+/* A gateway waits one second for an answer, a person a few. */
+enum { STORE_TIMEOUT_MS_MAX = 3000 };
 
 struct process {
     struct service *service;
-    struct store *store;
+    struct auth auth;
 };
 
 static const char *admin_address(const struct settings *settings)
@@ -20,31 +26,70 @@ static const char *http_address(const struct settings *settings)
     return settings->auth_http_address;
 }
 
+static struct store *open_store(void *context, struct error *error)
+{
+    const struct settings *settings = &((struct process *)context)->service->settings;
+    int64_t timeout_ms = settings->store_timeout_ms;
+    if (timeout_ms > STORE_TIMEOUT_MS_MAX)
+        timeout_ms = STORE_TIMEOUT_MS_MAX;
+    return store_open(settings->store_url, (unsigned)timeout_ms, error);
+}
+
 static bool reach_store(void *context, struct error *error)
 {
-    struct process *process = context;
-    const struct settings *settings = &process->service->settings;
-    if (process->store == NULL)
-        process->store =
-            store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
-    return process->store != NULL && store_ping(process->store, error) &&
-           account_declare(process->store, error);
+    struct store *store = open_store(context, error);
+    bool reached = store != NULL && store_ping(store, error) && account_declare(store, error);
+    if (store != NULL)
+        store_close(store);
+    return reached;
+}
+
+static void on_trouble(void *context, const char *what, const char *reason)
+{
+    service_degraded(((struct process *)context)->service, what, reason);
+}
+
+static bool read_settings(struct process *process, struct auth_options *options,
+                          struct error *error)
+{
+    struct service *service = process->service;
+    const struct settings *settings = &service->settings;
+    *options = (struct auth_options){ .loop = service->loop,
+                                      .bus = service->bus,
+                                      .metrics = service->metrics,
+                                      .settings = settings,
+                                      .coin = coin_profile_find(span_text(settings->chain_profile)),
+                                      .open_store = open_store,
+                                      .on_trouble = on_trouble,
+                                      .context = process };
+    if (options->coin == NULL)
+        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
+                         settings->chain_profile);
+    return settings_secret(settings, options->key.bytes, error);
 }
 
 static int run(struct service *service)
 {
     struct process process = { .service = service };
+    struct auth_options options;
     struct error error;
-    bool reached = service_wait_for(service, "the store", reach_store, &process, &error);
-    if (reached) {
-        service_heartbeat(service, NULL, NULL, NULL);
-        service_ready(service);
-        loop_run(service->loop);
-    }
-    if (process.store != NULL)
-        store_close(process.store);
-    return reached || service_stopping(service) ? SERVICE_EXIT_OK
-                                                : service_fail(service, SERVICE_EXIT_STORE, &error);
+    /* Passwords and keys pass through this memory: no core file of it. */
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    if (!read_settings(&process, &options, &error))
+        return service_fail(service, SERVICE_EXIT_SETTINGS, &error);
+    if (!service_wait_for(service, "the store", reach_store, &process, &error))
+        return service_fail(
+            service, error.code == ERROR_INVALID ? SERVICE_EXIT_SETTINGS : SERVICE_EXIT_STORE,
+            &error);
+    bool opened = auth_open(&process.auth, &options, &error);
+    explicit_bzero(&options.key, sizeof options.key);
+    if (!opened)
+        return service_fail(service, SERVICE_EXIT_PORT, &error);
+    service_heartbeat(service, NULL, NULL, NULL);
+    service_ready(service);
+    loop_run(service->loop);
+    auth_close(&process.auth);
+    return SERVICE_EXIT_OK;
 }
 
 const struct service_definition service_definition = {

@@ -1,0 +1,88 @@
+#include "services/auth/binding.h"
+
+#include "record/account/account.h"
+
+const char *binding_outcome_text(enum binding_outcome outcome)
+{
+    static const char *const texts[] = {
+#define X(name, text) text,
+        BINDING_OUTCOMES(X)
+#undef X
+    };
+    ASSERT((size_t)outcome < sizeof texts / sizeof *texts);
+    return texts[outcome];
+}
+
+enum identity_outcome binding_read(const struct identity_key *key, const struct coin_profile *coin,
+                                   struct span user, struct binding_name *name_r,
+                                   enum address_outcome *address_outcome_r)
+{
+    struct identity_name parts;
+    *address_outcome_r = ADDRESS_OK;
+    enum identity_outcome outcome = identity_split(user, &parts);
+    if (outcome == IDENTITY_OK)
+        outcome = identity_resolve(coin, parts.account, &name_r->account, address_outcome_r);
+    if (outcome != IDENTITY_OK)
+        return outcome;
+    memcpy(name_r->worker, parts.worker.data, parts.worker.length);
+    name_r->worker[parts.worker.length] = '\0';
+    name_r->account_id = identity_account_id(key, &name_r->account);
+    name_r->worker_id = identity_worker_id(key, name_r->account_id, parts.worker);
+    return IDENTITY_OK;
+}
+
+/* Reading comes first: most names are bound already, and a read costs the store least. */
+static enum binding_outcome bind_account(struct store *store, const struct binding_name *name,
+                                         uint64_t now_ms, bool *made_r, struct error *error)
+{
+    struct account account;
+    enum store_outcome found = account_get(store, name->account_id, &account, error);
+    if (found != STORE_DONE && found != STORE_MISSING)
+        return BINDING_STORE;
+    if (found == STORE_MISSING) {
+        if (name->account.kind != IDENTITY_KIND_ADDRESS)
+            return BINDING_UNREGISTERED;
+        struct account fresh;
+        account_of_address(name->account_id, &name->account, now_ms, &fresh);
+        enum account_outcome bound = account_bind(store, &fresh, &account, made_r, error);
+        if (bound != ACCOUNT_BOUND)
+            return bound == ACCOUNT_TAKEN ? BINDING_TAKEN : BINDING_STORE;
+    }
+    if (account.kind != name->account.kind || strcmp(account.name, name->account.canonical) != 0)
+        return BINDING_TAKEN;
+    return account.state == ACCOUNT_CLOSED ? BINDING_CLOSED : BINDING_DONE;
+}
+
+static enum binding_outcome bind_worker(struct store *store, const struct binding_name *name,
+                                        uint64_t now_ms, struct error *error)
+{
+    struct worker worker;
+    enum store_outcome found = worker_get(store, name->account_id, name->worker_id, &worker, error);
+    if (found == STORE_DONE)
+        return strcmp(worker.name, name->worker) == 0 ? BINDING_DONE : BINDING_TAKEN;
+    if (found != STORE_MISSING)
+        return BINDING_STORE;
+    memset(&worker, 0, sizeof worker);
+    worker.account_id = name->account_id;
+    worker.id = name->worker_id;
+    worker.created_ms = now_ms;
+    memcpy(worker.name, name->worker, sizeof worker.name);
+    switch (worker_bind(store, &worker, error)) {
+    case ACCOUNT_BOUND:
+        return BINDING_DONE;
+    case ACCOUNT_TAKEN:
+        return BINDING_TAKEN;
+    case ACCOUNT_UNKNOWN:
+    case ACCOUNT_FAILED:
+        break;
+    }
+    return BINDING_STORE;
+}
+
+enum binding_outcome binding_bind(struct store *store, const struct binding_name *name,
+                                  uint64_t now_ms, bool *made_r, struct error *error)
+{
+    *made_r = false;
+    enum binding_outcome outcome = bind_account(store, name, now_ms, made_r, error);
+    return outcome == BINDING_DONE ? bind_worker(store, name, now_ms, error) : outcome;
+}

@@ -1,4 +1,5 @@
-/* The window in a real redis-server passes the suite; the storm's crashes are kill -9. */
+/* The window in a real redis-server passes the suite; the storm's crashes are kill -9, as many as
+ * ADIT_WINDOW_CRASHES says (5). */
 #include "adapter/window_redis/testing/redis_server.h"
 #include "adapter/window_redis/window_redis.h"
 #include "port/suite/window/window_suite.h"
@@ -71,6 +72,7 @@ int main(void)
     ground.loop = loop_create(&error);
     if (ground.loop == NULL || !redis_server_begin(&ground.server, NULL, &error))
         fail(&error);
+    const char *crashes = getenv("ADIT_WINDOW_CRASHES");
     const struct window_suite suite = { .name = "window_redis",
                                         .loop = ground.loop,
                                         .context = &ground,
@@ -78,7 +80,7 @@ int main(void)
                                         .open_reader = open_reader,
                                         .clear = clear,
                                         .crash = crash,
-                                        .crashes = 5 };
+                                        .crashes = crashes != NULL ? (unsigned)atoi(crashes) : 5 };
     int result = window_suite_main(&suite);
     redis_server_end(&ground.server);
     loop_destroy(ground.loop);

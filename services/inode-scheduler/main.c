@@ -19,7 +19,7 @@ struct process {
     struct scheduler scheduler;
 };
 
-enum { WINDOW_TIMEOUT_MS = 3000 };
+enum { WINDOW_TIMEOUT_MS = 1000 };
 
 static const char *admin_address(const struct settings *settings)
 {
@@ -182,9 +182,9 @@ static int run(struct service *service)
                                          : service_fail(service, SERVICE_EXIT_NODE, &error);
     if (!open_scheduler(&process, &error))
         return service_fail(service,
-                            error.code == ERROR_INVALID  ? SERVICE_EXIT_SETTINGS
-                            : error.code == ERROR_SYSTEM ? SERVICE_EXIT_PORT
-                                                         : SERVICE_EXIT_STORE,
+                            process.scheduler.address_refused ? SERVICE_EXIT_PORT
+                            : error.code == ERROR_INVALID     ? SERVICE_EXIT_SETTINGS
+                                                              : SERVICE_EXIT_STORE,
                             &error);
     service_heartbeat(service, NULL, NULL, NULL);
     http_serve(service, api_routes, &process.scheduler);

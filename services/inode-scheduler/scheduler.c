@@ -296,10 +296,12 @@ static bool open_bus(struct scheduler *scheduler, struct error *error)
     const struct settings *settings = scheduler->options.settings;
     scheduler->publisher = bus_publisher_open(scheduler->options.bus, settings->service_publish_url,
                                               on_subscriber, scheduler, error);
-    if (scheduler->publisher == NULL)
+    scheduler->address_refused = scheduler->publisher == NULL;
+    if (scheduler->address_refused)
         return false;
     scheduler->server = bus_serve(scheduler->options.bus, settings->service_scheduler_url,
                                   CALLS_MAX, CALL_BYTES_MAX, scheduler_on_call, scheduler, error);
+    scheduler->address_refused = scheduler->server == NULL;
     return scheduler->server != NULL;
 }
 

@@ -70,6 +70,7 @@ struct scheduler {
     struct scheduler_options options;
     uint64_t epoch;
     bool deposed, stopping;
+    bool address_refused; /* why scheduler_open failed: an address of the bus cannot be had */
 
     struct worker *records; /* owns records_store */
     struct store *records_store;

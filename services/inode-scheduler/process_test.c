@@ -1,0 +1,420 @@
+/* The process itself, beside a real redis-server and devnode: how it starts, what it answers over
+ * HTTP, how it fails to start and how it stops. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 20000, TEXT_BYTES = 4096, REPLY_BYTES = 1 << 18 };
+
+struct fixture {
+    char folder[64];
+    char node_url[128];
+    char address[128];
+    char http[128]; /* where the scheduler answers */
+    pid_t redis, node, scheduler;
+};
+
+static char *const *const no_settings = NULL;
+
+static void pause_ms(long ms)
+{
+    struct timespec pause = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+    nanosleep(&pause, NULL);
+}
+
+static void path_of(const struct fixture *f, const char *name, char path_r[TEXT_BYTES])
+{
+    snprintf(path_r, TEXT_BYTES, "%s/%s", f->folder, name);
+}
+
+static void write_file(const struct fixture *f, const char *name, const char *text)
+{
+    char path[TEXT_BYTES];
+    path_of(f, name, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+}
+
+static bool read_file(const struct fixture *f, const char *name, char *text_r, size_t bytes)
+{
+    char path[TEXT_BYTES];
+    path_of(f, name, path);
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text_r, 1, bytes - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text_r[length] = '\0';
+    return length > 0;
+}
+
+/* Starts a program whose output goes to FOLDER/log; it dies with us. `settings` are name=value
+ * pairs for its environment. */
+static pid_t start(const struct fixture *f, const char *log, char *const arguments[],
+                   char *const settings[])
+{
+    char path[TEXT_BYTES];
+    path_of(f, log, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    pid_t pid = fork();
+    if (pid != 0) {
+        close(fd);
+        return pid;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(fd, 1);
+    dup2(fd, 2);
+    for (; settings != NULL && *settings != NULL; settings++)
+        putenv(*settings);
+    execvp(arguments[0], arguments);
+    _exit(127);
+}
+
+static void end(pid_t *pid)
+{
+    if (*pid > 0) {
+        kill(*pid, SIGKILL);
+        waitpid(*pid, NULL, 0);
+    }
+    *pid = 0;
+}
+
+/* The exit code; -1 when it still runs after the deadline. */
+static int wait_exit(pid_t *pid)
+{
+    for (int waited = 0; waited < DEADLINE_MS; waited += 10) {
+        int status;
+        if (waitpid(*pid, &status, WNOHANG) == *pid) {
+            *pid = 0;
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+        }
+        pause_ms(10);
+    }
+    return -1;
+}
+
+struct reply {
+    char text[REPLY_BYTES];
+    size_t length;
+    long status;
+};
+
+static size_t on_data(char *data, size_t size, size_t count, void *context)
+{
+    struct reply *reply = context;
+    size_t bytes = size * count;
+    if (bytes >= REPLY_BYTES - reply->length)
+        return 0;
+    memcpy(reply->text + reply->length, data, bytes);
+    reply->length += bytes;
+    reply->text[reply->length] = '\0';
+    return bytes;
+}
+
+static bool fetch(const char *url, const char *body, struct reply *reply_r)
+{
+    CURL *curl = curl_easy_init();
+    memset(reply_r, 0, sizeof *reply_r);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 5000L);
+    if (body != NULL)
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply_r);
+    bool ok = curl_easy_perform(curl) == CURLE_OK;
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply_r->status);
+    curl_easy_cleanup(curl);
+    return ok;
+}
+
+static json_t *get(const struct fixture *f, const char *path, long status)
+{
+    static struct reply reply;
+    char url[512];
+    json_error_t trouble;
+    snprintf(url, sizeof url, "http://%s%s", f->http, path);
+    assert_true(fetch(url, NULL, &reply));
+    if (reply.status != status)
+        fail_msg("%s: %ld %s", path, reply.status, reply.text);
+    json_t *document = json_loads(reply.text, 0, &trouble);
+    if (document == NULL)
+        fail_msg("%s: no JSON: %s", path, reply.text);
+    return document;
+}
+
+static void start_node(struct fixture *f)
+{
+    static struct reply reply;
+    char program[TEXT_BYTES], data[TEXT_BYTES], endpoint[96];
+    json_error_t trouble;
+    snprintf(program, sizeof program, "%s/bin/devnode", getenv("ADIT_BUILD"));
+    path_of(f, "node", data);
+    char *const arguments[] = { program,        "--listen",       "127.0.0.1:0", "--data", data,
+                                "--fixed-bits", "--initial-bits", "207fffff",    NULL };
+    f->node = start(f, "node.log", arguments, no_settings);
+    for (int i = 0; i < 1000 && !read_file(f, "node/endpoint", endpoint, sizeof endpoint); i++)
+        pause_ms(10);
+    endpoint[strcspn(endpoint, "\r\n")] = '\0';
+    snprintf(f->node_url, sizeof f->node_url, "http://%s", endpoint);
+    assert_true(
+        fetch(f->node_url, "{\"id\":1,\"method\":\"getnewaddress\",\"params\":[]}", &reply));
+    json_t *answer = json_loads(reply.text, 0, &trouble);
+    snprintf(f->address, sizeof f->address, "%s",
+             json_string_value(json_object_get(answer, "result")));
+    json_decref(answer);
+}
+
+static void start_redis(struct fixture *f)
+{
+    char socket[TEXT_BYTES];
+    path_of(f, "run/redis.sock", socket);
+    char *const arguments[] = { "redis-server", "--port",  "0",
+                                "--unixsocket", socket,    "--appendonly",
+                                "no",           "--save",  "",
+                                "--dir",        f->folder, "--maxmemory-policy",
+                                "noeviction",   NULL };
+    f->redis = start(f, "redis.log", arguments, no_settings);
+    for (int i = 0; i < 1000 && access(socket, F_OK) != 0; i++)
+        pause_ms(10);
+}
+
+static void write_settings(struct fixture *f)
+{
+    char text[TEXT_BYTES];
+    snprintf(text, sizeof text,
+             "{\"chain\":{\"nodes\":[\"%s\"],\"address\":\"%s\"},"
+             "\"scheduler\":{\"http_address\":\"127.0.0.1:0\",\"admin_address\":\"127.0.0.1:0\"}}",
+             f->node_url, f->address);
+    write_file(f, "settings.json", text);
+}
+
+static pid_t start_scheduler(struct fixture *f, char *const settings[])
+{
+    char program[TEXT_BYTES], config[TEXT_BYTES];
+    snprintf(program, sizeof program, "%s/bin/inode-scheduler", getenv("ADIT_BUILD"));
+    path_of(f, "settings.json", config);
+    char *const arguments[] = { program, "--config", config, "--data", f->folder, NULL };
+    return f->scheduler = start(f, "scheduler.log", arguments, settings);
+}
+
+/* Waits for a line of the log; what stands behind `mark` up to a space goes to value_r. */
+static void await(const struct fixture *f, const char *mark, char *value_r, size_t bytes)
+{
+    static char log[1 << 16];
+    for (int waited = 0; waited < DEADLINE_MS; waited += 20) {
+        const char *found = NULL;
+        if (read_file(f, "scheduler.log", log, sizeof log))
+            found = strstr(log, mark);
+        if (found != NULL && strchr(found, '\n') != NULL) {
+            found += strlen(mark);
+            if (value_r != NULL)
+                snprintf(value_r, bytes, "%.*s", (int)strcspn(found, " \n"), found);
+            return;
+        }
+        pause_ms(20);
+    }
+    fail_msg("no \"%s\" in the log:\n%s", mark, log);
+}
+
+static void start_well(struct fixture *f)
+{
+    start_scheduler(f, NULL);
+    await(f, "http.listen address=", f->http, sizeof f->http);
+    await(f, "job.published", NULL, 0);
+}
+
+static void stop_well(struct fixture *f)
+{
+    struct timespec began, ended;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    kill(f->scheduler, SIGTERM);
+    assert_int_equal(wait_exit(&f->scheduler), 0);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_true(ended.tv_sec - began.tv_sec <= 5);
+}
+
+static int open_fixture(void **state)
+{
+    char path[TEXT_BYTES];
+    const char *build = getenv("ADIT_BUILD");
+    static const char *const programs[] = { "inode-scheduler", "devnode" };
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/bin/%s", build != NULL ? build : ".", programs[i]);
+        if (access(path, X_OK) != 0) {
+            printf("SKIPPED: %s is not built\n", path);
+            exit(77);
+        }
+    }
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/adit-sched-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    path_of(f, "run", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file(f, "secret", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    start_node(f);
+    start_redis(f);
+    write_settings(f);
+    *state = f;
+    return 0;
+}
+
+static int close_fixture(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+    end(&f->scheduler);
+    end(&f->node);
+    end(&f->redis);
+    snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
+    int ignored = system(command);
+    (void)ignored;
+    free(f);
+    return 0;
+}
+
+static void expect_keys(const json_t *object, const char *const *keys)
+{
+    for (; *keys != NULL; keys++)
+        if (json_object_get(object, *keys) == NULL)
+            fail_msg("the answer lacks \"%s\"", *keys);
+}
+
+static void it_answers_with_the_fields_that_are_promised(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const status_keys[] = { "status",
+                                               "connected_miners",
+                                               "total_shares",
+                                               "valid_shares",
+                                               "component_health",
+                                               "last_updated",
+                                               NULL };
+    static const char *const component_keys[] = { "status",     "last_check", "error_count",
+                                                  "last_error", "instances",  NULL };
+    static const char *const statistics_keys[] = { "total_miners",     "active_miners",
+                                                   "total_hashrate",   "shares_per_second",
+                                                   "blocks_found",     "last_block_time",
+                                                   "share_statistics", NULL };
+    static const char *const share_keys[] = { "total_shares",     "valid_shares", "invalid_shares",
+                                              "total_difficulty", "last_updated", NULL };
+    static const char *const components[] = { "stratum-gateway", "share-validator",
+                                              "inode-scheduler", "auth",
+                                              "payout",          NULL };
+    start_well(f);
+    json_t *status = get(f, "/api/v1/pool/status", 200);
+    expect_keys(status, status_keys);
+    assert_string_equal(json_string_value(json_object_get(status, "status")), "starting");
+    const json_t *health = json_object_get(status, "component_health");
+    expect_keys(health, components);
+    for (const char *const *name = components; *name != NULL; name++)
+        expect_keys(json_object_get(health, *name), component_keys);
+    json_decref(status);
+    json_t *statistics = get(f, "/api/v1/pool/statistics", 200);
+    expect_keys(statistics, statistics_keys);
+    expect_keys(json_object_get(statistics, "share_statistics"), share_keys);
+    json_decref(statistics);
+    json_t *blocks = get(f, "/api/v1/blocks?limit=3", 200);
+    assert_int_equal(json_array_size(json_object_get(blocks, "blocks")), 0);
+    json_decref(blocks);
+    json_decref(get(f, "/api/v1/validators", 200));
+    json_decref(get(f, "/api/v1/pools", 200));
+    char path[256];
+    snprintf(path, sizeof path, "/api/v1/accounts/%s", f->address);
+    json_decref(get(f, path, 404));
+    json_decref(get(f, "/api/v1/accounts/%22%3C", 404));
+    json_decref(get(f, "/api/v1/nothing", 404));
+    stop_well(f);
+}
+
+static void it_stops_in_order_also_while_node_and_redis_hang(void **state)
+{
+    struct fixture *f = *state;
+    start_well(f);
+    kill(f->node, SIGSTOP);
+    kill(f->redis, SIGSTOP);
+    pause_ms(1500); /* so that calls to both are under way */
+    stop_well(f);
+    kill(f->node, SIGCONT);
+    kill(f->redis, SIGCONT);
+}
+
+static void a_second_start_has_a_higher_epoch_and_other_job_ids(void **state)
+{
+    struct fixture *f = *state;
+    char first[40], second[40], epoch[2][24];
+    start_well(f);
+    await(f, "leader.taken epoch=", epoch[0], sizeof epoch[0]);
+    await(f, "job.published job=", first, sizeof first);
+    kill(f->scheduler, SIGKILL);
+    wait_exit(&f->scheduler);
+    start_well(f);
+    await(f, "leader.taken epoch=", epoch[1], sizeof epoch[1]);
+    await(f, "job.published job=", second, sizeof second);
+    assert_true(strtoul(epoch[1], NULL, 10) > strtoul(epoch[0], NULL, 10));
+    assert_true(strcmp(first, second) < 0);
+    stop_well(f);
+}
+
+static void each_failure_to_start_has_its_sentence_and_its_code(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *setting;
+        int code;
+        const char *words;
+    } cases[] = {
+        { "ADIT_CHAIN__NODES=http://127.0.0.1:1", 2, "127.0.0.1:1" },
+        { "ADIT_STORE__URL=sqlite:/proc/none/adit.db", 1, "/proc/none/adit.db" },
+        { "ADIT_CHAIN__PROFILE=bitcoin", 64, "chain.address" },
+        { "ADIT_CHAIN__PROFILE=dogecoin", 64, "chain.profile" },
+        { "ADIT_CHAIN__ADDRESS=bcrt1qqqq", 64, "chain.address" },
+        { "ADIT_CHAIN__VERSION_MASK=xyz", 64, "chain.version_mask" },
+        { "ADIT_CHAIN__TAG=a tag that is much longer than thirty-two bytes", 64, "chain.tag" },
+        { "ADIT_SERVICE__PUBLISH_URL=ipc:///proc/none/pub", 65, "/proc/none/pub" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static char log[1 << 16];
+        char setting[256];
+        char deadline[] = "ADIT_STARTUP__DEADLINE_S=1";
+        char *settings[] = { setting, deadline, NULL };
+        snprintf(setting, sizeof setting, "%s", cases[i].setting);
+        start_scheduler(f, settings);
+        int code = wait_exit(&f->scheduler);
+        read_file(f, "scheduler.log", log, sizeof log);
+        if (code != cases[i].code || strstr(log, cases[i].words) == NULL)
+            fail_msg("%s: exit code %d\n%s", cases[i].setting, code, log);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_answers_with_the_fields_that_are_promised, open_fixture,
+                                        close_fixture),
+        cmocka_unit_test_setup_teardown(it_stops_in_order_also_while_node_and_redis_hang,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(a_second_start_has_a_higher_epoch_and_other_job_ids,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(each_failure_to_start_has_its_sentence_and_its_code,
+                                        open_fixture, close_fixture),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -53,6 +53,18 @@ bool knots_install(struct knots *knots)
     return true;
 }
 
+/* Runs that died left their chains behind; their names tell whose they were. */
+static void remove_leftovers(const struct knots *knots)
+{
+    char command[5000];
+    snprintf(command, sizeof command,
+             "for d in '%s'/srv/adit-test-*; do p=${d##*-}; p=${p%%.log}; "
+             "[ -e \"$d\" ] && ! kill -0 \"$p\" 2>/dev/null && rm -rf \"$d\"; done; :",
+             knots->root);
+    if (system(command) != 0)
+        fprintf(stderr, "KNOTS: cannot remove what earlier runs left\n");
+}
+
 static unsigned free_port(void)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
@@ -66,7 +78,7 @@ static unsigned free_port(void)
     return ntohs(address.sin_port);
 }
 
-/* bitcoin-cli's output, NULL where it failed; what it said is then in *words_r. */
+/* bitcoin-cli's output, NULL where it failed. */
 static char *cli(const struct knots *knots, const char *wallet, const char *words)
 {
     char command[16384];
@@ -87,8 +99,6 @@ static char *cli(const struct knots *knots, const char *wallet, const char *word
         text[got - 1] = 0;
     if (pclose(out) == 0)
         return text;
-    if (strcmp(words, "getblockcount") != 0) /* that one is how the start is awaited */
-        fprintf(stderr, "bitcoin-cli %.300s: %s\n", words, text);
     free(text);
     return NULL;
 }
@@ -97,6 +107,7 @@ void knots_start(struct knots *knots)
 {
     char port[16];
     char log[4300];
+    remove_leftovers(knots);
     snprintf(knots->data, sizeof knots->data, "adit-test-%ld", (long)getpid());
     knots->port = free_port();
     snprintf(port, sizeof port, "%u", knots->port);
@@ -149,7 +160,7 @@ static char *ask(const struct knots *knots, const char *wallet, const char *form
     vsnprintf(words, sizeof words, format, arguments);
     char *answer = cli(knots, wallet, words);
     if (answer == NULL)
-        give_up("the node refused");
+        give_up("the node refused: %.300s", words);
     return answer;
 }
 
@@ -171,6 +182,19 @@ json_t *knots_json(const struct knots *knots, const char *wallet, const char *fo
     json_t *json = json_loads(answer, JSON_DECODE_ANY, NULL);
     if (json == NULL)
         give_up("the node's answer is no JSON: %.200s", answer);
+    free(answer);
+    return json;
+}
+
+json_t *knots_try(const struct knots *knots, const char *wallet, const char *format, ...)
+{
+    char words[8192];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(words, sizeof words, format, arguments);
+    va_end(arguments);
+    char *answer = cli(knots, wallet, words);
+    json_t *json = answer == NULL ? NULL : json_loads(answer, JSON_DECODE_ANY, NULL);
     free(answer);
     return json;
 }

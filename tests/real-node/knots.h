@@ -28,6 +28,8 @@ void knots_stop(struct knots *knots);
  * words. */
 char *knots_ask(const struct knots *knots, const char *wallet, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* The same, read as JSON. */
+/* The same, read as JSON. knots_try gives NULL where the node refuses. */
+json_t *knots_try(const struct knots *knots, const char *wallet, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 json_t *knots_json(const struct knots *knots, const char *wallet, const char *format, ...)
     PRINTF_LIKE(3, 4);

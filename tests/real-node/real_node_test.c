@@ -115,7 +115,8 @@ static void add_from_node(const json_t *block, void *context)
     struct tally *tally = context;
     const char *hash = json_string_value(json_object_get(block, "hash"));
     assert_non_null(hash);
-    json_t *node_block = knots_json(&knots, NULL, "getblock %s 2", hash);
+    /* A candidate is listed before a node has taken it. */
+    json_t *node_block = knots_try(&knots, NULL, "getblock %s 2", hash);
     const json_t *coinbase = json_array_get(json_object_get(node_block, "tx"), 0);
     if (json_integer_value(json_object_get(node_block, "confirmations")) > 0) {
         /* jansson reads amounts through doubles; eight decimals of it are exact here. */

@@ -68,7 +68,7 @@ static void on_notify(void *context, uint32_t ready)
 {
     (void)ready;
     struct child *child = context;
-    char message[1024];
+    char message[2048];
     for (;;) {
         ssize_t length = recv(child->notify_fd, message, sizeof message - 1, MSG_DONTWAIT);
         if (length < 0)
@@ -80,6 +80,8 @@ static void on_notify(void *context, uint32_t ready)
                 child->state = CHILD_RUNNING;
             else if (strncmp(line, "STATUS=", 7) == 0)
                 snprintf(child->status, sizeof child->status, "%s", line + 7);
+            else if (strncmp(line, "X_ADIT_FAILED=", 14) == 0)
+                snprintf(child->failure, sizeof child->failure, "%s", line + 14);
         }
     }
 }
@@ -149,6 +151,7 @@ bool child_start(struct child *child, struct error *error)
         become(child, log_fd, supervisor);
     close(log_fd);
     child->pid = pid;
+    child->failure[0] = '\0';
     child->started_ms = loop_now_ms(child->loop);
     child->state = child->readiness == CHILD_READY_STARTED ? CHILD_RUNNING : CHILD_STARTING;
     return true;
@@ -190,6 +193,8 @@ void child_probe(struct child *child)
 
 void child_ended(struct child *child, int status)
 {
+    if (child->notify_fd >= 0)
+        on_notify(child, 0); /* its last words may be newer than the loop's round */
     child->pid = 0;
     child->last_status = status;
     child->status[0] = '\0';
@@ -224,8 +229,8 @@ void child_describe_end(int status, char *text_r, size_t bytes)
 
 void child_last_words(const struct child *child, char *text_r, size_t bytes)
 {
-    text_r[0] = '\0';
-    FILE *file = fopen(child->log_path, "r");
+    snprintf(text_r, bytes, "%s", child->failure);
+    FILE *file = child->failure[0] == '\0' ? fopen(child->log_path, "r") : NULL;
     if (file == NULL)
         return;
     if (fseek(file, -4096, SEEK_END) != 0)

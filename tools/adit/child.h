@@ -46,8 +46,9 @@ struct child {
     uint64_t started_ms;     /* loop time of the last start */
     uint64_t start_again_ms; /* loop time, while waiting */
     uint64_t backoff_ms;
-    int last_status;  /* of wait(2) */
-    char status[128]; /* what it said last by STATUS= */
+    int last_status;   /* of wait(2) */
+    char status[128];  /* what it said last by STATUS= */
+    char failure[600]; /* the sentence it ended with, by X_ADIT_FAILED=; "" where it said none */
     int notify_fd;
     struct loop_source notify_source;
     struct loop *loop;
@@ -70,7 +71,7 @@ void child_signal(struct child *child, int signal_number);
 
 /* "exit code 2" or "killed by signal 9". */
 void child_describe_end(int status, char *text_r, size_t bytes);
-/* The last line of its log that says what went wrong, or "". */
+/* Why it ended: its own sentence, or else the last line of its log. */
 void child_last_words(const struct child *child, char *text_r, size_t bytes);
 /* Moves a log that has grown past a bound aside. */
 void child_rotate_log(const struct child *child);

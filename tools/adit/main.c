@@ -17,6 +17,8 @@ static const struct {
     { "status", command_status, "[--json] [--data DIR]                              how it is" },
     { "top", command_top, "[--data DIR]                                       watch it" },
     { "logs", command_logs, "[--data DIR] SERVICE                               follow a log" },
+    { "audit", command_audit,
+      "[--json] [--data DIR]                              check the ledger" },
     { "config", command_config, "check [FILE] | example | explain                   settings" },
     { "prepare", command_prepare, "[--data DIR]                   secret and address, no start" },
     { "miner", command_miner, "OPTIONS                                            a CPU miner" },

@@ -227,6 +227,21 @@ static bool add_miners(struct plan *plan, struct error *error)
     return true;
 }
 
+/* The demo's miners are a few thousand times slower than anything the defaults were made for:
+ * unless the settings say otherwise, their sessions start where such a miner finds a share a
+ * second. */
+static void suit_gateway_to_demo(const struct plan *plan, struct child *gateway)
+{
+    struct settings defaults;
+    if (!settings_load(&defaults, NULL, plan->data_dir, "1", NULL))
+        return;
+    if (strcmp(plan->settings.stratum_start_difficulty, defaults.stratum_start_difficulty) == 0)
+        child_variable(gateway, "ADIT_STRATUM__START_DIFFICULTY=0.00001");
+    if (plan->settings.stratum_share_interval_ms == defaults.stratum_share_interval_ms)
+        child_variable(gateway, "ADIT_STRATUM__SHARE_INTERVAL_MS=1000");
+    settings_deinit(&defaults);
+}
+
 /* Every entry of stratum.validators that lies in our run folder is a validator to start here. */
 static void add_validators(struct plan *plan, const struct options *options)
 {
@@ -306,6 +321,8 @@ bool plan_make(struct plan *plan, const struct options *options, struct error *e
     add_validators(plan, options);
     add_service(plan, options, "payout", "1");
     add_service(plan, options, "stratum-gateway", "1");
+    if (plan->demo)
+        suit_gateway_to_demo(plan, &plan->children[plan->count - 1]);
     return !plan->demo || add_miners(plan, error);
 }
 

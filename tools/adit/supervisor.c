@@ -214,8 +214,8 @@ static void on_child_ended(struct supervisor *self, struct child *child, int sta
     child_describe_end(status, how, sizeof how);
     if (early) {
         child_last_words(child, words, sizeof words);
-        snprintf(sentence, sizeof sentence, "%s ended with %s: %s", child->name, how,
-                 words[0] == '\0' ? "it said nothing" : words);
+        snprintf(sentence, sizeof sentence, "%s: %s (%s)", child->name,
+                 words[0] == '\0' ? "it ended and said nothing" : words, how);
         fail(self, sentence);
         return;
     }

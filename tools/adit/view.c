@@ -21,7 +21,7 @@ struct view_block {
 };
 
 struct view_account {
-    char immature[32], available[32], paid[32];
+    char immature[32], available[32], in_flight[32], paid[32];
     int64_t shares;
     double hashrate;
     bool known;
@@ -118,6 +118,7 @@ static void take_picture(struct worker_job *job)
         account->known = answer != NULL;
         text_of(answer, "immature", account->immature, sizeof account->immature);
         text_of(answer, "available", account->available, sizeof account->available);
+        text_of(answer, "in_flight", account->in_flight, sizeof account->in_flight);
         text_of(answer, "paid", account->paid, sizeof account->paid);
         account->shares = int_of(answer, "shares_accepted");
         account->hashrate = real_of(answer, "hashrate");
@@ -176,7 +177,7 @@ static void PRINTF_LIKE(2, 3) put(struct view *view, const char *format, ...)
 static void draw(struct view *view)
 {
     const struct picture *now = &view->shown;
-    char rate[32], immature[40], available[40], paid[40];
+    char rate[32], immature[40], available[40], in_flight[40], paid[40];
     if (!now->answered) {
         put(view, "  the API does not answer yet");
         fflush(stdout);
@@ -195,10 +196,11 @@ static void draw(struct view *view)
     for (size_t i = 0; view->plan->demo && i < PLAN_MINERS; i++) {
         const struct view_account *account = &now->accounts[i];
         if (account->known)
-            put(view, "  %.14s… %10s  immature %s  available %s  paid %s", view->plan->miners[i],
-                rate_text(account->hashrate, rate, sizeof rate),
+            put(view, "  %.14s… %10s  immature %s  available %s  sending %s  paid %s",
+                view->plan->miners[i], rate_text(account->hashrate, rate, sizeof rate),
                 coins_text(account->immature, immature, sizeof immature),
                 coins_text(account->available, available, sizeof available),
+                coins_text(account->in_flight, in_flight, sizeof in_flight),
                 coins_text(account->paid, paid, sizeof paid));
     }
     fflush(stdout);

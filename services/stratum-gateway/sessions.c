@@ -20,31 +20,41 @@ static struct stratum_world world_of(const struct gateway *gateway)
                                    .unix_ms = loop_unix_ms() };
 }
 
-/* Rings of answers are lent to who has something pending. */
+/* Rings of answers are lent to who has something pending: a small one, that nearly all make do
+ * with, then one of the full size. */
 
-static bool lend_answers(struct gateway *gateway, struct stratum_session *session)
+enum { RING_SMALL = 8 };
+
+static struct stratum_answers *new_ring(struct gateway *gateway, uint32_t capacity)
 {
-    if (session->answers != NULL)
-        return true;
-    struct stratum_answers *answers = gateway->spare_answers_count > 0
-                                          ? gateway->spare_answers[--gateway->spare_answers_count]
-                                          : calloc(1, sizeof *answers);
-    if (answers == NULL)
-        return false;
-    stratum_session_lend_answers(session, answers);
-    return true;
+    if (capacity == RING_SMALL && gateway->spare_answers_count > 0)
+        return gateway->spare_answers[--gateway->spare_answers_count];
+    struct stratum_answers *ring = malloc(STRATUM_ANSWERS_BYTES(capacity));
+    if (ring != NULL)
+        *ring = (struct stratum_answers){ .capacity = capacity };
+    return ring;
 }
 
-static void take_answers(struct gateway *gateway, struct stratum_session *session)
+static void free_ring(struct gateway *gateway, struct stratum_answers *ring)
 {
-    struct stratum_answers *answers = stratum_session_return_answers(session);
-    if (answers == NULL)
-        return;
-    if (gateway->spare_answers_count <
-        sizeof gateway->spare_answers / sizeof *gateway->spare_answers)
-        gateway->spare_answers[gateway->spare_answers_count++] = answers;
-    else
-        free(answers);
+    if (ring != NULL && ring->capacity == RING_SMALL &&
+        gateway->spare_answers_count <
+            sizeof gateway->spare_answers / sizeof *gateway->spare_answers) {
+        ring->count = 0;
+        gateway->spare_answers[gateway->spare_answers_count++] = ring;
+    } else {
+        free(ring);
+    }
+}
+
+static bool lend_answers(struct gateway *gateway, struct stratum_session *session,
+                         uint32_t capacity)
+{
+    struct stratum_answers *ring = new_ring(gateway, capacity);
+    if (ring == NULL)
+        return false;
+    free_ring(gateway, stratum_session_lend_answers(session, ring));
+    return true;
 }
 
 /* Effects. */
@@ -171,7 +181,7 @@ static bool happen(struct gateway *gateway, struct connection *connection,
         ASSERT(happen(gateway, connection, &consequence.event));
     }
     if (connection->state == CONNECTION_OPEN && !stratum_session_holds_answers(session))
-        take_answers(gateway, session);
+        free_ring(gateway, stratum_session_return_answers(session));
     return true;
 }
 
@@ -183,12 +193,17 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
     const struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
     if (gateway->stopping)
         return false;
-    if (!lend_answers(gateway, &connection->session)) {
+    if (connection->session.answers == NULL &&
+        !lend_answers(gateway, &connection->session, RING_SMALL)) {
         connection_leave(connection, "no memory");
         return true;
     }
-    metric_add(gateway->measures.lines, 1);
-    return happen(gateway, connection, &event);
+    bool taken = happen(gateway, connection, &event);
+    if (!taken && stratum_session_wants_larger(&connection->session) &&
+        lend_answers(gateway, &connection->session, STRATUM_ANSWERS_MAX))
+        taken = happen(gateway, connection, &event);
+    metric_add(gateway->measures.lines, taken);
+    return taken;
 }
 
 void sessions_on_long_line(void *context, struct connection *connection)
@@ -210,10 +225,7 @@ void sessions_on_closed(void *context, struct connection *connection, const char
     if (session->state == STRATUM_MINING)
         metric_set(gateway->measures.miners, --gateway->miners);
     session->state = STRATUM_CLOSED;
-    struct stratum_answers *answers = session->answers;
-    if (answers != NULL)
-        answers->count = 0; /* nobody will read them */
-    take_answers(gateway, session);
+    free_ring(gateway, stratum_session_return_answers(session)); /* nobody will read them */
     uint64_t newest = stratum_session_has_mined(session) ? job_feed_newest(&gateway->feed) : 0;
     extranonces_give_back(&gateway->extranonces, session->extranonce1, newest);
 }

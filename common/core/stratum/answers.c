@@ -76,11 +76,22 @@ static void print_answer(struct step *step, struct span id, enum answer_kind kin
     step_text_end(step, &print);
 }
 
-void stratum_session_lend_answers(struct stratum_session *session, struct stratum_answers *answers)
+struct stratum_answers *stratum_session_lend_answers(struct stratum_session *session,
+                                                     struct stratum_answers *answers)
 {
-    ASSERT(session->answers == NULL && answers->count == 0);
-    answers->first = session->first_answer;
+    struct stratum_answers *old = session->answers;
+    ASSERT(answers->count == 0 && answers->capacity <= STRATUM_ANSWERS_MAX &&
+           answers->capacity > (old != NULL ? old->capacity : 0) &&
+           (answers->capacity & (answers->capacity - 1)) == 0);
+    answers->first = old != NULL ? old->first : session->first_answer;
     session->answers = answers;
+    if (old == NULL)
+        return NULL;
+    for (uint32_t number = old->first; answers->count < old->count; number++, answers->count++)
+        answers->ring[number % answers->capacity] = old->ring[number % old->capacity];
+    answers->head_ms = old->head_ms;
+    old->count = 0;
+    return old;
 }
 
 struct stratum_answers *stratum_session_return_answers(struct stratum_session *session)
@@ -88,7 +99,7 @@ struct stratum_answers *stratum_session_return_answers(struct stratum_session *s
     struct stratum_answers *answers = session->answers;
     if (answers == NULL)
         return NULL;
-    session->first_answer = answers->first;
+    session->first_answer = answers->first + answers->count;
     session->answers = NULL;
     answers->count = 0;
     return answers;
@@ -96,17 +107,17 @@ struct stratum_answers *stratum_session_return_answers(struct stratum_session *s
 
 bool answers_full(const struct stratum_session *session)
 {
-    return session->answers->count == STRATUM_ANSWERS_MAX;
+    return session->answers->count == session->answers->capacity;
 }
 
 static struct stratum_answer *push(struct request *request, enum answer_kind kind, unsigned detail)
 {
     struct stratum_answers *answers = request->step->session->answers;
-    ASSERT(answers->count < STRATUM_ANSWERS_MAX && request->id.length <= STRATUM_ID_BYTES_MAX);
+    ASSERT(answers->count < answers->capacity && request->id.length <= STRATUM_ID_BYTES_MAX);
     if (answers->count == 0)
         answers->head_ms = request->step->world->now_ms;
     struct stratum_answer *answer =
-        &answers->ring[(answers->first + answers->count) % STRATUM_ANSWERS_MAX];
+        &answers->ring[(answers->first + answers->count) % answers->capacity];
     answers->count++;
     answer->kind = (uint8_t)kind;
     answer->detail = (uint8_t)detail;
@@ -163,7 +174,7 @@ static struct stratum_answer *find_unknown(struct step *step, uint32_t number)
     struct stratum_answers *answers = step->session->answers;
     if (answers == NULL || number - answers->first >= answers->count)
         return NULL;
-    struct stratum_answer *answer = &answers->ring[number % STRATUM_ANSWERS_MAX];
+    struct stratum_answer *answer = &answers->ring[number % answers->capacity];
     return answer->kind == ANSWER_UNKNOWN ? answer : NULL;
 }
 
@@ -171,7 +182,7 @@ static void release(struct step *step)
 {
     struct stratum_answers *answers = step->session->answers;
     while (answers->count > 0) {
-        struct stratum_answer *answer = &answers->ring[answers->first % STRATUM_ANSWERS_MAX];
+        struct stratum_answer *answer = &answers->ring[answers->first % answers->capacity];
         if (answer->kind == ANSWER_UNKNOWN)
             break;
         print_answer(step, span_of(answer->id, answer->id_bytes), (enum answer_kind)answer->kind,

@@ -312,7 +312,7 @@ bool stratum_session_verify(const struct stratum_session *session,
                             const struct stratum_world *world)
 {
     if (session->marks_count > STRATUM_MARKS_MAX ||
-        (session->answers != NULL && session->answers->count > STRATUM_ANSWERS_MAX) ||
+        (session->answers != NULL && session->answers->count > session->answers->capacity) ||
         (session->state == STRATUM_MINING && session->marks_count == 0))
         return false;
     for (unsigned i = 0; i < session->marks_count; i++) {

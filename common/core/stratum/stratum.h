@@ -88,14 +88,17 @@ struct stratum_answer {
     char id[STRATUM_ID_BYTES_MAX]; /* as the request spelt it */
 };
 
-/* Zero-initialised by the caller, lent to the session from a line event on for as long as
- * stratum_session_holds_answers. */
+/* Lent to the session from a line event on for as long as stratum_session_holds_answers. The caller
+ * sets the capacity, a power of two up to STRATUM_ANSWERS_MAX, and count = 0. */
 struct stratum_answers {
+    uint32_t capacity;
     uint32_t first; /* the number of the oldest; they count on for ever */
     uint32_t count;
     uint64_t head_ms; /* since when the oldest is the oldest */
-    struct stratum_answer ring[STRATUM_ANSWERS_MAX];
+    struct stratum_answer ring[];
 };
+#define STRATUM_ANSWERS_BYTES(capacity)                                                            \
+    (sizeof(struct stratum_answers) + (capacity) * sizeof(struct stratum_answer))
 
 enum stratum_worker_state {
     STRATUM_WORKER_NONE,
@@ -241,8 +244,18 @@ static inline bool stratum_session_holds_answers(const struct stratum_session *s
 {
     return session->answers != NULL && session->answers->count > 0;
 }
-/* Lends a ring; takes it back (returned, for another session). */
-void stratum_session_lend_answers(struct stratum_session *session, struct stratum_answers *answers);
+/* True where a line was not taken only because the ring is full and a larger one may be lent. */
+static inline bool stratum_session_wants_larger(const struct stratum_session *session)
+{
+    return session->answers != NULL && session->answers->count == session->answers->capacity &&
+           session->answers->capacity < STRATUM_ANSWERS_MAX;
+}
+/* Lends a ring, empty and larger than what the session has; returns what it had before (its answers
+ * move over), or NULL. */
+MUST_CHECK struct stratum_answers *stratum_session_lend_answers(struct stratum_session *session,
+                                                                struct stratum_answers *answers);
+/* Takes the ring back, for another session; NULL where none was lent. Answers still held are
+ * forgotten. */
 struct stratum_answers *stratum_session_return_answers(struct stratum_session *session);
 
 /* Whether a job that may still be mined was ever sent: its extranonce1 must rest then. */

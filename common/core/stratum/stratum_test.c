@@ -29,7 +29,7 @@ struct fixture {
     char text[8][2][STRATUM_NOTIFY_BYTES_MAX];
     struct stratum_world world;
     struct stratum_session session;
-    struct stratum_answers answers;
+    struct stratum_answers *small, *large; /* rings of 2 and of all */
     struct stratum_effects effects;
     char sent[65536];
     unsigned submits, authorises, closes;
@@ -73,6 +73,14 @@ static void add_job(unsigned i, uint64_t id, uint8_t tip, bool clean)
     assert_true(stratum_jobs_add(&f->jobs, &f->entry[i], f->world.now_ms));
 }
 
+static struct stratum_answers *new_ring(uint32_t capacity)
+{
+    struct stratum_answers *ring = calloc(1, STRATUM_ANSWERS_BYTES(capacity));
+    assert_non_null(ring);
+    ring->capacity = capacity;
+    return ring;
+}
+
 static int set_up(void **state)
 {
     f = *state = calloc(1, sizeof *f);
@@ -84,6 +92,8 @@ static int set_up(void **state)
         .login_timeout_ms = 30000,
         .idle_timeout_ms = 900000
     };
+    f->small = new_ring(2);
+    f->large = new_ring(STRATUM_ANSWERS_MAX);
     stratum_jobs_init(&f->jobs);
     f->world = (struct stratum_world){
         .params = &f->params, .jobs = &f->jobs, .now_ms = NOW_MS, .unix_ms = (uint64_t)UNIX_S * 1000
@@ -95,6 +105,8 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+    free(f->small);
+    free(f->large);
     free(*state);
     return 0;
 }
@@ -116,8 +128,12 @@ static void gather(struct span text)
 static enum stratum_step step(const struct stratum_event *event)
 {
     if (event->kind == STRATUM_LINE && f->session.answers == NULL)
-        stratum_session_lend_answers(&f->session, &f->answers);
+        assert_null(stratum_session_lend_answers(&f->session, f->small));
     enum stratum_step outcome = stratum_session_step(&f->session, &f->world, event, &f->effects);
+    if (outcome == STRATUM_LATER && stratum_session_wants_larger(&f->session)) {
+        assert_ptr_equal(stratum_session_lend_answers(&f->session, f->large), f->small);
+        outcome = stratum_session_step(&f->session, &f->world, event, &f->effects);
+    }
     assert_true(stratum_session_verify(&f->session, &f->world));
     if (!stratum_session_holds_answers(&f->session))
         (void)stratum_session_return_answers(&f->session);
@@ -871,7 +887,7 @@ static void an_idle_session_is_small(void **state)
 {
     (void)state;
     printf("a session has %zu bytes, a ring of answers %zu\n", sizeof(struct stratum_session),
-           sizeof(struct stratum_answers));
+           STRATUM_ANSWERS_BYTES((size_t)STRATUM_ANSWERS_MAX));
     assert_true(sizeof(struct stratum_session) <= 1024);
 }
 

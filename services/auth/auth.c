@@ -64,6 +64,7 @@ bool auth_open(struct auth *auth, const struct auth_options *options, struct err
                                            .metrics = options->metrics,
                                            .coin = options->coin,
                                            .key = &auth->options.key,
+                                           .fresh_ms = options->fresh_ms,
                                            .open_store = open_store,
                                            .on_store = on_store,
                                            .on_other = on_control,

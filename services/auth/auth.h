@@ -12,6 +12,7 @@ struct auth_options {
     const struct settings *settings; /* borrowed for its life */
     const struct coin_profile *coin; /* borrowed for its life */
     struct identity_key key;
+    uint64_t fresh_ms; /* as in struct miners_options */
     /* A fresh handle, on the thread that will use it. */
     struct store *(*open_store)(void *context, struct error *error);
     /* Something it needs is away, or back (reason NULL). May be NULL. */

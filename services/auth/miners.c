@@ -42,8 +42,10 @@ struct miners {
     struct loop_timer tick;
     struct question *buckets[BUCKETS];
     struct miners_counts counts;
+    uint64_t undecodable;
     struct {
-        struct metric *yes, *no, *unavailable, *remembered, *made, *known, *questions, *away;
+        struct metric *yes, *no, *unavailable, *remembered, *made, *undecodable, *known, *questions,
+            *away;
         struct metric_histogram *asked_us;
     } metrics;
 };
@@ -242,6 +244,20 @@ static void ask(struct miners *miners, struct bus_call *call, const struct bindi
     question->waiters = waiter;
 }
 
+/* Only processes of ours ask here, so this is a bug of somebody's; the 1st, 2nd, 4th, 8th … is
+ * written down. */
+static void drop(struct miners *miners, struct bus_call *call, const struct error *error)
+{
+    uint64_t count = ++miners->undecodable;
+    metric_add(miners->metrics.undecodable, 1);
+    if ((count & (count - 1)) == 0) {
+        char safe[sizeof error->text];
+        log_warn("auth.undecodable", "count=%llu reason=\"%s\"", (unsigned long long)count,
+                 log_text(error->text, safe, sizeof safe));
+    }
+    bus_drop(call);
+}
+
 static void on_authorise(struct miners *miners, struct bus_call *call, struct span message)
 {
     struct wire_authorise_request request;
@@ -251,9 +267,7 @@ static void on_authorise(struct miners *miners, struct bus_call *call, struct sp
     uint8_t memory[2048];
     struct arena arena = arena_over(memory, sizeof memory);
     if (!wire_decode_authorise_request(message, &arena, &request, &error)) {
-        char safe[sizeof error.text];
-        log_warn("auth.undecodable", "reason=\"%s\"", log_text(error.text, safe, sizeof safe));
-        bus_drop(call);
+        drop(miners, call, &error);
         return;
     }
     /* The password says nothing: work for another's account is a gift. */
@@ -274,7 +288,7 @@ static void on_call(void *context, struct bus_call *call, struct span message)
     enum wire_type type;
     struct error error;
     if (!wire_peek(message, &type, &error)) {
-        bus_drop(call);
+        drop(miners, call, &error);
         return;
     }
     if (type == WIRE_TYPE_authorise_request)
@@ -334,6 +348,8 @@ static void make_metrics(struct miners *miners)
                                                  "Yeses without asking the store.", NULL);
     miners->metrics.made = metrics_counter(all, "adit_auth_accounts_bound_total", "",
                                            "Accounts of addresses made.", "accounts_bound");
+    miners->metrics.undecodable = metrics_counter(all, "adit_auth_undecodable_total", "",
+                                                  "Messages that could not be read.", NULL);
     miners->metrics.known = metrics_gauge(all, "adit_auth_known", "", "Names remembered.", "known");
     miners->metrics.questions = metrics_gauge(all, "adit_auth_questions", "",
                                               "Names the store is being asked about.", NULL);

@@ -1,4 +1,5 @@
 #include "adapter/bus_nng/inside.h"
+#include "adapter/bus_nng/repair.h"
 
 #include <errno.h>
 #include <nng/transport/ipc/ipc.h>
@@ -120,6 +121,7 @@ struct bus *bus_nng_create(struct loop *loop, struct error *error)
         .subscriber_close = subscriber_close,
         .destroy = bus_end,
     };
+    repair_check();
     struct bus_nng *bus = calloc(1, sizeof *bus);
     if (bus == NULL) {
         error_fill_system(error, errno, "no memory for the bus");

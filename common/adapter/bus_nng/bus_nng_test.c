@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,11 +123,18 @@ static void open_scene(struct scene *scene, const char *url)
     assert_non_null(scene->client);
 }
 
-static void close_scene(struct scene *scene)
+static void end_scene(struct scene *scene, struct bus_server *server)
 {
     bus_client_close(scene->client);
+    if (server != NULL)
+        bus_server_close(server);
     bus_destroy(scene->bus);
     loop_destroy(scene->loop);
+}
+
+static void close_scene(struct scene *scene)
+{
+    end_scene(scene, NULL);
 }
 
 static void a_killed_server_is_gone_at_once_and_its_successor_takes_the_address(void **state)
@@ -199,9 +208,151 @@ static void a_living_process_keeps_its_address(void **state)
     assert_non_null(strstr(error.text, "in use by a running process"));
     assert_true(bus_request(scene.client, span_text("x"), 3000, on_answer, &scene));
     assert_true(bus_suite_until(scene.loop, &scene.answers, 1));
-    assert_int_equal(scene.outcomes[BUS_REPLIED], 1);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
+    close_scene(&scene);
+}
+
+/* A connection to the unix socket that says nothing. */
+static int knock(const char *url)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    memcpy(address.sun_path, url + 6, strlen(url + 6));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    if (connect(fd, (struct sockaddr *)(void *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static void callers_that_hang_up_at_once_do_not_deafen_a_server(void **state)
+{
+    (void)state;
+    char url[256];
+    snprintf(url, sizeof url, "%s", ipc_url());
+    struct scene scene;
+    pid_t server = start_server(url);
+    open_scene(&scene, url);
+    assert_true(bus_suite_until(scene.loop, &scene.ups, 1));
+    for (int round = 0; round < 20; round++) {
+        for (int i = 0; i < 20; i++)
+            close(knock(url));
+        struct scene late;
+        open_scene(&late, url);
+        assert_true(bus_suite_until(late.loop, &late.ups, 1));
+        assert_true(bus_request(late.client, span_text("x"), 3000, on_answer, &late));
+        assert_true(bus_suite_until(late.loop, &late.answers, 1));
+        assert_int_equal(late.outcomes[BUS_REPLIED], 1);
+        close_scene(&late);
+    }
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    close_scene(&scene);
+}
+
+static void a_server_that_hangs_up_at_the_door_is_dialled_again(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        char url[256];
+        snprintf(url, sizeof url, "%s", ipc_url());
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        memcpy(address.sun_path, url + 6, strlen(url + 6));
+        int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_true(listener >= 0);
+        assert_int_equal(bind(listener, (struct sockaddr *)(void *)&address, sizeof address), 0);
+        assert_int_equal(listen(listener, 8), 0);
+        struct scene scene;
+        open_scene(&scene, url);
+        for (int i = 0; i < 3; i++) {
+            struct pollfd one = { .fd = listener, .events = POLLIN };
+            assert_int_equal(poll(&one, 1, 5000), 1);
+            close(accept(listener, NULL, NULL));
+        }
+        close(listener);
+        pid_t server = start_server(url);
+        assert_true(bus_suite_until(scene.loop, &scene.ups, 1));
+        kill(server, SIGKILL);
+        waitpid(server, NULL, 0);
+        close_scene(&scene);
+    }
+}
+
+struct flood {
+    struct bus_client *client;
+    unsigned answers;
+    unsigned outstanding;
+    bool closing;
+};
+
+static void on_flood(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct flood *flood = context;
+    (void)outcome;
+    (void)reply;
+    flood->answers++;
+    flood->outstanding--;
+    if (!flood->closing &&
+        bus_request(flood->client, span_text("some bytes"), 3000, on_flood, flood))
+        flood->outstanding++;
+}
+
+static void start_flood(struct flood *flood, struct bus_client *client)
+{
+    *flood = (struct flood){ .client = client };
+    for (int i = 0; i < 8; i++)
+        if (bus_request(client, span_text("some bytes"), 3000, on_flood, flood))
+            flood->outstanding++;
+}
+
+static void a_busy_connection_can_be_closed_from_either_side_at_any_time(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 40 };
+    for (int round = 0; round < ROUNDS; round++) {
+        char url[256];
+        snprintf(url, sizeof url, "%s", ipc_url());
+        struct scene scene;
+        struct flood flood;
+        struct error error;
+        open_scene(&scene, url);
+        struct bus_server *server = bus_serve(scene.bus, url, 8, 1000, echo, NULL, &error);
+        assert_non_null(server);
+        assert_true(bus_suite_until(scene.loop, &scene.ups, 1));
+        start_flood(&flood, scene.client);
+        assert_true(bus_suite_until(scene.loop, &flood.answers, 10 + (unsigned)round % 7));
+        if (round % 2 == 0)
+            bus_server_close(server);
+        flood.closing = true;
+        end_scene(&scene, round % 2 != 0 ? server : NULL);
+        assert_int_equal(flood.outstanding, 0);
+    }
+}
+
+static void a_busy_server_may_be_killed_again_and_again(void **state)
+{
+    (void)state;
+    enum { KILLS = 20 };
+    char url[256];
+    snprintf(url, sizeof url, "%s", ipc_url());
+    struct scene scene;
+    struct flood flood;
+    open_scene(&scene, url);
+    for (unsigned i = 0; i < KILLS; i++) {
+        pid_t server = start_server(url);
+        assert_true(bus_suite_until(scene.loop, &scene.ups, i + 1));
+        start_flood(&flood, scene.client);
+        assert_true(bus_suite_until(scene.loop, &flood.answers, 200 + i));
+        kill(server, SIGKILL);
+        waitpid(server, NULL, 0);
+        assert_true(bus_suite_until(scene.loop, &scene.downs, i + 1));
+        flood.closing = true;
+        const uint64_t deadline_ns = loop_clock_ns() + 5000000000u;
+        while (flood.outstanding > 0 && loop_clock_ns() < deadline_ns)
+            loop_run_once(scene.loop, 50);
+        assert_int_equal(flood.outstanding, 0);
+    }
     close_scene(&scene);
 }
 
@@ -216,6 +367,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_killed_server_is_gone_at_once_and_its_successor_takes_the_address),
         cmocka_unit_test(a_stopped_server_costs_its_askers_their_timeout_and_no_more),
         cmocka_unit_test(a_living_process_keeps_its_address),
+        cmocka_unit_test(callers_that_hang_up_at_once_do_not_deafen_a_server),
+        cmocka_unit_test(a_server_that_hangs_up_at_the_door_is_dialled_again),
+        cmocka_unit_test(a_busy_connection_can_be_closed_from_either_side_at_any_time),
+        cmocka_unit_test(a_busy_server_may_be_killed_again_and_again),
     };
     int failed = bus_suite_run("bus_nng over ipc", create, ipc_url);
     failed += bus_suite_run("bus_nng over tcp", create, tcp_url);

@@ -29,8 +29,8 @@ struct client {
     struct pipes pipes;
     unsigned long removed_seen;
     bool up;
-    bool closed;
-    bool announcing; /* on_up or on_down is being called */
+    _Atomic bool closed; /* also read by nng's threads */
+    bool announcing;     /* on_up or on_down is being called */
     struct slot *free;
     unsigned slot_count;
     struct slot slots[];
@@ -41,7 +41,7 @@ static void on_aio(void *context)
 {
     struct slot *slot = context;
     int result = nng_aio_result(slot->aio);
-    if (slot->sending && result == 0) {
+    if (slot->sending && result == 0 && !atomic_load(&slot->client->closed)) {
         uint64_t now_ns = loop_clock_ns();
         uint64_t left_ms = slot->deadline_ns > now_ns ? (slot->deadline_ns - now_ns) / 1000000u : 0;
         slot->sending = false;
@@ -49,7 +49,7 @@ static void on_aio(void *context)
         nng_ctx_recv(slot->context, slot->aio);
         return;
     }
-    if (slot->sending) {
+    if (slot->sending && result != 0) {
         nng_msg_free(nng_aio_get_msg(slot->aio));
         nng_aio_set_msg(slot->aio, NULL);
     }
@@ -88,14 +88,14 @@ static void free_when_idle(struct client *client)
 static void finish(struct slot *slot)
 {
     int result = nng_aio_result(slot->aio);
-    nng_msg *message = result == 0 ? nng_aio_get_msg(slot->aio) : NULL;
+    const bool replied = result == 0 && !slot->sending;
+    nng_msg *message = replied ? nng_aio_get_msg(slot->aio) : NULL;
     nng_aio_set_msg(slot->aio, NULL);
     slot->busy = false;
     slot->next_free = slot->client->free;
     slot->client->free = slot;
-    /* Closing ends the connection too, so nng may call it lost. */
-    enum bus_outcome outcome =
-        result != 0 && slot->client->closed ? BUS_CLOSED : outcome_of(result);
+    /* What closing cancelled was sent, or not; and a request only sent has no reply. */
+    enum bus_outcome outcome = !replied && slot->client->closed ? BUS_CLOSED : outcome_of(result);
     slot->handler(slot->handler_context, outcome,
                   message != NULL ? message_body(message) : span_of(NULL, 0));
     if (message != NULL)
@@ -222,9 +222,9 @@ void client_close(struct bus_client *base)
     ASSERT(!client->closed);
     client->closed = true;
     client->bus->open--;
-    nng_close(client->socket);
     for (unsigned i = 0; i < client->slot_count; i++)
         nng_aio_stop(client->slots[i].aio);
+    nng_close(client->socket);
     /* What has been answered already is told as it is, the rest as closed. */
     for (unsigned i = 0; i < client->slot_count; i++)
         if (client->slots[i].busy)

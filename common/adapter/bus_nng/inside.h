@@ -2,7 +2,11 @@
  *
  * Life of a part (server, client, …): nng calls back on its threads as long as the socket is open
  * and its aios are not stopped; each callback hands one task to the loop. A part that was closed
- * may have tasks under way, so it counts them (`holds`) and is freed with the last. */
+ * may have tasks under way, and is freed with the last of them.
+ *
+ * A part is closed in this order: its aios are stopped, which waits for callbacks that run, and
+ * then its socket is closed. nng 1.5.2 frees a socket under the feet of a context that is being
+ * used at that moment. */
 #pragma once
 #include "adapter/bus_nng/bus_nng.h"
 

@@ -94,8 +94,8 @@ struct subscriber {
     bus_message_handler handler;
     void *context;
     bool posted;
-    bool closed;
-    bool handing; /* the handler is being called */
+    _Atomic bool closed; /* also read by nng's threads */
+    bool handing;        /* the handler is being called */
     struct loop_task task;
 };
 
@@ -104,7 +104,12 @@ static void on_aio(void *context)
 {
     struct subscriber *subscriber = context;
     int result = nng_aio_result(subscriber->aio);
-    if (result == NNG_ECLOSED)
+    const bool closed = atomic_load(&subscriber->closed);
+    if (closed && result == 0) {
+        nng_msg_free(nng_aio_get_msg(subscriber->aio));
+        nng_aio_set_msg(subscriber->aio, NULL);
+    }
+    if (result == NNG_ECLOSED || closed)
         return;
     if (result != 0) {
         nng_recv_aio(subscriber->socket, subscriber->aio);
@@ -196,8 +201,8 @@ void subscriber_close(struct bus_subscriber *base)
     ASSERT(!subscriber->closed);
     subscriber->closed = true;
     subscriber->bus->open--;
-    nng_close(subscriber->socket);
     nng_aio_stop(subscriber->aio);
+    nng_close(subscriber->socket);
     if (!subscriber->posted && !subscriber->handing)
         subscriber_free(subscriber);
 }

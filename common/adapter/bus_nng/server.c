@@ -34,7 +34,7 @@ struct server {
     nng_socket socket;
     bus_call_handler handler;
     void *context;
-    bool closed;
+    _Atomic bool closed; /* also read by nng's threads */
     struct server *next; /* of those that wait for their calls, and what points to it */
     struct server **place;
     unsigned call_count;
@@ -53,11 +53,13 @@ static void on_aio(void *context)
 {
     struct call *call = context;
     int result = nng_aio_result(call->aio);
-    if (call->state == CALL_SENDING && result != 0) {
+    /* What was received and will not be handed on, or not sent, is ours to free. */
+    const bool closed = atomic_load(&call->server->closed);
+    if (call->state == CALL_SENDING ? result != 0 : result == 0 && closed) {
         nng_msg_free(nng_aio_get_msg(call->aio));
         nng_aio_set_msg(call->aio, NULL);
     }
-    if (result == NNG_ECLOSED)
+    if (result == NNG_ECLOSED || closed)
         return;
     if (call->state == CALL_SENDING || result != 0) {
         receive(call);
@@ -204,9 +206,9 @@ void server_close(struct bus_server *base)
     ASSERT(!server->closed);
     server->closed = true;
     bus->open--;
-    nng_close(server->socket);
     for (unsigned i = 0; i < server->call_count; i++)
         nng_aio_stop(server->calls[i].aio);
+    nng_close(server->socket);
     server->next = bus->waiting;
     server->place = &bus->waiting;
     if (server->next != NULL)

@@ -3,6 +3,7 @@
 #include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -212,11 +213,20 @@ static enum node_answer call_received(struct node *port, const uint8_t hash[32],
     return leave(node, NODE_OK, error);
 }
 
+/* It knows no coin: what could be an address is one. */
+static bool is_address(const char *address)
+{
+    size_t length = 0;
+    for (; isalnum((unsigned char)address[length]); length++)
+        ;
+    return length > 0 && address[length] == '\0';
+}
+
 static enum node_answer call_validate(struct node *port, const char *address, bool *valid_r,
                                       struct error *error)
 {
     struct node_fake *node = enter(port);
-    *valid_r = *address != '\0';
+    *valid_r = is_address(address);
     return leave(node, NODE_OK, error);
 }
 
@@ -227,7 +237,7 @@ static enum node_answer call_balance(struct node *port, uint64_t *amount_r, stru
     return leave(node, NODE_OK, error);
 }
 
-enum { FEE = 1000, TRANSACTION_BYTES_MAX = 100000 };
+enum { FEE = 1000, FRAME_BYTES = 64, OUTPUT_BYTES_MAX = 9 + 0xfd };
 
 /* One made-up input, the outputs with the address's text as their script. */
 static size_t write_payment(struct node_fake_chain *chain,
@@ -265,15 +275,22 @@ static enum node_answer call_build(struct node *port, const struct node_payment_
 {
     struct node_fake *node = enter(port);
     uint64_t sum = FEE;
-    for (size_t i = 0; i < count; i++)
+    bool addresses = true;
+    for (size_t i = 0; i < count; i++) {
         sum += outputs[i].amount;
+        addresses = addresses && is_address(outputs[i].address);
+    }
     if (is_away(node))
         return leave(node, NODE_UNAVAILABLE, error);
+    if (!addresses) {
+        error_fill(error, ERROR_REFUSED, "node %s: Invalid address (code -5)", node->name);
+        return leave(node, NODE_REFUSED, error);
+    }
     if (sum > node->chain->balance || count == 0 || count >= 0xfd) {
         error_fill(error, ERROR_REFUSED, "node %s: Insufficient funds (code -4)", node->name);
         return leave(node, NODE_REFUSED, error);
     }
-    uint8_t *raw = arena_take(arena, TRANSACTION_BYTES_MAX);
+    uint8_t *raw = arena_take(arena, FRAME_BYTES + count * OUTPUT_BYTES_MAX);
     ASSERT(raw != NULL);
     *transaction_r = (struct node_transaction){ .fee = FEE };
     transaction_r->raw =

@@ -1,5 +1,4 @@
-/* The adapter against devnode, a node that really checks: templates become blocks, blocks become
- * balance, balance becomes a payment that confirms. */
+/* The adapter against devnode, a node that really checks. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -7,30 +6,23 @@
 #include <cmocka.h>
 
 #include "adapter/node_rpc/node_rpc.h"
-#include "core/address/address.h"
-#include "core/job/job.h"
+#include "adapter/node_fake/node_suite.h"
 
 #include <curl/curl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { ARENA_BYTES = 24 << 20, MATURITY = 3 };
+enum { MATURITY = 3 };
 
 struct fixture {
     char folder[64];
     char url[128];
     pid_t pid;
-    struct node *node;
-    uint8_t *memory;
-    const struct coin_profile *coin;
-    char address[ADDRESS_TEXT_BYTES]; /* of the node's wallet */
-    struct output_script script;
 };
 
 static bool read_endpoint(struct fixture *f)
@@ -73,19 +65,28 @@ static void ask_text(struct fixture *f, const char *body, char *text_r, size_t b
     json_decref(answer);
 }
 
-static int open_fixture(void **state)
+static void new_address(struct node_suite *suite, char address_r[ADDRESS_TEXT_BYTES])
 {
-    char program[4096];
+    ask_text(suite->context, "{\"id\":1,\"method\":\"getnewaddress\",\"params\":[]}", address_r,
+             ADDRESS_TEXT_BYTES);
+}
+
+static void fund(struct node_suite *suite)
+{
+    uint8_t id[32];
+    for (int i = 0; i < MATURITY + 1; i++)
+        node_suite_mine(suite, id);
+}
+
+static void open_node(struct node_suite *suite)
+{
     const char *build = getenv("ADIT_BUILD");
+    char program[4096];
     struct fixture *f = calloc(1, sizeof *f);
+    struct error error;
     snprintf(program, sizeof program, "%s/bin/devnode", build != NULL ? build : ".");
-    if (access(program, X_OK) != 0) {
-        printf("SKIPPED: %s is not built\n", program);
-        exit(77);
-    }
     snprintf(f->folder, sizeof f->folder, "/tmp/adit-node-XXXXXX");
-    if (mkdtemp(f->folder) == NULL)
-        return -1;
+    assert_non_null(mkdtemp(f->folder));
     f->pid = fork();
     if (f->pid == 0) {
         execl(program, program, "--listen", "127.0.0.1:0", "--data", f->folder, "--algorithm",
@@ -97,202 +98,39 @@ static int open_fixture(void **state)
         struct timespec pause = { .tv_nsec = 10000000 };
         nanosleep(&pause, NULL);
     }
-    f->coin = coin_profile_find(span_text("devnet-sha256d"));
-    struct error error;
-    f->node = node_rpc_open(&(struct node_rpc_options){ .url = f->url, .coin = f->coin }, &error);
-    f->memory = malloc(ARENA_BYTES);
-    ask_text(f, "{\"id\":1,\"method\":\"getnewaddress\",\"params\":[]}", f->address,
-             sizeof f->address);
-    assert_int_equal(address_parse(f->coin, span_text(f->address), &f->script, NULL), ADDRESS_OK);
-    *state = f;
-    return 0;
+    suite->context = f;
+    suite->coin = coin_profile_find(span_text("devnet-sha256d"));
+    suite->node =
+        node_rpc_open(&(struct node_rpc_options){ .url = f->url, .coin = suite->coin }, &error);
+    suite->checks_work = true;
+    suite->fund = fund;
+    suite->new_address = new_address;
+    new_address(suite, suite->address);
+    assert_int_equal(address_parse(suite->coin, span_text(suite->address), &suite->script, NULL),
+                     ADDRESS_OK);
 }
 
-static int close_fixture(void **state)
+static void close_node(struct node_suite *suite)
 {
-    struct fixture *f = *state;
+    struct fixture *f = suite->context;
     char command[128];
-    node_close(f->node);
+    node_close(suite->node);
     kill(f->pid, SIGKILL);
     waitpid(f->pid, NULL, 0);
     snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
     int ignored = system(command);
     (void)ignored;
-    free(f->memory);
     free(f);
-    return 0;
-}
-
-/* Mines a block that pays to the wallet; its id. */
-static void mine(struct fixture *f, uint8_t id_r[32])
-{
-    struct arena arena = arena_over(f->memory, ARENA_BYTES);
-    struct block_template template;
-    const char *longpoll;
-    struct error error;
-    static uint64_t number;
-    if (node_get_template(f->node, NULL, &arena, &template, &longpoll, &error) != NODE_OK)
-        fail_msg("%s", error.text);
-    assert_non_null(longpoll);
-    struct job_output output = { output_script_span(&f->script), template.coinbase_value };
-    struct job job;
-    number++;
-    struct job_params params = { .id = number,
-                                 .job_value = number,
-                                 .algorithm = f->coin->algorithm,
-                                 .extranonce1_bytes = 4,
-                                 .extranonce2_bytes = 4,
-                                 .outputs = &output,
-                                 .outputs_count = 1 };
-    assert_int_equal(job_from_template(&template, &params, &job), JOB_OK);
-    struct job_prepared prepared;
-    static const uint8_t extranonce[8] = { 0 };
-    struct job_choice choice = { extranonce, extranonce, job.cur_time, 0, job.version };
-    uint8_t header[80];
-    uint8_t hash[32];
-    job_prepare(&job, &prepared);
-    do {
-        job_build_header(&prepared, &choice, header);
-        pow_hash(job.algorithm, header, NULL, hash);
-        choice.nonce++;
-    } while (u256_compare(u256_load_le(hash), job.network_target) > 0);
-    uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
-    size_t coinbase_bytes = job_coinbase_for_block(&job, extranonce, extranonce, coinbase);
-    struct span whole = span_of(coinbase, coinbase_bytes);
-    size_t length = template_block_bytes(template.transactions, template.transactions_count, whole,
-                                         template.mweb);
-    uint8_t *block = malloc(length);
-    template_block_serialize(header, template.transactions, template.transactions_count, whole,
-                             template.mweb, block, length);
-    char answer[128];
-    assert_int_equal(node_submit(f->node, span_of(block, length), answer, sizeof answer),
-                     NODE_SUBMIT_ACCEPTED);
-    assert_int_equal(node_submit(f->node, span_of(block, length), answer, sizeof answer),
-                     NODE_SUBMIT_DUPLICATE);
-    block[length - 1] ^= 1;
-    block[76] ^= 1; /* another header, whose proof or merkle root is wrong */
-    assert_int_equal(node_submit(f->node, span_of(block, length), answer, sizeof answer),
-                     NODE_SUBMIT_REJECTED);
-    free(block);
-    sha256d_header(header, id_r);
-}
-
-static void a_template_becomes_a_block_the_node_knows_all_about(void **state)
-{
-    struct fixture *f = *state;
-    struct node_chain chain;
-    struct node_block block;
-    struct error error;
-    uint8_t id[32], hash[32], unknown[32] = { 1 };
-    uint64_t amount;
-    mine(f, id);
-    assert_int_equal(node_chain(f->node, &chain, &error), NODE_OK);
-    assert_string_equal(chain.chain, "regtest");
-    assert_memory_equal(chain.tip, id, 32);
-    assert_int_equal(node_block_hash(f->node, chain.height, hash, &error), NODE_OK);
-    assert_memory_equal(hash, id, 32);
-    assert_int_equal(node_block_hash(f->node, chain.height + 1, hash, &error), NODE_MISSING);
-    assert_int_equal(node_block(f->node, id, &block, &error), NODE_OK);
-    assert_int_equal(block.confirmations, 1);
-    assert_int_equal(block.height, chain.height);
-    assert_int_equal(block.bits, 0x207fffff);
-    assert_int_equal(node_block(f->node, unknown, &block, &error), NODE_MISSING);
-    assert_int_equal(node_received(f->node, id, output_script_span(&f->script), &amount, &error),
-                     NODE_OK);
-    assert_int_equal(amount, 5000000000);
-    assert_int_equal(node_received(f->node, id, span_text("else"), &amount, &error), NODE_OK);
-    assert_int_equal(amount, 0);
-}
-
-static void addresses_are_the_nodes_to_judge(void **state)
-{
-    struct fixture *f = *state;
-    struct error error;
-    bool valid = false;
-    assert_int_equal(node_validate_address(f->node, f->address, &valid, &error), NODE_OK);
-    assert_true(valid);
-    assert_int_equal(node_validate_address(f->node, "nobody\"\\", &valid, &error), NODE_OK);
-    assert_false(valid);
-}
-
-static void a_payment_is_signed_kept_back_broadcast_twice_and_confirmed(void **state)
-{
-    struct fixture *f = *state;
-    struct error error;
-    uint8_t id[32];
-    uint64_t balance = 0;
-    struct node_transaction_state seen;
-    for (int i = 0; i < MATURITY + 1; i++)
-        mine(f, id);
-    assert_int_equal(node_wallet_balance(f->node, &balance, &error), NODE_OK);
-    assert_true(balance >= 5000000000);
-
-    static uint8_t kept[1 << 16]; /* mining uses the other memory */
-    struct arena arena = arena_over(kept, sizeof kept);
-    struct node_transaction transaction;
-    struct node_payment_output outputs[2] = { { f->address, 123456789 }, { NULL, 1000001 } };
-    char other[ADDRESS_TEXT_BYTES];
-    ask_text(f, "{\"id\":1,\"method\":\"getnewaddress\",\"params\":[]}", other, sizeof other);
-    outputs[1].address = other;
-    if (node_build_payment(f->node, outputs, 2, &arena, &transaction, &error) != NODE_OK)
-        fail_msg("%s", error.text);
-    assert_true(transaction.fee > 0 && transaction.fee < 1000000);
-    assert_true(transaction.raw.length > 100);
-    /* Nothing left our hands yet. */
-    assert_int_equal(node_transaction(f->node, transaction.txid, &seen, &error), NODE_MISSING);
-    assert_int_equal(node_broadcast(f->node, transaction.raw, &error), NODE_OK);
-    assert_int_equal(node_broadcast(f->node, transaction.raw, &error), NODE_OK);
-    assert_int_equal(node_transaction(f->node, transaction.txid, &seen, &error), NODE_OK);
-    assert_true(seen.known);
-    assert_int_equal(seen.confirmations, 0);
-    mine(f, id);
-    mine(f, id);
-    assert_int_equal(node_transaction(f->node, transaction.txid, &seen, &error), NODE_OK);
-    assert_int_equal(seen.confirmations, 2);
-    if (node_broadcast(f->node, transaction.raw, &error) != NODE_OK)
-        fail_msg("%s", error.text);
-}
-
-static void inputs_stay_locked_until_they_are_let_go(void **state)
-{
-    struct fixture *f = *state;
-    struct error error;
-    struct arena arena = arena_over(f->memory, 1 << 20);
-    struct node_transaction first, second;
-    struct node_payment_output output = { f->address, 1000000 };
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &first, &error), NODE_OK);
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &second, &error), NODE_OK);
-    assert_memory_not_equal(first.anchor_txid, second.anchor_txid, 32);
-    assert_int_equal(node_lock_input(f->node, first.anchor_txid, first.anchor_output, true, &error),
-                     NODE_OK);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(
-            node_lock_input(f->node, first.anchor_txid, first.anchor_output, false, &error),
-            NODE_OK);
-}
-
-static void more_than_there_is_cannot_be_paid(void **state)
-{
-    struct fixture *f = *state;
-    struct error error;
-    struct arena arena = arena_over(f->memory, 1 << 20);
-    struct node_transaction transaction;
-    struct node_payment_output output = { f->address, 4000000000000000 };
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &transaction, &error),
-                     NODE_REFUSED);
-    output = (struct node_payment_output){ "x\",\"data", 1 };
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &transaction, &error),
-                     NODE_REFUSED);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_template_becomes_a_block_the_node_knows_all_about),
-        cmocka_unit_test(addresses_are_the_nodes_to_judge),
-        cmocka_unit_test(a_payment_is_signed_kept_back_broadcast_twice_and_confirmed),
-        cmocka_unit_test(inputs_stay_locked_until_they_are_let_go),
-        cmocka_unit_test(more_than_there_is_cannot_be_paid),
-    };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    char program[4096];
+    const char *build = getenv("ADIT_BUILD");
+    snprintf(program, sizeof program, "%s/bin/devnode", build != NULL ? build : ".");
+    if (access(program, X_OK) != 0) {
+        printf("SKIPPED: %s is not built\n", program);
+        return 77;
+    }
+    return node_suite_run("devnode", open_node, close_node);
 }

@@ -47,7 +47,7 @@ struct window_fake {
     struct list leases;
     struct list candidates;
     struct window_totals totals;
-    uint64_t last_high;
+    struct window_position last; /* given; positions grow also after a trim */
     enum window_fake_trouble trouble;
     unsigned trouble_left; /* 0: without end */
     unsigned delay_ms;
@@ -165,11 +165,10 @@ static struct window_position add_entry(struct window_fake *fake, const struct w
 {
     struct entry *entry = list_add(&fake->entries, sizeof *entry);
     uint64_t now_ms = loop_unix_ms();
-    if (now_ms > fake->last_high)
-        fake->last_high = now_ms;
-    entry->first.high = fake->last_high;
-    if (fake->entries.count > 1 && entry[-1].first.high >= entry->first.high)
-        entry->first.low = entry[-1].first.low + 1;
+    fake->last = now_ms > fake->last.high
+                     ? (struct window_position){ .high = now_ms }
+                     : (struct window_position){ fake->last.high, fake->last.low + 1, 0 };
+    entry->first = fake->last;
     entry->lease_id = batch->lease_id;
     entry->sequence = batch->sequence;
     entry->shares = copy(batch->shares, batch->share_count * sizeof *batch->shares);

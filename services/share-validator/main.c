@@ -62,7 +62,7 @@ static int run(struct service *service)
             service_wait_for(service, "redis.window", validator_window_reached, &validator, &error);
     }
     if (started) {
-        service_ready(service);
+        validator_ready(&validator);
         loop_run(service->loop);
     }
     validator_stop(&validator);

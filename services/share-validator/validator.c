@@ -29,6 +29,7 @@ static void on_template(void *context, uint64_t template_id, enum feed_answer an
 static void on_link(void *context, bool up)
 {
     struct validator *validator = context;
+    validator->linked = up;
     service_degraded(validator->service, "inode-scheduler", up ? NULL : "no connection");
     if (up && validator->outbox != NULL)
         outbox_link_up(validator->outbox);
@@ -80,6 +81,13 @@ bool validator_window_reached(void *context, struct error *error)
                                                        : "no connection yet");
 }
 
+void validator_ready(struct validator *validator)
+{
+    if (!validator->linked)
+        service_degraded(validator->service, "inode-scheduler", "no connection yet");
+    service_ready(validator->service);
+}
+
 static bool start_feed(struct validator *validator, struct error *error)
 {
     struct service *service = validator->service;
@@ -104,7 +112,6 @@ static bool start_feed(struct validator *validator, struct error *error)
     validator->feed = feed_create(&options, error);
     if (validator->feed == NULL)
         return false;
-    service_degraded(service, "inode-scheduler", "no connection yet");
     validator->outbox = outbox_create(service->loop, validator->feed, LETTERS_MAX);
     return validator->outbox != NULL || error_set(error, ERROR_FULL, "no memory for reports");
 }

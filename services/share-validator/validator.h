@@ -15,6 +15,7 @@ struct validator {
     bool window_ready;
     char window_text[512]; /* why it is not, or what is odd about it */
     bool window_refuses;
+    bool linked; /* to the scheduler */
     struct job_table *jobs;
     struct template_table *templates;
     struct feed *feed;
@@ -32,6 +33,8 @@ MUST_CHECK bool validator_start(struct validator *validator, enum service_exit *
 void validator_window_state(void *context, bool ready, const char *text);
 /* For service_wait_for: whether appends can succeed. */
 MUST_CHECK bool validator_window_reached(void *context, struct error *error);
+/* Says that it is ready, and what it still misses: the scheduler is waited for without end. */
+void validator_ready(struct validator *validator);
 /* Finishes what is in flight, for a bounded time, then lets go of everything. Also after a start
  * that failed, or none. */
 void validator_stop(struct validator *validator);

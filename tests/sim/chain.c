@@ -115,7 +115,11 @@ int sim_tx_block(const struct sim_world *world, size_t tx)
 static void renew_mempool(struct sim_world *world, const bool *was_mined)
 {
     for (size_t i = 0; i < world->tx_count; i++) {
-        bool pooled = world->txs[i].pooled || was_mined[i];
+        /* A thief may think better of it; and the wallet offers its own again by itself. */
+        bool thief = world->txs[i].outputs[0].account == -2;
+        bool pooled =
+            world->txs[i].pooled || (was_mined[i] && !(thief && sim_chance(&world->random, 50))) ||
+            (world->txs[i].known && world->txs[i].robbed && sim_chance(&world->random, 50));
         world->txs[i].pooled = false;
         world->txs[i].pooled = pooled && tx_block(world, i) < 0 && sim_tx_valid(world, i);
     }
@@ -177,10 +181,18 @@ void sim_share(struct sim_world *world, size_t count)
         batch->shares[i] = (struct window_share){
             .account = world->ids[sim_below(&world->random, world->account_count)],
             .worker = 1,
-            .work = 1 + sim_below(&world->random, sim_chance(&world->random, 10) ? 3000 : 300),
+            .work = 1 + sim_below(&world->random, sim_chance(&world->random, 10) ? 600 : 300),
             .time_ms = world->now_ms,
         };
     world->batch_count++;
+}
+
+/* The block is found by a share of the newest batch. */
+static void set_finder(struct sim_world *world, struct sim_block *block)
+{
+    block->finder_batch = (int)world->batch_count - 1;
+    if (block->finder_batch >= 0)
+        block->finder_index = sim_below(&world->random, world->batches[block->finder_batch].count);
 }
 
 void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
@@ -196,13 +208,34 @@ void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
             block->txs[block->tx_count++] = i;
     if (ours) {
         block->reward = 1000000 + sim_below(&world->random, 5000000);
-        block->finder_batch = (int)world->batch_count - 1;
-        block->network_work = 1000 + sim_below(&world->random, 900);
+        set_finder(world, block);
+        block->network_work =
+            world->network_work + sim_below(&world->random, world->network_work * 3 / 10);
         block->found_ms = world->now_ms;
         if (!candidate_lost && world->candidate_count < 64)
             world->candidates[world->candidate_count++] = at;
     }
     set_tip(world, at);
+}
+
+void sim_mine_early(struct sim_world *world)
+{
+    sim_arrive(world, 0);
+    sim_mine(world, true, true);
+    world->blocks[world->chain[world->height]].finder_batch = -2;
+}
+
+void sim_arrive(struct sim_world *world, uint64_t after_ms)
+{
+    for (size_t i = 1; i < world->block_count; i++) {
+        struct sim_block *block = &world->blocks[i];
+        if (block->finder_batch != -2 || world->now_ms < block->found_ms + after_ms)
+            continue;
+        sim_share(world, 1 + sim_below(&world->random, SIM_BATCH_SHARES_MAX));
+        set_finder(world, block);
+        if (world->candidate_count < 64)
+            world->candidates[world->candidate_count++] = (int)i;
+    }
 }
 
 void sim_reorganise(struct sim_world *world, uint32_t depth)
@@ -264,9 +297,16 @@ bool sim_steal(struct sim_world *world)
         thief->outputs[0].amount = amount;
         hash_of(world, 3, world->tx_count, thief->txid);
         size_t at = world->tx_count++;
-        for (size_t k = 0; k < world->tx_count; k++)
-            if (spends(&world->txs[k], &thief->inputs[0]))
-                world->txs[k].pooled = false;
+        for (size_t k = 0; k < at; k++) {
+            struct sim_tx *tx = &world->txs[k];
+            bool robbed = spends(tx, &thief->inputs[0]);
+            for (size_t p = 0; p < at && !robbed; p++)
+                for (size_t n = 0; n < tx->input_count; n++)
+                    robbed = robbed || (world->txs[p].robbed &&
+                                        memcmp(world->txs[p].txid, tx->inputs[n].txid, 32) == 0);
+            tx->robbed = tx->robbed || robbed;
+            tx->pooled = tx->pooled && !robbed;
+        }
         world->txs[at].pooled = true;
         sim_mine(world, false, false);
         return true;
@@ -312,7 +352,7 @@ static void write_event(struct sim_world *world, struct sim_block *block,
         const struct sim_batch *batch = &world->batches[block->finder_batch];
         event.lease_id = batch->lease;
         event.batch_sequence = batch->sequence;
-        event.index = (uint32_t)batch->count - 1;
+        event.index = (uint32_t)block->finder_index;
     }
     if (event_append(world->memory, &event, &error) != STORE_DONE)
         sim_fail(world, "event: %s", error.text);

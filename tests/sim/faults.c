@@ -32,6 +32,7 @@ static void run_rival(struct sim_world *world)
     world->sheltered = true;
     world->rival(world);
     world->sheltered = false;
+    world->rival_ran = true;
 }
 
 /* Before a call: false when it must not happen. */
@@ -116,6 +117,7 @@ static enum store_outcome f_apply(struct store *store, struct store_write *write
 {
     struct sim_world *world = store_world(store);
     bool last;
+    world->writes += count;
     if (!enter(world, &last)) {
         /* Of a group, an adapter may have sent a part. */
         size_t part = world->dead && count > 1 ? sim_below(&world->random, count) : 0;

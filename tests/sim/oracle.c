@@ -14,7 +14,8 @@ void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credit
     u128 target = one->network_work * world->window_percent / 100, filled = 0;
     u128 work[SIM_ACCOUNTS_MAX] = { 0 };
     for (int b = one->finder_batch; b >= 0 && filled < target; b--)
-        for (size_t s = world->batches[b].count; s-- > 0 && filled < target;) {
+        for (size_t s = b == one->finder_batch ? one->finder_index + 1 : world->batches[b].count;
+             s-- > 0 && filled < target;) {
             const struct window_share *share = &world->batches[b].shares[s];
             u128 counted = share->work;
             if (counted > target - filled)
@@ -63,6 +64,22 @@ static struct balance_record read_balance(const struct sim_world *world,
 static int64_t total(struct ledger_balance balance)
 {
     return balance.immature + balance.available + balance.in_flight + balance.paid;
+}
+
+/* Locks, re-established, keep the wallet from putting one coin into two payments; only a theft may
+ * conflict with them. */
+static void verify_inputs(const struct sim_world *world)
+{
+    for (size_t i = 0; i < world->tx_count; i++)
+        for (size_t k = 0; k < i; k++)
+            for (size_t a = 0; a < world->txs[i].input_count * world->txs[k].input_count; a++) {
+                const struct sim_tx *x = &world->txs[i], *y = &world->txs[k];
+                const struct sim_coin *one = &x->inputs[a % x->input_count];
+                const struct sim_coin *other = &y->inputs[a / x->input_count];
+                if (x->known && y->known && !x->robbed && !y->robbed &&
+                    one->output == other->output && memcmp(one->txid, other->txid, 32) == 0)
+                    sim_fail(world, "transactions %zu and %zu spend one coin", k, i);
+            }
 }
 
 static void audit(const struct sim_world *world)
@@ -130,10 +147,11 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
     int64_t excess = 0;
     bool deep = false;
     audit(world);
+    verify_inputs(world);
     for (size_t b = 1; b < world->block_count; b++) {
         const struct sim_block *block = &world->blocks[b];
         uint64_t credits[SIM_ACCOUNTS_MAX], fee, left;
-        if (!block->ours)
+        if (!block->ours || block->finder_batch == -2)
             continue;
         sim_oracle_block(world, (int)b, credits, &fee, &left);
         verify_snapshot(world, block, credits);

@@ -23,6 +23,7 @@ static void set_trap(struct run *run)
 }
 
 struct temper {
+    bool busy;      /* windows of few shares, trimmed often; every candidate pins its own */
     bool deep;      /* reorganisations deeper than maturity */
     bool steals;    /* foreign transactions conflict with ours */
     unsigned chaos; /* percent of steps with a fault */
@@ -33,13 +34,18 @@ static void act(struct run *run, const struct temper *temper)
     struct sim_world *world = run->world;
     struct sim_random *random = &world->random;
     unsigned dice = (unsigned)sim_below(random, 100);
+    sim_arrive(world, 3000);
     uint32_t shallow = (uint32_t)(1 + sim_below(random, world->maturity - 1));
     uint32_t deep = (uint32_t)(1 + sim_below(random, 2 * world->maturity + 2));
     if (dice < 35) {
-        sim_share(world, 1 + sim_below(random, SIM_BATCH_SHARES_MAX));
+        for (uint64_t i = sim_below(random, temper->busy ? 2 : 5) + 1; i > 0; i--)
+            sim_share(world, 1 + sim_below(random, SIM_BATCH_SHARES_MAX));
     } else if (dice < 55) {
-        bool lost = sim_chance(random, 10);
-        sim_mine(world, true, lost);
+        bool lost = !temper->busy && sim_chance(random, 10);
+        if (!temper->busy && sim_chance(random, 20))
+            sim_mine_early(world);
+        else
+            sim_mine(world, true, lost);
         if (lost) /* nothing pins its window but its event */
             sim_scheduler(world);
     } else if (dice < 78) {
@@ -74,6 +80,7 @@ static void run_seed(uint64_t seed)
     struct sim_random random = { seed * 77 + 5 };
     struct temper temper = { .chaos = (unsigned)sim_below(&random, 40) };
     temper.deep = sim_chance(&random, 20);
+    temper.busy = sim_chance(&random, 40);
     temper.steals = !temper.deep && sim_chance(&random, 50);
     struct run run = { .world = sim_create(seed, 1 + sim_below(&random, 8), NULL) };
     struct sim_world *world = run.world;
@@ -81,6 +88,7 @@ static void run_seed(uint64_t seed)
     world->rival = sim_rival_works;
     world->rival_context = &run;
     world->spends_coinbases = !temper.deep;
+    world->network_work = temper.busy ? 1000 : 5000;
     world->rebroadcasts = temper.deep;
     if (temper.deep)
         for (int i = 0; i < 20; i++)

@@ -2,6 +2,8 @@
  * meets every kind of set and every step of a payment. */
 #include "tests/sim/run.h"
 
+#include "record/leader/leader.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -21,7 +23,7 @@ struct engine_options sim_options(const struct sim_world *world)
         .outputs_max = 5,
         .push_interval_ms = 3000,
         .trim_interval_ms = 7000,
-        .candidate_wait_ms = 10000,
+        .candidate_wait_ms = 30000,
     };
 }
 
@@ -41,6 +43,15 @@ static void close_engine(struct run *run)
     run->engine = NULL;
 }
 
+static bool leads(const struct run *run)
+{
+    struct leader leader;
+    struct error error;
+    if (leader_read(run->world->memory, ENGINE_ROLE, &leader, &error) != STORE_DONE)
+        sim_fail(run->world, "leader: %s", error.text);
+    return run->engine == NULL || engine_counters(run->engine).epoch == leader.epoch;
+}
+
 void sim_tick(struct run *run)
 {
     struct sim_world *world = run->world;
@@ -52,6 +63,14 @@ void sim_tick(struct run *run)
         step = engine_tick(run->engine, world->now_ms, &error);
     if (step == STEP_BROKEN)
         sim_fail(world, "the engine stands still: %s", error.text);
+    if (world->rival_ran && step != STEP_LOST && !leads(run)) {
+        /* It did what it was in the middle of; the next look tells it that it leads no more. */
+        unsigned long writes = world->writes;
+        step = engine_tick(run->engine, world->now_ms, &error);
+        if (step != STEP_LOST || world->writes != writes)
+            sim_fail(world, "a payout that lost the leadership goes on writing");
+    }
+    world->rival_ran = false;
     if (world->dead || step == STEP_LOST) {
         close_engine(run);
         sim_revive(world);
@@ -65,6 +84,7 @@ static void quieten(struct run *run)
     sim_revive(world);
     world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
     world->node_away = world->window_away = false;
+    sim_arrive(world, 0);
     sim_fund(world, 1u << 30);
     sim_restart_node(world); /* the wallet forgets what it locked for transactions nobody got */
     for (int i = 0; i < QUIET_ROUNDS; i++) {
@@ -109,6 +129,10 @@ void sim_rival_works(struct sim_world *world)
         engine_open(&options, world->store, world->window, world->node, world->now_ms, &error);
     if (run->rival == NULL)
         sim_fail(world, "the rival cannot open: %s", error.text);
+    if (sim_chance(&world->random, 50)) {
+        sim_mine(world, sim_chance(&world->random, 30), false);
+        sim_scheduler(world);
+    }
     unsigned rounds = 1 + (unsigned)sim_below(&world->random, 6);
     for (unsigned i = 0; i < rounds; i++) {
         enum step step = engine_tick(run->rival, world->now_ms + 4000 * i, &error);
@@ -153,7 +177,9 @@ void sim_play_month(struct run *run)
 struct run sim_start_month(struct store *store)
 {
     struct run run = { .world = sim_create(sim_seed, 4, store) };
+    run.world->window_percent = 50;
     run.options = sim_options(run.world);
+    run.options.candidate_wait_ms = 10000;
     run.world->rebroadcasts = true;
     run.world->spends_coinbases = false;
     return run;

@@ -53,6 +53,7 @@ struct sim_tx {
     uint64_t fee;
     bool known;  /* to the wallet: it was broadcast once */
     bool pooled; /* in the mempool */
+    bool robbed; /* a theft took an input of it, or of one it descends from */
 };
 
 struct sim_block {
@@ -64,7 +65,9 @@ struct sim_block {
     size_t txs[SIM_BLOCK_TXS_MAX];
     size_t tx_count;
     /* of ours */
-    int finder_batch; /* its share: the last of this batch; -1: found before any share */
+    size_t finder_index; /* of its share in that batch */
+    int finder_batch;    /* the batch of its share; -1: found before any share; -2: the
+                            batch is still on its way to the window */
     u128 network_work;
     uint32_t generation;
     bool credited, matured; /* as the scheduler last said */
@@ -94,6 +97,7 @@ struct sim_world {
     uint64_t now_ms;
     uint32_t maturity;
     uint32_t window_percent;
+    uint64_t network_work; /* of a block, at the least; at the most three tenths more */
     uint32_t fee_basis_points;
     /* accounts */
     size_t account_count;
@@ -123,11 +127,13 @@ struct sim_world {
     /* the scheduler */
     uint64_t events;
     /* fault points */
+    unsigned long writes;   /* asked of the store by anybody */
     unsigned long calls;    /* made by the engine so far */
     unsigned long fault_at; /* this call meets `fault`; 0: none */
     enum sim_fault fault;
     bool dead;      /* every call fails until sim_revive */
     bool sheltered; /* calls are not counted and meet nothing: a rival's */
+    bool rival_ran; /* since the driver last looked */
     void (*rival)(struct sim_world *world);
     void *rival_context;
     unsigned store_trouble_per_mille; /* writes: failed, or unknown either way */
@@ -150,6 +156,10 @@ void sim_share(struct sim_world *world, size_t count);
 /* A block on the best branch, with the mempool's transactions; ours is found by the newest share,
  * and its candidate is recorded unless it is told to be lost. */
 void sim_mine(struct sim_world *world, bool ours, bool candidate_lost);
+/* A block of ours whose share reaches the window only later, by sim_arrive. */
+void sim_mine_early(struct sim_world *world);
+/* The batch of such a block arrives, if there is one that was found long enough ago. */
+void sim_arrive(struct sim_world *world, uint64_t after_ms);
 /* The top `depth` blocks are replaced by depth + 1 of others'. */
 void sim_reorganise(struct sim_world *world, uint32_t depth);
 /* The branch that holds `block` becomes the best again, one longer. */

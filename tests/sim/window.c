@@ -41,7 +41,7 @@ static struct window_found found_of(const struct sim_world *world, int block)
     memcpy(found.block_hash, one->hash, 32);
     if (!found.empty) {
         found.end = world->batches[one->finder_batch].position;
-        found.end.index = (uint32_t)world->batches[one->finder_batch].count - 1;
+        found.end.index = (uint32_t)one->finder_index;
     }
     return found;
 }

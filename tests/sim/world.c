@@ -76,6 +76,7 @@ struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store
     world->now_ms = 1000000;
     world->maturity = 4;
     world->window_percent = 200;
+    world->network_work = 5000;
     world->fee_basis_points = 100;
     world->spends_coinbases = true;
     world->account_count = accounts;

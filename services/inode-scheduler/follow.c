@@ -1,162 +1,17 @@
-#include "services/inode-scheduler/follow.h"
+#include "services/inode-scheduler/follow_inside.h"
 
 #include "record/event/event.h"
-#include "record/leader/leader.h"
 #include "service/log.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum {
-    OPEN_MAX = 4096,  /* blocks followed in one pass; the rest in the next */
-    REFUSED_MAX = 64, /* blocks every node refused, remembered */
-    STEPS_MAX = 8,    /* of one block in one pass */
-    ATTEMPTS_MAX = 4, /* of a write whose answer got lost */
-};
-
-struct follower {
-    struct follow_options options;
-    _Atomic bool stopped;
-    bool caught_up; /* the newest event has reached its block */
-    uint64_t sequence;
-    uint8_t refused[REFUSED_MAX][32];
-    size_t refused_count;
-    struct block_record *open;
-    size_t open_count;
-};
-
-/* How a step of the pass ended. */
-enum going {
-    GOING_ON,
-    GOING_PAST,   /* *error says why; this block is left for the next pass */
-    GOING_FAILED, /* *error says why; the pass ends */
-    GOING_DEPOSED,
-};
-
-static enum maturity_event event_of_kind(uint8_t kind)
-{
-    switch (kind) {
-    case WIRE_REWARD_FOUND:
-        return MATURITY_FOUND;
-    case WIRE_REWARD_MATURED:
-        return MATURITY_MATURED;
-    case WIRE_REWARD_ORPHANED:
-        return MATURITY_ORPHANED;
-    default:
-        return MATURITY_NOTHING;
-    }
-}
 
 static enum wire_reward_kind kind_of_event(enum maturity_event event)
 {
     return event == MATURITY_FOUND     ? WIRE_REWARD_FOUND
            : event == MATURITY_MATURED ? WIRE_REWARD_MATURED
                                        : WIRE_REWARD_ORPHANED;
-}
-
-/* Brings the block of an event up to it, however often. */
-static enum going take_in(struct follower *follower, const struct wire_reward_event *event,
-                          struct error *error)
-{
-    struct store *store = follower->options.store;
-    for (int i = 0; i < ATTEMPTS_MAX; i++) {
-        struct block_record block;
-        enum store_outcome outcome = block_get(store, event->block_hash, &block, error);
-        if (outcome == STORE_MISSING) {
-            error_fill(error, ERROR_INVALID, "event %" PRIu64 " names a block the store lacks",
-                       event->sequence);
-            return GOING_FAILED;
-        }
-        if (outcome != STORE_DONE)
-            return GOING_FAILED;
-        if (block.event_sequence >= event->sequence)
-            return GOING_ON;
-        block.chain = maturity_replay(&block.chain, event_of_kind(event->kind), event->generation);
-        block.event_sequence = event->sequence;
-        block.epoch = follower->options.epoch;
-        block.open = true;
-        block.reward = event->reward;
-        outcome = block_save(store, &block, error);
-        if (outcome == STORE_DONE)
-            return GOING_ON;
-        if (outcome == STORE_FAILED)
-            return GOING_FAILED;
-    }
-    error_fill(error, ERROR_UNAVAILABLE, "the block of event %" PRIu64 " could not be written",
-               event->sequence);
-    return GOING_FAILED;
-}
-
-/* Reads the log to its end; every event there is in its block afterwards. */
-static enum going catch_up(struct follower *follower, struct error *error)
-{
-    struct store *store = follower->options.store;
-    uint64_t newest;
-    if (event_newest(store, &newest, error) != STORE_DONE)
-        return GOING_FAILED;
-    /* Whoever appended an event had taken in the one before it. */
-    uint64_t first = follower->caught_up ? follower->sequence + 1 : newest;
-    for (uint64_t sequence = first; sequence >= 1 && sequence <= newest; sequence++) {
-        struct wire_reward_event event;
-        if (event_get(store, sequence, &event, error) != STORE_DONE)
-            return GOING_FAILED;
-        enum going going = take_in(follower, &event, error);
-        if (going != GOING_ON)
-            return going;
-    }
-    follower->sequence = newest;
-    follower->caught_up = true;
-    return GOING_ON;
-}
-
-static enum going check_leader(struct follower *follower, struct error *error)
-{
-    if (atomic_load(&follower->stopped)) {
-        error_fill(error, ERROR_UNAVAILABLE, "told to stop");
-        return GOING_FAILED;
-    }
-    switch (leader_still(follower->options.store, follower->options.role, follower->options.epoch,
-                         error)) {
-    case STORE_DONE:
-        return GOING_ON;
-    case STORE_CONFLICT:
-        return GOING_DEPOSED;
-    default:
-        return GOING_FAILED;
-    }
-}
-
-static bool same_cause(const struct wire_reward_event *a, const struct wire_reward_event *b)
-{
-    return a->kind == b->kind && a->generation == b->generation && a->epoch == b->epoch &&
-           memcmp(a->block_hash, b->block_hash, 32) == 0;
-}
-
-/* Appends the event; *ours_r false: the place was a rival's, whose event is taken in now. */
-static enum going append(struct follower *follower, struct wire_reward_event *event, bool *ours_r,
-                         struct error *error)
-{
-    struct store *store = follower->options.store;
-    event->sequence = follower->sequence + 1;
-    enum store_outcome outcome = STORE_UNKNOWN;
-    for (int i = 0; i < ATTEMPTS_MAX && outcome == STORE_UNKNOWN; i++)
-        outcome = event_append(store, event, error);
-    *ours_r = outcome == STORE_DONE;
-    if (outcome == STORE_EXISTS) {
-        struct wire_reward_event there;
-        if (event_get(store, event->sequence, &there, error) != STORE_DONE)
-            return GOING_FAILED;
-        *ours_r = same_cause(&there, event);
-    } else if (outcome != STORE_DONE) {
-        return GOING_FAILED;
-    }
-    if (!*ours_r)
-        return catch_up(follower, error);
-    follower->sequence = event->sequence;
-    follower->caught_up = false; /* until its block is saved */
-    return GOING_ON;
 }
 
 /* The usable node with the most work; NULL: none. */
@@ -194,19 +49,12 @@ static struct node *choose_node(struct follower *follower, struct follow_result 
     return best;
 }
 
-static bool is_refused(const struct follower *follower, const uint8_t hash[32])
-{
-    for (size_t i = 0; i < follower->refused_count; i++)
-        if (memcmp(follower->refused[i], hash, 32) == 0)
-            return true;
-    return false;
-}
-
 /* What the node shows of a block; trouble with the node is an observation of nothing. */
 static struct maturity_observation observe(const struct follower *follower, struct node *node,
                                            uint32_t tip_height, const struct block_record *block)
 {
-    struct maturity_observation observation = { .refused = is_refused(follower, block->hash) };
+    struct maturity_observation observation = { .refused =
+                                                    follow_is_refused(follower, block->hash) };
     struct node_block seen;
     struct error error;
     uint8_t other[32];
@@ -257,28 +105,6 @@ static void log_step(const struct block_record *block, const struct wire_reward_
              event->height, event->generation, event->reward, event->sequence);
 }
 
-/* Saves the block as stepped; reads it anew where another wrote or the answer got lost. */
-static enum going save(struct follower *follower, struct block_record *block, struct error *error)
-{
-    struct block_record wanted = *block;
-    for (int i = 0; i < ATTEMPTS_MAX; i++) {
-        wanted.version = block->version;
-        enum store_outcome outcome = block_save(follower->options.store, &wanted, error);
-        if (outcome == STORE_DONE) {
-            *block = wanted;
-            follower->caught_up = true;
-            return GOING_ON;
-        }
-        if (outcome == STORE_FAILED ||
-            block_get(follower->options.store, block->hash, block, error) != STORE_DONE)
-            return GOING_FAILED;
-        if (block->event_sequence > wanted.event_sequence)
-            return GOING_ON; /* a rival knows more: the next pass sees */
-    }
-    error_fill(error, ERROR_UNAVAILABLE, "a block's record could not be written");
-    return GOING_FAILED;
-}
-
 /* What a found block pays us. A block that pays nothing to our script pays to the one we had when
  * its job was made: its value is then the job's. */
 static enum going read_reward(const struct follower *follower, struct node *node,
@@ -305,12 +131,12 @@ static enum going record_event(struct follower *follower, struct node *node,
         verdict->event == MATURITY_FOUND ? read_reward(follower, node, block, error) : GOING_ON;
     if (read != GOING_ON)
         return read;
-    enum going going = check_leader(follower, error);
+    enum going going = follow_check_leader(follower, error);
     if (going != GOING_ON)
         return going;
     struct wire_reward_event event;
     fill_event(follower, block, verdict, &event);
-    going = append(follower, &event, moved_r, error);
+    going = follow_append(follower, &event, moved_r, error);
     if (going != GOING_ON || !*moved_r)
         return going;
     block->event_sequence = event.sequence;
@@ -349,7 +175,7 @@ static enum going step_block(struct follower *follower, struct node *node,
             if (observation.place != MATURITY_UNSEEN)
                 block->confirmations = confirmations;
             block->epoch = follower->options.epoch;
-            enum going going = save(follower, block, error);
+            enum going going = follow_save(follower, block, error);
             if (going != GOING_ON)
                 return going;
         }
@@ -359,59 +185,6 @@ static enum going step_block(struct follower *follower, struct node *node,
     return GOING_ON;
 }
 
-struct adoption {
-    struct follower *follower;
-    struct block_record *blocks;
-    size_t count, capacity;
-};
-
-static bool on_candidate(void *context, const struct window_found *found)
-{
-    struct adoption *adoption = context;
-    uint8_t memory[512];
-    struct arena arena = arena_over(memory, sizeof memory);
-    struct wire_candidate candidate;
-    struct error error;
-    if (adoption->count == adoption->capacity)
-        return false;
-    if (!wire_decode_candidate(found->record, &arena, &candidate, &error) ||
-        memcmp(candidate.block_hash, found->block_hash, 32) != 0) {
-        log_error("candidate.unreadable", "reason=\"%s\"", error.text);
-        return true;
-    }
-    block_from_candidate(&candidate, adoption->follower->options.epoch,
-                         &adoption->blocks[adoption->count++]);
-    return true;
-}
-
-/* Candidates of validators that could not reach us. */
-static enum going adopt(struct follower *follower, struct follow_result *result,
-                        struct error *error)
-{
-    enum { ADOPT_MAX = 1024 };
-    if (follower->options.window == NULL)
-        return GOING_ON;
-    struct adoption adoption = { .follower = follower, .capacity = ADOPT_MAX };
-    adoption.blocks = calloc(ADOPT_MAX, sizeof *adoption.blocks);
-    ASSERT(adoption.blocks != NULL);
-    enum going going = GOING_ON;
-    if (!window_candidates(follower->options.window, on_candidate, &adoption, error))
-        going = GOING_FAILED;
-    for (size_t i = 0; going == GOING_ON && i < adoption.count; i++) {
-        struct block_record known;
-        enum store_outcome outcome =
-            block_get(follower->options.store, adoption.blocks[i].hash, &known, error);
-        if (outcome == STORE_MISSING) {
-            outcome = block_insert(follower->options.store, &adoption.blocks[i], error);
-            result->adopted += outcome == STORE_DONE;
-        }
-        if (outcome == STORE_FAILED)
-            going = GOING_FAILED;
-    }
-    free(adoption.blocks);
-    return going;
-}
-
 static bool on_open(void *context, const struct block_record *block)
 {
     struct follower *follower = context;
@@ -419,36 +192,17 @@ static bool on_open(void *context, const struct block_record *block)
     return follower->open_count < OPEN_MAX;
 }
 
-/* Puts the nodes' words down with the block; a note that cannot be written now is only lost for
- * the reader. */
-static void write_note(struct follower *follower, const struct follow_note *note)
-{
-    struct block_record block;
-    struct error error;
-    if (note->refused && follower->refused_count < REFUSED_MAX && !is_refused(follower, note->hash))
-        memcpy(follower->refused[follower->refused_count++], note->hash, 32);
-    if (note->text[0] == '\0' ||
-        block_get(follower->options.store, note->hash, &block, &error) != STORE_DONE ||
-        strstr(block.submissions, note->text) != NULL)
-        return;
-    size_t used = strlen(block.submissions);
-    snprintf(block.submissions + used, sizeof block.submissions - used, "%s%s",
-             used > 0 ? "; " : "", note->text);
-    if (block_save(follower->options.store, &block, &error) != STORE_DONE)
-        log_debug("block.note_lost", "note=\"%s\"", note->text);
-}
-
 static enum going pass(struct follower *follower, struct follow_result *result, struct error *error)
 {
-    enum going going = check_leader(follower, error);
+    enum going going = follow_check_leader(follower, error);
     if (going == GOING_ON)
-        going = catch_up(follower, error);
+        going = follow_catch_up(follower, error);
     if (going != GOING_ON)
         return going;
     struct node *node = choose_node(follower, result);
     /* A window that is away must not keep us from following what we know. */
     struct error window_error = { 0 };
-    enum going adopted = adopt(follower, result, &window_error);
+    enum going adopted = follow_adopt(follower, result, &window_error);
     follower->open_count = 0;
     if (block_walk_open(follower->options.store, on_open, follower, error) != STORE_DONE)
         return GOING_FAILED;
@@ -480,7 +234,7 @@ void follow_pass(struct follower *follower, const struct follow_note *notes, siz
 {
     *result_r = (struct follow_result){ 0 };
     for (size_t i = 0; i < notes_count; i++)
-        write_note(follower, &notes[i]);
+        follow_write_note(follower, &notes[i]);
     enum going going = pass(follower, result_r, error);
     result_r->deposed = going == GOING_DEPOSED;
     result_r->whole = going == GOING_ON;

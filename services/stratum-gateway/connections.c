@@ -516,6 +516,9 @@ void connections_deinit(struct connections *connections)
         return;
     for (size_t i = 0; i < connections->used_max; i++)
         cut(&connections->places[i], "gateway stops");
+    /* The end of a round may still be due: it finds nothing. */
+    connections->dirty = connections->resume = connections->free = NULL;
+    connections->used_max = 0;
     while (connections->spare_count > 0)
         free(connections->spare[--connections->spare_count]);
     free(connections->places);

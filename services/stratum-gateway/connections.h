@@ -89,7 +89,9 @@ struct connections {
 
 MUST_CHECK bool connections_init(struct connections *connections,
                                  const struct connections_options *options, struct error *error);
-/* Closes all, with on_closed. */
+/* Closes all, with on_closed. The struct must outlive the loop's present round
+ * (round_end_deferred).
+ */
 void connections_deinit(struct connections *connections);
 
 /* Takes an accepted socket (non-blocking; taken on success). `miner`: it counts against

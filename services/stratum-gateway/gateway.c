@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 enum {
     TICK_MS = 100,
@@ -186,8 +187,23 @@ bool gateway_has_lease(void *context, struct error *error)
     return false;
 }
 
+/* A descriptor a miner, and some for everything else. */
+static void check_descriptors(const struct gateway *gateway)
+{
+    enum { OTHERS = 128 };
+    struct rlimit files;
+    uint64_t wanted = (uint64_t)gateway->settings->stratum_max_miners + CONNECTIONS_LEAVING_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < wanted + OTHERS)
+        log_warn("stratum.descriptors",
+                 "limit=%" PRIu64 " wanted=%" PRIu64
+                 " reason=\"fewer miners than stratum.max_miners can connect: raise the limit of "
+                 "open files\"",
+                 (uint64_t)files.rlim_cur, wanted + OTHERS);
+}
+
 bool gateway_listen(struct gateway *gateway, struct error *error)
 {
+    check_descriptors(gateway);
     if (!listener_open(&gateway->listener, gateway->loop, gateway->settings->stratum_address,
                        sessions_on_accept, gateway, error))
         return false;
@@ -218,6 +234,7 @@ void gateway_close(struct gateway *gateway)
     if (loop_timer_running(&gateway->lease_timer))
         loop_timer_stop(gateway->loop, &gateway->lease_timer);
     connections_deinit(&gateway->connections);
+    gateway->broadcast_left = 0;
     /* What was deferred to the end of a round still points here. */
     while (gateway->broadcasting || gateway->connections.round_end_deferred)
         loop_run_once(gateway->loop, 0);

@@ -30,7 +30,8 @@ struct gateway {
     struct extranonces extranonces;
     bool lease_asked;
     uint64_t lease_epoch;
-    uint64_t lease_beat_ms; /* answers to beats sent before it say nothing of the lease */
+    uint64_t
+        lease_beat_ms; /* before it, what a beat says of the lease may be older than the lease */
     struct loop_timer lease_timer;
     struct error lease_error; /* why there is none */
     /* the news of a job going round the connections */
@@ -47,7 +48,6 @@ struct gateway {
     struct stratum_answers *spare_answers[256];
     unsigned spare_answers_count;
     bool stopping;
-    bool no_secret;
     struct stratum_effects effects;
 };
 

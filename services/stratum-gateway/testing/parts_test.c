@@ -1,4 +1,5 @@
 /* The gateway's parts by themselves. */
+#include "adapter/bus_fake/bus_fake.h"
 #include "base/test_random.h"
 #include "services/stratum-gateway/duplicates.h"
 #include "services/stratum-gateway/extranonces.h"
@@ -181,6 +182,48 @@ static void only_names_are_asked_for(void **state)
     }
 }
 
+static void on_end(void *context, const struct dispatch_origin *origin,
+                   const struct wire_share *share, const struct dispatch_result *result)
+{
+    (void)context;
+    (void)origin;
+    (void)share;
+    (void)result;
+}
+
+static void a_name_becomes_its_addresses_and_the_rest_is_used_at_once(void **state)
+{
+    (void)state;
+    struct error error;
+    struct loop *loop = loop_create(&error);
+    struct bus *bus = bus_fake_create(loop);
+    const struct dispatcher_options options = { .loop = loop,
+                                                .bus = bus,
+                                                .timeout_ms = 100,
+                                                .hold_ms = 1000,
+                                                .shares_max = 10,
+                                                .handler = on_end };
+    struct dispatcher *dispatcher = dispatcher_create(&options);
+    char name[] = "tcp://localhost:9", plain[] = "ipc:///validator";
+    char *urls[] = { name, plain };
+    struct resolver *resolver = resolver_create(loop, dispatcher, urls, 2, &error);
+    assert_non_null(resolver);
+    assert_int_equal(dispatcher_counts(dispatcher).validators, 1);
+    uint64_t end_ns = loop_clock_ns() + 10000000000u;
+    while (dispatcher_counts(dispatcher).validators < 2) {
+        assert_true(loop_clock_ns() < end_ns);
+        loop_run_once(loop, 10);
+    }
+    resolver_destroy(resolver);
+    /* A list without the name: its addresses are let go, the other stays. */
+    dispatcher_set_validators(dispatcher, (const char[1][DISPATCH_URL_BYTES]){ "ipc:///validator" },
+                              1);
+    assert_int_equal(dispatcher_counts(dispatcher).validators, 1);
+    dispatcher_destroy(dispatcher);
+    bus_destroy(bus);
+    loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +232,7 @@ int main(void)
         cmocka_unit_test(only_the_free_parts_of_the_header_make_the_key),
         cmocka_unit_test(no_value_is_given_twice_or_too_early),
         cmocka_unit_test(only_names_are_asked_for),
+        cmocka_unit_test(a_name_becomes_its_addresses_and_the_rest_is_used_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

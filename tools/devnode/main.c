@@ -223,6 +223,7 @@ static int run(const struct arguments *arguments, struct error *error)
         return 1;
     if (!node_open(&node, arguments->data, &arguments->params, error))
         goto free_authorization;
+    uint32_t height = chain_tip(&node.chain)->height; /* from http_start on others move it */
     struct http_server *server =
         http_start(arguments->listen, authorization, rpc_handle, &node, address, error);
     if (server == NULL)
@@ -234,7 +235,7 @@ static int run(const struct arguments *arguments, struct error *error)
            "devnode: listening on %s\n",
            hash_algorithm_name(arguments->params.algorithm), node.chain.params.initial_bits,
            arguments->params.fixed_bits ? " for ever" : "", arguments->params.block_interval_s,
-           arguments->params.maturity, chain_tip(&node.chain)->height, address);
+           arguments->params.maturity, height, address);
     fflush(stdout);
     int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     wait_for_end(signal_fd, node.stop_fd);

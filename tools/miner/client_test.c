@@ -263,8 +263,7 @@ static void a_pool_that_sends_rubbish_is_left_with_a_sentence(void **state)
         "rubbish",
         "[1,2]",
         "{\"method\":\"mining.notify\",\"params\":[]}",
-        "{\"method\":\"mining.notify\",\"params\":[\"x\",\"00\",\"\",\"\",[],\"0\",\"0\",\"0\","
-        "true]}",
+        "{\"method\":\"mining.notify\",\"params\":[\"x\",\"00\",\"\",\"\",[],\"0\",\"0\",\"0\",0]}",
         "{\"method\":\"mining.set_difficulty\",\"params\":[0]}",
         "{\"method\":\"mining.set_difficulty\",\"params\":[-5]}",
         "{\"method\":\"mining.set_difficulty\",\"params\":[\"1\"]}",

@@ -277,7 +277,7 @@ static enum store_outcome write_one(struct memory *memory, const struct store_wr
         }
         return write_plain(shelf, write);
     }
-    ASSERT(!"a fault of no kind");
+    ASSERT(false); /* a fault of no kind */
     return STORE_FAILED;
 }
 

@@ -103,7 +103,7 @@ static void a_server_that_is_not_there_fails_in_time(void **state)
     struct store_write writes[8];
     for (size_t i = 0; i < 8; i++)
         writes[i] = (struct store_write){
-            i < 4 ? STORE_REPLACE : STORE_INSERT, &things, { .id = "abcdefgh" + i, .version = 1 }, 0
+            i < 4 ? STORE_REPLACE : STORE_INSERT, &things, { .id = &"abcdefgh"[i], .version = 1 }, 0
         };
     assert_int_equal(store_apply(store, writes, 8, &error), STORE_FAILED);
     for (size_t i = 0; i < 8; i++)

@@ -6,8 +6,8 @@
  * w, and the records are read back:
  *     version = read + 1, our mark       done
  *     version = read + 1, another mark   a rival won this version: conflict
- *     version ≤ read                     it never matched: conflict
- *     later version, or no record        a rival went on from our state, or from another: unknown
+ *     any other version, or no record    a rival went on from our state, or from another (or
+ *                                        removed it and made it anew): unknown
  * Removed records carry no mark, so deletes that cannot match are sorted out by reading before.
  * Few writes are sent singly, where the count itself tells. */
 #include "adapter/store_mongo/inside.h"
@@ -294,7 +294,7 @@ static enum store_outcome judge(enum store_verb verb, uint64_t expected, int64_t
         return seen->version > expected ? STORE_CONFLICT : STORE_UNKNOWN;
     if (seen->version == expected + 1)
         return seen->mark == mark ? STORE_DONE : STORE_CONFLICT;
-    return seen->version <= expected ? STORE_CONFLICT : STORE_UNKNOWN;
+    return STORE_UNKNOWN;
 }
 
 static void settle(struct bulk *bulk, struct error *error)

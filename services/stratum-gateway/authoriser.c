@@ -1,11 +1,11 @@
 #include "services/stratum-gateway/authoriser.h"
 
 #include "service/log.h"
+#include "services/stratum-gateway/known_names.h"
 #include "wire/messages.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum {
     TICK_MS = 100,
@@ -15,19 +15,6 @@ enum {
     CONFIRM_AT_ONCE = 32, /* of them asked in one round */
     IN_FLIGHT_MAX = 64,
     REPLY_BYTES_MAX = 4096,
-    BUCKETS = 4096,
-};
-
-/* A name remembered; in its bucket's list and in the list by last use. */
-struct known {
-    struct known *chain;
-    struct known *newer;
-    struct known *older;
-    uint64_t hash;
-    uint64_t until_ms;
-    uint64_t account_id;
-    uint64_t worker_id;
-    char user[]; /* NUL, then the password, NUL */
 };
 
 struct waiter {
@@ -54,12 +41,9 @@ struct authoriser {
     struct authoriser_counts counts;
     struct identity_key key;
     bool derives;
-    uint64_t seed;
     struct bus_client *client;
     struct loop_timer tick;
-    struct known *buckets[BUCKETS];
-    struct known *newest, *oldest;
-    size_t known_count;
+    struct known_names known;
     struct question *questions; /* asked or to be asked */
     size_t questions_count;
     struct question *provisional; /* let in, to be asked later */
@@ -72,83 +56,19 @@ static uint64_t now_ms(const struct authoriser *authoriser)
     return loop_now_ms(authoriser->options.loop);
 }
 
-/* FNV over both texts from a random start: miners cannot aim at one bucket. */
-static uint64_t hash_of(const struct authoriser *authoriser, const char *user, const char *password)
-{
-    uint64_t hash = authoriser->seed;
-    for (; *user != '\0'; user++)
-        hash = (hash ^ (uint8_t)*user) * 0x100000001b3u;
-    hash = (hash ^ 0x100) * 0x100000001b3u;
-    for (; *password != '\0'; password++)
-        hash = (hash ^ (uint8_t)*password) * 0x100000001b3u;
-    return hash ^ hash >> 29;
-}
-
-static const char *password_of(const struct known *known)
-{
-    return known->user + strlen(known->user) + 1;
-}
-
-static struct known *find(struct authoriser *authoriser, const char *user, const char *password)
-{
-    uint64_t hash = hash_of(authoriser, user, password);
-    for (struct known *one = authoriser->buckets[hash % BUCKETS]; one != NULL; one = one->chain)
-        if (one->hash == hash && strcmp(one->user, user) == 0 &&
-            strcmp(password_of(one), password) == 0)
-            return one;
-    return NULL;
-}
-
-static void unlink_use(struct authoriser *authoriser, struct known *known)
-{
-    *(known->newer != NULL ? &known->newer->older : &authoriser->newest) = known->older;
-    *(known->older != NULL ? &known->older->newer : &authoriser->oldest) = known->newer;
-}
-
-static void link_newest(struct authoriser *authoriser, struct known *known)
-{
-    known->newer = NULL;
-    known->older = authoriser->newest;
-    *(authoriser->newest != NULL ? &authoriser->newest->newer : &authoriser->oldest) = known;
-    authoriser->newest = known;
-}
-
-static void forget(struct authoriser *authoriser, struct known *known)
-{
-    struct known **at = &authoriser->buckets[known->hash % BUCKETS];
-    while (*at != known)
-        at = &(*at)->chain;
-    *at = known->chain;
-    unlink_use(authoriser, known);
-    authoriser->known_count--;
-    free(known);
-}
-
 static void remember(struct authoriser *authoriser, const struct question *question,
                      const struct authoriser_result *result)
 {
-    struct known *known = find(authoriser, question->user, question->password);
+    struct known_name *known =
+        known_names_find(&authoriser->known, question->user, question->password);
     if (result->outcome != STRATUM_YES) {
         if (known != NULL)
-            forget(authoriser, known);
+            known_names_forget(&authoriser->known, known);
         return;
     }
-    if (known == NULL) {
-        size_t user_bytes = strlen(question->user) + 1;
-        size_t password_bytes = strlen(question->password) + 1;
-        if (authoriser->known_count >= authoriser->options.names_max)
-            forget(authoriser, authoriser->oldest);
-        known = calloc(1, sizeof *known + user_bytes + password_bytes);
-        if (known == NULL)
-            return;
-        memcpy(known->user, question->user, user_bytes);
-        memcpy(known->user + user_bytes, question->password, password_bytes);
-        known->hash = hash_of(authoriser, question->user, question->password);
-        known->chain = authoriser->buckets[known->hash % BUCKETS];
-        authoriser->buckets[known->hash % BUCKETS] = known;
-        link_newest(authoriser, known);
-        authoriser->known_count++;
-    }
+    known = known_names_put(&authoriser->known, question->user, question->password);
+    if (known == NULL)
+        return;
     known->account_id = result->account_id;
     known->worker_id = result->worker_id;
     known->until_ms = now_ms(authoriser) + AUTHORISER_LIFE_MS;
@@ -284,7 +204,8 @@ static void send(struct authoriser *authoriser, struct question *question)
 /* An expired answer counts while there is no better one. */
 static bool use_expired(struct authoriser *authoriser, struct question *question)
 {
-    const struct known *known = find(authoriser, question->user, question->password);
+    const struct known_name *known =
+        known_names_find(&authoriser->known, question->user, question->password);
     if (known == NULL)
         return false;
     const struct authoriser_result result = { .outcome = STRATUM_YES,
@@ -381,10 +302,9 @@ bool authoriser_ask(struct authoriser *authoriser, const char *user, const char 
                     struct authoriser_result *result_r)
 {
     *result_r = (struct authoriser_result){ .outcome = STRATUM_AWAY };
-    struct known *known = find(authoriser, user, password);
+    struct known_name *known = known_names_find(&authoriser->known, user, password);
     if (known != NULL && now_ms(authoriser) < known->until_ms) {
-        unlink_use(authoriser, known);
-        link_newest(authoriser, known);
+        known_names_use(&authoriser->known, known);
         authoriser->counts.remembered++;
         result_r->outcome = STRATUM_YES;
         result_r->account_id = known->account_id;
@@ -430,9 +350,7 @@ struct authoriser *authoriser_create(const struct authoriser_options *options, s
     authoriser->derives = options->coin != NULL && options->key != NULL;
     if (authoriser->derives)
         authoriser->key = *options->key;
-    if (getrandom(&authoriser->seed, sizeof authoriser->seed, 0) !=
-        (ssize_t)sizeof authoriser->seed)
-        authoriser->seed = loop_clock_ns();
+    known_names_init(&authoriser->known, options->names_max);
     const struct bus_client_options client = { .in_flight_max = IN_FLIGHT_MAX,
                                                .message_bytes_max = REPLY_BYTES_MAX,
                                                .on_up = on_up,
@@ -470,7 +388,6 @@ void authoriser_destroy(struct authoriser *authoriser)
     bus_client_close(authoriser->client);
     free_questions(authoriser->questions);
     free_questions(authoriser->provisional);
-    while (authoriser->oldest != NULL)
-        forget(authoriser, authoriser->oldest);
+    known_names_deinit(&authoriser->known);
     free(authoriser);
 }

@@ -6,76 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { OUTPUT_FIRST = 4096, READS_A_ROUND = 4 };
+enum { READS_A_ROUND = 4 };
 
 static void on_ready(void *context, uint32_t ready);
 static void on_round_end(struct loop_task *task);
-
-/* Buffers. */
-
-static struct connection_buffer *buffer_take(struct connections *all, size_t capacity)
-{
-    if (capacity == OUTPUT_FIRST && all->spare_count > 0) {
-        struct connection_buffer *spare = all->spare[--all->spare_count];
-        spare->start = spare->end = 0;
-        return spare;
-    }
-    struct connection_buffer *buffer = malloc(sizeof *buffer + capacity);
-    if (buffer != NULL)
-        *buffer = (struct connection_buffer){ .capacity = capacity };
-    return buffer;
-}
-
-static void buffer_give(struct connections *all, struct connection_buffer **buffer)
-{
-    if (*buffer == NULL)
-        return;
-    if ((*buffer)->capacity == OUTPUT_FIRST &&
-        all->spare_count < sizeof all->spare / sizeof *all->spare)
-        all->spare[all->spare_count++] = *buffer;
-    else
-        free(*buffer);
-    *buffer = NULL;
-}
-
-static size_t buffered(const struct connection_buffer *buffer)
-{
-    return buffer != NULL ? buffer->end - buffer->start : 0;
-}
-
-static void compact(struct connection_buffer *buffer)
-{
-    memmove(buffer->bytes, buffer->bytes + buffer->start, buffer->end - buffer->start);
-    buffer->end -= buffer->start;
-    buffer->start = 0;
-}
-
-/* Room for `bytes` more; false where that is beyond the bound or the memory. */
-static bool output_room(struct connection *connection, size_t bytes)
-{
-    struct connection_buffer *output = connection->output;
-    size_t used = buffered(output);
-    if (used + bytes > CONNECTION_OUTPUT_MAX)
-        return false;
-    if (output != NULL && output->capacity - output->end >= bytes)
-        return true;
-    if (output != NULL && output->capacity >= used + bytes) {
-        compact(output);
-        return true;
-    }
-    size_t capacity = OUTPUT_FIRST;
-    while (capacity < used + bytes)
-        capacity *= 2;
-    struct connection_buffer *larger = buffer_take(connection->all, capacity);
-    if (larger == NULL)
-        return false;
-    if (used > 0)
-        memcpy(larger->bytes, output->bytes + output->start, used);
-    larger->end = used;
-    buffer_give(connection->all, &connection->output);
-    connection->output = larger;
-    return true;
-}
 
 /* Life. */
 
@@ -171,8 +105,8 @@ static void cut(struct connection *connection, const char *reason)
     connection->state = CONNECTION_FREE;
     loop_remove(all->options.loop, &connection->source);
     close(connection->source.fd);
-    buffer_give(all, &connection->input);
-    buffer_give(all, &connection->output);
+    buffer_give(&all->buffers, &connection->input);
+    buffer_give(&all->buffers, &connection->output);
     free_place(connection);
 }
 
@@ -180,10 +114,10 @@ static void watch(struct connection *connection)
 {
     uint32_t events = 0;
     bool reads = connection->state == CONNECTION_LEAVING ||
-                 (!connection->held && buffered(connection->output) <= CONNECTION_OUTPUT_HIGH);
+                 (!connection->held && buffer_used(connection->output) <= CONNECTION_OUTPUT_HIGH);
     if (reads)
         events |= EPOLLIN;
-    if (buffered(connection->output) > 0 && !connection->dirty)
+    if (buffer_used(connection->output) > 0 && !connection->dirty)
         events |= EPOLLOUT;
     if (events == connection->events || connection->state == CONNECTION_FREE)
         return;
@@ -219,12 +153,13 @@ static uint64_t now_ms(const struct connection *connection)
 
 static void append(struct connection *connection, struct span text)
 {
-    if (!output_room(connection, text.length)) {
+    if (!buffer_make_room(&connection->all->buffers, &connection->output, text.length,
+                          CONNECTION_OUTPUT_MAX)) {
         connection->all->slow++;
         cut(connection, "does not read");
         return;
     }
-    if (buffered(connection->output) == 0)
+    if (buffer_used(connection->output) == 0)
         connection->wrote_ms = now_ms(connection);
     memcpy(connection->output->bytes + connection->output->end, text.data, text.length);
     connection->output->end += text.length;
@@ -243,7 +178,7 @@ void connection_write_shared(struct connection *connection, struct span text)
 {
     if (connection->state == CONNECTION_FREE || connection->broken)
         return;
-    if (buffered(connection->output) == 0) {
+    if (buffer_used(connection->output) == 0) {
         ssize_t sent = send(connection->source.fd, text.data, text.length, MSG_NOSIGNAL);
         if (sent == (ssize_t)text.length)
             return;
@@ -260,14 +195,14 @@ void connection_write_shared(struct connection *connection, struct span text)
 /* The last words are out: the other side may read them before the socket goes. */
 static void finish_leaving(struct connection *connection)
 {
-    if (connection->state == CONNECTION_LEAVING && buffered(connection->output) == 0)
+    if (connection->state == CONNECTION_LEAVING && buffer_used(connection->output) == 0)
         (void)shutdown(connection->source.fd, SHUT_WR);
 }
 
 static void flush(struct connection *connection)
 {
-    struct connection_buffer *output = connection->output;
-    while (buffered(output) > 0) {
+    struct buffer *output = connection->output;
+    while (buffer_used(output) > 0) {
         ssize_t sent = send(connection->source.fd, output->bytes + output->start,
                             output->end - output->start, MSG_NOSIGNAL);
         if (sent <= 0) {
@@ -281,8 +216,8 @@ static void flush(struct connection *connection)
         output->start += (size_t)sent;
         connection->wrote_ms = now_ms(connection);
     }
-    if (buffered(output) == 0) {
-        buffer_give(connection->all, &connection->output);
+    if (buffer_used(output) == 0) {
+        buffer_give(&connection->all->buffers, &connection->output);
         finish_leaving(connection);
     }
     watch(connection);
@@ -297,10 +232,10 @@ void connection_leave(struct connection *connection, const char *reason)
     all->options.on_closed(all->options.context, connection, reason);
     if (all->leaving >= CONNECTIONS_LEAVING_MAX) {
         /* Too many are leaving at once: this one gets what the socket takes now. */
-        if (buffered(connection->output) > 0)
+        if (buffer_used(connection->output) > 0)
             (void)!send(connection->source.fd,
                         connection->output->bytes + connection->output->start,
-                        buffered(connection->output), MSG_NOSIGNAL);
+                        buffer_used(connection->output), MSG_NOSIGNAL);
         all->leaving++;
         connection->state = CONNECTION_LEAVING;
         cut(connection, reason);
@@ -309,7 +244,7 @@ void connection_leave(struct connection *connection, const char *reason)
     all->leaving++;
     connection->state = CONNECTION_LEAVING;
     connection->leave_ms = now_ms(connection) + CONNECTION_LEAVE_MS;
-    buffer_give(all, &connection->input);
+    buffer_give(&all->buffers, &connection->input);
     mark_dirty(connection);
 }
 
@@ -346,7 +281,7 @@ static void keep_rest(struct connection *connection, const char *bytes, size_t l
     if (length == 0 || connection->state != CONNECTION_OPEN)
         return;
     connection->input =
-        buffer_take(all, all->options.line_bytes_max + 1 + CONNECTION_RECEIVE_BYTES);
+        buffer_take(&all->buffers, all->options.line_bytes_max + 1 + CONNECTION_RECEIVE_BYTES);
     if (connection->input == NULL) {
         connection->broken = true;
         return;
@@ -357,15 +292,15 @@ static void keep_rest(struct connection *connection, const char *bytes, size_t l
 
 static void handle_buffered(struct connection *connection)
 {
-    struct connection_buffer *input = connection->input;
+    struct buffer *input = connection->input;
     if (input == NULL)
         return;
     size_t start = handle_lines(connection, input->bytes, input->start, input->end);
     if (connection->input == NULL) /* it left meanwhile */
         return;
     input->start = start;
-    if (buffered(input) == 0)
-        buffer_give(connection->all, &connection->input);
+    if (buffer_used(input) == 0)
+        buffer_give(&connection->all->buffers, &connection->input);
 }
 
 /* Handling of lines may cut the connection; that takes effect behind it. */
@@ -382,12 +317,12 @@ static void end_work(struct connection *connection)
 static bool receive(struct connection *connection)
 {
     struct connections *all = connection->all;
-    struct connection_buffer *input = connection->input;
+    struct buffer *input = connection->input;
     char *into = all->received;
     size_t room = CONNECTION_RECEIVE_BYTES;
     if (input != NULL) {
         if (input->capacity - input->end < CONNECTION_RECEIVE_BYTES)
-            compact(input);
+            buffer_compact(input);
         into = input->bytes + input->end;
         room = input->capacity - input->end;
         if (room > CONNECTION_RECEIVE_BYTES)
@@ -491,7 +426,7 @@ void connections_sweep(struct connections *connections, size_t from, size_t to)
         struct connection *connection = &connections->places[i];
         if (connection->state == CONNECTION_LEAVING && now >= connection->leave_ms) {
             cut(connection, "left");
-        } else if (connection->state == CONNECTION_OPEN && buffered(connection->output) > 0 &&
+        } else if (connection->state == CONNECTION_OPEN && buffer_used(connection->output) > 0 &&
                    now - connection->wrote_ms > CONNECTION_STALLED_MS) {
             connections->slow++;
             cut(connection, "does not read");
@@ -519,8 +454,7 @@ void connections_deinit(struct connections *connections)
     /* The end of a round may still be due: it finds nothing. */
     connections->dirty = connections->resume = connections->free = NULL;
     connections->used_max = 0;
-    while (connections->spare_count > 0)
-        free(connections->spare[--connections->spare_count]);
+    buffer_pool_deinit(&connections->buffers);
     free(connections->places);
     connections->places = NULL;
 }

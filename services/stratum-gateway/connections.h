@@ -10,6 +10,7 @@
 #pragma once
 #include "core/stratum/stratum.h"
 #include "loop/loop.h"
+#include "services/stratum-gateway/buffer.h"
 
 enum {
     CONNECTION_OUTPUT_MAX = 262144, /* bytes to be written; more: closed */
@@ -26,18 +27,11 @@ enum connection_state {
     CONNECTION_LEAVING, /* its last words are being written and read; nothing it says counts */
 };
 
-struct connection_buffer {
-    size_t capacity;
-    size_t start;
-    size_t end;
-    char bytes[];
-};
-
 struct connection {
     struct loop_source source;
     struct connections *all;
-    struct connection_buffer *input;  /* unread lines, or NULL */
-    struct connection_buffer *output; /* unwritten bytes, or NULL */
+    struct buffer *input;  /* unread lines, or NULL */
+    struct buffer *output; /* unwritten bytes, or NULL */
     struct connection *next_free;
     struct connection *next_dirty;  /* in the list to be flushed at the end of the round */
     struct connection *next_resume; /* in the list to be read again then */
@@ -80,8 +74,7 @@ struct connections {
     struct connection *free;
     struct connection *dirty;
     struct connection *resume;
-    struct connection_buffer *spare[64];
-    unsigned spare_count;
+    struct buffer_pool buffers;
     struct loop_task round_end;
     bool round_end_deferred;
     char received[CONNECTION_RECEIVE_BYTES];

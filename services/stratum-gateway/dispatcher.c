@@ -8,18 +8,11 @@
 
 enum {
     TICK_MS = 20,
-    /* A validator that failed gets one batch at a time, this far apart, which may have to wait for
-     * the time-out: seldom while others serve, often while there is no other. */
-    BACKOFF_MIN_MS = 100,
-    BACKOFF_MAX_MS = 10000,
     PAUSE_MS = 50, /* before a batch goes out again that was refused for now */
     SPARE_BATCHES_MAX = 64,
     MESSAGE_BYTES = DISPATCH_BATCH_MAX * 96 + 256,
     ARENA_BYTES = DISPATCH_BATCH_MAX * 8 + 1024,
-    REPLY_BYTES_MAX = 65536,
 };
-
-struct validator;
 
 struct batch {
     struct batch *next;  /* in the queue it is in */
@@ -35,19 +28,6 @@ struct batch {
     uint32_t count;
     struct wire_share shares[DISPATCH_BATCH_MAX];
     struct dispatch_origin origins[DISPATCH_BATCH_MAX];
-};
-
-struct validator {
-    struct dispatcher *dispatcher;
-    struct bus_client *client;
-    char url[DISPATCH_URL_BYTES];
-    unsigned in_flight;
-    unsigned backoff_ms; /* 0: healthy */
-    uint64_t failed_ms;
-    uint64_t again_ms;  /* when an unhealthy one may be tried */
-    uint64_t paused_ms; /* until when it wants nothing */
-    bool up;
-    bool leaving;
 };
 
 struct queue {
@@ -70,8 +50,7 @@ struct dispatcher {
     struct loop_task round_end;
     bool round_end_deferred;
     struct loop_timer tick;
-    struct validator *validators[DISPATCH_VALIDATORS_MAX];
-    size_t validators_count;
+    struct validators validators;
     uint8_t message[MESSAGE_BYTES];
     uint8_t arena[ARENA_BYTES];
 };
@@ -198,28 +177,6 @@ static void give_up(struct dispatcher *dispatcher, struct batch *batch)
     end_batch(dispatcher, batch, batch->maybe_applied ? DISPATCH_UNKNOWN : DISPATCH_DROPPED, NULL);
 }
 
-static void fail(struct validator *validator, const char *why)
-{
-    uint64_t now_ms = loop_now_ms(validator->dispatcher->options.loop);
-    if (validator->backoff_ms == 0) {
-        log_warn("validator.failing", "url=%s reason=\"%s\"", validator->url, why);
-        validator->backoff_ms = BACKOFF_MIN_MS;
-    } else if (now_ms >= validator->again_ms) {
-        /* What was under way together counts as one failure. */
-        validator->backoff_ms =
-            validator->backoff_ms * 2 < BACKOFF_MAX_MS ? validator->backoff_ms * 2 : BACKOFF_MAX_MS;
-    }
-    validator->failed_ms = now_ms;
-    validator->again_ms = now_ms + validator->backoff_ms;
-}
-
-static void recover(struct validator *validator)
-{
-    if (validator->backoff_ms != 0)
-        log_info("validator.answers", "url=%s", validator->url);
-    validator->backoff_ms = 0;
-}
-
 static void try_again(struct dispatcher *dispatcher, struct batch *batch, uint64_t pause_ms)
 {
     batch->try_ms = loop_now_ms(dispatcher->options.loop) + pause_ms;
@@ -250,7 +207,7 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
 {
     switch (verdicts->status) {
     case WIRE_BATCH_JUDGED:
-        recover(validator);
+        validator_answered(validator);
         end_batch(dispatcher, batch, DISPATCH_JUDGED, verdicts);
         break;
     case WIRE_BATCH_REFUSED:
@@ -261,12 +218,12 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
         give_up(dispatcher, batch);
         break;
     case WIRE_BATCH_OVERLOADED:
-        recover(validator);
-        validator->paused_ms = loop_now_ms(dispatcher->options.loop) + PAUSE_MS;
+        validator_answered(validator);
+        validator_paused(validator, PAUSE_MS);
         try_again(dispatcher, batch, 0);
         break;
     case WIRE_BATCH_NOT_DURABLE:
-        recover(validator); /* it answers; it is the window that cannot */
+        validator_answered(validator); /* it answers; it is the window that cannot */
         try_again(dispatcher, batch, PAUSE_MS);
         break;
     default:
@@ -288,48 +245,12 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
     } else {
         batch->maybe_applied = true;
         dispatcher->counts.timeouts += outcome == BUS_TIMEOUT;
-        if (!validator->leaving)
-            fail(validator, outcome == BUS_TIMEOUT   ? "no answer in time"
-                            : outcome == BUS_REPLIED ? "an answer that cannot be read"
-                                                     : "connection lost");
+        validator_failed(validator, outcome == BUS_TIMEOUT   ? "no answer in time"
+                                    : outcome == BUS_REPLIED ? "an answer that cannot be read"
+                                                             : "connection lost");
         try_again(dispatcher, batch, 0);
     }
     pump(dispatcher);
-}
-
-static bool has_room(const struct validator *validator, uint64_t now_ms)
-{
-    return validator->up && !validator->leaving && validator->backoff_ms == 0 &&
-           validator->in_flight < DISPATCH_IN_FLIGHT_MAX && now_ms >= validator->paused_ms;
-}
-
-/* A failing one whose turn it is to show that it is back. */
-static bool may_be_tried(const struct validator *validator, uint64_t now_ms, bool any_healthy)
-{
-    if (!validator->up || validator->leaving || validator->backoff_ms == 0 ||
-        validator->in_flight != 0)
-        return false;
-    return now_ms >= validator->again_ms ||
-           (!any_healthy && now_ms >= validator->failed_ms + BACKOFF_MIN_MS);
-}
-
-/* A failing one that may be tried; else, of the healthy ones with room, the one with the fewest
- * batches out. NULL where there is none now. */
-static struct validator *choose(struct dispatcher *dispatcher)
-{
-    uint64_t now_ms = loop_now_ms(dispatcher->options.loop);
-    struct validator *best = NULL;
-    bool any_healthy = false;
-    for (size_t i = 0; i < dispatcher->validators_count; i++) {
-        struct validator *one = dispatcher->validators[i];
-        any_healthy |= one->up && !one->leaving && one->backoff_ms == 0;
-        if (has_room(one, now_ms) && (best == NULL || one->in_flight < best->in_flight))
-            best = one;
-    }
-    for (size_t i = 0; i < dispatcher->validators_count; i++)
-        if (may_be_tried(dispatcher->validators[i], now_ms, any_healthy))
-            return dispatcher->validators[i];
-    return best;
 }
 
 /* Sends it; false, and nothing changed but a sequence perhaps given, where the bus does not take
@@ -380,14 +301,15 @@ static void pump(struct dispatcher *dispatcher)
     uint64_t now_ms = loop_now_ms(dispatcher->options.loop);
     for (;;) {
         struct batch *batch = next_batch(dispatcher, now_ms);
-        struct validator *validator = batch != NULL ? choose(dispatcher) : NULL;
+        struct validator *validator =
+            batch != NULL ? validators_choose(&dispatcher->validators) : NULL;
         if (validator == NULL || dispatcher->lease_id == 0)
             return;
         take_batch(dispatcher, batch);
         if (batch->sequence == 0)
             give_sequence(dispatcher, batch);
         if (!send_to(dispatcher, batch, validator)) {
-            fail(validator, "a request was not taken");
+            validator_failed(validator, "a request was not taken");
             push(&dispatcher->again, batch); /* it has an id now */
         }
     }
@@ -406,14 +328,6 @@ static void give_up_old(struct dispatcher *dispatcher, struct queue *queue, uint
         give_up(dispatcher, pop(&old));
 }
 
-static void close_validator(struct dispatcher *dispatcher, size_t place)
-{
-    struct validator *validator = dispatcher->validators[place];
-    dispatcher->validators[place] = dispatcher->validators[--dispatcher->validators_count];
-    bus_client_close(validator->client);
-    free(validator);
-}
-
 static void on_tick(void *context)
 {
     struct dispatcher *dispatcher = context;
@@ -425,9 +339,7 @@ static void on_tick(void *context)
         dispatcher->filling = NULL;
         give_up(dispatcher, filling);
     }
-    for (size_t i = dispatcher->validators_count; i > 0; i--)
-        if (dispatcher->validators[i - 1]->leaving && dispatcher->validators[i - 1]->in_flight == 0)
-            close_validator(dispatcher, i - 1);
+    validators_sweep(&dispatcher->validators);
     pump(dispatcher);
 }
 
@@ -465,64 +377,15 @@ bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *shar
     return true;
 }
 
-static void on_up(void *context)
+static void on_validator_up(void *context)
 {
-    struct validator *validator = context;
-    validator->up = true;
-    log_info("validator.up", "url=%s", validator->url);
-    pump(validator->dispatcher);
-}
-
-static void on_down(void *context)
-{
-    struct validator *validator = context;
-    validator->up = false;
-    log_warn("validator.down", "url=%s", validator->url);
-}
-
-static void open_validator(struct dispatcher *dispatcher, const char *url)
-{
-    if (dispatcher->validators_count == DISPATCH_VALIDATORS_MAX) {
-        log_error("validator.too_many", "url=%s max=%d", url, DISPATCH_VALIDATORS_MAX);
-        return;
-    }
-    struct validator *validator = calloc(1, sizeof *validator);
-    struct error error = { 0 };
-    if (validator == NULL)
-        return;
-    validator->dispatcher = dispatcher;
-    snprintf(validator->url, sizeof validator->url, "%s", url);
-    const struct bus_client_options options = { .in_flight_max = DISPATCH_IN_FLIGHT_MAX,
-                                                .message_bytes_max = REPLY_BYTES_MAX,
-                                                .on_up = on_up,
-                                                .on_down = on_down,
-                                                .context = validator };
-    validator->client = bus_connect(dispatcher->options.bus, url, &options, &error);
-    if (validator->client == NULL) {
-        log_error("validator.connect", "url=%s reason=\"%s\"", url, error.text);
-        free(validator);
-        return;
-    }
-    dispatcher->validators[dispatcher->validators_count++] = validator;
+    pump(context);
 }
 
 void dispatcher_set_validators(struct dispatcher *dispatcher,
-                               const char (*urls)[DISPATCH_URL_BYTES], size_t count)
+                               const char (*urls)[VALIDATORS_URL_BYTES], size_t count)
 {
-    for (size_t i = 0; i < dispatcher->validators_count; i++)
-        dispatcher->validators[i]->leaving = true;
-    for (size_t k = 0; k < count; k++) {
-        bool known = false;
-        for (size_t i = 0; i < dispatcher->validators_count; i++) {
-            struct validator *validator = dispatcher->validators[i];
-            if (strcmp(validator->url, urls[k]) == 0) {
-                validator->leaving = false;
-                known = true;
-            }
-        }
-        if (!known)
-            open_validator(dispatcher, urls[k]);
-    }
+    validators_set(&dispatcher->validators, urls, count);
 }
 
 void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id)
@@ -537,11 +400,8 @@ void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id)
 struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher)
 {
     struct dispatcher_counts counts = dispatcher->counts;
-    for (size_t i = 0; i < dispatcher->validators_count; i++) {
-        const struct validator *validator = dispatcher->validators[i];
-        counts.validators += !validator->leaving;
-        counts.healthy += !validator->leaving && validator->up && validator->backoff_ms == 0;
-    }
+    counts.validators = validators_staying(&dispatcher->validators);
+    counts.healthy = validators_healthy(&dispatcher->validators);
     return counts;
 }
 
@@ -553,6 +413,8 @@ struct dispatcher *dispatcher_create(const struct dispatcher_options *options)
     dispatcher->options = *options;
     dispatcher->next_sequence = 1;
     dispatcher->round_end.run = on_round_end;
+    validators_init(&dispatcher->validators, options->loop, options->bus, on_validator_up,
+                    dispatcher);
     dispatcher->tick = (struct loop_timer){ .on_due = on_tick, .context = dispatcher };
     loop_timer_start(options->loop, &dispatcher->tick, TICK_MS, TICK_MS);
     return dispatcher;
@@ -572,10 +434,7 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
     dispatcher->lease_id = 0; /* nothing leaves any more */
     while (dispatcher->round_end_deferred)
         loop_run_once(dispatcher->options.loop, 0);
-    for (size_t i = 0; i < dispatcher->validators_count; i++)
-        dispatcher->validators[i]->leaving = true;
-    while (dispatcher->validators_count > 0)
-        close_validator(dispatcher, dispatcher->validators_count - 1);
+    validators_deinit(&dispatcher->validators);
     free(dispatcher->filling);
     free_queue(&dispatcher->fresh);
     free_queue(&dispatcher->again);

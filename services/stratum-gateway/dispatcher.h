@@ -17,14 +17,10 @@
 #include "core/share/outcome.h"
 #include "port/bus.h"
 #include "services/stratum-gateway/duplicates.h"
+#include "services/stratum-gateway/validators.h"
 #include "wire/messages.h"
 
-enum {
-    DISPATCH_BATCH_MAX = 256,    /* shares */
-    DISPATCH_IN_FLIGHT_MAX = 16, /* batches at one validator */
-    DISPATCH_VALIDATORS_MAX = 64,
-    DISPATCH_URL_BYTES = 256,
-};
+enum { DISPATCH_BATCH_MAX = 256 }; /* shares */
 
 /* Whose share it is; handed back with the verdict. */
 struct dispatch_origin {
@@ -82,7 +78,7 @@ void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id);
 /* The validators to use from now on: new addresses are connected, missing ones get nothing more and
  * are closed when what they have is answered. */
 void dispatcher_set_validators(struct dispatcher *dispatcher,
-                               const char (*urls)[DISPATCH_URL_BYTES], size_t count);
+                               const char (*urls)[VALIDATORS_URL_BYTES], size_t count);
 
 /* Takes a share; false where shares_max are held. */
 MUST_CHECK bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *share,

@@ -11,7 +11,7 @@ enum { PERIOD_MS = 5000 };
 
 struct addresses {
     size_t count;
-    char urls[DISPATCH_VALIDATORS_MAX][DISPATCH_URL_BYTES];
+    char urls[VALIDATORS_MAX][VALIDATORS_URL_BYTES];
 };
 
 struct resolver {
@@ -50,8 +50,8 @@ static void add(struct addresses *list, const char *url)
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->urls[i], url) == 0)
             return;
-    if (list->count < DISPATCH_VALIDATORS_MAX)
-        snprintf(list->urls[list->count++], DISPATCH_URL_BYTES, "%s", url);
+    if (list->count < VALIDATORS_MAX)
+        snprintf(list->urls[list->count++], VALIDATORS_URL_BYTES, "%s", url);
 }
 
 /* On the worker's thread. False where the name cannot be asked now. */
@@ -62,7 +62,7 @@ static bool add_name(struct addresses *list, const char *host, const char *port)
     if (getaddrinfo(host, port, &hints, &found) != 0)
         return false;
     for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
-        char address[INET6_ADDRSTRLEN], url[DISPATCH_URL_BYTES];
+        char address[INET6_ADDRSTRLEN], url[VALIDATORS_URL_BYTES];
         if (getnameinfo(one->ai_addr, one->ai_addrlen, address, sizeof address, NULL, 0,
                         NI_NUMERICHOST) != 0)
             continue;
@@ -80,7 +80,7 @@ static void on_work(struct worker_job *job)
     resolver->now.count = 0;
     resolver->failed = false;
     for (size_t i = 0; i < resolver->count; i++) {
-        char host[DISPATCH_URL_BYTES], port[16];
+        char host[VALIDATORS_URL_BYTES], port[16];
         if (!resolver_split(resolver->urls[i], host, sizeof host, port, sizeof port))
             add(&resolver->now, resolver->urls[i]);
         else if (!add_name(&resolver->now, host, port))
@@ -92,7 +92,7 @@ static void use(struct resolver *resolver)
 {
     resolver->used = resolver->now;
     dispatcher_set_validators(resolver->dispatcher,
-                              (const char(*)[DISPATCH_URL_BYTES])resolver->used.urls,
+                              (const char(*)[VALIDATORS_URL_BYTES])resolver->used.urls,
                               resolver->used.count);
 }
 
@@ -140,7 +140,7 @@ struct resolver *resolver_create(struct loop *loop, struct dispatcher *dispatche
                                    .urls = urls,
                                    .count = count };
     for (size_t i = 0; i < count; i++) {
-        char host[DISPATCH_URL_BYTES], port[16];
+        char host[VALIDATORS_URL_BYTES], port[16];
         if (resolver_split(urls[i], host, sizeof host, port, sizeof port))
             names = true;
         else

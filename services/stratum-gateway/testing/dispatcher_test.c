@@ -26,7 +26,7 @@ static struct world {
     struct bus *bus;
     struct dispatcher *dispatcher;
     struct bus_server *servers[VALIDATORS];
-    char urls[VALIDATORS][DISPATCH_URL_BYTES];
+    char urls[VALIDATORS][VALIDATORS_URL_BYTES];
     struct test_random random;
     struct window window;
     enum share_end ends[SHARES_MAX];
@@ -156,7 +156,7 @@ static void begin(unsigned timeout_ms, uint64_t hold_ms)
 
 static void use(unsigned count)
 {
-    dispatcher_set_validators(w->dispatcher, (const char(*)[DISPATCH_URL_BYTES])w->urls, count);
+    dispatcher_set_validators(w->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])w->urls, count);
 }
 
 static void end(void)

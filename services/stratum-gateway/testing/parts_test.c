@@ -172,7 +172,7 @@ static void only_names_are_asked_for(void **state)
         { "", NULL, NULL },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-        char host[DISPATCH_URL_BYTES], port[16];
+        char host[VALIDATORS_URL_BYTES], port[16];
         bool split = resolver_split(table[i].url, host, sizeof host, port, sizeof port);
         assert_int_equal(split, table[i].host != NULL);
         if (split) {
@@ -216,8 +216,8 @@ static void a_name_becomes_its_addresses_and_the_rest_is_used_at_once(void **sta
     }
     resolver_destroy(resolver);
     /* A list without the name: its addresses are let go, the other stays. */
-    dispatcher_set_validators(dispatcher, (const char[1][DISPATCH_URL_BYTES]){ "ipc:///validator" },
-                              1);
+    dispatcher_set_validators(dispatcher,
+                              (const char[1][VALIDATORS_URL_BYTES]){ "ipc:///validator" }, 1);
     assert_int_equal(dispatcher_counts(dispatcher).validators, 1);
     dispatcher_destroy(dispatcher);
     bus_destroy(bus);

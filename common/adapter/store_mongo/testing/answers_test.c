@@ -57,7 +57,7 @@ static void fill_batch(const struct script *script, bson_t *reply)
     BSON_APPEND_ARRAY_BEGIN(&cursor, "firstBatch", &batch);
     uint32_t count = 0;
     for (size_t i = 0; i < script->records; i++) {
-        char key[16], id[16];
+        char key[16], id[24];
         const char *name;
         if (script->versions[i] == 0)
             continue;
@@ -107,7 +107,7 @@ static bool answer(void *context, const char *command, const bson_t *request, co
 static enum store_outcome apply(struct script *script, enum store_verb verb,
                                 struct store_write *writes, size_t count, struct error *error)
 {
-    static char ids[16][4];
+    static char ids[16][24];
     char url[128];
     struct scripted *server = scripted_start(answer, script, url);
     struct store *store = store_mongo_open(url, 2000, error);

@@ -1,0 +1,441 @@
+/* The engine between SQLite and the fakes of window and node that everybody's tests use. What any
+ * order of deaths does to it is the simulator's business (tests/sim); here stand the things one
+ * wants to read as examples. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/node_fake/node_fake.h"
+#include "adapter/store_sqlite/store_sqlite.h"
+#include "adapter/window_fake/window_fake.h"
+#include "record/account/account.h"
+#include "record/event/event.h"
+#include "record/payment/payment_record.h"
+#include "service/log.h"
+#include "services/payout/audit.h"
+#include "services/payout/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ALICE = 0x1001, BOB = 0x1002, CAROL = 0x1003 };
+
+struct bench {
+    char folder[64];
+    char file[96];
+    struct loop *loop;
+    struct window_fake *shares;
+    struct window_writer *writer;
+    struct window_reader *window;
+    struct node_fake_chain *chain;
+    struct node *node;
+    struct store *store;
+    struct engine *engine;
+    struct engine_options options;
+    uint64_t now_ms;
+    uint64_t events;
+    uint64_t batches;
+    unsigned answered;
+};
+
+static void bind(struct bench *bench, uint64_t id, const char *address)
+{
+    struct error error;
+    struct account bound, account = { .id = id,
+                                      .kind = IDENTITY_KIND_ADDRESS,
+                                      .state = ACCOUNT_ACTIVE,
+                                      .script = { .data = { 0x00, 0x14 }, .length = 22 } };
+    snprintf(account.payout_address, sizeof account.payout_address, "%s", address);
+    snprintf(account.name, sizeof account.name, "%s", address);
+    assert_int_equal(account_bind(bench->store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
+}
+
+static void open_engine(struct bench *bench)
+{
+    struct error error = { .text = "" };
+    bench->engine = engine_open(&bench->options, bench->store, bench->window, bench->node,
+                                bench->now_ms, &error);
+    if (bench->engine == NULL)
+        fail_msg("%s", error.text);
+}
+
+static int set_up(void **state)
+{
+    struct error error = { .text = "" };
+    struct bench *bench = calloc(1, sizeof *bench);
+    assert_non_null(bench);
+    snprintf(bench->folder, sizeof bench->folder, "/tmp/adit-engine-XXXXXX");
+    assert_non_null(mkdtemp(bench->folder));
+    snprintf(bench->file, sizeof bench->file, "%s/db", bench->folder);
+    bench->now_ms = loop_unix_ms();
+    bench->loop = loop_create(&error);
+    bench->shares = window_fake_create(bench->loop);
+    bench->writer = window_fake_writer(bench->shares, 0);
+    bench->window = window_fake_reader(bench->shares);
+    bench->chain = node_fake_chain_create("regtest", 0x207fffff);
+    bench->node = node_fake_open(bench->chain, "node");
+    bench->store = store_sqlite_open(bench->file, 1000, &error);
+    if (bench->store == NULL || !engine_declare(bench->store, &error))
+        fail_msg("%s", error.text);
+    bench->options = (struct engine_options){
+        .instance = "1",
+        .boot_id = 1,
+        .coin = coin_profile_find(span_text("bitcoin-regtest")),
+        .window_percent = 100,
+        .fee_basis_points = 100,
+        .payment = { 2, 6 },
+        .pays = true,
+        .threshold = { 1000 },
+        .outputs_max = 10,
+        .push_interval_ms = 1000,
+        .trim_interval_ms = 5000,
+        .candidate_wait_ms = 30000,
+    };
+    bind(bench, ALICE, "alice");
+    bind(bench, BOB, "bob");
+    open_engine(bench);
+    *state = bench;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct bench *bench = *state;
+    static const char *const endings[] = { "", "-wal", "-shm" };
+    char path[128];
+    engine_close(bench->engine);
+    store_close(bench->store);
+    node_close(bench->node);
+    node_fake_chain_destroy(bench->chain);
+    window_reader_close(bench->window);
+    window_writer_close(bench->writer);
+    window_fake_destroy(bench->shares);
+    loop_destroy(bench->loop);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", bench->file, endings[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(bench->folder);
+    free(bench);
+    return 0;
+}
+
+static void on_answer(void *context, const struct window_result *result)
+{
+    assert_int_equal(result->outcome, WINDOW_APPENDED);
+    ((struct bench *)context)->answered++;
+}
+
+/* Appends shares; with a hash, the last of them found that block. */
+static void append(struct bench *bench, const struct window_share *shares, size_t count,
+                   const uint8_t *hash)
+{
+    struct window_candidate candidate = { .index = (uint32_t)count - 1,
+                                          .credited_index = (int32_t)count - 1,
+                                          .record = span_text("candidate") };
+    if (hash != NULL)
+        memcpy(candidate.block_hash, hash, 32);
+    struct window_batch batch = { .lease_id = 1,
+                                  .sequence = ++bench->batches,
+                                  .lowest = bench->batches,
+                                  .shares = shares,
+                                  .share_count = count,
+                                  .verdicts = span_text("v"),
+                                  .candidates = &candidate,
+                                  .candidate_count = hash != NULL };
+    unsigned before = bench->answered;
+    assert_true(window_append(bench->writer, &batch, on_answer, bench));
+    for (int i = 0; i < 1000 && bench->answered == before; i++)
+        loop_run_once(bench->loop, 10);
+    assert_int_equal(bench->answered, before + 1);
+}
+
+static void tell(struct bench *bench, enum wire_reward_kind kind, const uint8_t hash[32],
+                 uint64_t reward, uint64_t network_work)
+{
+    struct error error;
+    struct wire_reward_event event = { .sequence = ++bench->events,
+                                       .epoch = 1,
+                                       .kind = (uint8_t)kind,
+                                       .generation = 1,
+                                       .height = 7,
+                                       .reward = reward,
+                                       .network_work_low = network_work,
+                                       .time_ms = bench->now_ms };
+    memcpy(event.block_hash, hash, 32);
+    assert_int_equal(event_append(bench->store, &event, &error), STORE_DONE);
+}
+
+static enum step tick(struct bench *bench)
+{
+    struct error error = { .text = "" };
+    bench->now_ms += 1500;
+    enum step step = engine_tick(bench->engine, bench->now_ms, &error);
+    if (step == STEP_BROKEN || step == STEP_AGAIN || step == STEP_AWAY)
+        print_message("%s\n", error.text);
+    return step;
+}
+
+static struct ledger_balance balance(struct bench *bench, struct ledger_account account)
+{
+    struct error error;
+    struct balance_record record;
+    assert_int_not_equal(balance_get(bench->store, &account, &record, &error), STORE_FAILED);
+    return record.amounts;
+}
+
+static void audit(struct bench *bench)
+{
+    struct error error;
+    struct payout_audit_report report;
+    assert_true(payout_audit(bench->store, NULL, NULL, &report, &error));
+    if (report.differences != 0)
+        fail_msg("%s", report.first);
+}
+
+static bool count_candidate(void *context, const struct window_found *found)
+{
+    (void)found;
+    ++*(unsigned *)context;
+    return true;
+}
+
+static const uint8_t block_a[32] = { 0xaa }, block_b[32] = { 0xbb };
+
+/* A block worth 100000 of a window of 1000: Alice 600, Bob 400 at the boundary; one share after it
+ * and much before it that do not count. */
+static void share_block(struct bench *bench)
+{
+    const struct window_share old[] = { { .account = CAROL, .work = 5000 } };
+    const struct window_share window[] = { { .account = BOB, .work = 900 },
+                                           { .account = ALICE, .work = 350 } };
+    const struct window_share last[] = { { .account = ALICE, .work = 250 } };
+    const struct window_share later[] = { { .account = CAROL, .work = 70 } };
+    append(bench, old, 1, NULL);
+    append(bench, window, 2, NULL);
+    append(bench, last, 1, block_a);
+    append(bench, later, 1, NULL);
+    tell(bench, WIRE_REWARD_FOUND, block_a, 100000, 1000);
+}
+
+static void a_block_is_shared_by_its_window_and_nothing_else(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    unsigned candidates = 0;
+    share_block(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 59400);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).immature, 39600);
+    assert_int_equal(balance(bench, ledger_miner(CAROL)).immature, 0);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).immature, 1000);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_NETWORK)).immature, -100000);
+    assert_true(window_candidates(bench->window, count_candidate, &candidates, &error));
+    assert_int_equal(candidates, 0);
+    tell(bench, WIRE_REWARD_MATURED, block_a, 100000, 1000);
+    bench->options.pays = false;
+    engine_close(bench->engine);
+    open_engine(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 0);
+    audit(bench);
+}
+
+static void a_window_is_trimmed_to_what_may_still_be_needed(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct window_found found;
+    (void)found;
+    for (int i = 0; i < 20; i++)
+        append(bench, &(struct window_share){ .account = BOB, .work = 500 }, 1, NULL);
+    append(bench, &(struct window_share){ .account = ALICE, .work = 500 }, 1, block_a);
+    for (int i = 0; i < 20; i++)
+        append(bench, &(struct window_share){ .account = CAROL, .work = 500 }, 1, NULL);
+    append(bench, &(struct window_share){ .account = ALICE, .work = 500 }, 1, block_b);
+    tell(bench, WIRE_REWARD_FOUND, block_b, 100000, 1000);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    /* Block A is not done: its window, twice, is all that is kept before it. */
+    assert_true(engine_counters(bench->engine).trimmed >= 15);
+    tell(bench, WIRE_REWARD_FOUND, block_a, 100000, 1000);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 2 * 49500);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).immature, 49500);
+    assert_int_equal(balance(bench, ledger_miner(CAROL)).immature, 49500);
+    (void)error;
+    audit(bench);
+}
+
+static void a_block_without_any_share_is_nobodys(void **state)
+{
+    struct bench *bench = *state;
+    bench->now_ms += 31000;
+    tell(bench, WIRE_REWARD_FOUND, block_a, 100000, 1000);
+    bench->now_ms -= 31000;
+    assert_int_equal(tick(bench), STEP_WAIT); /* its share may be on its way */
+    bench->now_ms += 62000;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_UNALLOCATED)).immature, 99000);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).immature, 1000);
+    audit(bench);
+}
+
+static void mature(struct bench *bench)
+{
+    share_block(bench);
+    tell(bench, WIRE_REWARD_MATURED, block_a, 100000, 1000);
+}
+
+static void what_is_due_is_paid_once_and_confirmed(void **state)
+{
+    struct bench *bench = *state;
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+    assert_true(node_fake_broadcasts(bench->chain) >= 1);
+    for (int i = 0; i < 8; i++) {
+        node_fake_mine(bench->chain, 1);
+        assert_int_equal(tick(bench), STEP_DONE);
+    }
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).paid, 59400);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).paid, 39600);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 0);
+    struct engine_sums sums;
+    struct error error;
+    assert_true(engine_sums(bench->store, &sums, &error));
+    for (int s = PAYMENT_PLANNED; s <= PAYMENT_VOIDING; s++)
+        assert_int_equal(sums.payments[s], 0);
+    /* The fee account paid what the transaction cost. */
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).available +
+                         balance(bench, ledger_house(LEDGER_COST)).paid,
+                     1000);
+    audit(bench);
+}
+
+static void an_empty_wallet_delays_and_a_bad_address_stops_only_itself(void **state)
+{
+    struct bench *bench = *state;
+    bind(bench, CAROL, "not an address");
+    append(bench,
+           (const struct window_share[]){ { .account = CAROL, .work = 500 },
+                                          { .account = ALICE, .work = 500 } },
+           2, block_a);
+    tell(bench, WIRE_REWARD_FOUND, block_a, 100000, 1000);
+    tell(bench, WIRE_REWARD_MATURED, block_a, 100000, 1000);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    node_fake_fund(bench->chain, 49500); /* enough for the output, not for the fee */
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 49500);
+    node_fake_fund(bench->chain, 1000000);
+    assert_int_equal(tick(bench), STEP_DONE);
+    node_fake_mine(bench->chain, 1);
+    node_fake_mine(bench->chain, 2);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).paid, 49500);
+    assert_int_equal(balance(bench, ledger_miner(CAROL)).available, 49500);
+    audit(bench);
+}
+
+static void without_its_node_only_payments_wait(void **state)
+{
+    struct bench *bench = *state;
+    const char *text;
+    node_fake_fund(bench->chain, 10000000);
+    node_fake_trouble(bench->node, NODE_FAKE_AWAY);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(engine_trouble(bench->engine, &text), ENGINE_NODE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    node_fake_trouble(bench->node, NODE_FAKE_WELL);
+    bench->now_ms += 10000;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(engine_trouble(bench->engine, &text), ENGINE_NONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+}
+
+static void without_the_window_only_blocks_wait(void **state)
+{
+    struct bench *bench = *state;
+    const char *text;
+    share_block(bench);
+    window_fake_readers_fail(bench->shares, true);
+    assert_int_equal(tick(bench), STEP_AWAY);
+    assert_int_equal(engine_trouble(bench->engine, &text), ENGINE_WINDOW);
+    window_fake_readers_fail(bench->shares, false);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 59400);
+}
+
+static void who_lost_the_leadership_writes_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct engine *first = bench->engine;
+    open_engine(bench);
+    share_block(bench);
+    assert_int_equal(engine_tick(first, bench->now_ms, &error), STEP_LOST);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 0);
+    engine_close(first);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 59400);
+}
+
+/* One base unit moved behind the ledger's back is found, wherever it is. */
+static void the_audit_finds_what_was_changed(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct payout_audit_report report;
+    _Alignas(16) uint8_t memory[8192];
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    const struct store_collection *const collections[] = { &balance_collection, &balance_collection,
+                                                           &entry_collection };
+    const char *const ids[] = { "miner:0000000000001001", "fee",
+                                "00000000000000000001:1:0000000000001001:1" };
+    const size_t fields[] = { 3, 3, 5 }; /* available, available, amount */
+    for (size_t i = 0; i < 3; i++) {
+        struct arena arena = arena_over(memory, sizeof memory);
+        struct store_write write = { .verb = STORE_REPLACE, .collection = collections[i] };
+        assert_int_equal(
+            store_get(bench->store, collections[i], ids[i], &arena, &write.record, &error),
+            STORE_DONE);
+        for (int change = 1; change >= -1; change -= 2) {
+            write.record.values[fields[i]].integer += change;
+            assert_int_equal(store_apply(bench->store, &write, 1, &error), STORE_DONE);
+            write.record.version++;
+            assert_true(payout_audit(bench->store, NULL, NULL, &report, &error));
+            assert_int_equal(report.differences > 0, change == 1);
+        }
+    }
+}
+
+int main(void)
+{
+    log_open("payout-engine", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_block_is_shared_by_its_window_and_nothing_else),
+        TEST(a_window_is_trimmed_to_what_may_still_be_needed),
+        TEST(a_block_without_any_share_is_nobodys),
+        TEST(what_is_due_is_paid_once_and_confirmed),
+        TEST(an_empty_wallet_delays_and_a_bad_address_stops_only_itself),
+        TEST(without_its_node_only_payments_wait),
+        TEST(without_the_window_only_blocks_wait),
+        TEST(who_lost_the_leadership_writes_nothing),
+        TEST(the_audit_finds_what_was_changed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

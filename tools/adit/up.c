@@ -28,12 +28,13 @@ static void announce(void *context)
     if (!port_split(settings->stratum_address, host, sizeof host, port, sizeof port, NULL))
         snprintf(port, sizeof port, "?");
     bool everywhere = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    if (everywhere && gethostname(host, sizeof host) != 0)
+        snprintf(host, sizeof host, "127.0.0.1");
     printf("\nadit: the pool is up on %s\n"
            "  point a miner at   stratum+tcp://%s:%s   (user: ADDRESS.worker, password: x)\n"
            "  look at            http://%s/\n"
            "  from another shell ./adit status, ./adit logs SERVICE, ./adit down\n",
-           settings->chain_profile, everywhere ? "THIS-MACHINE" : host, port,
-           settings->scheduler_http_address);
+           settings->chain_profile, host, port, settings->scheduler_http_address);
     if (self->plan->demo)
         printf("  the demo's miners work for addresses nobody holds the key of\n");
     printf("\n");

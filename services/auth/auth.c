@@ -48,33 +48,59 @@ static struct store *open_store(void *context, struct error *error)
     return auth->options.open_store(auth->options.context, error);
 }
 
-static void on_store(void *context, const char *reason)
+static void tell(struct auth *auth, const char *what, const char *reason)
 {
-    struct auth *auth = context;
     if (auth->options.on_trouble != NULL)
-        auth->options.on_trouble(auth->options.context, "store", reason);
+        auth->options.on_trouble(auth->options.context, what, reason);
 }
 
-bool auth_open(struct auth *auth, const struct auth_options *options, struct error *error)
+static void on_miners_store(void *context, const char *reason)
+{
+    tell(context, "store", reason);
+}
+
+static void on_people_store(void *context, const char *reason)
+{
+    tell(context, "store for logins", reason);
+}
+
+bool auth_open(struct auth *auth, const struct auth_options *options, enum service_exit *code_r,
+               struct error *error)
 {
     *auth = (struct auth){ .options = *options };
+    const struct people_options people = { .loop = options->loop,
+                                           .metrics = options->metrics,
+                                           .settings = options->settings,
+                                           .coin = options->coin,
+                                           .key = &options->key,
+                                           .open_store = open_store,
+                                           .on_store = on_people_store,
+                                           .context = auth };
     const struct miners_options miners = { .loop = options->loop,
                                            .bus = options->bus,
                                            .url = options->settings->auth_listen,
                                            .metrics = options->metrics,
                                            .coin = options->coin,
-                                           .key = &auth->options.key,
+                                           .key = &options->key,
                                            .fresh_ms = options->fresh_ms,
                                            .open_store = open_store,
-                                           .on_store = on_store,
+                                           .on_store = on_miners_store,
                                            .on_other = on_control,
                                            .context = auth };
+    explicit_bzero(&auth->options.key, sizeof auth->options.key); /* each part has its own */
+    *code_r = SERVICE_EXIT_SETTINGS;
+    auth->people = people_create(&people, error);
+    if (auth->people == NULL)
+        return false;
+    *code_r = SERVICE_EXIT_PORT;
     auth->miners = miners_create(&miners, error);
+    if (auth->miners == NULL)
+        people_destroy(auth->people);
     return auth->miners != NULL;
 }
 
 void auth_close(struct auth *auth)
 {
     miners_destroy(auth->miners);
-    explicit_bzero(&auth->options.key, sizeof auth->options.key);
+    people_destroy(auth->people);
 }

@@ -2,8 +2,9 @@
  * HTTP, and what the operator may ask. One thread, the loop's; blocking work has threads of its
  * own. */
 #pragma once
-#include "services/auth/miners.h"
 #include "service/service.h"
+#include "services/auth/miners.h"
+#include "services/auth/people.h"
 
 struct auth_options {
     struct loop *loop;
@@ -23,10 +24,11 @@ struct auth_options {
 struct auth {
     struct auth_options options;
     struct miners *miners;
+    struct people *people; /* the context of people_routes */
 };
 
-/* False with *error; then nothing needs to be closed. */
+/* False with *error and the exit code it means; then nothing needs to be closed. */
 MUST_CHECK bool auth_open(struct auth *auth, const struct auth_options *options,
-                          struct error *error);
+                          enum service_exit *code_r, struct error *error);
 /* Answers whoever waits; no callback comes any more. */
 void auth_close(struct auth *auth);

@@ -1,10 +1,10 @@
 /* auth: the process that knows who is who. It alone writes identities: it binds miners' names to
  * the ids their shares carry. What it may lose when it dies: nothing but what it remembered to be
  * fast. Its peers: gateways (who ask), the store, inode-scheduler (heartbeat). */
-#include "adapter/http_kore/http.h"
 #include "adapter/store_open/store_open.h"
 #include "record/account/account.h"
 #include "services/auth/auth.h"
+#include "services/auth/form.h"
 
 #include <sys/resource.h>
 
@@ -75,17 +75,20 @@ static int run(struct service *service)
     struct error error;
     /* Passwords and keys pass through this memory: no core file of it. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    form_wipe_memory();
     if (!read_settings(&process, &options, &error))
         return service_fail(service, SERVICE_EXIT_SETTINGS, &error);
     if (!service_wait_for(service, "the store", reach_store, &process, &error))
         return service_fail(
             service, error.code == ERROR_INVALID ? SERVICE_EXIT_SETTINGS : SERVICE_EXIT_STORE,
             &error);
-    bool opened = auth_open(&process.auth, &options, &error);
+    enum service_exit code;
+    bool opened = auth_open(&process.auth, &options, &code, &error);
     explicit_bzero(&options.key, sizeof options.key);
     if (!opened)
-        return service_fail(service, SERVICE_EXIT_PORT, &error);
+        return service_fail(service, code, &error);
     service_heartbeat(service, NULL, NULL, NULL);
+    http_serve(service, people_routes, process.auth.people);
     service_ready(service);
     loop_run(service->loop);
     auth_close(&process.auth);

@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { DEADLINE_MS = 8000, ANSWERS_MAX = 4096 };
 #define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -49,6 +50,7 @@ struct fixture {
     struct loop *loop;
     struct bus *bus;
     struct metrics *metrics;
+    char folder[32];
     struct settings settings;
     struct store *store;
     struct gate gate;
@@ -178,7 +180,8 @@ static void start(struct fixture *f)
                                           .open_store = open_store,
                                           .on_trouble = on_trouble,
                                           .context = f };
-    if (!auth_open(&f->auth, &options, &error))
+    enum service_exit code;
+    if (!auth_open(&f->auth, &options, &code, &error))
         fail_msg("%s", error.text);
     f->open = true;
 }
@@ -194,7 +197,11 @@ static int setup(void **state)
     pthread_mutex_init(&f->gate.mutex, NULL);
     pthread_cond_init(&f->gate.opened, NULL);
     assert_true(account_declare(f->store, &error));
-    assert_true(settings_load(&f->settings, NULL, "/nowhere", "1", &error));
+    strcpy(f->folder, "/tmp/adit-miners-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    assert_true(settings_load(&f->settings, NULL, f->folder, "1", &error));
+    f->settings.auth_argon2_memory_kib = 8192;
+    f->settings.auth_argon2_passes = 1;
     start(f);
     const struct bus_client_options client = { .in_flight_max = MINERS_CALLS_MAX,
                                                .message_bytes_max = 4096,
@@ -225,6 +232,10 @@ static int teardown(void **state)
     metrics_destroy(f->metrics);
     store_close(f->store);
     settings_deinit(&f->settings);
+    char path[64];
+    snprintf(path, sizeof path, "%s/auth.key", f->folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(f->folder), 0);
     free(f);
     return 0;
 }

@@ -1,0 +1,46 @@
+/* People's accounts over HTTP: registration, login, tokens.
+ *
+ *   POST /api/v1/register   {name, email, password, payout_address}: 201, or 400 naming the field,
+ *                           409 where the name is taken (that a name exists cannot be hidden here)
+ *   POST /api/v1/login      {name, password}: {access_token, token_type, expires_in}, or 401, the
+ *                           same for an unknown name and a wrong password, at the same cost
+ *   GET  /api/v1/me         with the token: one's own account
+ *   GET  /.well-known/jwks.json   the key that checks tokens
+ *
+ * Bounds: PEOPLE_QUEUE_MAX passwords wait for a thread, 503 beyond; 10 failed logins of one name
+ * from one address in a quarter of an hour, 100 logins that failed and 20 registrations from one
+ * address, 429 beyond. One thread: the loop's. */
+#pragma once
+#include "adapter/http_kore/http.h"
+#include "core/identity/identity.h"
+#include "port/store.h"
+
+enum {
+    PEOPLE_QUEUE_MAX = 32,     /* per thread for passwords */
+    PEOPLE_VISITS_MAX = 256,   /* requests that wait for the store */
+    PEOPLE_NAME_FAILURES = 10, /* logins of one name from one address, … */
+    PEOPLE_ADDRESS_FAILURES = 100,
+    PEOPLE_REGISTRATIONS = 20, /* … per LIMITER_WINDOW_S */
+};
+
+struct people_options {
+    struct loop *loop;
+    struct metrics *metrics;
+    const struct settings *settings;                                 /* borrowed for its life */
+    const struct coin_profile *coin;                                 /* borrowed for its life */
+    const struct identity_key *key;                                  /* copied */
+    struct store *(*open_store)(void *context, struct error *error); /* on the store's thread */
+    void (*on_store)(void *context, const char *reason);             /* NULL: it is back */
+    void *context;
+};
+
+struct people;
+
+/* Ended by one with path NULL; the context is the struct people. */
+extern const struct http_route people_routes[];
+
+/* NULL and *error on failure (INVALID, SYSTEM: the token key; FULL: no memory for a password).
+ * Takes as long as one password. Caller owns. */
+MUST_CHECK struct people *people_create(const struct people_options *options, struct error *error);
+/* Answers whoever waits. */
+void people_destroy(struct people *people);

@@ -1,0 +1,163 @@
+/* Registration: is the name free? hash the password; bind the account. */
+#include "services/auth/visit.h"
+
+#include "service/log.h"
+#include "services/auth/form.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+enum field { NAME, EMAIL, PASSWORD, PAYOUT_ADDRESS, FIELDS };
+
+static const struct form_field fields[FIELDS] = {
+    [NAME] = { "name", IDENTITY_ACCOUNT_BYTES_MIN, IDENTITY_ACCOUNT_BYTES_MAX },
+    [EMAIL] = { "email", 3, ACCOUNT_EMAIL_BYTES - 1 },
+    [PASSWORD] = { "password", PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX },
+    [PAYOUT_ADDRESS] = { "payout_address", 1, ADDRESS_TEXT_BYTES - 1 },
+};
+
+static void refuse(struct visit *visit, int status, const char *title, const char *detail,
+                   const char *field)
+{
+    metric_add(visit->people->metrics.register_refused, 1);
+    visit_problem(visit, status, title, detail, field);
+}
+
+/* What the form says, as an account; false with what is wrong. */
+static bool read_account(struct visit *visit, const struct form *form, const char **field_r,
+                         const char **detail_r)
+{
+    const struct coin_profile *coin = visit->people->options.coin;
+    struct account *account = &visit->account;
+    *field_r = fields[NAME].name;
+    enum identity_outcome named =
+        identity_resolve(coin, form->values[NAME], &visit->identity, NULL);
+    if (named != IDENTITY_OK || visit->identity.kind != IDENTITY_KIND_ACCOUNT) {
+        *detail_r = "a name has 3 to 24 of a-z, 0-9, '_' and '-', begins with a letter or digit, "
+                    "and is no address";
+        return false;
+    }
+    *field_r = fields[EMAIL].name;
+    if (!form_email(form->values[EMAIL], account->email)) {
+        *detail_r = "this is not an address of e-mail";
+        return false;
+    }
+    *field_r = fields[PAYOUT_ADDRESS].name;
+    enum address_outcome address = address_parse(coin, form->values[PAYOUT_ADDRESS],
+                                                 &account->script, account->payout_address);
+    *detail_r = address_outcome_text(address);
+    if (address != ADDRESS_OK)
+        return false;
+    account->id = identity_account_id(&visit->people->key, &visit->identity);
+    account->kind = IDENTITY_KIND_ACCOUNT;
+    account->state = ACCOUNT_ACTIVE;
+    account->roles = ACCOUNT_ROLE_MINER;
+    account->created_ms = loop_unix_ms();
+    memcpy(account->name, visit->identity.canonical, sizeof account->name);
+    return true;
+}
+
+static void taken(struct visit *visit)
+{
+    refuse(visit, 409, "Taken", "this name is taken; choose another", fields[NAME].name);
+}
+
+static bool ask_bind(struct visit *visit, struct store *store, struct error *error)
+{
+    struct account bound;
+    visit->bound = ACCOUNT_UNKNOWN;
+    /* A write that may have happened is asked for again; a salt is never twice, so the password's
+     * hash tells our own record from a rival's. */
+    for (int i = 0; i < 2 && visit->bound == ACCOUNT_UNKNOWN; i++)
+        visit->bound = account_bind(store, &visit->account, &bound, &visit->made, error);
+    if (visit->bound == ACCOUNT_BOUND && !visit->made)
+        visit->made = strcmp(bound.password, visit->account.password) == 0;
+    return visit->bound == ACCOUNT_BOUND || visit->bound == ACCOUNT_TAKEN;
+}
+
+static void after_bind(struct visit *visit)
+{
+    const struct account *account = &visit->account;
+    char id[ACCOUNT_ID_BYTES];
+    if (visit->bound != ACCOUNT_BOUND || !visit->made) {
+        taken(visit);
+        return;
+    }
+    account_id_text(account->id, id);
+    metric_add(visit->people->metrics.registered, 1);
+    log_info("account.registered", "account=%s name=%s", id, account->name);
+    visit_reply(visit, 201,
+                json_pack("{s:s, s:s, s:s, s:s}", "id", id, "name", account->name, "email",
+                          account->email, "payout_address", account->payout_address));
+}
+
+static void compute_hash(struct visit *visit)
+{
+    const struct span password = span_of(visit->password, visit->password_length);
+    visit->hashed = password_hash(&visit->people->cost, password, visit->account.password);
+    visit->verdict = visit->hashed ? PASSWORD_RIGHT : PASSWORD_UNDECIDED;
+}
+
+static void after_hash(struct visit *visit)
+{
+    visit_ask(visit, ask_bind, after_bind);
+}
+
+/* Before the password is hashed, because that is dear. */
+static bool ask_free(struct visit *visit, struct store *store, struct error *error)
+{
+    struct account account;
+    enum store_outcome outcome = account_get(store, visit->account.id, &account, error);
+    visit->found = outcome == STORE_DONE;
+    return outcome == STORE_DONE || outcome == STORE_MISSING;
+}
+
+static void after_free(struct visit *visit)
+{
+    if (visit->found)
+        taken(visit);
+    else
+        visit_compute(visit, compute_hash, after_hash);
+}
+
+/* Counts every form that is good, so that one address cannot fill the store. */
+static bool within_limit(struct visit *visit)
+{
+    const struct span key[] = { span_text("register"), span_text(visit->client) };
+    unsigned wait_s;
+    char text[16];
+    if (limiter_take(visit->people->limiter, key, 2, PEOPLE_REGISTRATIONS, loop_unix_ms() / 1000,
+                     &wait_s))
+        return true;
+    metric_add(visit->people->metrics.register_limited, 1);
+    snprintf(text, sizeof text, "%u", wait_s);
+    http_add_header(visit->exchange, "Retry-After", text);
+    visit_problem(visit, 429, "Too many", "too many registrations from this address; try later",
+                  NULL);
+    return false;
+}
+
+void people_register(void *context, struct http_exchange *exchange)
+{
+    struct people *people = context;
+    struct form form;
+    struct form_trouble trouble;
+    struct visit *visit = visit_begin(people, exchange);
+    if (visit == NULL)
+        return;
+    visit->unavailable = people->metrics.register_unavailable;
+    if (!form_read(http_body(exchange), http_header(exchange, "content-type"), fields, FIELDS,
+                   &form, &trouble)) {
+        refuse(visit, trouble.status, "Bad request", trouble.detail, trouble.field);
+        return;
+    }
+    const char *field, *detail;
+    bool good = read_account(visit, &form, &field, &detail);
+    memcpy(visit->password, form.values[PASSWORD].data, form.values[PASSWORD].length);
+    visit->password_length = form.values[PASSWORD].length;
+    form_free(&form);
+    if (!good)
+        refuse(visit, 400, "Bad request", detail, field);
+    else if (within_limit(visit))
+        visit_ask(visit, ask_free, after_free);
+}

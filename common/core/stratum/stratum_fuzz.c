@@ -14,14 +14,8 @@ struct run {
     struct stratum_jobs table;
     struct stratum_world world;
     struct stratum_session session;
-    union {
-        struct stratum_answers small;
-        uint8_t bytes[STRATUM_ANSWERS_BYTES(2)];
-    } two;
-    union {
-        struct stratum_answers large;
-        uint8_t bytes[STRATUM_ANSWERS_BYTES(STRATUM_ANSWERS_MAX)];
-    } all;
+    _Alignas(struct stratum_answers) uint8_t two[STRATUM_ANSWERS_BYTES(2)];
+    _Alignas(struct stratum_answers) uint8_t all[STRATUM_ANSWERS_BYTES(STRATUM_ANSWERS_MAX)];
     struct stratum_effects effects;
     unsigned jobs_added;
     uint32_t pending[4]; /* answers of the last effects that want one */
@@ -82,15 +76,17 @@ static void look(struct run *run)
 
 static void step(struct run *run, const struct stratum_event *event)
 {
+    struct stratum_answers *two = (struct stratum_answers *)(void *)run->two;
+    struct stratum_answers *all = (struct stratum_answers *)(void *)run->all;
     if (run->session.answers == NULL) {
-        run->two.small.capacity = 2;
-        run->all.large.capacity = STRATUM_ANSWERS_MAX;
-        ASSERT(stratum_session_lend_answers(&run->session, &run->two.small) == NULL);
+        two->capacity = 2;
+        all->capacity = STRATUM_ANSWERS_MAX;
+        ASSERT(stratum_session_lend_answers(&run->session, two) == NULL);
     }
     enum stratum_step outcome =
         stratum_session_step(&run->session, &run->world, event, &run->effects);
     if (outcome == STRATUM_LATER && stratum_session_wants_larger(&run->session)) {
-        ASSERT(stratum_session_lend_answers(&run->session, &run->all.large) == &run->two.small);
+        ASSERT(stratum_session_lend_answers(&run->session, all) == two);
         outcome = stratum_session_step(&run->session, &run->world, event, &run->effects);
     }
     ASSERT(outcome == STRATUM_TAKEN || run->effects.count == 0);

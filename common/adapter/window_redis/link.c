@@ -3,6 +3,7 @@
  * that all commands of a round leave in one write and the common case costs no epoll_ctl. */
 #include "adapter/window_redis/link.h"
 #include "adapter/window_redis/library.h"
+#include "adapter/window_redis/packed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,6 +251,25 @@ static void on_library(struct redisAsyncContext *redis, void *reply, void *conte
     greeting_step_done(link);
 }
 
+static void on_proof(struct redisAsyncContext *redis, void *reply, void *context)
+{
+    (void)context;
+    const redisReply *answer = reply;
+    struct link *link = greeting_answer(redis, answer);
+    if (link == NULL)
+        return;
+    if (answer->type != REDIS_REPLY_STATUS) {
+        char reason[400];
+        snprintf(reason, sizeof reason,
+                 "the window's functions cannot be run: %.200s; docs/durability.md names the "
+                 "rights they need",
+                 answer_text(answer));
+        link_break(link, reason);
+        return;
+    }
+    greeting_step_done(link);
+}
+
 static void greet(struct link *link)
 {
     char password[ADDRESS_TEXT_BYTES_MAX];
@@ -259,7 +279,7 @@ static void greet(struct link *link)
         return;
     }
     int result = REDIS_OK;
-    link->greeting_left = 2;
+    link->greeting_left = 3;
     if (password[0] != '\0') {
         link->greeting_left++;
         const char *auth[] = { "AUTH", password };
@@ -274,6 +294,18 @@ static void greet(struct link *link)
     const size_t lengths[] = { 8, 4, 7, library_text_bytes };
     if (result == REDIS_OK)
         result = redisAsyncCommandArgv(link->redis, on_library, NULL, 4, load, lengths);
+    char records_key[PACKED_KEY_BYTES];
+    packed_key_records(0, records_key); /* no lease has this id */
+    const char *prove[] = { "FCALL",
+                            "adit_window_prove_1",
+                            "5",
+                            PACKED_KEY_STREAM,
+                            records_key,
+                            PACKED_KEY_LEASES,
+                            PACKED_KEY_CANDIDATES,
+                            PACKED_KEY_TOTALS };
+    if (result == REDIS_OK)
+        result = redisAsyncCommandArgv(link->redis, on_proof, NULL, 8, prove, NULL);
     explicit_bzero(password, sizeof password);
     if (result != REDIS_OK)
         link_break(link, "no memory for a command");

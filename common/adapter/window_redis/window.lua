@@ -12,6 +12,24 @@
 -- a number but single bytes: Lua's numbers are doubles.
 --
 -- Every loop is bounded: by the candidates of one call and by RECORDS_DROPPED_MAX.
+--
+-- Why no error can leave shares without their record, or count them again
+--
+-- Redis does not undo what a function wrote before an error. So everything that could refuse a
+-- later write is asked before the first one that matters, XADD:
+--   rights       every command to come is checked for this user and these keys; the rights cannot
+--                change while a function runs
+--   types        each key to come has been read by a command of its type
+--   memory, disk, a replica
+--                Redis looks at these before a function's first write only, and never refuses a
+--                later one: it "can't fail it on unpredictable error state" (its script.c)
+-- What comes before XADD is harmless alone: that the lowest grew, and that records below it are
+-- gone, is true of the lease whatever becomes of the batch. XADD itself can fail (its ids can be
+-- exhausted): then nothing happened. ZADD follows at once, and from there a repeat is recognised.
+-- The totals come last: where somebody put a text in place of a number there, the append holds, the
+-- caller hears an error, asks again, and gets 'R'.
+-- The process killed, or its power lost, in between: Redis writes a function's effects to its file
+-- as one MULTI … EXEC, and drops one that is cut short.
 local RECORDS_DROPPED_MAX = 64
 -- where a packed batch holds the index of its last share (packed.h)
 local LAST_INDEX_FROM, LAST_INDEX_TO = 18, 21
@@ -51,6 +69,25 @@ local function advance(leases, records, lease, lowest)
     return lowest
 end
 
+-- An error under this name is our word that nothing was applied.
+local function refuse(what)
+    return redis.error_reply('NOTAPPLIED ' .. what)
+end
+
+-- The first command among those after XADD that this user may not run, or nil.
+local function forbidden(keys, with_candidates)
+    local _, records, _, candidates, totals = unpack(keys)
+    if not redis.acl_check_cmd('ZADD', records, '0', '') then
+        return 'zadd'
+    end
+    if not redis.acl_check_cmd('HINCRBY', totals, 'batches', '1') then
+        return 'hincrby'
+    end
+    if with_candidates and not redis.acl_check_cmd('HSETNX', candidates, '', '') then
+        return 'hsetnx'
+    end
+end
+
 local function append(keys, argv)
     local stream, records, leases, candidates, totals = unpack(keys)
     local sequence, batch, verdicts = argv[2], argv[4], argv[5]
@@ -64,8 +101,14 @@ local function append(keys, argv)
         return { 'R', record }
     end
 
+    local missing = forbidden(keys, argv[8])
+    if missing then
+        return refuse('the user may not run ' .. missing)
+    end
+    redis.call('HGET', totals, 'batches') -- of the right type, like the candidates below
     local last_kind, last_index, last_id
     if argv[8] then
+        redis.call('HGET', candidates, argv[8])
         last_kind, last_index, last_id = last_share(stream)
     end
     local id = ''
@@ -95,4 +138,32 @@ local function append(keys, argv)
     return { 'A', id }
 end
 
+-- Whether the user may run all that `append` runs, on its keys: asked once a connection, so that a
+-- user who lacks a right is told which before the first share. A command the server does not have
+-- (renamed away) is an error of its own. Writes nothing.
+local function prove(keys)
+    local stream, records, leases, candidates, totals = unpack(keys)
+    local commands = {
+        { 'HGET', leases, '' },
+        { 'HSET', leases, '', '' },
+        { 'ZRANGEBYLEX', records, '-', '+', 'LIMIT', '0', '1' },
+        { 'ZREM', records, '' },
+        { 'XREVRANGE', stream, '+', '-', 'COUNT', '1' },
+        { 'XADD', stream, '*', 'b', '' },
+        { 'HGET', candidates, '' },
+        { 'HGET', totals, '' },
+    }
+    for _, command in ipairs(commands) do
+        if not redis.acl_check_cmd(unpack(command)) then
+            return refuse('the user may not run ' .. string.lower(command[1]))
+        end
+    end
+    local missing = forbidden(keys, true)
+    if missing then
+        return refuse('the user may not run ' .. missing)
+    end
+    return redis.status_reply('OK')
+end
+
 redis.register_function('adit_window_append_1', append)
+redis.register_function('adit_window_prove_1', prove)

@@ -280,6 +280,149 @@ static void records_do_not_pile_up(void **state)
     end(&ground);
 }
 
+/* A batch whose only share is a block: it needs every command there is. */
+static struct answer append_block(struct ground *ground, uint64_t sequence)
+{
+    static const struct window_share share = { .account = 1, .work = 1 };
+    struct answer answer = { 0 };
+    struct window_candidate candidate = { .record = span_text("record") };
+    store_be64(candidate.block_hash, sequence);
+    const struct window_batch batch = { .lease_id = 1,
+                                        .sequence = sequence,
+                                        .lowest = 1,
+                                        .shares = &share,
+                                        .share_count = 1,
+                                        .verdicts = span_text("v"),
+                                        .candidates = &candidate,
+                                        .candidate_count = 1 };
+    assert_true(window_append(ground->writer, &batch, take, &answer));
+    turn_until(ground, &answer.done, true);
+    return answer;
+}
+
+static long long number(struct ground *ground, const char *text)
+{
+    redisContext *redis = redisConnectUnix(ground->server.url + 5);
+    redisReply *reply = redisCommand(redis, text);
+    assert_non_null(reply);
+    assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
+    long long value = reply->integer;
+    freeReplyObject(reply);
+    redisFree(redis);
+    return value;
+}
+
+/* What docs/durability.md gives the user of the validators. */
+#define VALIDATOR_RIGHTS                                                                           \
+    "~adit:window:* -@all +config|get +info +function|load +fcall +hget +hset +hsetnx +hincrby "   \
+    "+zadd +zrem +zrangebylex +xadd +xrevrange"
+
+static const char *const needed[] = { "hget", "hset", "hsetnx", "hincrby",   "zadd",
+                                      "zrem", "xadd", "fcall",  "xrevrange", "zrangebylex" };
+
+static void the_documented_rights_are_enough(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    redisContext *redis = redisConnectUnix(ground.server.url + 5);
+    static const char *const commands[] = { "MULTI", "CLIENT KILL TYPE normal",
+                                            "ACL SETUSER default resetkeys " VALIDATOR_RIGHTS,
+                                            "EXEC" };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        redisReply *reply = redisCommand(redis, commands[i]);
+        assert_non_null(reply);
+        assert_int_not_equal(reply->type, REDIS_REPLY_ERROR);
+        freeReplyObject(reply);
+    }
+    redisFree(redis);
+    turn_until(&ground, &ground.ready, false); /* greeted with these rights alone */
+    turn_until(&ground, &ground.ready, true);
+    assert_string_equal(ground.text, "");
+    assert_int_equal(append_block(&ground, 1).outcome, WINDOW_APPENDED);
+    assert_int_equal(append_block(&ground, 1).outcome, WINDOW_REPEATED);
+    end(&ground);
+}
+
+static void a_user_who_lacks_a_right_is_told_which_before_the_first_share(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        char text[100];
+        struct ground ground;
+        begin(&ground, NULL, &(struct window_redis_options){ 0 });
+        turn_until(&ground, &ground.ready, true);
+        snprintf(text, sizeof text, "ACL SETUSER default -%s", needed[i]);
+        command(&ground, text);
+        command(&ground, "CLIENT KILL TYPE normal");
+        turn_until(&ground, &ground.ready, false);
+        uint64_t end_ns = loop_clock_ns() + PATIENCE_MS * 1000000ull;
+        while (strstr(ground.text, needed[i]) == NULL) {
+            if (ground.ready || loop_clock_ns() > end_ns)
+                fail_msg("without %s it says \"%s\"", needed[i], ground.text);
+            loop_run_once(ground.loop, 50);
+        }
+        assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_UNAVAILABLE);
+        end(&ground);
+    }
+}
+
+/* The rights go while the link stands, hence without a greeting: whatever is missing, no share may
+ * be left in the window without the record that its repeat is known by. */
+static void a_right_that_is_lost_meanwhile_leaves_no_share_behind(void **state)
+{
+    (void)state;
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        uint64_t sequence = i + 1;
+        char text[100];
+        snprintf(text, sizeof text, "ACL SETUSER default -%s", needed[i]);
+        command(&ground, text);
+        for (int j = 0; j < 3; j++) {
+            enum window_outcome outcome = append_block(&ground, sequence).outcome;
+            /* zrem is needed only where a record is dropped, hset where the lowest grows */
+            if (strcmp(needed[i], "zrem") != 0 && strcmp(needed[i], "hset") != 0)
+                assert_true(outcome == WINDOW_UNAVAILABLE || outcome == WINDOW_UNKNOWN);
+        }
+        snprintf(text, sizeof text, "ACL SETUSER default +%s", needed[i]);
+        command(&ground, text);
+        turn_until(&ground, &ground.ready, true);
+        (void)append_block(&ground, sequence);
+        assert_int_equal(append_block(&ground, sequence).outcome, WINDOW_REPEATED);
+        assert_int_equal(number(&ground, "XLEN adit:window:shares"), sequence);
+        assert_int_equal(number(&ground, "HLEN adit:window:candidates"), sequence);
+    }
+    end(&ground);
+}
+
+static void a_key_of_another_kind_leaves_no_share_behind(void **state)
+{
+    (void)state;
+    static const char *const keys[] = { "leases", "lease:0000000000000001", "candidates",
+                                        "totals" };
+    struct ground ground;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "SET adit:window:%s text", keys[i]);
+        command(&ground, text);
+        assert_int_equal(append_block(&ground, 1).outcome, WINDOW_UNKNOWN);
+        assert_int_equal(number(&ground, "XLEN adit:window:shares"), 0);
+        snprintf(text, sizeof text, "DEL adit:window:%s", keys[i]);
+        command(&ground, text);
+    }
+    /* A text among the totals is met last: the append holds. */
+    command(&ground, "HSET adit:window:totals accepted text");
+    assert_int_equal(append_block(&ground, 1).outcome, WINDOW_UNKNOWN);
+    assert_int_equal(append_block(&ground, 1).outcome, WINDOW_REPEATED);
+    assert_int_equal(number(&ground, "XLEN adit:window:shares"), 1);
+    end(&ground);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -297,6 +440,10 @@ int main(void)
         cmocka_unit_test(lost_functions_are_loaded_again),
         cmocka_unit_test(a_server_that_falls_silent_leaves_it_unknown),
         cmocka_unit_test(records_do_not_pile_up),
+        cmocka_unit_test(the_documented_rights_are_enough),
+        cmocka_unit_test(a_user_who_lacks_a_right_is_told_which_before_the_first_share),
+        cmocka_unit_test(a_right_that_is_lost_meanwhile_leaves_no_share_behind),
+        cmocka_unit_test(a_key_of_another_kind_leaves_no_share_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

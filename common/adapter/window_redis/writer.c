@@ -1,6 +1,7 @@
 /* The writer: one FCALL a batch. What an answer proves about an append is decided here, in
- * `refusal_proves_nothing_happened`: Redis answers these before it runs a function, whereas any
- * other error may have come from the middle of one. */
+ * `refusal_proves_nothing_happened`: Redis answers these before it runs a function, and the last is
+ * the function's own word (window.lua), whereas any other error may have come from the middle of
+ * one. NOPERM is not among them: a function runs its commands with the user's rights. */
 #include "adapter/window_redis/link.h"
 #include "adapter/window_redis/packed.h"
 #include "adapter/window_redis/window_redis.h"
@@ -56,17 +57,9 @@ static void finish(struct append *append, const struct window_result *result)
 static bool refusal_proves_nothing_happened(const char *text)
 {
     static const char *const starts[] = {
-        "LOADING ",
-        "MISCONF ",
-        "OOM ",
-        "READONLY ",
-        "NOAUTH ",
-        "NOPERM ",
-        "BUSY ",
-        "MASTERDOWN ",
-        "NOREPLICAS ",
-        "CLUSTERDOWN ",
-        "ERR Function not found",
+        "LOADING ",    "MISCONF ",    "OOM ",        "READONLY ",    "NOAUTH ",
+        "BUSY ",       "MASTERDOWN ", "NOREPLICAS ", "CLUSTERDOWN ", "ERR Function not found",
+        "NOTAPPLIED ",
     };
     for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
         if (strncmp(text, starts[i], strlen(starts[i])) == 0)
@@ -74,12 +67,18 @@ static bool refusal_proves_nothing_happened(const char *text)
     return false;
 }
 
-/* A server that has lost the functions, or its leadership, is greeted anew: the connection may lead
- * to another server by now. */
+/* A server that has lost the functions, its leadership, or took rights away is greeted anew: the
+ * connection may lead to another server by now, and the greeting finds out what is missing. */
 static bool needs_greeting(const char *text)
 {
-    return strncmp(text, "READONLY ", 9) == 0 || strncmp(text, "NOAUTH ", 7) == 0 ||
-           strncmp(text, "ERR Function not found", 22) == 0;
+    static const char *const starts[] = {
+        "READONLY ", "NOAUTH ",     "ERR Function not found",
+        "NOPERM ",   "NOTAPPLIED ", "ERR The user executing the script",
+    };
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
+        if (strncmp(text, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
 }
 
 static struct span element(const redisReply *answer, size_t index)

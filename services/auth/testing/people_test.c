@@ -1,0 +1,677 @@
+/* People's accounts by themselves: requests made here, a store in memory that fails on command,
+ * passwords as cheap as the settings allow. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/http_kore/exchange.h"
+#include "adapter/store_fake/fake.h"
+#include "adapter/token_sodium/token.h"
+#include "record/account/account.h"
+#include "services/auth/people.h"
+#include "services/auth/password.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 10000, ASKED_MAX = 512 };
+#define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+#define PASSWORD "correct horse battery"
+#define GERTRUDE                                                                                   \
+    "{\"name\":\"Gertrude\",\"email\":\"Gertrude@Example.org\",\"password\":\"" PASSWORD           \
+    "\",\"payout_address\":\"" ADDRESS "\"}"
+#define LOGIN(name, password) "{\"name\":\"" name "\",\"password\":\"" password "\"}"
+
+struct fixture {
+    char folder[32];
+    struct loop *loop;
+    struct metrics *metrics;
+    struct settings settings;
+    struct store *store;
+    struct people *people;
+    struct http_site site;
+    bool away;
+    struct http_exchange *asked[ASKED_MAX];
+    size_t asked_count, answered;
+    /* the last answer */
+    int status;
+    json_t *document;
+};
+
+static struct fixture *f;
+static const struct identity_key key = { { 9, 9 } };
+
+static struct store *open_store(void *context, struct error *error)
+{
+    (void)context;
+    (void)error;
+    return store_fake_share(f->store);
+}
+
+static void on_store(void *context, const char *reason)
+{
+    (void)context;
+    f->away = reason != NULL;
+}
+
+static void on_answered(struct http_exchange *exchange)
+{
+    assert_true(exchange->status != 0);
+    f->answered++;
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() / 1000000 > until_)                                                \
+                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
+            loop_run_once(f->loop, 5);                                                             \
+        }                                                                                          \
+    } while (0)
+
+static void start(void)
+{
+    struct error error;
+    const struct people_options options = { .loop = f->loop,
+                                            .metrics = f->metrics,
+                                            .settings = &f->settings,
+                                            .coin = coin_profile_find(span_text("bitcoin-regtest")),
+                                            .key = &key,
+                                            .open_store = open_store,
+                                            .on_store = on_store };
+    f->people = people_create(&options, &error);
+    if (f->people == NULL)
+        fail_msg("%s", error.text);
+    f->site = (struct http_site){ people_routes, f->people, on_answered };
+}
+
+static void stop(void)
+{
+    people_destroy(f->people);
+    f->people = NULL;
+}
+
+static int setup(void **state)
+{
+    struct error error;
+    (void)state;
+    f = calloc(1, sizeof *f);
+    strcpy(f->folder, "/tmp/adit-people-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    f->loop = loop_create(&error);
+    f->metrics = metrics_create();
+    f->store = store_fake_create();
+    assert_true(account_declare(f->store, &error));
+    assert_true(settings_load(&f->settings, NULL, f->folder, "1", &error));
+    f->settings.auth_argon2_memory_kib = 8192;
+    f->settings.auth_argon2_passes = 1;
+    start();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char path[64];
+    (void)state;
+    stop();
+    for (size_t i = 0; i < f->asked_count; i++)
+        exchange_free(f->asked[i]);
+    json_decref(f->document);
+    store_close(f->store);
+    loop_destroy(f->loop);
+    metrics_destroy(f->metrics);
+    settings_deinit(&f->settings);
+    snprintf(path, sizeof path, "%s/auth.key", f->folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(f->folder), 0);
+    free(f);
+    return 0;
+}
+
+/* A header of `name` NULL ends them. */
+struct header {
+    const char *name, *value;
+};
+
+static struct http_exchange *begin(enum exchange_method method, const char *path, const char *peer,
+                                   struct span body, const struct header *headers)
+{
+    struct http_exchange *exchange = exchange_create(&f->site, method, path, NULL, peer);
+    assert_non_null(exchange);
+    assert_true(f->asked_count < ASKED_MAX);
+    f->asked[f->asked_count++] = exchange;
+    for (; headers->name != NULL; headers++)
+        exchange_add_header(exchange, headers->name, headers->value);
+    if (body.length > 0)
+        memcpy(exchange_body(exchange, body.length), body.data, body.length);
+    exchange_dispatch(&exchange->task);
+    return exchange;
+}
+
+static const struct header json_header[] = { { "Content-Type", "application/json" }, { NULL, "" } };
+
+static struct http_exchange *begin_post(const char *path, const char *peer, const char *body)
+{
+    return begin(EXCHANGE_POST, path, peer, span_text(body), json_header);
+}
+
+/* Waits for the answer; its status, with the document in f. */
+static int wait_for(const struct http_exchange *exchange)
+{
+    UNTIL(exchange->status != 0);
+    json_decref(f->document);
+    f->document = json_loadb((const char *)exchange->answer, exchange->answer_length, 0, NULL);
+    assert_non_null(f->document);
+    return exchange->status;
+}
+
+static int post(const char *path, const char *body)
+{
+    return wait_for(begin_post(path, "10.0.0.1", body));
+}
+
+static int get_me(const char *authorization)
+{
+    const struct header headers[] = {
+        { authorization != NULL ? "Authorization" : NULL, authorization }, { NULL, NULL }
+    };
+    return wait_for(begin(EXCHANGE_GET, "/api/v1/me", "10.0.0.1", span_of(NULL, 0), headers));
+}
+
+static const char *text_of(const char *name)
+{
+    const char *text = json_string_value(json_object_get(f->document, name));
+    return text != NULL ? text : "";
+}
+
+static const char *answer_header(const struct http_exchange *exchange, const char *name)
+{
+    for (size_t i = 0; i < exchange->answer_header_count; i++)
+        if (strcmp(exchange->answer_headers[i].name, name) == 0)
+            return exchange->answer_headers[i].value;
+    return NULL;
+}
+
+static uint64_t metric_of(const char *line)
+{
+    static char text[65536];
+    size_t length = metrics_print(f->metrics, text, sizeof text);
+    assert_true(length > 0);
+    const char *at = strstr(text, line);
+    if (at == NULL)
+        fail_msg("no %s in %s", line, text);
+    return strtoull(at + strlen(line), NULL, 10);
+}
+
+static void expect_field(const char *body, int status, const char *field)
+{
+    int got = post("/api/v1/register", body);
+    if (got != status || strcmp(text_of("field"), field) != 0)
+        fail_msg("%s: %d, field \"%s\": %s", body, got, text_of("field"), text_of("detail"));
+}
+
+static void who_registered_logs_in_and_sees_the_account(void **state)
+{
+    (void)state;
+    char authorization[TOKEN_TEXT_BYTES + 16], id[32];
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_string_equal(text_of("name"), "gertrude");
+    snprintf(id, sizeof id, "%s", text_of("id"));
+    assert_int_equal(post("/api/v1/login", LOGIN("GERTRUDE", PASSWORD)), 200);
+    assert_string_equal(text_of("token_type"), "Bearer");
+    assert_int_equal(json_integer_value(json_object_get(f->document, "expires_in")), 900);
+    snprintf(authorization, sizeof authorization, "bearer %s", text_of("access_token"));
+    assert_int_equal(get_me(authorization), 200);
+    assert_string_equal(text_of("id"), id);
+    assert_string_equal(text_of("name"), "gertrude");
+    assert_string_equal(text_of("email"), "gertrude@example.org");
+    assert_string_equal(text_of("payout_address"), ADDRESS);
+    assert_string_equal(text_of("state"), "active");
+    assert_null(json_object_get(f->document, "password"));
+    struct account account;
+    struct error error;
+    assert_int_equal(account_find(f->store, "gertrude", &account, &error), STORE_DONE);
+    assert_non_null(strstr(account.password, "$argon2id$"));
+    assert_int_equal(account.script.length, 22);
+    struct identity_account identity = { .kind = IDENTITY_KIND_ACCOUNT, .canonical = "gertrude" };
+    assert_int_equal(account.id, identity_account_id(&key, &identity));
+}
+
+static void a_name_is_taken_in_every_spelling_and_by_one_of_two_who_race(void **state)
+{
+    (void)state;
+    struct http_exchange *racers[4];
+    size_t made = 0, taken = 0;
+    for (size_t i = 0; i < 4; i++)
+        racers[i] = begin_post("/api/v1/register", "10.0.0.1", GERTRUDE);
+    for (size_t i = 0; i < 4; i++) {
+        int status = wait_for(racers[i]);
+        made += status == 201;
+        taken += status == 409;
+    }
+    assert_int_equal(made, 1);
+    assert_int_equal(taken, 3);
+    expect_field("{\"name\":\"GERTRUDE\",\"email\":\"a@b.c\",\"password\":\"12345678\","
+                 "\"payout_address\":\"" ADDRESS "\"}",
+                 409, "name");
+}
+
+#define FORM(name, email, password, address)                                                       \
+    "{\"name\":" name ",\"email\":" email ",\"password\":" password ",\"payout_address\":" address \
+    "}"
+#define N "\"alice\""
+#define E "\"a@example.org\""
+#define P "\"12345678\""
+#define A "\"" ADDRESS "\""
+
+static void what_is_wrong_with_a_form_is_said_by_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *field;
+    } cases[] = {
+        { "", "body" },
+        { "x", "body" },
+        { "[]", "body" },
+        { "\"name\"", "body" },
+        { "null", "body" },
+        { FORM(N, E, P, A) "x", "body" },
+        { "{\"name\":\"\xff\xfe\"}", "body" },
+        { "{\"name\":\"a\\u0000b\"}", "body" },
+        { "{}", "name" },
+        { FORM("7", E, P, A), "name" },
+        { FORM("null", E, P, A), "name" },
+        { FORM("{\"a\":[1]}", E, P, A), "name" },
+        { FORM("\"ab\"", E, P, A), "name" },
+        { FORM("\"abcdefghijklmnopqrstuvwxy\"", E, P, A), "name" },
+        { FORM("\"al ice\"", E, P, A), "name" },
+        { FORM("\"alice.rig\"", E, P, A), "name" },
+        { FORM("\"-alice\"", E, P, A), "name" },
+        { FORM("\"al\xc3\xaf"
+               "ce\"",
+               E, P, A),
+          "name" },
+        { FORM("\"bcrt1abc\"", E, P, A), "name" },
+        { FORM(N, "\"\"", P, A), "email" },
+        { FORM(N, "\"a\"", P, A), "email" },
+        { FORM(N, "\"a@b\"", P, A), "email" },
+        { FORM(N, "\"@b.c\"", P, A), "email" },
+        { FORM(N, "\"a@@b.c\"", P, A), "email" },
+        { FORM(N, "\"a b@b.c\"", P, A), "email" },
+        { FORM(N, "\"a@b..c\"", P, A), "email" },
+        { FORM(N, "\"a@-b.c\"", P, A), "email" },
+        { FORM(N, "\"a@b-.c\"", P, A), "email" },
+        { FORM(N, "\"a@b.c.\"", P, A), "email" },
+        { FORM(N, "\".a@b.c\"", P, A), "email" },
+        { FORM(N, "\"a\\nb@b.c\"", P, A), "email" },
+        { FORM(N, E, "\"1234567\"", A), "password" },
+        { FORM(N, E, "12345678", A), "password" },
+        { FORM(N, E, P, "\"\""), "payout_address" },
+        { FORM(N, E, P, "\"alice\""), "payout_address" },
+        { FORM(N, E, P, "\"bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4\""), "payout_address" },
+        { FORM(N, E, P, "\"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt08p\""), "payout_address" },
+        { "{\"name\":" N ",\"name\":" N "}", "name" },
+        { FORM(N, E, P ",\"password\":" P, A), "password" },
+        { FORM(N, E, P, A ",\"x\":1,\"x\":2"), "body" },
+        { FORM(N, E, P, A ",\"admin\":true"), "admin" },
+        { FORM(N, E, P, A ",\"Name\":\"b\""), "Name" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_field(cases[i].body, 400, cases[i].field);
+    /* Nothing of what was sent is said back, and nothing was stored. */
+    assert_int_equal(post("/api/v1/login", "{\"name\":\"alice\",\"password\":\"hunter22\" oops"),
+                     400);
+    assert_null(strstr(text_of("detail"), "hunter"));
+    assert_int_equal(store_fake_writes(f->store), 0);
+}
+
+static void lengths_are_bounded(void **state)
+{
+    (void)state;
+    static char body[70000], long_text[65000];
+    memset(long_text, 'p', sizeof long_text - 1);
+    for (size_t length = 1022; length <= 1026; length++) {
+        snprintf(body, sizeof body,
+                 "{\"name\":\"n%zu\",\"email\":\"a@b.c\",\"password\":\"%.*s\","
+                 "\"payout_address\":\"" ADDRESS "\"}",
+                 length, (int)length, long_text);
+        expect_field(body, length <= 1024 ? 201 : 400, length <= 1024 ? "" : "password");
+    }
+    snprintf(body, sizeof body, "{\"name\":\"%s\"}", long_text);
+    expect_field(body, 413, "body");
+    snprintf(body, sizeof body, "{\"%.200s\":1}", long_text);
+    expect_field(body, 400,
+                 "ppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppppp");
+    memset(body, '[', 15000);
+    body[15000] = '\0';
+    expect_field(body, 400, "body");
+    /* many-byte characters are not cut in two */
+    char *at = body + sprintf(body, "{\"x");
+    for (int i = 0; i < 60; i++)
+        at += sprintf(at, "\xc3\xa9");
+    strcpy(at, "\":1}");
+    assert_int_equal(post("/api/v1/register", body), 400);
+    assert_int_equal(strlen(text_of("field")), 71);
+    static const struct header none[] = { { NULL, NULL } };
+    static const struct header form[] = { { "content-type", "application/x-www-form-urlencoded" },
+                                          { NULL, NULL } };
+    static const struct header utf8[] = { { "content-type", "Application/JSON; charset=utf-8" },
+                                          { NULL, NULL } };
+    const struct span login = span_text(LOGIN("n", "p"));
+    assert_int_equal(wait_for(begin(EXCHANGE_POST, "/api/v1/login", "::1", login, none)), 415);
+    assert_int_equal(wait_for(begin(EXCHANGE_POST, "/api/v1/login", "::1", login, form)), 415);
+    assert_int_equal(wait_for(begin(EXCHANGE_POST, "/api/v1/login", "::1", login, utf8)), 401);
+}
+
+/* Everything of an answer but its time. */
+static void whole_answer(const struct http_exchange *exchange, char *text_r, size_t bytes)
+{
+    int used = snprintf(text_r, bytes, "%d %s %.*s", exchange->status, exchange->content_type,
+                        (int)exchange->answer_length, (const char *)exchange->answer);
+    for (size_t i = 0; i < exchange->answer_header_count; i++)
+        used += snprintf(text_r + used, bytes - (size_t)used, " %s=%s",
+                         exchange->answer_headers[i].name, exchange->answer_headers[i].value);
+}
+
+static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_alike(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        LOGIN("gertrude", "wrong password"), LOGIN("nobody", PASSWORD), LOGIN(ADDRESS, PASSWORD),
+        LOGIN("no/name at all", PASSWORD),   LOGIN("gertrude", "x"),    LOGIN("a", "x"),
+    };
+    char first[1024], other[1024];
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    /* an address that mined has an account, and no password */
+    struct account account, bound;
+    struct identity_account identity;
+    struct error error;
+    assert_int_equal(identity_resolve(coin_profile_find(span_text("bitcoin-regtest")),
+                                      span_text(ADDRESS), &identity, NULL),
+                     IDENTITY_OK);
+    account_of_address(identity_account_id(&key, &identity), &identity, 1, &account);
+    assert_int_equal(account_bind(f->store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        uint64_t before = metric_of("adit_auth_password_seconds_count ");
+        struct http_exchange *exchange = begin_post("/api/v1/login", "10.0.0.1", bodies[i]);
+        assert_int_equal(wait_for(exchange), 401);
+        whole_answer(exchange, i == 0 ? first : other, sizeof first);
+        if (i > 0)
+            assert_string_equal(other, first);
+        assert_int_equal(metric_of("adit_auth_password_seconds_count "), before + 1);
+    }
+    assert_non_null(strstr(first, "WWW-Authenticate"));
+}
+
+static void failed_logins_are_limited_by_name_and_address(void **state)
+{
+    (void)state;
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < PEOPLE_NAME_FAILURES - 1; i++)
+            assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
+        /* who logs in starts anew */
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    }
+    for (int i = 0; i < PEOPLE_NAME_FAILURES; i++)
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
+    struct http_exchange *exchange =
+        begin_post("/api/v1/login", "10.0.0.1", LOGIN("GertrudE", PASSWORD));
+    assert_int_equal(wait_for(exchange), 429);
+    int wait_s = atoi(answer_header(exchange, "Retry-After"));
+    assert_true(wait_s > 800 && wait_s <= 900);
+    /* A name nobody has is limited in the same way. */
+    for (int i = 0; i < PEOPLE_NAME_FAILURES; i++)
+        assert_int_equal(post("/api/v1/login", LOGIN("nobody", "wrong")), 401);
+    assert_int_equal(post("/api/v1/login", LOGIN("nobody", "wrong")), 429);
+    /* Elsewhere gertrude may log in. */
+    assert_int_equal(wait_for(begin_post("/api/v1/login", "10.0.0.2", LOGIN("gertrude", PASSWORD))),
+                     200);
+    assert_int_equal(metric_of("adit_auth_logins_total{outcome=\"limited\"} "), 2);
+}
+
+static void all_failures_of_an_address_are_limited_too_and_a_burst_counts(void **state)
+{
+    (void)state;
+    struct http_exchange *exchanges[PEOPLE_ADDRESS_FAILURES + 20];
+    size_t counts[600] = { 0 };
+    for (size_t i = 0; i < PEOPLE_ADDRESS_FAILURES + 20; i++) {
+        char body[64];
+        snprintf(body, sizeof body, "{\"name\":\"name-%zu\",\"password\":\"p\"}", i);
+        /* two addresses of one customer */
+        exchanges[i] =
+            begin_post("/api/v1/login", i % 2 == 0 ? "2001:db8::1" : "2001:db8::2:3", body);
+        if (i % 10 == 9)
+            for (size_t j = 0; j <= i; j++)
+                UNTIL(exchanges[j]->status != 0);
+    }
+    for (size_t i = 0; i < PEOPLE_ADDRESS_FAILURES + 20; i++)
+        counts[wait_for(exchanges[i])]++;
+    assert_int_equal(counts[401], PEOPLE_ADDRESS_FAILURES);
+    assert_int_equal(counts[429], 20);
+    assert_int_equal(wait_for(begin_post("/api/v1/login", "2001:db8:0:1::1", LOGIN("name", "p"))),
+                     401);
+}
+
+static void registrations_of_an_address_are_limited(void **state)
+{
+    (void)state;
+    char body[256];
+    for (int i = 0; i <= PEOPLE_REGISTRATIONS; i++) {
+        snprintf(body, sizeof body, FORM("\"name-%d\"", E, P, A), i);
+        assert_int_equal(post("/api/v1/register", body), i < PEOPLE_REGISTRATIONS ? 201 : 429);
+    }
+}
+
+static void more_passwords_than_the_queue_holds_are_told_to_come_back(void **state)
+{
+    (void)state;
+    enum { BURST = 120 };
+    struct http_exchange *exchanges[BURST];
+    size_t wrong = 0, busy = 0;
+    f->settings.auth_argon2_memory_kib = 32768;
+    stop();
+    start();
+    for (size_t i = 0; i < BURST; i++) {
+        char peer[32];
+        snprintf(peer, sizeof peer, "10.1.0.%zu", i);
+        exchanges[i] = begin_post("/api/v1/login", peer, LOGIN("nobody", "p"));
+    }
+    for (size_t i = 0; i < BURST; i++) {
+        int status = wait_for(exchanges[i]);
+        wrong += status == 401;
+        busy += status == 503;
+        if (status == 503)
+            assert_non_null(answer_header(exchanges[i], "Retry-After"));
+    }
+    assert_int_equal(wrong + busy, BURST);
+    assert_true(busy > 0);
+    assert_true(wrong >= PEOPLE_QUEUE_MAX);
+}
+
+static void while_the_store_is_away_people_are_told_to_come_back(void **state)
+{
+    (void)state;
+    char authorization[TOKEN_TEXT_BYTES + 16];
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+    store_fake_away(f->store, true);
+    /* what failed for our sake counts against nobody */
+    for (int i = 0; i < 2 * PEOPLE_NAME_FAILURES; i++)
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 503);
+    assert_true(f->away);
+    assert_int_equal(post("/api/v1/register", FORM(N, E, P, A)), 503);
+    assert_int_equal(get_me(authorization), 503);
+    store_fake_away(f->store, false);
+    UNTIL(!f->away);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    assert_int_equal(get_me(authorization), 200);
+    assert_int_equal(post("/api/v1/register", FORM(N, E, P, A)), 201);
+}
+
+static void a_write_that_may_have_happened_is_settled(void **state)
+{
+    (void)state;
+    static const struct {
+        enum store_fake_fault fault;
+        int status;
+    } cases[] = {
+        { STORE_FAKE_UNKNOWN_DONE, 201 },
+        { STORE_FAKE_UNKNOWN_NOT_DONE, 201 },
+        { STORE_FAKE_FAIL, 503 },
+    };
+    char body[256], login[128];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        store_fake_inject(f->store, cases[i].fault, 0, 1);
+        snprintf(body, sizeof body, FORM("\"name-%zu\"", E, P, A), i);
+        assert_int_equal(post("/api/v1/register", body), cases[i].status);
+        UNTIL(!f->away);
+        if (cases[i].status == 503)
+            assert_int_equal(post("/api/v1/register", body), 201);
+        snprintf(login, sizeof login, "{\"name\":\"name-%zu\",\"password\":" P "}", i);
+        assert_int_equal(post("/api/v1/login", login), 200);
+    }
+}
+
+static void a_locked_account_is_told_so_only_with_its_password(void **state)
+{
+    (void)state;
+    struct account account;
+    struct error error;
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(account_find(f->store, "gertrude", &account, &error), STORE_DONE);
+    account.state = ACCOUNT_LOCKED;
+    assert_int_equal(account_save(f->store, &account, &error), STORE_DONE);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 403);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
+}
+
+static void a_hash_of_another_cost_is_made_anew_at_login(void **state)
+{
+    (void)state;
+    struct account before, after;
+    struct error error;
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(account_find(f->store, "gertrude", &before, &error), STORE_DONE);
+    f->settings.auth_argon2_passes = 2;
+    stop();
+    start();
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
+    assert_int_equal(account_find(f->store, "gertrude", &after, &error), STORE_DONE);
+    assert_string_equal(after.password, before.password);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+        assert_int_equal(account_find(f->store, "gertrude", &after, &error), STORE_DONE);
+        assert_non_null(strstr(after.password, ",t=2,"));
+        assert_int_equal(after.version, before.version + 1);
+    }
+}
+
+static void only_a_token_of_ours_opens_the_account(void **state)
+{
+    (void)state;
+    char path[64], token[TOKEN_TEXT_BYTES], authorization[TOKEN_TEXT_BYTES + 16];
+    struct error error;
+    uint64_t now_s = loop_unix_ms() / 1000;
+    snprintf(path, sizeof path, "%s/auth.key", f->folder);
+    struct token_signer *signer = token_signer_open(path, &error);
+    assert_non_null(signer);
+    struct token_claims expired = { 7, now_s - 900, now_s - 900, now_s - 61, "" };
+    struct token_claims nobody = { 7, now_s, now_s, now_s + 60, "" };
+    assert_int_equal(get_me(NULL), 401);
+    assert_int_equal(get_me("Basic Zm9vOmJhcg=="), 401);
+    assert_int_equal(get_me("Bearer"), 401);
+    assert_int_equal(get_me("Bearer "), 401);
+    assert_int_equal(get_me("Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiIwMSJ9."), 401);
+    token_sign(signer, &expired, token);
+    snprintf(authorization, sizeof authorization, "Bearer %s", token);
+    assert_int_equal(get_me(authorization), 401);
+    assert_non_null(strstr(text_of("detail"), "expired"));
+    token_sign(signer, &nobody, token);
+    snprintf(authorization, sizeof authorization, "Bearer %s", token);
+    assert_int_equal(get_me(authorization), 401);
+    snprintf(authorization, sizeof authorization, "Bearer %s x", token);
+    assert_int_equal(get_me(authorization), 401);
+    token_signer_close(signer);
+}
+
+static void the_address_behind_a_proxy_of_ours_is_the_one_that_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *peer, *forwarded;
+        bool counts_as_attacker;
+    } cases[] = {
+        { "127.0.0.1", "203.0.113.9", true },
+        { "127.0.0.1", "10.9.9.9, 203.0.113.9", true },      /* said by the client itself */
+        { "127.0.0.1", "203.0.113.9 ,  192.168.0.1", true }, /* through both our proxies */
+        { "127.0.0.1", "::ffff:203.0.113.9", true },
+        { "203.0.113.9", "10.9.9.9", true }, /* no proxy of ours */
+        { "127.0.0.1", "203.0.113.8", false },
+        { "127.0.0.1", "203.0.113.9, nonsense", false },
+        { "127.0.0.1", "", false },
+        { "192.168.0.7", "203.0.113.9", false },
+    };
+    char *proxies[] = { (char[]){ "127.0.0.1" }, (char[]){ "192.168.0.1" } };
+    struct settings_list kept = f->settings.auth_proxies;
+    f->settings.auth_proxies = (struct settings_list){ proxies, 2 };
+    for (int i = 0; i < PEOPLE_NAME_FAILURES; i++)
+        assert_int_equal(wait_for(begin_post("/api/v1/login", "203.0.113.9", LOGIN("nobody", "p"))),
+                         401);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct header headers[] = { { "Content-Type", "application/json" },
+                                          { "X-Forwarded-For", cases[i].forwarded },
+                                          { NULL, NULL } };
+        int status = wait_for(begin(EXCHANGE_POST, "/api/v1/login", cases[i].peer,
+                                    span_text(LOGIN("nobody", "p")), headers));
+        if (status != (cases[i].counts_as_attacker ? 429 : 401))
+            fail_msg("%s for %s: %d", cases[i].peer, cases[i].forwarded, status);
+    }
+    f->settings.auth_proxies = kept;
+}
+
+static void at_the_end_everybody_is_answered(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        char peer[32];
+        snprintf(peer, sizeof peer, "10.1.0.%d", i);
+        (void)begin_post("/api/v1/login", peer, LOGIN("nobody", "p"));
+        (void)begin_post("/api/v1/register", peer, GERTRUDE);
+        if (i == 10)
+            UNTIL(f->answered > 0);
+    }
+    stop();
+    assert_int_equal(f->answered, f->asked_count);
+    start();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(who_registered_logs_in_and_sees_the_account),
+        TEST(a_name_is_taken_in_every_spelling_and_by_one_of_two_who_race),
+        TEST(what_is_wrong_with_a_form_is_said_by_field),
+        TEST(lengths_are_bounded),
+        TEST(a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_alike),
+        TEST(failed_logins_are_limited_by_name_and_address),
+        TEST(all_failures_of_an_address_are_limited_too_and_a_burst_counts),
+        TEST(registrations_of_an_address_are_limited),
+        TEST(more_passwords_than_the_queue_holds_are_told_to_come_back),
+        TEST(while_the_store_is_away_people_are_told_to_come_back),
+        TEST(a_write_that_may_have_happened_is_settled),
+        TEST(a_locked_account_is_told_so_only_with_its_password),
+        TEST(a_hash_of_another_cost_is_made_anew_at_login),
+        TEST(only_a_token_of_ours_opens_the_account),
+        TEST(the_address_behind_a_proxy_of_ours_is_the_one_that_counts),
+        TEST(at_the_end_everybody_is_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

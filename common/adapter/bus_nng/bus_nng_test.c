@@ -22,6 +22,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* libnng is not built for the thread sanitizer, which therefore cannot see how it counts references
+ * to a message: it takes the freeing of one for a race with its sending. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:sendmsg\n";
+}
+
+/* nng 1.5.2 loses the message it was about to send when the connection ended. */
+void __lsan_disable(void) __attribute__((weak));
+void __lsan_enable(void) __attribute__((weak));
+
 static char folder[64];
 static unsigned url_count;
 static char url_text[256];
@@ -338,6 +350,8 @@ static void a_busy_server_may_be_killed_again_and_again(void **state)
     snprintf(url, sizeof url, "%s", ipc_url());
     struct scene scene;
     struct flood flood;
+    if (__lsan_disable != NULL)
+        __lsan_disable();
     open_scene(&scene, url);
     for (unsigned i = 0; i < KILLS; i++) {
         pid_t server = start_server(url);
@@ -354,6 +368,8 @@ static void a_busy_server_may_be_killed_again_and_again(void **state)
         assert_int_equal(flood.outstanding, 0);
     }
     close_scene(&scene);
+    if (__lsan_enable != NULL)
+        __lsan_enable();
 }
 
 int main(int argc, char **argv)

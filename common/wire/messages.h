@@ -32,6 +32,8 @@ enum wire_reward_kind {
     WIRE_REWARD_FOUND = 1,    /* the block joined the best chain */
     WIRE_REWARD_MATURED = 2,  /* its coinbase can be spent */
     WIRE_REWARD_ORPHANED = 3, /* it left the best chain */
+    /* a scheduler began to lead (its epoch is the generation): no block, nothing to post */
+    WIRE_REWARD_TAKEN_OVER = 4,
 };
 
 enum {

@@ -197,6 +197,8 @@ static enum going pass(struct follower *follower, struct follow_result *result, 
     enum going going = follow_check_leader(follower, error);
     if (going == GOING_ON)
         going = follow_catch_up(follower, error);
+    if (going == GOING_ON && !follower->took_over)
+        going = follow_take_over(follower, error);
     if (going != GOING_ON)
         return going;
     struct node *node = choose_node(follower, result);

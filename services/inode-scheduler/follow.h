@@ -6,7 +6,8 @@
  *   2. the block's record, which names that sequence.
  * A scheduler that dies in between leaves an event whose block lags behind; before any other event
  * is appended, by whomever, that block is brought up to it (maturity_replay). A rival's event found
- * in our place is taken in the same way, and we decide anew.
+ * in our place is taken in the same way, and we decide anew. A follower's first pass appends that
+ * its epoch took over: whatever an earlier leader had decided but not appended finds no place.
  *
  * Blocking: one thread, its own store, nodes and window. */
 #pragma once

@@ -6,16 +6,18 @@
 #include <stdatomic.h>
 
 enum {
-    OPEN_MAX = 4096,  /* blocks followed in one pass; the rest in the next */
-    REFUSED_MAX = 64, /* blocks every node refused, remembered */
-    STEPS_MAX = 8,    /* of one block in one pass */
-    ATTEMPTS_MAX = 4, /* of a write whose answer got lost */
+    OPEN_MAX = 4096,    /* blocks followed in one pass; the rest in the next */
+    REFUSED_MAX = 64,   /* blocks every node refused, remembered */
+    STEPS_MAX = 8,      /* of one block in one pass */
+    ATTEMPTS_MAX = 4,   /* of a write whose answer got lost */
+    TAKE_OVER_MAX = 64, /* places tried in one pass: rivals may be quicker */
 };
 
 struct follower {
     struct follow_options options;
     _Atomic bool stopped;
     bool caught_up; /* the newest event has reached its block */
+    bool took_over; /* the log says so */
     uint64_t sequence;
     uint8_t refused[REFUSED_MAX][32];
     size_t refused_count;
@@ -38,6 +40,8 @@ MUST_CHECK enum going follow_catch_up(struct follower *follower, struct error *e
 /* Appends the event; *ours_r false: the place was a rival's, whose event is taken in now. */
 MUST_CHECK enum going follow_append(struct follower *follower, struct wire_reward_event *event,
                                     bool *ours_r, struct error *error);
+/* Says once in the log that our epoch leads now (record/event says why). */
+MUST_CHECK enum going follow_take_over(struct follower *follower, struct error *error);
 /* Saves the block as stepped; reads it anew where another wrote or the answer got lost. */
 MUST_CHECK enum going follow_save(struct follower *follower, struct block_record *block,
                                   struct error *error);

@@ -24,6 +24,8 @@ static enum going take_in(struct follower *follower, const struct wire_reward_ev
                           struct error *error)
 {
     struct store *store = follower->options.store;
+    if (event->kind == WIRE_REWARD_TAKEN_OVER)
+        return GOING_ON; /* it has no block */
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         struct block_record block;
         enum store_outcome outcome = block_get(store, event->block_hash, &block, error);
@@ -67,6 +69,9 @@ enum going follow_catch_up(struct follower *follower, struct error *error)
         enum going going = take_in(follower, &event, error);
         if (going != GOING_ON)
             return going;
+        /* Ours, whose answer got lost. */
+        if (event.kind == WIRE_REWARD_TAKEN_OVER && event.epoch == follower->options.epoch)
+            follower->took_over = true;
     }
     follower->sequence = newest;
     follower->caught_up = true;
@@ -117,6 +122,36 @@ enum going follow_append(struct follower *follower, struct wire_reward_event *ev
         return follow_catch_up(follower, error);
     follower->sequence = event->sequence;
     follower->caught_up = false; /* until its block is saved */
+    return GOING_ON;
+}
+
+enum going follow_take_over(struct follower *follower, struct error *error)
+{
+    for (int i = 0; i < TAKE_OVER_MAX && !follower->took_over; i++) {
+        struct wire_reward_event before = { 0 };
+        if (follower->sequence > 0 &&
+            event_get(follower->options.store, follower->sequence, &before, error) != STORE_DONE)
+            return GOING_FAILED;
+        struct wire_reward_event event = {
+            .epoch = follower->options.epoch,
+            .kind = WIRE_REWARD_TAKEN_OVER,
+            .generation = (uint32_t)follower->options.epoch,
+            /* Payout learns from the newest event what a block is worth. */
+            .network_work_high = before.network_work_high,
+            .network_work_low = before.network_work_low,
+            .time_ms = loop_unix_ms(),
+        };
+        enum going going = follow_check_leader(follower, error);
+        if (going == GOING_ON)
+            going = follow_append(follower, &event, &follower->took_over, error);
+        if (going != GOING_ON)
+            return going;
+    }
+    if (!follower->took_over) {
+        error_fill(error, ERROR_UNAVAILABLE, "others keep writing reward events");
+        return GOING_FAILED;
+    }
+    follower->caught_up = true; /* no block waits for this event */
     return GOING_ON;
 }
 

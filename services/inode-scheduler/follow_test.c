@@ -115,14 +115,21 @@ static struct follow_result pass(struct fixture *f)
     return result;
 }
 
+/* The events of blocks, and how often somebody took over. */
 struct history {
     struct wire_reward_event events[HISTORY_MAX];
     size_t count;
+    uint64_t taken_over;
 };
 
 static bool on_event(void *context, const struct wire_reward_event *event)
 {
     struct history *history = context;
+    assert_int_equal(event->sequence, history->count + history->taken_over + 1);
+    if (event->kind == WIRE_REWARD_TAKEN_OVER) {
+        history->taken_over++;
+        return true;
+    }
     assert_true(history->count < HISTORY_MAX);
     history->events[history->count++] = *event;
     return true;
@@ -171,7 +178,7 @@ static void a_block_is_found_once_and_matures_once(void **state)
     expect(&f, "fm");
     struct history history = read_history(&f);
     const struct wire_reward_event *found = &history.events[0];
-    assert_int_equal(found->sequence, 1);
+    assert_int_equal(found->sequence, 2); /* after that of who leads */
     assert_int_equal(found->generation, 1);
     assert_int_equal(found->reward, REWARD);
     assert_int_equal(found->height, 11);
@@ -182,7 +189,7 @@ static void a_block_is_found_once_and_matures_once(void **state)
     assert_true(found->network_work_low >= 1);
     assert_memory_equal(found->block_hash, f.ours, 32);
     assert_int_equal(read_block(&f).chain.state, BLOCK_MATURED);
-    assert_int_equal(read_block(&f).event_sequence, 2);
+    assert_int_equal(read_block(&f).event_sequence, 3);
     assert_true(read_block(&f).open);
     node_fake_mine(f.chain, 20);
     pass(&f);
@@ -315,7 +322,8 @@ static void whatever_write_fails_or_is_doubtful_the_events_are_the_same(void **s
                 expect(&f, "fofm");
                 assert_int_equal(read_block(&f).chain.state, BLOCK_MATURED);
                 assert_int_equal(read_block(&f).chain.generation, 2);
-                assert_int_equal(read_block(&f).event_sequence, 4);
+                assert_int_equal(read_block(&f).event_sequence,
+                                 read_history(&f).events[3].sequence);
                 close_fixture(&f);
             }
 }
@@ -333,6 +341,106 @@ static void a_deposed_scheduler_writes_nothing_more(void **state)
     assert_int_equal(store_fake_writes(f.store), writes);
     expect(&f, "");
     close_fixture(&f);
+}
+
+/* A store on which a leader falls asleep just before one of its reward events is written. */
+struct sleepy_store {
+    struct store port;
+    struct store *inner;
+    bool armed;
+    void (*meanwhile)(struct fixture *f);
+    struct fixture *f;
+};
+
+static enum store_outcome sleepy_apply(struct store *store, struct store_write *writes,
+                                       size_t count, struct error *error)
+{
+    struct sleepy_store *sleepy = (struct sleepy_store *)store;
+    if (sleepy->armed && writes[0].collection == &event_collection) {
+        sleepy->armed = false;
+        sleepy->meanwhile(sleepy->f);
+    }
+    return store_apply(sleepy->inner, writes, count, error);
+}
+
+static enum store_outcome sleepy_get(struct store *store, const struct store_collection *collection,
+                                     const char *id, struct arena *arena,
+                                     struct store_record *record_r, struct error *error)
+{
+    return store_get(((struct sleepy_store *)store)->inner, collection, id, arena, record_r, error);
+}
+
+static enum store_outcome sleepy_find(struct store *store,
+                                      const struct store_collection *collection,
+                                      const struct store_query *query, store_visitor visitor,
+                                      void *context, struct error *error)
+{
+    return store_find(((struct sleepy_store *)store)->inner, collection, query, visitor, context,
+                      error);
+}
+
+/* Another takes the leadership and looks once; no node can be asked, so it writes of no block. */
+static void another_takes_over(struct fixture *f)
+{
+    struct follower *sleeper = f->follower;
+    lead(f);
+    open_follower(f);
+    node_fake_trouble(f->nodes[0], NODE_FAKE_AWAY);
+    assert_false(pass(f).deposed);
+    node_fake_trouble(f->nodes[0], NODE_FAKE_WELL);
+    follower_destroy(f->follower);
+    f->follower = sleeper;
+}
+
+static void a_leader_that_slept_through_its_end_cannot_write_what_it_had_decided(void **state)
+{
+    static const struct store_ops ops = { .apply = sleepy_apply,
+                                          .get = sleepy_get,
+                                          .find = sleepy_find };
+    struct fixture f;
+    (void)state;
+    open_fixture(&f);
+    pass(&f); /* its own taking over is written */
+    struct store *store = f.store;
+    struct sleepy_store sleepy = { { &ops }, store, true, another_takes_over, &f };
+    follower_destroy(f.follower);
+    f.store = &sleepy.port;
+    sleepy.armed = false;
+    open_follower(&f);
+    pass(&f);
+    f.store = store;
+    find_block(&f);
+    sleepy.armed = true; /* between asking whether it leads and writing that the block is found */
+    struct follow_result result = pass(&f);
+    assert_false(sleepy.armed);
+    assert_true(result.deposed);
+    expect(&f, "");
+    assert_int_equal(read_block(&f).chain.state, BLOCK_CANDIDATE);
+    /* The one that leads now finds it. */
+    follower_destroy(f.follower);
+    open_follower(&f);
+    assert_true(pass(&f).whole);
+    expect(&f, "f");
+    close_fixture(&f);
+}
+
+static void who_takes_over_says_so_once_whatever_becomes_of_the_writing(void **state)
+{
+    static const enum store_fake_fault faults[] = { STORE_FAKE_FAIL, STORE_FAKE_UNKNOWN_DONE,
+                                                    STORE_FAKE_UNKNOWN_NOT_DONE };
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        for (size_t times = 1; times <= 5; times++) {
+            struct fixture f;
+            open_fixture(&f);
+            find_block(&f);
+            store_fake_inject(f.store, faults[i], 0, times);
+            for (int passes = 0; passes < 7; passes++)
+                pass(&f);
+            assert_int_equal(read_history(&f).taken_over, 1);
+            expect(&f, "f");
+            close_fixture(&f);
+        }
 }
 
 /* Two that both believe to lead (same epoch: the guard before each write never stops either) move
@@ -379,7 +487,6 @@ static void rivals_keep_the_log_legal(void **state)
         uint32_t generation = 0;
         for (size_t i = 0; i < history.count; i++) {
             const struct wire_reward_event *event = &history.events[i];
-            assert_int_equal(event->sequence, i + 1);
             char kind = event_kind_name((enum wire_reward_kind)event->kind)[0];
             if (kind == 'f') {
                 assert_int_equal(last, 'o');
@@ -392,7 +499,8 @@ static void rivals_keep_the_log_legal(void **state)
             assert_int_equal(event->generation, generation);
             last = kind;
         }
-        assert_int_equal(read_block(&f).event_sequence, history.count);
+        assert_int_equal(read_block(&f).event_sequence,
+                         history.count > 0 ? history.events[history.count - 1].sequence : 0);
         follower_destroy(both[1]);
         close_fixture(&f);
     }
@@ -424,6 +532,8 @@ int main(void)
         cmocka_unit_test(a_block_that_lost_its_race_makes_no_event),
         cmocka_unit_test(whatever_write_fails_or_is_doubtful_the_events_are_the_same),
         cmocka_unit_test(a_deposed_scheduler_writes_nothing_more),
+        cmocka_unit_test(a_leader_that_slept_through_its_end_cannot_write_what_it_had_decided),
+        cmocka_unit_test(who_takes_over_says_so_once_whatever_becomes_of_the_writing),
         cmocka_unit_test(rivals_keep_the_log_legal),
         cmocka_unit_test(notes_are_put_down_with_the_block_once),
     };

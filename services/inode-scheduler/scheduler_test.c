@@ -371,12 +371,19 @@ static enum block_state state_of(struct fixture *f, const uint8_t hash[32])
     return block.chain.state;
 }
 
+static bool count_event(void *context, const struct wire_reward_event *event)
+{
+    *(uint64_t *)context += event->kind != WIRE_REWARD_TAKEN_OVER;
+    return true;
+}
+
+/* Those of blocks. */
 static uint64_t events(struct fixture *f)
 {
-    uint64_t newest_event = 0;
+    uint64_t count = 0;
     struct error error;
-    assert_int_equal(event_newest(f->store, &newest_event, &error), STORE_DONE);
-    return newest_event;
+    assert_int_equal(event_walk(f->store, 0, 0, count_event, &count, &error), STORE_DONE);
+    return count;
 }
 
 static void a_candidate_is_submitted_recorded_found_and_matures(void **state)
@@ -395,11 +402,13 @@ static void a_candidate_is_submitted_recorded_found_and_matures(void **state)
         assert_true(ack.ok);
     }
     UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_ACCEPTED);
-    UNTIL(f, f->notices > 0 && f->notice.event_sequence == 1);
+    UNTIL(f, f->notices > 0 && f->notice.event_sequence == 2);
     assert_true(node_fake_submissions(f->chain) >= 2); /* to both nodes */
     struct wire_reward_event event;
     struct error error;
     assert_int_equal(event_get(f->store, 1, &event, &error), STORE_DONE);
+    assert_int_equal(event.kind, WIRE_REWARD_TAKEN_OVER);
+    assert_int_equal(event_get(f->store, 2, &event, &error), STORE_DONE);
     assert_int_equal(event.kind, WIRE_REWARD_FOUND);
     assert_int_equal(event.reward, REWARD);
     assert_int_equal(event.account, 77);

@@ -21,6 +21,8 @@ static enum step handle(struct engine *engine, const struct wire_reward_event *e
     case WIRE_REWARD_ORPHANED:
         kind = LEDGER_ORPHANED;
         break;
+    case WIRE_REWARD_TAKEN_OVER:
+        return STEP_DONE; /* between schedulers alone; its place in the log is passed */
     default:
         return engine_broken(error, "reward event %" PRIu64 " is of unknown kind %u",
                              event->sequence, (unsigned)event->kind);

@@ -24,6 +24,8 @@ const char *event_kind_name(enum wire_reward_kind kind)
         return "matured";
     case WIRE_REWARD_ORPHANED:
         return "orphaned";
+    case WIRE_REWARD_TAKEN_OVER:
+        return "taken_over";
     }
     return "unknown";
 }

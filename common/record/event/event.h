@@ -4,6 +4,10 @@
  * appends has taken in every event before, hence a block's events always alternate legally, whoever
  * wrote them: FOUND 1, (MATURED 1), ORPHANED 1, FOUND 2, …
  *
+ * A new leader appends TAKEN_OVER before anything else. That takes the place for which a deposed
+ * one may hold an event it decided on before: when that one wakes up, its insert fails, and asking
+ * for its leadership before the next try ends it.
+ *
  * The record holds the encoded wire message `reward_event`; its *cause* is (block hash, kind,
  * generation), from which payout derives the ids of what it posts.
  *
@@ -19,7 +23,7 @@ enum { EVENT_CAUSE_BYTES = 96 };
 void event_cause(const uint8_t block_hash[32], enum wire_reward_kind kind, uint32_t generation,
                  char cause_r[EVENT_CAUSE_BYTES]);
 
-/* Static: "found", "matured", "orphaned"; "unknown" for a value that is none. */
+/* Static: "found", "matured", "orphaned", "taken_over"; "unknown" for a value that is none. */
 const char *event_kind_name(enum wire_reward_kind kind);
 
 /* Appends *event under event->sequence, which must be the newest + 1. STORE_DONE (durable);

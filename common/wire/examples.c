@@ -215,6 +215,7 @@ void wire_examples_visit(void (*visit)(void *context, const char *name, enum wir
         .network_work_high = 0,
         .network_work_low = 1048592,
         .time_ms = now_ms,
+        .seen_tip = 1042,
     };
     static uint8_t encoded[8192];
     size_t length;

@@ -90,6 +90,7 @@ static void fill_event(const struct follower *follower, const struct block_recor
         .network_work_high = (uint64_t)(block->network_work >> 64),
         .network_work_low = (uint64_t)block->network_work,
         .time_ms = loop_unix_ms(),
+        .seen_tip = verdict->next.seen_tip,
     };
     memcpy(event_r->block_hash, block->hash, 32);
 }

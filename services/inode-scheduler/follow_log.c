@@ -38,7 +38,8 @@ static enum going take_in(struct follower *follower, const struct wire_reward_ev
             return GOING_FAILED;
         if (block.event_sequence >= event->sequence)
             return GOING_ON;
-        block.chain = maturity_replay(&block.chain, event_of_kind(event->kind), event->generation);
+        block.chain = maturity_replay(&block.chain, event_of_kind(event->kind), event->generation,
+                                      event->seen_tip);
         block.event_sequence = event->sequence;
         block.epoch = follower->options.epoch;
         block.open = true;

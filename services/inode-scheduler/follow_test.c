@@ -328,6 +328,30 @@ static void whatever_write_fails_or_is_doubtful_the_events_are_the_same(void **s
             }
 }
 
+/* Killed between the event and the block's record: what showed the block is remembered all the
+ * same, so a node that is behind, on another branch, orphans nothing. */
+static void a_death_between_event_and_record_forgets_no_tip(void **state)
+{
+    struct fixture f;
+    (void)state;
+    open_fixture(&f);
+    pass(&f); /* its taking over is written */
+    find_block(&f);
+    node_fake_mine(f.chain, 1);
+    store_fake_inject(f.store, STORE_FAKE_FAIL, 1, 1); /* the record, after the event */
+    pass(&f);
+    expect(&f, "f");
+    assert_int_equal(read_block(&f).chain.seen_tip, 0);
+    follower_destroy(f.follower);
+    lead(&f);
+    open_follower(&f);
+    node_fake_trouble(f.nodes[0], NODE_FAKE_AWAY); /* so nothing but the event can tell */
+    pass(&f);
+    assert_int_equal(read_block(&f).chain.state, BLOCK_ACCEPTED);
+    assert_int_equal(read_block(&f).chain.seen_tip, 12);
+    close_fixture(&f);
+}
+
 static void a_deposed_scheduler_writes_nothing_more(void **state)
 {
     struct fixture f;
@@ -531,6 +555,7 @@ int main(void)
         cmocka_unit_test(the_node_with_the_most_work_is_believed),
         cmocka_unit_test(a_block_that_lost_its_race_makes_no_event),
         cmocka_unit_test(whatever_write_fails_or_is_doubtful_the_events_are_the_same),
+        cmocka_unit_test(a_death_between_event_and_record_forgets_no_tip),
         cmocka_unit_test(a_deposed_scheduler_writes_nothing_more),
         cmocka_unit_test(a_leader_that_slept_through_its_end_cannot_write_what_it_had_decided),
         cmocka_unit_test(who_takes_over_says_so_once_whatever_becomes_of_the_writing),

@@ -106,26 +106,32 @@ struct maturity_verdict maturity_step(const struct maturity_rules *rules,
 }
 
 struct maturity_block maturity_replay(const struct maturity_block *block, enum maturity_event event,
-                                      uint32_t generation)
+                                      uint32_t generation, uint32_t seen_tip)
 {
     struct maturity_block next = *block;
+    bool taken_in = false;
     switch (event) {
     case MATURITY_FOUND:
-        if (!is_on_chain(block->state) && generation == block->generation + 1) {
+        taken_in = !is_on_chain(block->state) && generation == block->generation + 1;
+        if (taken_in) {
             next.state = BLOCK_ACCEPTED;
             next.generation = generation;
         }
         break;
     case MATURITY_MATURED:
-        if (block->state == BLOCK_ACCEPTED && generation == block->generation)
+        taken_in = block->state == BLOCK_ACCEPTED && generation == block->generation;
+        if (taken_in)
             next.state = BLOCK_MATURED;
         break;
     case MATURITY_ORPHANED:
-        if (is_on_chain(block->state) && generation == block->generation)
+        taken_in = is_on_chain(block->state) && generation == block->generation;
+        if (taken_in)
             next.state = BLOCK_ORPHANED;
         break;
     case MATURITY_NOTHING:
         break;
     }
+    if (taken_in && seen_tip > next.seen_tip)
+        next.seen_tip = seen_tip;
     return next;
 }

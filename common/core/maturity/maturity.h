@@ -78,7 +78,7 @@ struct maturity_verdict maturity_step(const struct maturity_rules *rules,
                                       const struct maturity_observation *observation);
 
 /* The block after an event that is recorded but may not have reached its record (a crash in
- * between): the same `next` the step that made the event gave. An event the block has already
- * passed changes nothing. */
+ * between): exactly the `next` of the step that made the event, where `generation` and `seen_tip`
+ * are that one's. An event the block has already passed changes nothing. */
 struct maturity_block maturity_replay(const struct maturity_block *block, enum maturity_event event,
-                                      uint32_t generation);
+                                      uint32_t generation, uint32_t seen_tip);

@@ -140,14 +140,20 @@ static void check_replay(const struct maturity_block *block,
                          const struct maturity_observation *observation,
                          const struct maturity_verdict *verdict)
 {
-    (void)observation;
     if (verdict->event == MATURITY_NOTHING)
         return;
-    struct maturity_block once = maturity_replay(block, verdict->event, verdict->next.generation);
-    assert_int_equal(once.state, verdict->next.state);
-    assert_int_equal(once.generation, verdict->next.generation);
-    struct maturity_block twice = maturity_replay(&once, verdict->event, verdict->next.generation);
+    struct maturity_block once =
+        maturity_replay(block, verdict->event, verdict->next.generation, verdict->next.seen_tip);
+    assert_memory_equal(&once, &verdict->next, sizeof once);
+    struct maturity_block twice =
+        maturity_replay(&once, verdict->event, verdict->next.generation, verdict->next.seen_tip);
     assert_memory_equal(&twice, &once, sizeof once);
+    /* Hence a node that is behind orphans it no sooner than without the crash. */
+    for (uint32_t tip = 0; tip < verdict->next.seen_tip; tip++) {
+        const struct maturity_observation behind = { MATURITY_REPLACED, tip, 0, false };
+        assert_int_not_equal(maturity_step(&rules, &once, &behind).event, MATURITY_ORPHANED);
+    }
+    (void)observation;
 }
 
 static void a_recorded_event_leads_to_the_same_block_however_often_it_is_taken_in(void **state)

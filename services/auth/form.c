@@ -179,12 +179,14 @@ static bool is_domain(const char *text)
 
 bool form_email(struct span text, char *email_r)
 {
+    if (text.length > FORM_EMAIL_BYTES_MAX)
+        return false;
     for (size_t i = 0; i < text.length; i++) {
         uint8_t c = text.data[i];
         email_r[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
     email_r[text.length] = '\0';
     const char *at = strchr(email_r, '@');
-    return strlen(email_r) == text.length && text.length <= 254 && at != NULL &&
+    return strlen(email_r) == text.length && at != NULL &&
            is_local_part(email_r, (size_t)(at - email_r)) && is_domain(at + 1);
 }

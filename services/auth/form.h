@@ -6,7 +6,7 @@
 
 struct json_t;
 
-enum { FORM_FIELDS_MAX = 8, FORM_BYTES_MAX = 16384 };
+enum { FORM_FIELDS_MAX = 8, FORM_BYTES_MAX = 16384, FORM_EMAIL_BYTES_MAX = 254 };
 
 struct form_field {
     const char *name;
@@ -35,5 +35,5 @@ void form_free(struct form *form);
 void form_wipe_memory(void);
 
 /* Whether the text has the shape of an address of e-mail (ASCII, local part and a domain of two
- * labels at the least); with it in lower case in email_r, `length` + 1 bytes. */
+ * labels at the least); with it in lower case in email_r, FORM_EMAIL_BYTES_MAX + 1 bytes. */
 MUST_CHECK bool form_email(struct span text, char *email_r);

@@ -1,0 +1,534 @@
+/* The process itself, as people, gateways and a supervisor meet it: HTTP by libcurl, the bus by
+ * nng, its store a SQLite file, its deaths and its exit codes. Everything stands in a private
+ * folder on free ports, and dies with the test. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/bus_nng/bus_nng.h"
+#include "adapter/token_sodium/token.h"
+#include "core/identity/identity.h"
+#include "wire/messages.h"
+
+#include <curl/curl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 15000, ANSWER_BYTES = 65536 };
+#define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+#define PASSWORD "correct horse battery"
+#define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define GERTRUDE                                                                                   \
+    "{\"name\":\"gertrude\",\"email\":\"gertrude@example.org\",\"password\":\"" PASSWORD           \
+    "\",\"payout_address\":\"" ADDRESS "\"}"
+#define LOGIN(name, password) "{\"name\":\"" name "\",\"password\":\"" password "\"}"
+
+static struct fixture {
+    char folder[64], log_path[96], program[4096];
+    pid_t pid;
+    int http_port, admin_port;
+    struct loop *loop;
+    struct bus *bus;
+    struct bus_client *client;
+    bool up;
+    /* the last answer to a miner */
+    bool answered;
+    enum bus_outcome how;
+    uint8_t outcome;
+    uint64_t account, worker;
+    /* the last answer to a person */
+    char answer[ANSWER_BYTES];
+    size_t answer_bytes;
+    json_t *document;
+} * f;
+
+static const char *log_text(void)
+{
+    static char text[1 << 20];
+    int fd = open(f->log_path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return text;
+}
+
+/* With one more setting ("ADIT_…=value") or NULL; the log begins anew. */
+static void spawn(const char *variable)
+{
+    int log = open(f->log_path, O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(log >= 0);
+    pid_t parent = getpid();
+    f->pid = fork();
+    assert_true(f->pid >= 0);
+    if (f->pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(127);
+        dup2(log, STDOUT_FILENO);
+        dup2(log, STDERR_FILENO);
+        setenv("ADIT_AUTH__ADMIN_ADDRESS", "127.0.0.1:0", 1);
+        setenv("ADIT_AUTH__HTTP_ADDRESS", "127.0.0.1:0", 1);
+        setenv("ADIT_AUTH__ARGON2_MEMORY_KIB", "8192", 1);
+        setenv("ADIT_AUTH__ARGON2_PASSES", "1", 1);
+        setenv("ADIT_STARTUP__DEADLINE_S", "0", 1);
+        if (variable != NULL)
+            putenv(strdup(variable));
+        execl(f->program, f->program, "--data", f->folder, (char *)NULL);
+        _exit(127);
+    }
+    close(log);
+}
+
+static int port_after(const char *words)
+{
+    const char *at = strstr(log_text(), words);
+    return at != NULL ? atoi(strchr(at + strlen(words), ':') + 1) : 0;
+}
+
+/* The exit code, or 1000 + the signal. */
+static int wait_for_end(void)
+{
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    int status;
+    while (waitpid(f->pid, &status, WNOHANG) == 0) {
+        if (loop_clock_ns() > deadline_ns) {
+            kill(f->pid, SIGKILL);
+            waitpid(f->pid, &status, 0);
+            f->pid = 0;
+            fail_msg("the process did not end:\n%s", log_text());
+        }
+        poll(NULL, 0, 5);
+    }
+    f->pid = 0;
+    if (strstr(log_text(), "Sanitizer:") != NULL)
+        fail_msg("%s", log_text());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void start_ready(const char *variable)
+{
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    spawn(variable);
+    while (strstr(log_text(), "service.ready") == NULL) {
+        if (loop_clock_ns() > deadline_ns)
+            fail_msg("not ready:\n%s", log_text());
+        poll(NULL, 0, 5);
+    }
+    f->http_port = port_after("http.listen address=");
+    f->admin_port = port_after("admin.listen address=");
+}
+
+static int stop(int signal_number)
+{
+    kill(f->pid, signal_number);
+    return wait_for_end();
+}
+
+static void on_up(void *context)
+{
+    ((struct fixture *)context)->up = true;
+}
+
+static void on_down(void *context)
+{
+    ((struct fixture *)context)->up = false;
+}
+
+static int setup(void **state)
+{
+    struct error error;
+    char path[128], url[128], self[4096] = { 0 };
+    const char *build = getenv("ADIT_BUILD");
+    (void)state;
+    f = calloc(1, sizeof *f);
+    strcpy(f->folder, "/tmp/adit-auth-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    if (build == NULL) {
+        assert_true(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
+        *strrchr(self, '/') = '\0';
+        snprintf(f->program, sizeof f->program, "%.3000s/../bin/auth", self);
+    } else {
+        snprintf(f->program, sizeof f->program, "%.3000s/bin/auth", build);
+    }
+    snprintf(f->log_path, sizeof f->log_path, "%s/log", f->folder);
+    snprintf(path, sizeof path, "%s/secret", f->folder);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, SECRET "\n", 65), 65);
+    close(fd);
+    f->loop = loop_create(&error);
+    f->bus = bus_nng_create(f->loop, &error);
+    assert_non_null(f->bus);
+    snprintf(url, sizeof url, "ipc://%s/run/auth.rep", f->folder);
+    snprintf(path, sizeof path, "%s/run", f->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    const struct bus_client_options options = { .in_flight_max = 16,
+                                                .message_bytes_max = 4096,
+                                                .on_up = on_up,
+                                                .on_down = on_down,
+                                                .context = f };
+    f->client = bus_connect(f->bus, url, &options, &error);
+    assert_non_null(f->client);
+    return 0;
+}
+
+static void remove_folder(const char *folder)
+{
+    DIR *open_folder = opendir(folder);
+    const struct dirent *entry;
+    while (open_folder != NULL && (entry = readdir(open_folder)) != NULL) {
+        char path[512];
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (unlink(path) != 0)
+            remove_folder(path);
+    }
+    if (open_folder != NULL)
+        closedir(open_folder);
+    (void)rmdir(folder);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (f->pid > 0) {
+        kill(f->pid, SIGKILL);
+        waitpid(f->pid, NULL, 0);
+    }
+    bus_client_close(f->client);
+    bus_destroy(f->bus);
+    loop_destroy(f->loop);
+    json_decref(f->document);
+    remove_folder(f->folder);
+    free(f);
+    return 0;
+}
+
+static size_t on_bytes(char *bytes, size_t size, size_t count, void *context)
+{
+    (void)context;
+    size_t length = size * count;
+    if (f->answer_bytes + length >= sizeof f->answer)
+        return 0;
+    memcpy(f->answer + f->answer_bytes, bytes, length);
+    f->answer_bytes += length;
+    f->answer[f->answer_bytes] = '\0';
+    return length;
+}
+
+/* The status; the answer stands in f, as a document too where it is JSON. */
+static int http(int port, const char *method, const char *path, struct span body,
+                const char *authorization)
+{
+    char url[256], header[TOKEN_TEXT_BYTES + 32], trouble[CURL_ERROR_SIZE] = "";
+    long status = 0;
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    CURL *curl = curl_easy_init();
+    if (authorization != NULL) {
+        snprintf(header, sizeof header, "Authorization: %s", authorization);
+        headers = curl_slist_append(headers, header);
+    }
+    headers = curl_slist_append(headers, "Expect:");
+    snprintf(url, sizeof url, "http://127.0.0.1:%d%s", port, path);
+    f->answer_bytes = 0;
+    f->answer[0] = '\0';
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)DEADLINE_MS);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, trouble);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+    if (body.data != NULL) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)body.length);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *)body.data);
+    }
+    CURLcode result = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    /* A server may refuse a long body before all of it was sent. */
+    if (result != CURLE_OK && status == 0)
+        fail_msg("%s %s: %s\n%s", method, path, trouble, log_text());
+    json_decref(f->document);
+    f->document = json_loads(f->answer, 0, NULL);
+    return (int)status;
+}
+
+static int post(const char *path, const char *body)
+{
+    return http(f->http_port, "POST", path, span_text(body), NULL);
+}
+
+static int get(const char *path, const char *authorization)
+{
+    return http(f->http_port, "GET", path, span_of(NULL, 0), authorization);
+}
+
+static const char *text_of(const char *name)
+{
+    const char *text = json_string_value(json_object_get(f->document, name));
+    return text != NULL ? text : "";
+}
+
+static void on_reply(void *context, enum bus_outcome how, struct span message)
+{
+    struct wire_authorise_reply reply;
+    struct error error;
+    uint8_t memory[2048];
+    struct arena arena = arena_over(memory, sizeof memory);
+    (void)context;
+    f->answered = true;
+    f->how = how;
+    if (how != BUS_REPLIED)
+        return;
+    assert_true(wire_decode_authorise_reply(message, &arena, &reply, &error));
+    f->outcome = reply.outcome;
+    f->account = reply.account;
+    f->worker = reply.worker;
+}
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() / 1000000 > until_)                                                \
+                fail_msg("not within %d ms: %s\n%s", DEADLINE_MS, #condition, log_text());         \
+            loop_run_once(f->loop, 5);                                                             \
+        }                                                                                          \
+    } while (0)
+
+/* What auth says of a miner; asks again while it cannot say. */
+static int authorise(const char *user)
+{
+    const struct wire_authorise_request request = { .user = user, .password = "x", .peer = "p" };
+    uint8_t message[1024];
+    size_t length = wire_encode_authorise_request(&request, message, sizeof message);
+    do {
+        UNTIL(f->up);
+        f->answered = false;
+        f->how = BUS_GONE;
+        if (bus_request(f->client, span_of(message, length), 2000, on_reply, NULL))
+            UNTIL(f->answered);
+    } while (f->how != BUS_REPLIED || f->outcome == WIRE_AUTHORISE_UNAVAILABLE);
+    return f->outcome;
+}
+
+static void expect_ids_of(const char *user)
+{
+    struct identity_key key;
+    struct identity_name name;
+    struct identity_account account;
+    assert_true(hex_decode(SECRET, 64, key.bytes, sizeof key.bytes));
+    assert_int_equal(identity_split(span_text(user), &name), IDENTITY_OK);
+    assert_int_equal(identity_resolve(coin_profile_find(span_text("devnet-blake2s")), name.account,
+                                      &account, NULL),
+                     IDENTITY_OK);
+    assert_int_equal(f->account, identity_account_id(&key, &account));
+    assert_int_equal(f->worker, identity_worker_id(&key, f->account, name.worker));
+}
+
+static void people_register_log_in_and_are_known_to_gateways_also_after_a_death(void **state)
+{
+    (void)state;
+    char authorization[TOKEN_TEXT_BYTES], id[32], first_keys[512];
+    start_ready(NULL);
+    assert_int_equal(authorise("gertrude.rig"), WIRE_AUTHORISE_NO);
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    snprintf(id, sizeof id, "%s", text_of("id"));
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 409);
+    assert_string_equal(text_of("field"), "name");
+    assert_int_equal(authorise("gertrude.rig"), WIRE_AUTHORISE_YES);
+    expect_ids_of("gertrude.rig");
+    assert_int_equal(authorise(ADDRESS ".rig"), WIRE_AUTHORISE_YES);
+    expect_ids_of(ADDRESS ".rig");
+    assert_int_equal(authorise("bcrt1abc"), WIRE_AUTHORISE_NO);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+    assert_int_equal(get("/.well-known/jwks.json", NULL), 200);
+    snprintf(first_keys, sizeof first_keys, "%.511s", f->answer);
+    assert_int_equal(get("/api/v1/me", authorization), 200);
+    assert_string_equal(text_of("id"), id);
+    assert_int_equal(stop(SIGKILL), 1000 + SIGKILL);
+    start_ready(NULL);
+    assert_int_equal(get("/api/v1/me", authorization), 200);
+    assert_string_equal(text_of("id"), id);
+    assert_string_equal(text_of("payout_address"), ADDRESS);
+    assert_int_equal(get("/.well-known/jwks.json", NULL), 200);
+    assert_string_equal(f->answer, first_keys);
+    assert_int_equal(authorise("gertrude.rig"), WIRE_AUTHORISE_YES);
+    expect_ids_of("gertrude.rig");
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    assert_int_equal(stop(SIGTERM), 0);
+    assert_null(strstr(log_text(), " error "));
+}
+
+static void wrong_and_unknown_are_answered_alike(void **state)
+{
+    (void)state;
+    char first[512];
+    start_ready(NULL);
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
+    snprintf(first, sizeof first, "%.511s", f->answer);
+    assert_int_equal(post("/api/v1/login", LOGIN("nobody", "wrong")), 401);
+    assert_string_equal(f->answer, first);
+    assert_int_equal(stop(SIGTERM), 0);
+}
+
+static void what_is_no_request_is_refused_and_the_process_goes_on(void **state)
+{
+    (void)state;
+    static char long_body[80000];
+    static const struct {
+        const char *body;
+        int status;
+        const char *field;
+    } cases[] = {
+        { "not json", 400, "body" },
+        { "[1,2]", 400, "body" },
+        { "{\"name\":\"a\"", 400, "body" },
+        { LOGIN("a", "b") LOGIN("a", "b"), 400, "body" },
+        { "{\"name\":\"a\",\"name\":\"b\",\"password\":\"c\"}", 400, "name" },
+        { "{\"name\":\"a\",\"password\":\"b\",\"more\":1}", 400, "more" },
+        { "{\"name\":\"a\"}", 400, "password" },
+        { "{\"name\":1,\"password\":\"b\"}", 400, "name" },
+        { "{\"name\":\"a\",\"password\":\"\xc3\"}", 400, "body" },
+    };
+    start_ready(NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int status = post("/api/v1/login", cases[i].body);
+        if (status != cases[i].status || strcmp(text_of("field"), cases[i].field) != 0)
+            fail_msg("%s: %d %s", cases[i].body, status, f->answer);
+    }
+    memset(long_body, 'x', sizeof long_body - 1);
+    assert_int_equal(http(f->http_port, "POST", "/api/v1/login", span_of(long_body, 20000), NULL),
+                     413);
+    assert_int_equal(
+        http(f->http_port, "POST", "/api/v1/login", span_of(long_body, sizeof long_body - 1), NULL),
+        413);
+    memset(long_body, '[', 16000);
+    assert_int_equal(http(f->http_port, "POST", "/api/v1/login", span_of(long_body, 16000), NULL),
+                     400);
+    assert_int_equal(get("/api/v1/login", NULL), 405);
+    assert_int_equal(get("/api/v1/accounts", NULL), 404);
+    assert_int_equal(get("/api/v1/me", NULL), 401);
+    assert_int_equal(get("/api/v1/me", "Bearer a.b.c"), 401);
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(stop(SIGTERM), 0);
+}
+
+static void nothing_secret_is_written_anywhere(void **state)
+{
+    (void)state;
+    char token[TOKEN_TEXT_BYTES], authorization[TOKEN_TEXT_BYTES + 16];
+    start_ready("ADIT_SERVICE__LOG_LEVEL=debug");
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "hunter22")), 401);
+    assert_int_equal(post("/api/v1/login", "{\"name\":\"gertrude\",\"password\":\"hunter22\" x"),
+                     400);
+    assert_null(strstr(f->answer, "hunter22"));
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(token, sizeof token, "%s", text_of("access_token"));
+    snprintf(authorization, sizeof authorization, "Bearer %s", token);
+    assert_int_equal(get("/api/v1/me", authorization), 200);
+    assert_int_equal(http(f->admin_port, "GET", "/metrics", span_of(NULL, 0), NULL), 200);
+    assert_non_null(strstr(f->answer, "adit_auth_logins_total{outcome=\"ok\"} 1"));
+    assert_int_equal(stop(SIGTERM), 0);
+    static const char *const files[] = { "log", "adit.db", "adit.db-wal" };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        static char bytes[1 << 20];
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", f->folder, files[i]);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ssize_t got = fd >= 0 ? read(fd, bytes, sizeof bytes) : 0;
+        if (fd >= 0)
+            close(fd);
+        size_t length = got > 0 ? (size_t)got : 0;
+        assert_null(memmem(bytes, length, PASSWORD, strlen(PASSWORD)));
+        assert_null(memmem(bytes, length, "hunter22", 8));
+        assert_null(memmem(bytes, length, token, strlen(token)));
+        assert_null(memmem(bytes, length, SECRET, 64));
+    }
+}
+
+static void a_start_that_cannot_be_ends_with_its_code_and_sentence(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variable;
+        int code;
+        const char *words;
+    } cases[] = {
+        { "ADIT_STORE__URL=sqlite:/nowhere/at/all/adit.db", 1, "the store" },
+        { "ADIT_STORE__URL=mysql://root:secret@host/db", 64, "sqlite:PATH" },
+        { "ADIT_CHAIN__PROFILE=goldcoin", 64, "chain.profile" },
+        { "ADIT_SERVICE__SECRET_FILE=/nowhere/secret", 64, "service.secret_file" },
+        { "ADIT_AUTH__TOKEN_MINUTES=0", 64, "token_minutes" },
+        { "ADIT_AUTH__LISTEN=ipc:///nowhere/at/all/auth.rep", 65, "/nowhere/at/all/auth.rep" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        spawn(cases[i].variable);
+        int code = wait_for_end();
+        if (code != cases[i].code || strstr(log_text(), cases[i].words) == NULL)
+            fail_msg("%s: %d\n%s", cases[i].variable, code, log_text());
+        assert_null(strstr(log_text(), "root:secret"));
+    }
+    char path[128];
+    snprintf(path, sizeof path, "%s/auth.key", f->folder);
+    (void)unlink(path);
+    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "broken\n", 7), 7);
+    close(fd);
+    spawn(NULL);
+    assert_int_equal(wait_for_end(), 64);
+    assert_non_null(strstr(log_text(), "auth.key"));
+}
+
+static void two_of_one_folder_sign_with_one_key(void **state)
+{
+    (void)state;
+    char authorization[TOKEN_TEXT_BYTES], listen[160];
+    start_ready(NULL);
+    pid_t first = f->pid;
+    snprintf(listen, sizeof listen, "ADIT_AUTH__LISTEN=ipc://%s/run/auth-2.rep", f->folder);
+    int first_port = f->http_port;
+    start_ready(listen);
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+    f->http_port = first_port;
+    assert_int_equal(get("/api/v1/me", authorization), 200);
+    assert_int_equal(stop(SIGTERM), 0);
+    f->pid = first;
+    assert_int_equal(stop(SIGTERM), 0);
+}
+
+int main(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(people_register_log_in_and_are_known_to_gateways_also_after_a_death),
+        TEST(wrong_and_unknown_are_answered_alike),
+        TEST(what_is_no_request_is_refused_and_the_process_goes_on),
+        TEST(nothing_secret_is_written_anywhere),
+        TEST(a_start_that_cannot_be_ends_with_its_code_and_sentence),
+        TEST(two_of_one_folder_sign_with_one_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -18,6 +18,7 @@ enum {
     ANSWER_BYTES_MAX = 4 << 20,
     LIFE_MS = 5000,
     LINGER_MS = 1000,
+    PAUSE_MS = 200, /* after accepting failed for want of descriptors */
 };
 
 struct connection {
@@ -37,6 +38,7 @@ struct connection {
 struct admin {
     struct service *service;
     struct loop_source listener;
+    struct loop_timer pause;
     struct connection *first;
     unsigned count;
     char bound[LISTEN_ADDRESS_BYTES];
@@ -260,8 +262,14 @@ static void on_listener(void *context, uint32_t ready)
     struct error error;
     (void)ready;
     int fd = accept4(admin->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        /* The connection stays in the backlog, and would wake the loop without end. */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            loop_change(loop, &admin->listener, 0);
+            loop_timer_start(loop, &admin->pause, PAUSE_MS, 0);
+        }
         return;
+    }
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL) {
         close(fd);
@@ -288,6 +296,13 @@ static void on_listener(void *context, uint32_t ready)
         loop_change(loop, &admin->listener, 0);
 }
 
+static void on_pause_over(void *context)
+{
+    struct admin *admin = context;
+    if (admin->count < CONNECTIONS_MAX)
+        loop_change(admin->service->loop, &admin->listener, EPOLLIN);
+}
+
 struct admin *admin_create(struct service *service, const char *address, struct error *error)
 {
     struct admin *admin = calloc(1, sizeof *admin);
@@ -296,6 +311,8 @@ struct admin *admin_create(struct service *service, const char *address, struct 
     admin->listener.fd = listen_open(address, CONNECTIONS_MAX, admin->bound, error);
     admin->listener.on_ready = on_listener;
     admin->listener.context = admin;
+    admin->pause.on_due = on_pause_over;
+    admin->pause.context = admin;
     if (admin->listener.fd < 0) {
         error_fill_prefix(error, "the admin port");
         free(admin);
@@ -320,6 +337,7 @@ void admin_destroy(struct admin *admin)
         return;
     while (admin->first != NULL)
         connection_close(admin->first);
+    loop_timer_stop(admin->service->loop, &admin->pause);
     loop_remove(admin->service->loop, &admin->listener);
     close(admin->listener.fd);
     free(admin);

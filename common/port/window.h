@@ -4,7 +4,8 @@
  * A batch is appended in one atomic, idempotent step: the shares that count, the verdicts of all,
  * the candidates, and the totals, under the batch's id (lease, sequence). Applying an id again
  * returns the verdicts stored the first time. Records of ids are dropped by sequence, never by
- * time: ids below the lease's lowest unanswered sequence are refused for ever after.
+ * time: ids below the lease's lowest unanswered sequence are refused for ever after, and when the
+ * lease is over all of its ids are.
  *
  * The store of the window sees opaque bytes; all arithmetic happens here, in C. */
 #pragma once
@@ -26,6 +27,8 @@ struct window_share {
     uint64_t job_id;
     uint64_t time_ms; /* unix */
 };
+/* One less than there are: the lowest of a lease that is over stands above all of its ids. */
+#define WINDOW_SEQUENCE_MAX (UINT64_MAX - 1)
 enum { WINDOW_SHARE_BYTES = 40, WINDOW_BATCH_SHARES_MAX = 1024, WINDOW_VERDICTS_BYTES_MAX = 2048 };
 
 /* A block candidate as recorded with its batch. */
@@ -37,9 +40,9 @@ struct window_candidate {
 };
 
 struct window_batch {
-    uint64_t lease_id;
-    uint64_t sequence;
-    uint64_t lowest;
+    uint64_t lease_id; /* 1, 2, … */
+    uint64_t sequence; /* 1, 2, …, WINDOW_SEQUENCE_MAX */
+    uint64_t lowest;   /* of its lease unanswered: at the most `sequence`; only ever grows */
     const struct window_share *shares; /* the credited ones, in order */
     size_t share_count;
     struct span verdicts; /* opaque: kept, and returned for a repeat */
@@ -114,10 +117,12 @@ struct window_found {
 };
 
 /* One batch as read back; shares borrowed until the callback returns. false ends the walk. */
-typedef bool (*window_batch_visitor)(void *context, struct window_position first,
-                                     uint64_t lease_id, uint64_t sequence,
-                                     const struct window_share *shares, size_t count);
+typedef bool (*window_batch_visitor)(void *context, struct window_position first, uint64_t lease_id,
+                                     uint64_t sequence, const struct window_share *shares,
+                                     size_t count);
 typedef bool (*window_found_visitor)(void *context, const struct window_found *found);
+/* One lease that the window knows. false ends the walk. */
+typedef bool (*window_lease_visitor)(void *context, uint64_t lease_id, bool ended);
 
 /* For payout and scheduler: blocking, on a worker's thread, one thread at a time. */
 struct window_reader;
@@ -135,6 +140,9 @@ struct window_reader_ops {
                            struct error *error);
     bool (*trim)(struct window_reader *reader, const struct window_position *before,
                  uint64_t *removed_r, struct error *error);
+    bool (*leases)(struct window_reader *reader, window_lease_visitor visitor, void *context,
+                   struct error *error);
+    bool (*lease_end)(struct window_reader *reader, uint64_t lease_id, struct error *error);
     bool (*totals)(struct window_reader *reader, struct window_totals *totals_r,
                    struct error *error);
     bool (*ping)(struct window_reader *reader, struct error *error);
@@ -185,10 +193,25 @@ MUST_CHECK static inline bool window_candidate_done(struct window_reader *reader
 }
 /* Payout alone: drops the batches wholly before *before. */
 MUST_CHECK static inline bool window_trim(struct window_reader *reader,
-                                          const struct window_position *before,
-                                          uint64_t *removed_r, struct error *error)
+                                          const struct window_position *before, uint64_t *removed_r,
+                                          struct error *error)
 {
     return reader->ops->trim(reader, before, removed_r, error);
+}
+/* Every lease that ever appended or was ended, in no order; while others append, one may be shown
+ * more than once. The scheduler asks at its start: no lease may get an id that is known here. */
+MUST_CHECK static inline bool window_leases(struct window_reader *reader,
+                                            window_lease_visitor visitor, void *context,
+                                            struct error *error)
+{
+    return reader->ops->leases(reader, visitor, context, error);
+}
+/* The scheduler alone: the lease is over, nobody waits for an answer about it any more. All its ids
+ * are refused from now on, its records are dropped; its shares stay. Again changes nothing. */
+MUST_CHECK static inline bool window_lease_end(struct window_reader *reader, uint64_t lease_id,
+                                               struct error *error)
+{
+    return reader->ops->lease_end(reader, lease_id, error);
 }
 MUST_CHECK static inline bool window_totals_read(struct window_reader *reader,
                                                  struct window_totals *totals_r,

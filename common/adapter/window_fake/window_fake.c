@@ -121,22 +121,22 @@ static struct candidate *candidates_of(struct window_fake *fake)
     return fake->candidates.items;
 }
 
-/* The lease's lowest sequence after this batch; records below it are dropped. */
-static uint64_t advance(struct window_fake *fake, const struct window_batch *batch)
+/* The lease's lowest sequence when it is to be this at least; records below it are dropped. */
+static uint64_t advance(struct window_fake *fake, uint64_t lease_id, uint64_t lowest)
 {
     struct lease *lease = NULL;
     for (size_t i = 0; i < fake->leases.count && lease == NULL; i++)
-        if (((struct lease *)fake->leases.items)[i].id == batch->lease_id)
+        if (((struct lease *)fake->leases.items)[i].id == lease_id)
             lease = &((struct lease *)fake->leases.items)[i];
     if (lease == NULL) {
         lease = list_add(&fake->leases, sizeof *lease);
-        lease->id = batch->lease_id;
+        lease->id = lease_id;
     }
-    if (batch->lowest > lease->lowest)
-        lease->lowest = batch->lowest;
+    if (lowest > lease->lowest)
+        lease->lowest = lowest;
     for (size_t i = fake->records.count; i-- > 0;) {
         struct record *record = &records_of(fake)[i];
-        if (record->lease_id == batch->lease_id && record->sequence < lease->lowest) {
+        if (record->lease_id == lease_id && record->sequence < lease->lowest) {
             free(record->verdicts);
             list_remove(&fake->records, i, sizeof *record);
         }
@@ -216,7 +216,7 @@ static void keep_record(struct window_fake *fake, const struct window_batch *bat
 static void apply(struct window_fake *fake, const struct window_batch *batch, struct answer *answer)
 {
     struct window_result *result = &answer->result;
-    if (batch->sequence < advance(fake, batch)) {
+    if (batch->sequence < advance(fake, batch->lease_id, batch->lowest)) {
         result->outcome = WINDOW_REFUSED;
         return;
     }
@@ -494,6 +494,35 @@ static bool trim(struct window_reader *port, const struct window_position *befor
     return true;
 }
 
+static bool leases(struct window_reader *port, window_lease_visitor visitor, void *context,
+                   struct error *error)
+{
+    struct window_fake *fake = ((struct fake_reader *)port)->fake;
+    if (!readable(fake, error))
+        return false;
+    for (size_t i = 0;; i++) {
+        struct lease lease = { 0 };
+        pthread_mutex_lock(&fake->mutex);
+        bool there = i < fake->leases.count;
+        if (there)
+            lease = ((struct lease *)fake->leases.items)[i];
+        pthread_mutex_unlock(&fake->mutex);
+        if (!there || !visitor(context, lease.id, lease.lowest == UINT64_MAX))
+            return true;
+    }
+}
+
+static bool lease_end(struct window_reader *port, uint64_t lease_id, struct error *error)
+{
+    struct window_fake *fake = ((struct fake_reader *)port)->fake;
+    if (!readable(fake, error))
+        return false;
+    pthread_mutex_lock(&fake->mutex);
+    (void)advance(fake, lease_id, UINT64_MAX);
+    pthread_mutex_unlock(&fake->mutex);
+    return true;
+}
+
 static bool totals(struct window_reader *port, struct window_totals *totals_r, struct error *error)
 {
     struct window_fake *fake = ((struct fake_reader *)port)->fake;
@@ -540,6 +569,8 @@ struct window_reader *window_fake_reader(struct window_fake *fake)
         .candidate_get = candidate_get,
         .candidate_done = candidate_done,
         .trim = trim,
+        .leases = leases,
+        .lease_end = lease_end,
         .totals = totals,
         .ping = ping,
         .close = close_reader,

@@ -260,6 +260,96 @@ static bool trim(struct window_reader *port, const struct window_position *befor
     }
 }
 
+/* One page of HSCAN: {cursor, {lease, lowest, …}}. */
+static bool visit_leases(const redisReply *page, window_lease_visitor visitor, void *context,
+                         bool *go_on_r, struct error *error)
+{
+    if (page->elements != 2 || page->element[0]->type != REDIS_REPLY_STRING ||
+        page->element[1]->type != REDIS_REPLY_ARRAY || page->element[1]->elements % 2 != 0)
+        return error_set(error, ERROR_INVALID, "the window's leases are not readable");
+    const redisReply *list = page->element[1];
+    for (size_t i = 0; i < list->elements && *go_on_r; i += 2) {
+        const redisReply *lease = list->element[i];
+        const redisReply *lowest = list->element[i + 1];
+        if (lease->len != 8 || lowest->len != 8)
+            return error_set(error, ERROR_INVALID, "a lease in the window is not readable");
+        *go_on_r = visitor(context, load_be64((const uint8_t *)lease->str),
+                           load_be64((const uint8_t *)lowest->str) == UINT64_MAX);
+    }
+    return true;
+}
+
+static bool leases(struct window_reader *port, window_lease_visitor visitor, void *context,
+                   struct error *error)
+{
+    struct reader *reader = reader_of(port);
+    char cursor[24] = "0";
+    bool good = true;
+    bool go_on = true;
+    do {
+        redisReply *page = ASK(reader, REDIS_REPLY_ARRAY, error, "HSCAN", PACKED_KEY_LEASES, cursor,
+                               "COUNT", "500");
+        if (page == NULL)
+            return false;
+        good = visit_leases(page, visitor, context, &go_on, error);
+        if (good)
+            snprintf(cursor, sizeof cursor, "%s", page->element[0]->str);
+        freeReplyObject(page);
+    } while (good && go_on && strcmp(cursor, "0") != 0);
+    return good;
+}
+
+/* Both commands or none: a lease that is known as ended has no records left behind. */
+static bool end_in_transaction(struct reader *reader, uint64_t lease_id, struct error *error)
+{
+    uint8_t numbers[16];
+    char records_key[PACKED_KEY_BYTES];
+    store_be64(numbers, lease_id);
+    store_be64(numbers + 8, UINT64_MAX);
+    packed_key_records(lease_id, records_key);
+    const char *set[] = { "HSET", PACKED_KEY_LEASES, (const char *)numbers,
+                          (const char *)numbers + 8 };
+    const size_t set_lengths[] = { 4, sizeof PACKED_KEY_LEASES - 1, 8, 8 };
+    bool sent = redisAppendCommand(reader->redis, "MULTI") == REDIS_OK &&
+                redisAppendCommandArgv(reader->redis, 4, set, set_lengths) == REDIS_OK &&
+                redisAppendCommand(reader->redis, "UNLINK %s", records_key) == REDIS_OK &&
+                redisAppendCommand(reader->redis, "EXEC") == REDIS_OK;
+    redisReply *answer = NULL;
+    char refusal[200] = ""; /* the first: EXEC's own says only that there was one */
+    for (int left = 4; sent && left > 0; left--) {
+        freeReplyObject(answer);
+        answer = NULL;
+        sent = redisGetReply(reader->redis, (void **)&answer) == REDIS_OK;
+        if (sent && answer->type == REDIS_REPLY_ERROR && refusal[0] == '\0')
+            snprintf(refusal, sizeof refusal, "%.190s", answer->str);
+    }
+    if (!sent)
+        return failed(reader, error);
+    bool good = answer->type == REDIS_REPLY_ARRAY && answer->elements == 2 &&
+                answer->element[0]->type == REDIS_REPLY_INTEGER &&
+                answer->element[1]->type == REDIS_REPLY_INTEGER;
+    if (!good) {
+        error_fill(error, ERROR_REFUSED, "redis at %s: %s", reader->address.name,
+                   refusal[0] != '\0' ? refusal : "an answer of an unexpected kind");
+        disconnect(reader);
+    }
+    freeReplyObject(answer);
+    return good;
+}
+
+static bool lease_end(struct window_reader *port, uint64_t lease_id, struct error *error)
+{
+    struct reader *reader = reader_of(port);
+    bool old = reader->redis != NULL;
+    if (!old && !connect_reader(reader, error))
+        return false;
+    if (end_in_transaction(reader, lease_id, error))
+        return true;
+    /* It may be harmlessly done twice, and the old connection may just have been cut. */
+    return old && reader->redis == NULL && connect_reader(reader, error) &&
+           end_in_transaction(reader, lease_id, error);
+}
+
 static bool totals(struct window_reader *port, struct window_totals *totals_r, struct error *error)
 {
     redisReply *answer = ASK(reader_of(port), REDIS_REPLY_ARRAY, error, "HMGET", PACKED_KEY_TOTALS,
@@ -306,6 +396,8 @@ static const struct window_reader_ops reader_ops = {
     .candidate_get = candidate_get,
     .candidate_done = candidate_done,
     .trim = trim,
+    .leases = leases,
+    .lease_end = lease_end,
     .totals = totals,
     .ping = ping,
     .close = close_reader,

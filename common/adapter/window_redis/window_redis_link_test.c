@@ -423,6 +423,39 @@ static void a_key_of_another_kind_leaves_no_share_behind(void **state)
     end(&ground);
 }
 
+static void a_lease_that_is_over_leaves_no_records(void **state)
+{
+    (void)state;
+    struct ground ground;
+    struct error error;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    struct window_reader *reader = window_redis_reader_open(
+        &(struct window_redis_options){ .url = ground.server.url }, &error);
+    assert_non_null(reader);
+    for (uint64_t sequence = 1; sequence <= 20; sequence++)
+        (void)append(&ground, sequence, 1);
+    assert_int_equal(number(&ground, "EXISTS adit:window:lease:0000000000000001"), 1);
+    assert_true(window_lease_end(reader, 1, &error));
+    assert_int_equal(number(&ground, "EXISTS adit:window:lease:0000000000000001"), 0);
+    assert_int_equal(append(&ground, 5, 1).outcome, WINDOW_REFUSED);
+    assert_int_equal(number(&ground, "EXISTS adit:window:lease:0000000000000001"), 0);
+    assert_int_equal(number(&ground, "XLEN adit:window:shares"), 20);
+    /* A server that is away, or refuses, is an error and nothing is done. */
+    command(&ground, "ACL SETUSER default -unlink");
+    assert_false(window_lease_end(reader, 2, &error));
+    assert_non_null(strstr(error.text, "unlink"));
+    assert_int_equal(number(&ground, "HLEN adit:window:leases"), 1);
+    redis_server_kill(&ground.server);
+    assert_false(window_lease_end(reader, 2, &error));
+    assert_true(redis_server_restart(&ground.server, &error));
+    turn_until(&ground, &ground.ready, false);
+    turn_until(&ground, &ground.ready, true);
+    assert_true(window_lease_end(reader, 2, &error));
+    window_reader_close(reader);
+    end(&ground);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -444,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_user_who_lacks_a_right_is_told_which_before_the_first_share),
         cmocka_unit_test(a_right_that_is_lost_meanwhile_leaves_no_share_behind),
         cmocka_unit_test(a_key_of_another_kind_leaves_no_share_behind),
+        cmocka_unit_test(a_lease_that_is_over_leaves_no_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,10 +153,11 @@ static void sequences_are_ordered_and_told_apart_over_64_bits(void **state)
         assert_int_equal(append_one(world, lease, at - 1, at - 1), WINDOW_REFUSED);
         assert_int_equal(append_one(world, lease, at, at - 1), WINDOW_REPEATED);
     }
-    assert_int_equal(append_one(world, 7, UINT64_MAX, UINT64_MAX - 1), WINDOW_APPENDED);
-    assert_int_equal(append_one(world, 7, UINT64_MAX - 1, UINT64_MAX - 1), WINDOW_APPENDED);
-    assert_int_equal(append_one(world, 7, UINT64_MAX, UINT64_MAX), WINDOW_REPEATED);
-    assert_int_equal(append_one(world, 7, UINT64_MAX - 1, UINT64_MAX - 1), WINDOW_REFUSED);
+    const uint64_t last = WINDOW_SEQUENCE_MAX;
+    assert_int_equal(append_one(world, 7, last, last - 1), WINDOW_APPENDED);
+    assert_int_equal(append_one(world, 7, last - 1, last - 1), WINDOW_APPENDED);
+    assert_int_equal(append_one(world, 7, last, last), WINDOW_REPEATED);
+    assert_int_equal(append_one(world, 7, last - 1, last - 1), WINDOW_REFUSED);
 }
 
 /* More records end at once than one call drops: they must be gone for good all the same. */
@@ -171,6 +172,84 @@ static void a_jump_of_the_lowest_refuses_all_that_it_passed(void **state)
         assert_int_equal(append_one(world, 3, sequence, 1), WINDOW_REFUSED);
     assert_int_equal(append_one(world, 3, MANY + 1, MANY + 1), WINDOW_REPEATED);
     assert_int_equal(totals_of(world).accepted, MANY + 1);
+}
+
+struct leases_seen {
+    size_t count;
+    uint64_t ids[400];
+    bool ended[400];
+};
+
+static bool lease_take(void *context, uint64_t lease_id, bool ended)
+{
+    struct leases_seen *seen = context;
+    for (size_t i = 0; i < seen->count; i++)
+        if (seen->ids[i] == lease_id)
+            return true;
+    assert_true(seen->count < 400);
+    seen->ids[seen->count] = lease_id;
+    seen->ended[seen->count++] = ended;
+    return true;
+}
+
+static struct leases_seen leases_of(struct world *world)
+{
+    struct leases_seen seen = { 0 };
+    struct error error;
+    if (!window_leases(world->reader, lease_take, &seen, &error))
+        fail_msg("%s", error.text);
+    return seen;
+}
+
+static void end_lease(struct world *world, uint64_t lease)
+{
+    struct error error;
+    if (!window_lease_end(world->reader, lease, &error))
+        fail_msg("%s", error.text);
+}
+
+static void a_lease_that_is_over_is_refused_whole_and_for_ever(void **state)
+{
+    struct world *world = *state;
+    for (uint64_t sequence = 1; sequence <= 3; sequence++)
+        assert_int_equal(append_one(world, 5, sequence, 1), WINDOW_APPENDED);
+    assert_int_equal(append_one(world, 6, 1, 1), WINDOW_APPENDED);
+    for (int again = 0; again < 2; again++) {
+        end_lease(world, 5);
+        for (uint64_t sequence = 1; sequence <= 4; sequence++)
+            assert_int_equal(append_one(world, 5, sequence, 1), WINDOW_REFUSED);
+        assert_int_equal(append_one(world, 5, WINDOW_SEQUENCE_MAX, 1), WINDOW_REFUSED);
+        assert_int_equal(append_one(world, 5, WINDOW_SEQUENCE_MAX, WINDOW_SEQUENCE_MAX),
+                         WINDOW_REFUSED);
+    }
+    assert_int_equal(append_one(world, 6, 1, 1), WINDOW_REPEATED);
+    /* One that never appended: its first batch may be on its way yet. */
+    end_lease(world, 9);
+    assert_int_equal(append_one(world, 9, 1, 1), WINDOW_REFUSED);
+    struct seen seen = read_all(world);
+    assert_int_equal(seen.count, 4);
+    seen_free(&seen);
+    assert_int_equal(totals_of(world).accepted, 4);
+}
+
+static void the_leases_it_knows_are_shown_with_their_end(void **state)
+{
+    struct world *world = *state;
+    enum { MANY = 300 };
+    assert_int_equal(leases_of(world).count, 0);
+    for (uint64_t lease = 1; lease <= MANY; lease++)
+        assert_int_equal(append_one(world, lease * 3, 1, 1), WINDOW_APPENDED);
+    for (uint64_t lease = 1; lease <= MANY; lease += 7)
+        end_lease(world, lease * 3);
+    struct leases_seen seen = leases_of(world);
+    assert_int_equal(seen.count, MANY);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < seen.count; i++) {
+        assert_int_equal(seen.ids[i] % 3, 0);
+        assert_int_equal(seen.ended[i], (seen.ids[i] / 3 - 1) % 7 == 0);
+        sum += seen.ids[i] / 3;
+    }
+    assert_int_equal(sum, MANY * (MANY + 1) / 2);
 }
 
 static void beyond_the_bound_nothing_is_sent(void **state)
@@ -217,6 +296,8 @@ const struct CMUnitTest append_tests[] = {
     WORLD_TEST(ids_below_the_lowest_are_refused_for_ever),
     WORLD_TEST(sequences_are_ordered_and_told_apart_over_64_bits),
     WORLD_TEST(a_jump_of_the_lowest_refuses_all_that_it_passed),
+    WORLD_TEST(a_lease_that_is_over_is_refused_whole_and_for_ever),
+    WORLD_TEST(the_leases_it_knows_are_shown_with_their_end),
     WORLD_TEST(beyond_the_bound_nothing_is_sent),
     WORLD_TEST(closing_ends_what_is_outstanding_as_unknown),
 };

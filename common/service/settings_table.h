@@ -52,3 +52,5 @@ bool setting_unknown(const char *section, const char *key, const char *origin, s
 /* Reads the JSON file over what stands in *settings. */
 MUST_CHECK bool settings_read_file(struct settings *settings, const char *file,
                                    struct error *error);
+/* Reads the variables over what stands in *settings. */
+MUST_CHECK bool settings_read_environment(struct settings *settings, struct error *error);

@@ -1,4 +1,4 @@
-#include "services/inode-scheduler/leases.h"
+#include "services/inode-scheduler/leases_inside.h"
 
 #include "record/leader/leader.h"
 #include "service/log.h"
@@ -10,18 +10,6 @@
 
 enum { TICK_MS = 1000 };
 
-struct held {
-    struct lease_record lease;
-    uint64_t beat_ms; /* the loop's clock */
-    bool ending;
-};
-
-struct request {
-    struct bus_call *call;
-    char instance[LEASE_INSTANCE_BYTES];
-    uint64_t boot_id;
-};
-
 /* What the worker does: grant one lease, or end one. */
 struct task {
     struct worker_job job;
@@ -32,18 +20,6 @@ struct task {
     bool deposed;
     bool taken; /* the id was granted before: to `lease` as it is now */
     struct error error;
-};
-
-struct leases {
-    struct leases_options options;
-    uint64_t last_id;
-    struct held *held;
-    size_t held_count, held_capacity;
-    uint32_t next_first;                        /* where the search for free values goes on */
-    struct request waiting[LEASES_WAITING_MAX]; /* ring; the first is being granted */
-    size_t waiting_first, waiting_count;
-    bool granting;
-    struct loop_timer tick;
 };
 
 static void hold(struct leases *leases, const struct lease_record *lease)
@@ -114,8 +90,6 @@ static void answer(struct leases *leases, const struct lease_record *lease, cons
     leases->waiting_count--;
 }
 
-static void go_on(struct leases *leases);
-
 static void grant_work(struct worker_job *job)
 {
     struct task *task = (struct task *)job;
@@ -165,7 +139,7 @@ static void grant_done(struct worker_job *job)
         answer(leases, NULL, "the store does not answer; ask again");
     }
     free(task);
-    go_on(leases);
+    leases_go_on(leases);
 }
 
 static const struct held *find_of(const struct leases *leases, const struct request *request)
@@ -179,8 +153,13 @@ static const struct held *find_of(const struct leases *leases, const struct requ
     return NULL;
 }
 
-/* Answers the requests that need no grant, and begins the next one that does. */
-static void go_on(struct leases *leases)
+void leases_refuse_all(struct leases *leases, const char *text)
+{
+    while (leases->waiting_count > 0 && !leases->granting)
+        answer(leases, NULL, text);
+}
+
+void leases_go_on(struct leases *leases)
 {
     while (leases->waiting_count > 0 && !leases->granting) {
         const struct request *request = &leases->waiting[leases->waiting_first];
@@ -189,6 +168,8 @@ static void go_on(struct leases *leases)
             answer(leases, &known->lease, "");
             continue;
         }
+        if (!leases->surveyed)
+            return; /* an id may be known to the window that the store has forgotten */
         struct task *task = calloc(1, sizeof *task);
         ASSERT(task != NULL);
         task->job = (struct worker_job){ .work = grant_work, .done = grant_done };
@@ -227,7 +208,7 @@ void leases_request(struct leases *leases, struct bus_call *call, const char *in
     request->call = call;
     request->boot_id = boot_id;
     snprintf(request->instance, sizeof request->instance, "%s", instance);
-    go_on(leases);
+    leases_go_on(leases);
 }
 
 bool leases_beat(struct leases *leases, uint64_t lease_id)
@@ -303,13 +284,19 @@ static void on_tick(void *context)
     struct leases *leases = context;
     uint64_t now = loop_now_ms(leases->options.loop);
     uint64_t unix_ms = loop_unix_ms();
+    if (!leases->surveyed && now >= leases->survey_due_ms)
+        leases_survey(leases);
     for (size_t i = 0; i < leases->held_count;) {
         struct held *held = &leases->held[i];
-        if (held->lease.ended_ms != 0 && held->lease.free_ms <= (int64_t)unix_ms) {
+        if (held->over || (held->lease.ended_ms != 0 && !leases_in_window(leases) &&
+                           held->lease.free_ms <= (int64_t)unix_ms)) {
             *held = leases->held[--leases->held_count];
             continue;
         }
-        if (held->lease.ended_ms == 0 && !held->ending && now - held->beat_ms > LEASES_SILENCE_MS)
+        if (held->lease.ended_ms != 0 && !held->ending && held->lease.free_ms <= (int64_t)unix_ms)
+            leases_end_in_window(leases, held);
+        if (held->lease.ended_ms == 0 && !held->ending &&
+            now - held->beat_ms > leases->options.silence_ms)
             end(leases, held);
         i++;
     }
@@ -320,12 +307,17 @@ struct leases *leases_create(const struct leases_options *options, struct error 
     struct leases *leases = calloc(1, sizeof *leases);
     ASSERT(leases != NULL);
     leases->options = *options;
+    if (leases->options.silence_ms == 0)
+        leases->options.silence_ms = LEASES_SILENCE_MS;
     if (!read_all(leases, error)) {
         leases_destroy(leases);
         return NULL;
     }
     leases->tick = (struct loop_timer){ .on_due = on_tick, .context = leases };
     loop_timer_start(options->loop, &leases->tick, TICK_MS, TICK_MS);
+    leases->surveyed = !leases_in_window(leases);
+    if (!leases->surveyed)
+        leases_survey(leases);
     return leases;
 }
 

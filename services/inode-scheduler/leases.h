@@ -1,10 +1,12 @@
 /* Leases of extranonce1 values, as the leader keeps them: granted durably one after the other,
  * alive as long as heartbeats name them, their values free again when every job that was alive at
- * their end is dead. On the loop; the store is asked on the records' worker. */
+ * their end is dead; then they end in the share window, too. None is granted before the window has
+ * said which ids it knows. On the loop; store and window are asked on the records' worker. */
 #pragma once
 #include "loop/loop.h"
 #include "loop/worker.h"
 #include "port/bus.h"
+#include "port/window.h"
 #include "record/lease/lease.h"
 
 struct leases;
@@ -17,12 +19,14 @@ enum {
 
 struct leases_options {
     struct loop *loop;
-    struct worker *worker; /* one thread, which owns `store` */
+    struct worker *worker; /* one thread, which owns `store` and `window` */
     struct store *store;
+    struct window_reader *window; /* NULL: none */
     const char *role;
     uint64_t epoch;
-    uint32_t values;    /* in a lease */
-    uint64_t memory_ms; /* how long a job may be mined on after it was retired */
+    uint32_t values;     /* in a lease */
+    uint64_t memory_ms;  /* how long a job may be mined on after it was retired */
+    uint64_t silence_ms; /* 0: LEASES_SILENCE_MS */
     void (*on_deposed)(void *context);
     void *context;
 };

@@ -129,6 +129,9 @@ static bool open_stores(struct scheduler *scheduler, struct error *error)
     scheduler->api_store = world->open_store(world->context, error);
     if (scheduler->api_store == NULL)
         return false;
+    scheduler->records_window = world->open_window(world->context, error);
+    if (scheduler->records_window == NULL)
+        return false;
     scheduler->chain_window = world->open_window(world->context, error);
     if (scheduler->chain_window == NULL)
         return false;
@@ -231,6 +234,7 @@ static bool open_records(struct scheduler *scheduler, struct error *error)
             .loop = scheduler->options.loop,
             .worker = scheduler->records,
             .store = scheduler->records_store,
+            .window = scheduler->records_window,
             .role = SCHEDULER_ROLE,
             .epoch = scheduler->epoch,
             .values = (uint32_t)settings->scheduler_lease_values,
@@ -392,6 +396,8 @@ void scheduler_close(struct scheduler *scheduler)
     follower_destroy(scheduler->follower);
     jobs_destroy(scheduler->jobs);
     close_nodes(scheduler->chain_nodes, scheduler->options.world.nodes_count);
+    if (scheduler->records_window != NULL)
+        window_reader_close(scheduler->records_window);
     if (scheduler->chain_window != NULL)
         window_reader_close(scheduler->chain_window);
     if (scheduler->stats_window != NULL)

@@ -72,8 +72,9 @@ struct scheduler {
     bool deposed, stopping;
     bool address_refused; /* why scheduler_open failed: an address of the bus cannot be had */
 
-    struct worker *records; /* owns records_store */
+    struct worker *records; /* owns records_store, records_window */
     struct store *records_store;
+    struct window_reader *records_window;
     struct worker *chain; /* owns chain_store, chain_nodes, chain_window */
     struct store *chain_store;
     struct node *chain_nodes[FOLLOW_NODES_MAX];

@@ -584,6 +584,36 @@ static void no_two_leases_share_a_value_or_an_id_over_restarts_and_faults(void *
     close_fixture(f);
 }
 
+/* A store that was restored from a backup has forgotten leases that the window still knows. */
+static void no_lease_gets_an_id_that_the_window_knows(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    assert_int_equal(ask_lease(f, "1", 5).lease_id, 1);
+    stop(f);
+    const uint64_t strays[] = { 41, UINT64_MAX }; /* the second is nobody's: not followed */
+    for (size_t i = 0; i < 2; i++) {
+        const struct window_batch batch = { .lease_id = strays[i],
+                                            .sequence = 1,
+                                            .lowest = 1,
+                                            .rejected_count = 1,
+                                            .verdicts = span_text("v") };
+        unsigned answers = f->replies;
+        assert_true(window_append(f->writer, &batch, on_appended, f));
+        UNTIL(f, f->replies > answers);
+    }
+    f->up = false;
+    window_fake_readers_fail(f->window, true);
+    start(f);
+    assert_false(ask_lease(f, "1", 6).granted); /* nobody can say which ids are used */
+    window_fake_readers_fail(f->window, false);
+    struct wire_lease_reply reply = { 0 };
+    UNTIL(f, (reply = ask_lease(f, "1", 6)).granted);
+    assert_int_equal(reply.lease_id, 42);
+    assert_int_equal(ask_lease(f, "2", 7).lease_id, 43);
+    close_fixture(f);
+}
+
 static void a_heartbeat_keeps_a_lease_and_makes_a_component_healthy(void **state)
 {
     (void)state;
@@ -715,6 +745,7 @@ int main(void)
         cmocka_unit_test(a_node_that_was_away_gets_the_block_later),
         cmocka_unit_test(a_candidate_that_only_the_window_knows_is_followed),
         cmocka_unit_test(no_two_leases_share_a_value_or_an_id_over_restarts_and_faults),
+        cmocka_unit_test(no_lease_gets_an_id_that_the_window_knows),
         cmocka_unit_test(a_heartbeat_keeps_a_lease_and_makes_a_component_healthy),
         cmocka_unit_test(messages_that_make_no_sense_are_dropped),
         cmocka_unit_test(accepted_shares_are_counted_by_account_and_worker),

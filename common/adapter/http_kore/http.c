@@ -76,6 +76,11 @@ void exchange_free(struct http_exchange *exchange)
     free(exchange->path);
     free(exchange->query);
     free(exchange->peer);
+    /* Passwords come in bodies, and tokens go out in answers. */
+    if (exchange->body != NULL)
+        explicit_bzero(exchange->body, exchange->body_length);
+    if (exchange->answer != NULL)
+        explicit_bzero(exchange->answer, exchange->answer_length);
     free(exchange->body);
     free(exchange->content_type);
     free(exchange->answer);

@@ -35,8 +35,9 @@ enum { WINDOW_SHARE_BYTES = 40, WINDOW_BATCH_SHARES_MAX = 1024, WINDOW_VERDICTS_
 struct window_candidate {
     uint8_t block_hash[32]; /* internal order; the candidate's key */
     uint32_t index;         /* of its share in the batch as submitted */
-    int32_t credited_index; /* of its share among the credited; -1: not credited */
-    struct span record;     /* the encoded `candidate` message (proto/candidate.def) */
+    int32_t
+        credited_index; /* of its share among the credited, below share_count; -1: not credited */
+    struct span record; /* the encoded `candidate` message (proto/candidate.def) */
 };
 
 struct window_batch {
@@ -44,12 +45,28 @@ struct window_batch {
     uint64_t sequence; /* 1, 2, …, WINDOW_SEQUENCE_MAX */
     uint64_t lowest;   /* of its lease unanswered: at the most `sequence`; only ever grows */
     const struct window_share *shares; /* the credited ones, in order */
-    size_t share_count;
-    struct span verdicts; /* opaque: kept, and returned for a repeat */
+    size_t share_count;                /* at most WINDOW_BATCH_SHARES_MAX */
+    struct span verdicts; /* opaque: kept, returned for a repeat; WINDOW_VERDICTS_BYTES_MAX */
     const struct window_candidate *candidates;
-    size_t candidate_count;
+    size_t candidate_count;  /* at most WINDOW_BATCH_SHARES_MAX */
     uint32_t rejected_count; /* added to the totals */
 };
+
+/* Whether the batch keeps to what is said above. An adapter takes no other (a bug): who makes one
+ * of what a peer sent asks this first. */
+MUST_CHECK static inline bool window_batch_in_bounds(const struct window_batch *batch)
+{
+    if (batch->lease_id == 0 || batch->sequence == 0 || batch->sequence > WINDOW_SEQUENCE_MAX ||
+        batch->lowest > batch->sequence || batch->share_count > WINDOW_BATCH_SHARES_MAX ||
+        batch->verdicts.length > WINDOW_VERDICTS_BYTES_MAX ||
+        batch->candidate_count > WINDOW_BATCH_SHARES_MAX)
+        return false;
+    for (size_t i = 0; i < batch->candidate_count; i++)
+        if (batch->candidates[i].credited_index >= 0 &&
+            (size_t)batch->candidates[i].credited_index >= batch->share_count)
+            return false;
+    return true;
+}
 
 enum window_outcome {
     WINDOW_APPENDED = 1, /* durable under this id now */
@@ -79,8 +96,9 @@ struct window_writer {
     const struct window_writer_ops *ops;
 };
 
-/* Sends the batch (its memory may go when this returns); the handler is called exactly once, never
- * before this returns. False when the bound of outstanding appends is reached: nothing was sent. */
+/* Sends the batch, which is in bounds (its memory may go when this returns); the handler is called
+ * exactly once, never before this returns. False when the bound of outstanding appends is reached:
+ * nothing was sent. */
 MUST_CHECK static inline bool window_append(struct window_writer *writer,
                                             const struct window_batch *batch,
                                             window_append_handler handler, void *context)

@@ -188,6 +188,18 @@ static size_t fill_shares(struct batch *batch, int32_t *credited_indexes)
     return credited;
 }
 
+/* No gateway of ours sends such a batch, so the message or its sender is broken. It is judged all
+ * the same, because a block among its shares is a block, but it never reaches the window: a lowest
+ * above its own sequence would refuse batches nobody has answered. The answer is the one that is
+ * never final: nothing was applied, another validator may be asked. */
+static void refuse_malformed(struct batch *batch)
+{
+    log_warn("batch.malformed",
+             "batch=%016" PRIx64 "/%" PRIu64 " lowest=%" PRIu64 " shares=%zu candidates=%zu",
+             batch->lease_id, batch->sequence, batch->lowest, batch->count, batch->candidate_count);
+    finish(batch, WIRE_BATCH_OVERLOADED, NULL);
+}
+
 static void append(struct batch *batch)
 {
     struct batches *batches = batch->owner;
@@ -213,6 +225,10 @@ static void append(struct batch *batch)
         .candidate_count = batch->candidate_count,
         .rejected_count = (uint32_t)(batch->count - credited),
     };
+    if (!window_batch_in_bounds(&given)) {
+        refuse_malformed(batch);
+        return;
+    }
     batch->append_began_ns = loop_clock_ns();
     batch->window_busy = window_append(batches->options.window, &given, on_appended, batch);
     if (batch->window_busy)
@@ -321,7 +337,7 @@ static void start(struct batches *batches, struct bus_call *call,
     metric_set(batches->in_flight, batches->count);
     batch->lease_id = wire->lease_id;
     batch->sequence = wire->sequence;
-    batch->lowest = wire->lowest <= wire->sequence ? wire->lowest : wire->sequence;
+    batch->lowest = wire->lowest;
     batch->calls[0] = call;
     batch->call_count = 1;
     batch->count = wire->shares_count;

@@ -258,6 +258,40 @@ static void an_empty_batch_and_rubbish_are_survived(void **state)
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
 }
 
+/* What no gateway of ours sends: nothing of it reaches the window, and nobody is told that a share
+ * is finally lost. */
+static void a_malformed_batch_touches_nothing_and_is_not_refused_for_good(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct wire_share share = script_share(job, script_nonce(job, false, 0));
+    static const struct {
+        uint64_t lease_id, sequence, lowest;
+    } hostile[] = {
+        { 77, 5, 6 },         { 77, 5, UINT64_MAX }, { 77, 0, 0 },
+        { 0, 5, 1 },          { 77, UINT64_MAX, 1 }, { 77, UINT64_MAX, UINT64_MAX },
+        { 0, 0, UINT64_MAX }, { UINT64_MAX, 0, 0 },
+    };
+    struct script_answer answer;
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        const struct wire_share_batch batch = { .lease_id = hostile[i].lease_id,
+                                                .sequence = hostile[i].sequence,
+                                                .lowest = hostile[i].lowest,
+                                                .shares = &share,
+                                                .shares_count = 1 };
+        script_ask(&ground->script, 0, &batch, &answer);
+        assert_int_equal(answer.status, WIRE_BATCH_OVERLOADED);
+        assert_int_equal(answer.count, 0);
+    }
+    assert_int_equal(window_fake_appends(ground->window), 0);
+    /* Sent as it should be, under the same id, it counts: nothing was closed meanwhile. */
+    struct wire_share_batch batch = batch_of(5, &share, 1);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(totals_of(ground).accepted, 1);
+}
+
 static void a_repeat_is_answered_as_the_first_time(void **state)
 {
     struct ground *ground = *state;
@@ -717,6 +751,7 @@ int main(void)
         GROUND_TEST(an_accepted_share_is_in_the_window_when_it_is_answered),
         GROUND_TEST(each_share_gets_the_verdict_it_deserves),
         GROUND_TEST(an_empty_batch_and_rubbish_are_survived),
+        GROUND_TEST(a_malformed_batch_touches_nothing_and_is_not_refused_for_good),
         GROUND_TEST(a_repeat_is_answered_as_the_first_time),
         GROUND_TEST(the_same_batch_twice_in_flight_is_judged_once),
         GROUND_TEST(beyond_its_bound_a_validator_says_so),

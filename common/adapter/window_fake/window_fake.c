@@ -295,8 +295,7 @@ static bool append(struct window_writer *port, const struct window_batch *batch,
                    window_append_handler handler, void *context)
 {
     struct fake_writer *writer = (struct fake_writer *)port;
-    ASSERT(batch->share_count <= WINDOW_BATCH_SHARES_MAX && batch->lowest <= batch->sequence &&
-           batch->verdicts.length <= WINDOW_VERDICTS_BYTES_MAX);
+    ASSERT(window_batch_in_bounds(batch));
     if (writer->outstanding == writer->outstanding_max)
         return false;
     struct answer *answer = calloc(1, sizeof *answer);

@@ -197,7 +197,6 @@ static bool send_batch(struct writer *writer, const struct window_batch *batch,
     for (size_t i = 0; i < batch->candidate_count; i++) {
         const struct window_candidate *candidate = &batch->candidates[i];
         bool credited = candidate->credited_index >= 0;
-        ASSERT(!credited || (size_t)candidate->credited_index < batch->share_count);
         store_be32(indexes[i], credited ? (uint32_t)candidate->credited_index : 0);
         argument(&command, candidate->block_hash, sizeof candidate->block_hash);
         argument(&command, indexes[i], credited ? 4 : 0);
@@ -211,9 +210,7 @@ static bool append_batch(struct window_writer *port, const struct window_batch *
                          window_append_handler handler, void *context)
 {
     struct writer *writer = writer_of(port);
-    ASSERT(batch->share_count <= WINDOW_BATCH_SHARES_MAX &&
-           batch->candidate_count <= WINDOW_BATCH_SHARES_MAX &&
-           batch->verdicts.length <= WINDOW_VERDICTS_BYTES_MAX && batch->lowest <= batch->sequence);
+    ASSERT(window_batch_in_bounds(batch));
     struct append *append = writer->free;
     if (append == NULL)
         return false;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* How often a tick looks at the store anew before it leaves the rest to the next. */
-enum { TICK_ROUNDS = 4, NODE_RETRY_MS = 5000 };
+enum { TICK_ROUNDS = 4, NODE_RETRY_MS = 5000, RECALLED_EVENTS = 100 };
 
 void *engine_grow(void *memory, size_t *capacity, size_t need, size_t element_bytes)
 {
@@ -97,18 +97,18 @@ bool engine_declare(struct store *store, struct error *error)
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
 
-/* The newest event says what a block is worth, before the first one is processed. */
+/* The newest event that speaks of a block says what one is worth, before the first is processed. */
 static bool recall_network_work(struct engine *engine, struct error *error)
 {
     uint64_t sequence;
-    struct wire_reward_event event;
     if (event_newest(engine->store, &sequence, error) != STORE_DONE)
         return false;
-    if (sequence == 0)
-        return true;
-    if (event_get(engine->store, sequence, &event, error) != STORE_DONE)
-        return false;
-    engine->network_work = (u128)event.network_work_high << 64 | event.network_work_low;
+    for (int i = 0; i < RECALLED_EVENTS && sequence > 0 && engine->network_work == 0; i++) {
+        struct wire_reward_event event;
+        if (event_get(engine->store, sequence--, &event, error) != STORE_DONE)
+            return false;
+        engine->network_work = (u128)event.network_work_high << 64 | event.network_work_low;
+    }
     return true;
 }
 

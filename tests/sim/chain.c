@@ -198,6 +198,9 @@ static void set_finder(struct sim_world *world, struct sim_block *block)
 void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
 {
     int tip = world->chain[world->height];
+    /* Its share comes with it; the very first block may be found before any share counted. */
+    if (ours && (world->batch_count > 0 || sim_chance(&world->random, 70)))
+        sim_share(world, 1 + sim_below(&world->random, SIM_BATCH_SHARES_MAX));
     int at = add_block(world, tip, ours);
     for (size_t i = 0; i < world->tx_count && world->rebroadcasts; i++)
         world->txs[i].pooled = world->txs[i].known && tx_block(world, i) < 0 &&
@@ -212,7 +215,7 @@ void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
         block->network_work =
             world->network_work + sim_below(&world->random, world->network_work * 3 / 10);
         block->found_ms = world->now_ms;
-        if (!candidate_lost && world->candidate_count < 64)
+        if ((!candidate_lost || block->finder_batch < 0) && world->candidate_count < 64)
             world->candidates[world->candidate_count++] = at;
     }
     set_tip(world, at);
@@ -222,7 +225,10 @@ void sim_mine_early(struct sim_world *world)
 {
     sim_arrive(world, 0);
     sim_mine(world, true, true);
-    world->blocks[world->chain[world->height]].finder_batch = -2;
+    int at = world->chain[world->height];
+    world->blocks[at].finder_batch = -2;
+    if (world->candidate_count > 0 && world->candidates[world->candidate_count - 1] == at)
+        world->candidate_count--;
 }
 
 void sim_arrive(struct sim_world *world, uint64_t after_ms)
@@ -360,6 +366,10 @@ static void write_event(struct sim_world *world, struct sim_block *block,
 
 void sim_scheduler(struct sim_world *world)
 {
+    if (sim_chance(&world->random, 5)) { /* another scheduler takes over */
+        struct sim_block nothing = { .finder_batch = -1 };
+        write_event(world, &nothing, WIRE_REWARD_TAKEN_OVER);
+    }
     for (size_t i = 1; i < world->block_count; i++) {
         struct sim_block *block = &world->blocks[i];
         uint32_t confirmations = sim_confirmations(world, (int)i);

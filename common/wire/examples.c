@@ -224,16 +224,7 @@ void wire_examples_visit(void (*visit)(void *context, const char *name, enum wir
     length = wire_encode_##name(&name, encoded, sizeof encoded);                                   \
     ASSERT(length > 0);                                                                            \
     visit(context, #name, WIRE_TYPE_##name, span_of(encoded, length));
-#define RECORD(name)
-#define U8(field)
-#define U16(field)
-#define U32(field)
-#define U64(field)
-#define BYTES(field, length)
-#define BLOB(field, max)
-#define TEXT(field, max)
-#define LIST(field, record, max)
-#define END(name)
+#include "wire/ignore_fields.h"
 #include "proto/all.def"
 #include "wire/undefine.h"
 }

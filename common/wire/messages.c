@@ -101,16 +101,7 @@ static bool close_message(const struct wire_reader *reader, uint8_t type, struct
         get_##name(&reader, message_r);                                                            \
         return close_message(&reader, type, error);                                                \
     }
-#define RECORD(name)
-#define U8(field)
-#define U16(field)
-#define U32(field)
-#define U64(field)
-#define BYTES(field, length)
-#define BLOB(field, max)
-#define TEXT(field, max)
-#define LIST(field, record, max)
-#define END(name)
+#include "wire/ignore_fields.h"
 #include "proto/all.def"
 
 bool wire_peek(struct span bytes, enum wire_type *type_r, struct error *error)

@@ -9,7 +9,9 @@
 
 enum wire_batch_status {
     WIRE_BATCH_JUDGED = 1,      /* verdicts follow; what was accepted is durable */
-    WIRE_BATCH_REFUSED = 2,     /* the id is below the lease's lowest: nothing was applied, ever */
+    /* 2, 3 and 5 are about this request alone: after an unanswered one, or an UNKNOWN, they prove
+     * nothing about the batch */
+    WIRE_BATCH_REFUSED = 2,     /* the id is below the lease's lowest: nothing will be applied any more */
     WIRE_BATCH_NOT_DURABLE = 3, /* the window cannot take it now and nothing was applied; try again */
     WIRE_BATCH_UNKNOWN = 4,     /* it may or may not have been applied; ask again under the same id */
     WIRE_BATCH_OVERLOADED = 5,  /* this validator has no room; nothing was applied */
@@ -44,16 +46,7 @@ enum {
 
 /* The type byte of a message, by name: WIRE_TYPE_<name>, WIRE_VERSION_<name>. */
 #define MESSAGE(name, type, version) WIRE_TYPE_##name = type, WIRE_VERSION_##name = version,
-#define RECORD(name)
-#define U8(field)
-#define U16(field)
-#define U32(field)
-#define U64(field)
-#define BYTES(field, length)
-#define BLOB(field, max)
-#define TEXT(field, max)
-#define LIST(field, record, max)
-#define END(name)
+#include "wire/ignore_fields.h"
 enum wire_type {
 #include "proto/all.def"
 };
@@ -87,16 +80,7 @@ enum wire_type {
                                          size_t capacity_bytes);                                   \
     MUST_CHECK bool wire_decode_##name(struct span bytes, struct arena *arena,                     \
                                        struct wire_##name *message_r, struct error *error);
-#define RECORD(name)
-#define U8(field)
-#define U16(field)
-#define U32(field)
-#define U64(field)
-#define BYTES(field, length)
-#define BLOB(field, max)
-#define TEXT(field, max)
-#define LIST(field, record, max)
-#define END(name)
+#include "wire/ignore_fields.h"
 #include "proto/all.def"
 #include "wire/undefine.h"
 

@@ -20,16 +20,7 @@ static uint8_t again[1 << 20];
             ASSERT(error.code == ERROR_INVALID && error.text[0] != '\0');                          \
         }                                                                                          \
     }
-#define RECORD(name)
-#define U8(field)
-#define U16(field)
-#define U32(field)
-#define U64(field)
-#define BYTES(field, length)
-#define BLOB(field, max)
-#define TEXT(field, max)
-#define LIST(field, record, max)
-#define END(name)
+#include "wire/ignore_fields.h"
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > sizeof again)

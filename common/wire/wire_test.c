@@ -166,16 +166,7 @@ static void check_spoiled(size_t length, bool (*decode)(struct span bytes, struc
         check_prefixes(length, decode_##name);                                                     \
         check_spoiled(length, decode_##name);                                                      \
     }
-#define RECORD(name)
-#define U8(field)
-#define U16(field)
-#define U32(field)
-#define U64(field)
-#define BYTES(field, length)
-#define BLOB(field, max)
-#define TEXT(field, max)
-#define LIST(field, record, max)
-#define END(name)
+#include "wire/ignore_fields.h"
 #include "proto/all.def"
 
 static void

@@ -68,12 +68,18 @@ MUST_CHECK static inline bool window_batch_in_bounds(const struct window_batch *
     return true;
 }
 
+/* What became of one call. The last three say nothing about earlier calls under the same id: one
+ * that ended as UNKNOWN may have been applied, and then UNAVAILABLE is no news of it. After an
+ * UNKNOWN only APPENDED and REPEATED are final; until one of them comes nobody may be told that the
+ * batch is not kept, and its shares may go under no other id. */
 enum window_outcome {
     WINDOW_APPENDED = 1, /* durable under this id now */
     WINDOW_REPEATED,     /* was applied before: `verdicts` are those stored then */
-    WINDOW_REFUSED,      /* the id is below the lease's lowest: not applied, and never will be */
-    WINDOW_UNAVAILABLE,  /* provably not applied (not connected, refused write, full) */
-    WINDOW_UNKNOWN,      /* the link broke in between: ask again under the same id */
+    /* The id is below the lease's lowest: this call applied nothing, and none that follows will. */
+    WINDOW_REFUSED,
+    /* This call provably applied nothing (not connected, refused write, full). */
+    WINDOW_UNAVAILABLE,
+    WINDOW_UNKNOWN, /* the link broke in between: ask again under the same id */
 };
 
 struct window_result {

@@ -11,3 +11,4 @@ int command_audit(const struct options *options);
 int command_config(const struct options *options);
 int command_prepare(const struct options *options);
 int command_miner(const struct options *options);
+int command_bench(const struct options *options);

@@ -22,6 +22,7 @@ static const struct {
     { "config", command_config, "check [FILE] | example | explain                   settings" },
     { "prepare", command_prepare, "[--data DIR]                   secret and address, no start" },
     { "miner", command_miner, "OPTIONS                                            a CPU miner" },
+    { "bench", command_bench, "PART OPTIONS                                       measure it" },
 };
 
 static int usage(FILE *out)
@@ -36,10 +37,10 @@ int main(int argc, char **argv)
 {
     struct options options = { .verb = argc > 1 ? argv[1] : "help", .data_dir = "data" };
     struct error error;
-    if (strcmp(options.verb, "miner") == 0) {
+    if (strcmp(options.verb, "miner") == 0 || strcmp(options.verb, "bench") == 0) {
         options.rest = argv + 2;
         options.rest_count = argc - 2;
-        return command_miner(&options);
+        return options.verb[0] == 'm' ? command_miner(&options) : command_bench(&options);
     }
     if (!options_parse(argc, argv, &options, &error)) {
         fprintf(stderr, "adit: %s\n", error.text);

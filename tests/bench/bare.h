@@ -1,0 +1,37 @@
+/* The floors: what the same work costs with nothing of the pool around it, measured on this machine
+ * in the same run. Each function takes about `seconds`. */
+#pragma once
+#include "process.h"
+
+/* CPU µs to judge one share of a template of so many transactions: coinbase, merkle root, header,
+ * hash, targets; nothing else. */
+double bare_hash_us(unsigned transactions, double seconds);
+
+/* A request and its answer over a unix socket, blocking, one thread a side: CPU µs of each side. */
+struct bare_hop {
+    double asker_us, answerer_us;
+};
+struct bare_hop bare_hop(size_t request_bytes, size_t answer_bytes, double seconds);
+
+/* A server that does nothing but the system calls of a gateway: epoll_wait, one recv of up to
+ * 64 KiB, one send of as many answers as came submissions. It parses nothing but the place where
+ * an id must stand. Its own process. */
+struct bare_server {
+    pid_t pid;
+    unsigned port;
+    struct bare_shared *shared;
+};
+void bare_server_begin(struct bare_server *server);
+/* Sends a clean job of `bytes` to every connection in one loop, as SIGUSR1 asks; the loop's time in
+ * ns once done. */
+uint64_t bare_server_fanout(struct bare_server *server);
+void bare_server_end(struct bare_server *server);
+
+/* The same bytes into redis-server (append-only file fsynced before the answer): XADD of batches,
+ * `depth` of them in flight. CPU µs of redis-server a batch. */
+struct bare_redis {
+    double batch_us;
+    double batches_per_s;
+};
+struct bare_redis bare_redis(const char *folder, size_t batch_bytes, unsigned depth,
+                             double seconds);

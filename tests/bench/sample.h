@@ -1,0 +1,18 @@
+/* What the kernel and the processes themselves say of a process that is measured. */
+#pragma once
+#include "process.h"
+
+/* User and kernel time of all its threads, also of those that ended; 0 when it is gone. Ticks of
+ * 10 ms. */
+double sample_cpu_seconds(pid_t pid);
+/* Memory of its own that it holds (RssAnon), in bytes. */
+uint64_t sample_memory(pid_t pid);
+/* One number of http://127.0.0.1:PORT/metrics, by its name with labels; 0 where there is none. */
+double sample_metric(unsigned port, const char *name);
+
+/* The disk under a folder: writes of `bytes` and fdatasync, one after the other, for `seconds`. */
+struct sample_disk {
+    double p50_ms, p99_ms, max_ms;
+    uint64_t count;
+};
+struct sample_disk sample_disk(const char *folder, size_t bytes, double seconds);

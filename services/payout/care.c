@@ -15,6 +15,7 @@ enum { CANDIDATES_MAX = 256, KEEP_WINDOWS = 2 };
 struct candidates {
     uint8_t hashes[CANDIDATES_MAX][32];
     size_t count;
+    size_t skip; /* those looked at before, which stay */
     bool has_end; /* the oldest end among those that have one */
     struct window_position end;
 };
@@ -22,6 +23,10 @@ struct candidates {
 static bool gather(void *context, const struct window_found *found)
 {
     struct candidates *candidates = context;
+    if (candidates->skip > 0) {
+        candidates->skip--;
+        return true;
+    }
     memcpy(candidates->hashes[candidates->count++], found->block_hash, 32);
     return candidates->count < CANDIDATES_MAX;
 }
@@ -42,21 +47,27 @@ static enum step is_over(struct engine *engine, const uint8_t hash[32], bool *ov
     return outcome == STORE_MISSING ? STEP_DONE : engine_step_of(engine, outcome, error);
 }
 
+/* All of them, in slices: however many stay, those behind them are reached. */
 static enum step release(struct engine *engine, struct error *error)
 {
-    struct candidates candidates = { .count = 0 };
-    if (!window_candidates(engine->window, gather, &candidates, error))
-        return engine_window_away(engine, error);
-    for (size_t i = 0; i < candidates.count; i++) {
-        bool over;
-        enum step step = is_over(engine, candidates.hashes[i], &over, error);
-        if (step == STEP_DONE && over)
-            step = engine_lead(engine, error);
-        if (step != STEP_DONE)
-            return step;
-        if (over && !window_candidate_done(engine->window, candidates.hashes[i], error))
+    size_t kept = 0;
+    struct candidates candidates;
+    do {
+        candidates = (struct candidates){ .skip = kept };
+        if (!window_candidates(engine->window, gather, &candidates, error))
             return engine_window_away(engine, error);
-    }
+        for (size_t i = 0; i < candidates.count; i++) {
+            bool over;
+            enum step step = is_over(engine, candidates.hashes[i], &over, error);
+            if (step == STEP_DONE && over)
+                step = engine_lead(engine, error);
+            if (step != STEP_DONE)
+                return step;
+            if (over && !window_candidate_done(engine->window, candidates.hashes[i], error))
+                return engine_window_away(engine, error);
+            kept += !over;
+        }
+    } while (candidates.count == CANDIDATES_MAX);
     return STEP_DONE;
 }
 

@@ -277,6 +277,29 @@ static void a_window_is_trimmed_to_what_may_still_be_needed(void **state)
     audit(bench);
 }
 
+/* However many stay before it: a block that is followed no more lets go of its window. */
+static void a_candidate_behind_many_others_is_let_go(void **state)
+{
+    enum { OTHERS = 600 };
+    struct bench *bench = *state;
+    struct error error;
+    unsigned candidates = 0;
+    uint8_t hash[32] = { 0 };
+    const struct window_share share = { .account = BOB, .work = 500 };
+    for (unsigned i = 0; i <= OTHERS; i++) {
+        store_be32(hash, i + 1);
+        append(bench, &share, 1, hash);
+    }
+    struct block_record over;
+    block_from_hash(hash, 7, 1, bench->now_ms, &over);
+    over.open = false;
+    assert_int_equal(block_insert(bench->store, &over, &error), STORE_DONE);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_true(window_candidates(bench->window, count_candidate, &candidates, &error));
+    assert_int_equal(candidates, OTHERS);
+}
+
 static void a_block_without_any_share_is_nobodys(void **state)
 {
     struct bench *bench = *state;

@@ -1,0 +1,204 @@
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/store_fake/fake.h"
+#include "record/ledger/ledger_record.h"
+
+#include <stdlib.h>
+
+static struct store *store;
+static struct error error;
+
+static int set_up(void **state)
+{
+    static const struct store_collection *const all[] = { &set_collection, &entry_collection,
+                                                          &balance_collection, &snapshot_collection,
+                                                          &snapshot_part_collection };
+    (void)state;
+    store = store_fake_create();
+    return store_declare(store, all, 5, &error) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    store_fake_verify(store);
+    store_close(store);
+    return 0;
+}
+
+static struct set_record set_of_number(uint64_t seq)
+{
+    struct set_record set = { .seq = seq, .state = SET_OPEN, .epoch = 3, .time_ms = 99 };
+    set.cause = ledger_cause_payment(LEDGER_INTENT, seq, 1);
+    set.digest = ledger_digest(&set.cause, NULL, 0);
+    return set;
+}
+
+static void a_place_in_the_log_is_given_once(void **state)
+{
+    (void)state;
+    struct set_record set = set_of_number(1), rival = set_of_number(1), read;
+    rival.event_sequence = 7;
+    assert_int_equal(set_newest(store, &read, &error), STORE_MISSING);
+    assert_int_equal(set_insert(store, &set, &error), STORE_DONE);
+    assert_int_equal(set_insert(store, &rival, &error), STORE_EXISTS);
+    assert_int_equal(set_get(store, 1, &read, &error), STORE_DONE);
+    assert_true(read.event_sequence == 0 && read.epoch == 3 && read.state == SET_OPEN &&
+                read.time_ms == 99 && read.version == 1);
+    assert_memory_equal(read.digest.hash, set.digest.hash, 32);
+    assert_int_equal(set_of_cause(store, &set.cause, &read, &error), STORE_DONE);
+    assert_int_equal(set_newest_of_events(store, &read, &error), STORE_MISSING);
+    rival = set_of_number(10);
+    rival.event_sequence = 7;
+    assert_int_equal(set_insert(store, &rival, &error), STORE_DONE);
+    assert_int_equal(set_newest(store, &read, &error), STORE_DONE);
+    assert_int_equal(read.seq, 10);
+    assert_int_equal(set_newest_of_events(store, &read, &error), STORE_DONE);
+    assert_int_equal(read.event_sequence, 7);
+}
+
+static void a_set_is_advanced_by_who_read_it_last(void **state)
+{
+    (void)state;
+    struct set_record set = set_of_number(1);
+    assert_int_equal(set_insert(store, &set, &error), STORE_DONE);
+    struct set_record stale = set;
+    assert_int_equal(set_advance(store, &set, SET_CLOSED, &error), STORE_DONE);
+    assert_int_equal(set_advance(store, &stale, SET_CLOSED, &error), STORE_CONFLICT);
+    assert_int_equal(set_advance(store, &set, SET_APPLIED, &error), STORE_DONE);
+}
+
+enum { MINERS = 700 };
+
+static struct ledger_legs many_legs(struct ledger_leg *memory, struct ledger_credit *credits)
+{
+    struct ledger_legs legs = ledger_legs_over(memory, MINERS + 3);
+    for (size_t i = 0; i < MINERS; i++)
+        credits[i] = (struct ledger_credit){ UINT64_MAX - 7 * i, { i + 1 } };
+    assert_true(ledger_build_found((struct money){ MINERS * (MINERS + 1) / 2 + 5 },
+                                   (struct money){ 5 }, MONEY_ZERO, credits, MINERS, &legs));
+    return legs;
+}
+
+static bool count_entries(void *context, const struct entry_record *entry)
+{
+    (void)entry;
+    ++*(size_t *)context;
+    return true;
+}
+
+static void entries_read_back_in_order_however_often_they_are_written(void **state)
+{
+    (void)state;
+    static struct ledger_leg memory[MINERS + 3], read[MINERS + 3];
+    static struct ledger_credit credits[MINERS];
+    struct ledger_legs legs = many_legs(memory, credits);
+    size_t count;
+    store_fake_inject(store, STORE_FAKE_UNKNOWN_DONE, 300, 1);
+    assert_int_equal(entry_insert_all(store, 4, legs.legs, legs.count, &error), STORE_UNKNOWN);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(entry_insert_all(store, 4, legs.legs, legs.count, &error), STORE_DONE);
+    assert_int_equal(entry_insert_all(store, 44, legs.legs, 2, &error), STORE_DONE);
+    assert_int_equal(entry_read_all(store, 4, read, MINERS + 3, &count, &error), STORE_DONE);
+    assert_int_equal(count, legs.count);
+    struct ledger_cause cause = ledger_cause_payment(LEDGER_INTENT, 1, 1);
+    struct ledger_digest digest = ledger_digest(&cause, legs.legs, legs.count);
+    assert_true(ledger_legs_verify(&cause, &digest, read, count));
+    assert_int_equal(entry_read_all(store, 4, read, 5, &count, &error), STORE_FAILED);
+    size_t seen = 0;
+    assert_int_equal(
+        entry_walk_account(store, &legs.legs[0].account, 0, 0, count_entries, &seen, &error),
+        STORE_DONE);
+    assert_int_equal(seen, 2);
+    seen = 0;
+    assert_int_equal(
+        entry_walk_account(store, &legs.legs[0].account, 43, 0, count_entries, &seen, &error),
+        STORE_DONE);
+    assert_int_equal(seen, 1);
+}
+
+static void balances_take_a_set_in_once_through_any_trouble(void **state)
+{
+    (void)state;
+    static struct ledger_leg memory[MINERS + 3];
+    static struct ledger_credit credits[MINERS];
+    struct ledger_legs legs = many_legs(memory, credits);
+    for (uint64_t seq = 1; seq <= 3; seq++) {
+        store_fake_inject_random(store, seq, 30);
+        enum store_outcome outcome = STORE_FAILED;
+        for (int i = 0; i < 1000 && outcome != STORE_DONE; i++)
+            outcome = balance_apply_all(store, seq, legs.legs, legs.count, &error);
+        store_fake_inject_random(store, 0, 0);
+        assert_int_equal(outcome, STORE_DONE);
+        assert_int_equal(balance_apply_all(store, seq, legs.legs, legs.count, &error), STORE_DONE);
+        for (size_t i = 0; i < MINERS; i++) {
+            struct balance_record balance;
+            struct ledger_account account = ledger_miner(credits[i].account);
+            assert_int_equal(balance_get(store, &account, &balance, &error), STORE_DONE);
+            assert_int_equal(balance.amounts.immature, (i + 1) * seq);
+        }
+    }
+    struct ledger_leg below[2] = { { ledger_miner(5), LEDGER_AVAILABLE, -1 },
+                                   { ledger_house(LEDGER_FEE), LEDGER_AVAILABLE, 1 } };
+    assert_int_equal(balance_apply_all(store, 9, below, 2, &error), STORE_FAILED);
+    assert_int_equal(error.code, ERROR_INVALID);
+}
+
+static void a_snapshot_counts_with_its_header_and_is_kept_whole(void **state)
+{
+    (void)state;
+    enum { PARTS = 9000 };
+    struct pplns_part *parts = calloc(PARTS, sizeof *parts), *read = calloc(PARTS, sizeof *read);
+    assert_true(parts != NULL && read != NULL);
+    for (size_t i = 0; i < PARTS; i++)
+        parts[i] = (struct pplns_part){ .account = 1 + i * 11,
+                                        .work = ((u128)i << 70) + 1,
+                                        .amount = i * 3 };
+    struct snapshot_record snapshot = { .block_hash = { 9 },
+                                        .height = 12,
+                                        .reward = { 77 },
+                                        .network_work = (u128)5 << 90,
+                                        .window_work = (u128)6 << 90,
+                                        .filled = (u128)4 << 90,
+                                        .shares = 8,
+                                        .end = { 5, 6, 7 },
+                                        .oldest = { 1, 2, 3 },
+                                        .scheme = "pplns" };
+    struct snapshot_record got, begun = snapshot;
+    /* One that was begun under other settings and cut off before its header. */
+    store_fake_inject(store, STORE_FAKE_FAIL, 2, 1);
+    parts[0].amount = 999;
+    assert_int_equal(snapshot_insert(store, &begun, parts, PARTS, &error), STORE_FAILED);
+    parts[0].amount = 0;
+    assert_int_equal(snapshot_get(store, snapshot.block_hash, &got, &error), STORE_MISSING);
+    assert_int_equal(snapshot_insert(store, &snapshot, parts, PARTS, &error), STORE_DONE);
+    assert_int_equal(snapshot_insert(store, &begun, parts, 1, &error), STORE_EXISTS);
+    assert_int_equal(snapshot_get(store, snapshot.block_hash, &got, &error), STORE_DONE);
+    assert_true(got.accounts == PARTS && got.filled == snapshot.filled && got.end.index == 7 &&
+                got.reward.units == 77);
+    assert_int_equal(snapshot_parts(store, &got, read, &error), STORE_DONE);
+    for (size_t i = 0; i < PARTS; i++)
+        assert_true(read[i].account == parts[i].account && read[i].work == parts[i].work &&
+                    read[i].amount == parts[i].amount);
+    got.hash[0] ^= 1;
+    assert_int_equal(snapshot_parts(store, &got, read, &error), STORE_FAILED);
+    free(parts);
+    free(read);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_place_in_the_log_is_given_once),
+        TEST(a_set_is_advanced_by_who_read_it_last),
+        TEST(entries_read_back_in_order_however_often_they_are_written),
+        TEST(balances_take_a_set_in_once_through_any_trouble),
+        TEST(a_snapshot_counts_with_its_header_and_is_kept_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,198 @@
+/* The payout process itself: started and stopped, without what it needs, and asked. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/bus_nng/bus_nng.h"
+#include "adapter/window_redis/testing/redis_server.h"
+#include "wire/messages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { DEADLINE_MS = 20000 };
+
+static char program[512];
+static struct redis_server redis;
+static char folder[64];
+
+/* Starts payout on the folder with these settings (NULL: as they are). */
+static pid_t start(const char *window, const char *store)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    char log[96];
+    snprintf(log, sizeof log, "%s/log", folder);
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
+        _exit(99);
+    setenv("ADIT_PAYOUT__ADMIN_ADDRESS", "127.0.0.1:0", 1);
+    setenv("ADIT_CHAIN__NODES", "http://127.0.0.1:1", 1);
+    setenv("ADIT_STARTUP__DEADLINE_S", "0", 1);
+    setenv("ADIT_REDIS__WINDOW", window, 1);
+    if (store != NULL)
+        setenv("ADIT_STORE__URL", store, 1);
+    execl(program, program, "--data", folder, (char *)NULL);
+    _exit(98);
+}
+
+static int exit_code(pid_t pid)
+{
+    int status;
+    for (int waited = 0; waited < DEADLINE_MS; waited += 10) {
+        pid_t ended = waitpid(pid, &status, WNOHANG);
+        if (ended == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+        usleep(10000);
+    }
+    kill(pid, SIGKILL);
+    (void)waitpid(pid, &status, 0);
+    return -1;
+}
+
+static void without_the_store_it_ends_with_1(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code(start(redis.url, "sqlite:/nonexistent/folder/adit.db")), 1);
+}
+
+static void without_the_window_it_ends_with_3(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code(start("unix:/nonexistent/redis.sock", NULL)), 3);
+}
+
+struct answer {
+    bool here;
+    bool ok;
+    char text[16384];
+};
+
+static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct answer *answer = context;
+    struct wire_control_reply message;
+    struct error error;
+    _Alignas(16) static uint8_t memory[32768];
+    struct arena arena = arena_over(memory, sizeof memory);
+    if (outcome != BUS_REPLIED)
+        return;
+    assert_true(wire_decode_control_reply(reply, &arena, &message, &error));
+    answer->here = true;
+    answer->ok = message.ok;
+    snprintf(answer->text, sizeof answer->text, "%s", message.text);
+}
+
+/* Sends bytes until they are answered. */
+static void ask_raw(struct loop *loop, struct bus_client *client, struct span bytes,
+                    struct answer *answer_r)
+{
+    *answer_r = (struct answer){ .here = false };
+    for (int waited = 0; waited < DEADLINE_MS && !answer_r->here; waited += 50) {
+        if (bus_request(client, bytes, 2000, on_reply, answer_r)) {
+            for (int i = 0; i < 200 && !answer_r->here; i++)
+                loop_run_once(loop, 10);
+        } else {
+            loop_run_once(loop, 50);
+        }
+    }
+    assert_true(answer_r->here);
+}
+
+static void ask(struct loop *loop, struct bus_client *client, const char *verb,
+                struct answer *answer_r)
+{
+    uint8_t bytes[256];
+    struct wire_control_request request = { .verb = verb, .argument = "" };
+    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
+    assert_true(length > 0);
+    ask_raw(loop, client, span_of(bytes, length), answer_r);
+}
+
+static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
+{
+    (void)state;
+    struct error error;
+    struct answer answer;
+    char url[96];
+    pid_t pid = start(redis.url, NULL);
+    struct loop *loop = loop_create(&error);
+    struct bus *bus = loop != NULL ? bus_nng_create(loop, &error) : NULL;
+    assert_non_null(bus);
+    snprintf(url, sizeof url, "ipc://%s/run/payout.rep", folder);
+    struct bus_client_options options = { .in_flight_max = 1, .message_bytes_max = 65536 };
+    struct bus_client *client = bus_connect(bus, url, &options, &error);
+    assert_non_null(client);
+    ask(loop, client, "status", &answer);
+    assert_true(answer.ok);
+    assert_non_null(strstr(answer.text, "\"epoch\":1,"));
+    assert_non_null(strstr(answer.text, "\"miner\":{\"immature\":\"0\""));
+    ask(loop, client, "audit", &answer);
+    assert_true(answer.ok);
+    assert_non_null(strstr(answer.text, "\"differences\":0"));
+    ask(loop, client, "push", &answer);
+    assert_true(answer.ok);
+    ask(loop, client, "give me everything", &answer);
+    assert_false(answer.ok);
+    ask_raw(loop, client, span_text("not a message of ours"), &answer);
+    assert_false(answer.ok);
+    kill(pid, SIGTERM);
+    assert_int_equal(exit_code(pid), 0);
+    bus_client_close(client);
+    bus_destroy(bus);
+    loop_destroy(loop);
+}
+
+static int set_up(void **state)
+{
+    struct error error = { .text = "" };
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/adit-payout-XXXXXX");
+    if (mkdtemp(folder) == NULL || !redis_server_begin(&redis, NULL, &error)) {
+        print_message("%s\n", error.text);
+        return -1;
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const names[] = { "log",         "adit.db",        "adit.db-wal",
+                                         "adit.db-shm", "run/payout.rep", "run" };
+    (void)state;
+    redis_server_end(&redis);
+    char path[96];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        (void)remove(path);
+    }
+    (void)rmdir(folder);
+    return 0;
+}
+
+int main(void)
+{
+    const char *build = getenv("ADIT_BUILD");
+    snprintf(program, sizeof program, "%s/bin/payout", build != NULL ? build : "build");
+    if (!redis_server_found()) {
+        printf("SKIPPED: redis-server is not installed\n");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_the_store_it_ends_with_1),
+        cmocka_unit_test(without_the_window_it_ends_with_3),
+        cmocka_unit_test(it_answers_what_it_is_asked_and_stops_when_told),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

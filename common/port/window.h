@@ -136,6 +136,8 @@ struct window_found {
     uint8_t block_hash[32];
     bool credited;
     bool empty; /* nothing stands before it: no share at all */
+    /* What is kept of it cannot be read: only its hash is known, `end` and `record` are empty. */
+    bool damaged;
     struct window_position end;
     struct span record; /* borrowed until the callback returns */
 };
@@ -193,14 +195,15 @@ MUST_CHECK static inline bool window_walk_on(struct window_reader *reader,
 {
     return reader->ops->walk_on(reader, after, visitor, context, error);
 }
-/* Every candidate not yet done. */
+/* Every candidate not yet done, those whose record is damaged too. */
 MUST_CHECK static inline bool window_candidates(struct window_reader *reader,
                                                 window_found_visitor visitor, void *context,
                                                 struct error *error)
 {
     return reader->ops->candidates(reader, visitor, context, error);
 }
-/* One candidate by hash; *found_r says whether it is there (the visitor was called). */
+/* One candidate by hash; *found_r says whether it is there (the visitor was called). One that is
+ * damaged is not there: it says nothing about its place. */
 MUST_CHECK static inline bool window_candidate_get(struct window_reader *reader,
                                                    const uint8_t block_hash[32],
                                                    window_found_visitor visitor, void *context,

@@ -23,7 +23,7 @@ static void record_work(struct worker_job *job)
 {
     struct recording *recording = (struct recording *)job;
     recording->outcome =
-        block_insert(recording->scheduler->records_store, &recording->block, &recording->error);
+        block_add(recording->scheduler->records_store, &recording->block, &recording->error);
 }
 
 static void record_done(struct worker_job *job)

@@ -51,7 +51,7 @@ static struct node *choose_node(struct follower *follower, struct follow_result 
 
 /* What the node shows of a block; trouble with the node is an observation of nothing. */
 static struct maturity_observation observe(const struct follower *follower, struct node *node,
-                                           uint32_t tip_height, const struct block_record *block)
+                                           uint32_t tip_height, struct block_record *block)
 {
     struct maturity_observation observation = { .refused =
                                                     follow_is_refused(follower, block->hash) };
@@ -65,6 +65,8 @@ static struct maturity_observation observe(const struct follower *follower, stru
         observation.place = MATURITY_ON_CHAIN;
         observation.confirmations = (uint32_t)seen.confirmations;
         observation.tip_height = seen.height + observation.confirmations - 1;
+        if (block_is_bare(block))
+            block_learn(block, seen.height, seen.bits, seen.time);
     } else if ((answer == NODE_OK || answer == NODE_MISSING) &&
                node_block_hash(node, block->chain.height, other, &error) == NODE_OK &&
                memcmp(other, block->hash, 32) != 0) {

@@ -6,8 +6,9 @@
 #include <stdatomic.h>
 
 enum {
-    OPEN_MAX = 4096,    /* blocks followed in one pass; the rest in the next */
-    REFUSED_MAX = 64,   /* blocks every node refused, remembered */
+    OPEN_MAX = 4096,  /* blocks followed in one pass; the rest in the next */
+    REFUSED_MAX = 64, /* blocks every node refused, remembered */
+    ADOPTED_SLOTS = 1024,
     STEPS_MAX = 8,      /* of one block in one pass */
     ATTEMPTS_MAX = 4,   /* of a write whose answer got lost */
     TAKE_OVER_MAX = 64, /* places tried in one pass: rivals may be quicker */
@@ -23,6 +24,8 @@ struct follower {
     size_t refused_count;
     struct block_record *open;
     size_t open_count;
+    /* Candidates of the window that the store has, by their first bytes: not asked for again. */
+    uint8_t adopted[ADOPTED_SLOTS][32];
 };
 
 /* How a step of the pass ended. */

@@ -6,6 +6,7 @@
 
 #include "adapter/node_fake/node_fake.h"
 #include "adapter/store_fake/fake.h"
+#include "adapter/window_fake/window_fake.h"
 #include "core/pow/sha256.h"
 #include "record/event/event.h"
 #include "record/leader/leader.h"
@@ -25,7 +26,11 @@ struct fixture {
     struct follower *follower;
     uint64_t epoch;
     struct output_script script;
-    uint8_t ours[32]; /* the block */
+    uint8_t ours[32];  /* the block */
+    struct loop *loop; /* of the window, where there is one */
+    struct window_fake *window;
+    struct window_reader *reader;
+    unsigned appended;
 };
 
 static void open_follower(struct fixture *f)
@@ -34,6 +39,7 @@ static void open_follower(struct fixture *f)
         .store = f->store,
         .nodes = f->nodes,
         .nodes_count = f->nodes_count,
+        .window = f->reader,
         .role = SCHEDULER_ROLE,
         .epoch = f->epoch,
         .chain = "regtest",
@@ -72,6 +78,23 @@ static void close_fixture(struct fixture *f)
     node_close(f->nodes[1]);
     node_fake_chain_destroy(f->chain);
     store_close(f->store);
+    if (f->window == NULL)
+        return;
+    window_reader_close(f->reader);
+    window_fake_destroy(f->window);
+    loop_destroy(f->loop);
+}
+
+/* With a share window, too. */
+static void open_fixture_with_window(struct fixture *f)
+{
+    struct error error;
+    open_fixture(f);
+    f->loop = loop_create(&error);
+    f->window = window_fake_create(f->loop);
+    f->reader = window_fake_reader(f->window);
+    follower_destroy(f->follower);
+    open_follower(f);
 }
 
 /* A block of ours on the tip, submitted, and its candidate recorded. */
@@ -86,6 +109,7 @@ static void find_block(struct fixture *f)
     node_fake_tip(f->chain, tip, &height);
     struct wire_candidate candidate = { .height = height + 1,
                                         .coinbase_value = REWARD,
+                                        .job_id = 1,
                                         .lease_id = 7,
                                         .sequence = 8,
                                         .index = 9,
@@ -546,6 +570,128 @@ static void notes_are_put_down_with_the_block_once(void **state)
     close_fixture(&f);
 }
 
+static void on_appended(void *context, const struct window_result *result)
+{
+    assert_int_equal(result->outcome, WINDOW_APPENDED);
+    ++*(unsigned *)context;
+}
+
+/* Candidates with this text for a record. */
+static void append_candidates(struct fixture *f, uint64_t sequence,
+                              struct window_candidate *candidates, size_t count)
+{
+    struct window_writer *writer = window_fake_writer(f->window, 0);
+    const struct window_batch batch = { .lease_id = 1,
+                                        .sequence = sequence,
+                                        .lowest = 1,
+                                        .verdicts = span_text("v"),
+                                        .candidates = candidates,
+                                        .candidate_count = count,
+                                        .rejected_count = (uint32_t)count };
+    unsigned before = f->appended;
+    assert_true(window_append(writer, &batch, on_appended, &f->appended));
+    while (f->appended == before)
+        loop_run_once(f->loop, 10);
+    window_writer_close(writer);
+}
+
+static bool is_open(struct fixture *f, const uint8_t hash[32], struct block_record *block_r)
+{
+    struct error error;
+    assert_int_equal(block_get(f->store, hash, block_r, &error), STORE_DONE);
+    return block_r->open;
+}
+
+static void an_unreadable_candidate_is_let_go_when_the_chain_has_passed_it(void **state)
+{
+    struct fixture f;
+    struct block_record block;
+    struct error error;
+    (void)state;
+    open_fixture_with_window(&f);
+    struct window_candidate candidate = { .block_hash = { 7 },
+                                          .credited_index = -1,
+                                          .record = span_text("not a candidate") };
+    append_candidates(&f, 1, &candidate, 1);
+    /* Without a node nobody knows where the chain stands. */
+    node_fake_trouble(f.nodes[0], NODE_FAKE_AWAY);
+    pass(&f);
+    assert_int_equal(block_get(f.store, candidate.block_hash, &block, &error), STORE_MISSING);
+    node_fake_trouble(f.nodes[0], NODE_FAKE_WELL);
+    struct follow_result result = pass(&f);
+    assert_true(result.whole);
+    assert_int_equal(result.adopted, 1);
+    assert_true(is_open(&f, candidate.block_hash, &block));
+    assert_int_equal(block.chain.state, BLOCK_REJECTED);
+    node_fake_mine(f.chain, 12);
+    pass(&f);
+    assert_true(is_open(&f, candidate.block_hash, &block));
+    node_fake_mine(f.chain, 1);
+    result = pass(&f);
+    assert_int_equal(result.adopted, 0);
+    assert_false(is_open(&f, candidate.block_hash, &block));
+    assert_int_equal(block.chain.generation, 0); /* so payout needs its window no more */
+    expect(&f, "");
+    close_fixture(&f);
+}
+
+static void an_unreadable_candidate_on_the_chain_is_found_all_the_same(void **state)
+{
+    struct fixture f;
+    struct block_record block;
+    struct error error;
+    (void)state;
+    open_fixture_with_window(&f);
+    find_block(&f);
+    assert_int_equal(block_get(f.store, f.ours, &block, &error), STORE_DONE);
+    const u128 work = block.network_work;
+    /* Nothing is known but what the window has. */
+    struct store_write forget = { .verb = STORE_DELETE,
+                                  .collection = &block_collection,
+                                  .record = { .version = block.version } };
+    char id[BLOCK_ID_BYTES];
+    block_id(f.ours, id);
+    forget.record.id = id;
+    assert_int_equal(store_apply(f.store, &forget, 1, &error), STORE_DONE);
+    struct window_candidate candidate = { .credited_index = -1, .record = span_text("?") };
+    memcpy(candidate.block_hash, f.ours, 32);
+    append_candidates(&f, 1, &candidate, 1);
+    node_fake_mine(f.chain, 1);
+    pass(&f);
+    expect(&f, "f");
+    struct history history = read_history(&f);
+    assert_int_equal(history.events[0].height, 11);
+    assert_int_equal(history.events[0].reward, REWARD);
+    assert_true(history.events[0].network_work_low == (uint64_t)work);
+    node_fake_mine(f.chain, 3);
+    pass(&f);
+    expect(&f, "fm");
+    close_fixture(&f);
+}
+
+static void every_candidate_is_taken_in_however_many_there_are(void **state)
+{
+    enum { BATCHES = 3, EACH = 1000 };
+    struct fixture f;
+    (void)state;
+    open_fixture_with_window(&f);
+    struct window_candidate *candidates = calloc(EACH, sizeof *candidates);
+    assert_non_null(candidates);
+    for (uint64_t i = 0; i < BATCHES; i++) {
+        for (size_t j = 0; j < EACH; j++) {
+            candidates[j] =
+                (struct window_candidate){ .credited_index = -1, .record = span_text("?") };
+            store_be64(candidates[j].block_hash + 20, i * EACH + j + 1);
+        }
+        append_candidates(&f, i + 1, candidates, EACH);
+    }
+    free(candidates);
+    struct follow_result result = pass(&f);
+    assert_int_equal(result.adopted, BATCHES * EACH);
+    assert_int_equal(pass(&f).adopted, 0);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -561,6 +707,9 @@ int main(void)
         cmocka_unit_test(who_takes_over_says_so_once_whatever_becomes_of_the_writing),
         cmocka_unit_test(rivals_keep_the_log_legal),
         cmocka_unit_test(notes_are_put_down_with_the_block_once),
+        cmocka_unit_test(an_unreadable_candidate_is_let_go_when_the_chain_has_passed_it),
+        cmocka_unit_test(an_unreadable_candidate_on_the_chain_is_found_all_the_same),
+        cmocka_unit_test(every_candidate_is_taken_in_however_many_there_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@ enum { CANDIDATES_MAX = 256, KEEP_WINDOWS = 2 };
 struct candidates {
     uint8_t hashes[CANDIDATES_MAX][32];
     size_t count;
-    size_t skip; /* those looked at before, which stay */
+    size_t skip;  /* those looked at before, which stay */
     bool has_end; /* the oldest end among those that have one */
     struct window_position end;
 };

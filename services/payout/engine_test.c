@@ -11,6 +11,7 @@
 #include "adapter/store_sqlite/store_sqlite.h"
 #include "adapter/window_fake/window_fake.h"
 #include "record/account/account.h"
+#include "record/block/block.h"
 #include "record/event/event.h"
 #include "record/payment/payment_record.h"
 #include "service/log.h"
@@ -457,6 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_block_is_shared_by_its_window_and_nothing_else),
         TEST(a_window_is_trimmed_to_what_may_still_be_needed),
+        TEST(a_candidate_behind_many_others_is_let_go),
         TEST(a_block_without_any_share_is_nobodys),
         TEST(what_is_due_is_paid_once_and_confirmed),
         TEST(an_empty_wallet_delays_and_a_bad_address_stops_only_itself),

@@ -176,8 +176,10 @@ static bool walk_on(struct window_reader *port, const struct window_position *af
     return walk(reader_of(port), "XRANGE", begin, "+", visitor, context, error);
 }
 
-static bool get_candidate(struct reader *reader, struct span hash, window_found_visitor visitor,
-                          void *context, bool *found_r, bool *go_on_r, struct error *error)
+/* `damaged_too`: one that cannot be read is shown as such, else it is not there. */
+static bool get_candidate(struct reader *reader, struct span hash, bool damaged_too,
+                          window_found_visitor visitor, void *context, bool *found_r, bool *go_on_r,
+                          struct error *error)
 {
     const char *argv[] = { "HGET", PACKED_KEY_CANDIDATES, (const char *)hash.data };
     const size_t lengths[] = { 4, sizeof PACKED_KEY_CANDIDATES - 1, hash.length };
@@ -186,12 +188,17 @@ static bool get_candidate(struct reader *reader, struct span hash, window_found_
         return false;
     *found_r = value->type == REDIS_REPLY_STRING;
     struct window_found found;
-    bool good = !*found_r ||
-                packed_candidate_read(hash, span_of(value->str, (size_t)value->len), &found, error);
-    if (good && *found_r)
+    struct error damage;
+    if (*found_r &&
+        !packed_candidate_read(hash, span_of(value->str, (size_t)value->len), &found, &damage)) {
+        found = (struct window_found){ .empty = true, .damaged = true };
+        memcpy(found.block_hash, hash.data, sizeof found.block_hash);
+        *found_r = damaged_too;
+    }
+    if (*found_r)
         *go_on_r = visitor(context, &found);
     freeReplyObject(value);
-    return good;
+    return true;
 }
 
 static bool candidates(struct window_reader *port, window_found_visitor visitor, void *context,
@@ -206,7 +213,8 @@ static bool candidates(struct window_reader *port, window_found_visitor visitor,
     for (size_t i = 0; i < keys->elements && good && go_on; i++) {
         bool found; /* one that is done meanwhile is simply not shown */
         struct span hash = span_of(keys->element[i]->str, (size_t)keys->element[i]->len);
-        good = get_candidate(reader, hash, visitor, context, &found, &go_on, error);
+        if (hash.length == 32) /* no other names a block */
+            good = get_candidate(reader, hash, true, visitor, context, &found, &go_on, error);
     }
     freeReplyObject(keys);
     return good;
@@ -217,7 +225,7 @@ static bool candidate_get(struct window_reader *port, const uint8_t block_hash[3
                           struct error *error)
 {
     bool go_on;
-    return get_candidate(reader_of(port), span_of(block_hash, 32), visitor, context, found_r,
+    return get_candidate(reader_of(port), span_of(block_hash, 32), false, visitor, context, found_r,
                          &go_on, error);
 }
 

@@ -456,6 +456,54 @@ static void a_lease_that_is_over_leaves_no_records(void **state)
     end(&ground);
 }
 
+struct damage {
+    unsigned shown, damaged;
+};
+
+static bool look_for_damage(void *context, const struct window_found *found)
+{
+    struct damage *damage = context;
+    damage->shown++;
+    damage->damaged += found->damaged;
+    if (found->damaged) {
+        assert_true(found->empty && !found->credited && found->record.length == 0);
+        assert_int_equal(found->block_hash[0], 'x');
+    }
+    return true;
+}
+
+/* One bad candidate must not hide the others, nor be beyond reach. */
+static void a_damaged_candidate_is_shown_as_such_and_can_be_done(void **state)
+{
+    (void)state;
+    struct ground ground;
+    struct error error;
+    struct damage damage = { 0 };
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    struct window_reader *reader = window_redis_reader_open(
+        &(struct window_redis_options){ .url = ground.server.url }, &error);
+    assert_non_null(reader);
+    for (uint64_t sequence = 1; sequence <= 3; sequence++)
+        assert_int_equal(append_block(&ground, sequence).outcome, WINDOW_APPENDED);
+    command(&ground, "HSET adit:window:candidates xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx rubbish");
+    command(&ground, "HSET adit:window:candidates short rubbish");
+    assert_true(window_candidates(reader, look_for_damage, &damage, &error));
+    assert_int_equal(damage.shown, 4);
+    assert_int_equal(damage.damaged, 1);
+    uint8_t hash[32];
+    bool found;
+    memset(hash, 'x', sizeof hash);
+    assert_true(window_candidate_get(reader, hash, look_for_damage, &damage, &found, &error));
+    assert_false(found);
+    assert_true(window_candidate_done(reader, hash, &error));
+    assert_true(window_candidates(reader, look_for_damage, &damage, &error));
+    assert_int_equal(damage.shown, 7);
+    assert_int_equal(damage.damaged, 1);
+    window_reader_close(reader);
+    end(&ground);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -478,6 +526,7 @@ int main(void)
         cmocka_unit_test(a_right_that_is_lost_meanwhile_leaves_no_share_behind),
         cmocka_unit_test(a_key_of_another_kind_leaves_no_share_behind),
         cmocka_unit_test(a_lease_that_is_over_leaves_no_records),
+        cmocka_unit_test(a_damaged_candidate_is_shown_as_such_and_can_be_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

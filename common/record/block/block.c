@@ -109,6 +109,28 @@ void block_from_candidate(const struct wire_candidate *candidate, uint64_t epoch
     snprintf(block_r->instance, sizeof block_r->instance, "%s", candidate->instance);
 }
 
+void block_from_hash(const uint8_t hash[32], uint32_t height, uint64_t epoch, uint64_t now_ms,
+                     struct block_record *block_r)
+{
+    *block_r = (struct block_record){
+        .chain = { .state = BLOCK_REJECTED, .height = height },
+        .open = true,
+        .epoch = epoch,
+        .found_ms = now_ms,
+        .network_work = 1,
+        .submissions = "its record in the window cannot be read",
+    };
+    memcpy(block_r->hash, hash, sizeof block_r->hash);
+}
+
+void block_learn(struct block_record *block, uint32_t height, uint32_t bits, uint32_t time)
+{
+    ASSERT(block_is_bare(block));
+    block->chain.height = height;
+    block->network_work = work_of_bits(bits);
+    block->time = time;
+}
+
 static bool text_of(struct span bytes, char *text_r, size_t capacity)
 {
     if (bytes.length >= capacity)
@@ -205,6 +227,43 @@ enum store_outcome block_insert(struct store *store, struct block_record *block,
     enum store_outcome outcome = write(store, STORE_INSERT, block, error);
     if (outcome == STORE_DONE)
         block->version = 1;
+    return outcome;
+}
+
+/* What the chain has said of a bare block stays. */
+static struct block_record completed(const struct block_record *bare,
+                                     const struct block_record *block)
+{
+    struct block_record whole = *block;
+    whole.version = bare->version;
+    whole.event_sequence = bare->event_sequence;
+    memcpy(whole.submissions, bare->submissions, sizeof whole.submissions);
+    if (bare->chain.generation == 0)
+        return whole; /* its state and height are the candidate's */
+    whole.chain = bare->chain;
+    whole.open = bare->open;
+    whole.confirmations = bare->confirmations;
+    whole.reward = bare->reward;
+    return whole;
+}
+
+enum store_outcome block_add(struct store *store, const struct block_record *block,
+                             struct error *error)
+{
+    enum { ATTEMPTS_MAX = 4 };
+    struct block_record fresh = *block;
+    enum store_outcome outcome = block_insert(store, &fresh, error);
+    for (int i = 0; i < ATTEMPTS_MAX && (outcome == STORE_EXISTS || outcome == STORE_CONFLICT);
+         i++) {
+        struct block_record there;
+        enum store_outcome found = block_get(store, block->hash, &there, error);
+        if (found != STORE_DONE)
+            return STORE_FAILED;
+        if (!block_is_bare(&there) || block_is_bare(block))
+            return STORE_EXISTS;
+        struct block_record whole = completed(&there, block);
+        outcome = block_save(store, &whole, error);
+    }
     return outcome;
 }
 

@@ -49,6 +49,25 @@ void block_id(const uint8_t hash[32], char id_r[BLOCK_ID_BYTES]);
 void block_from_candidate(const struct wire_candidate *candidate, uint64_t epoch,
                           struct block_record *block_r);
 
+/* A new record of a candidate of which only the hash can be read. It is told from others by its
+ * job_id, which is 0. It counts as rejected and is followed all the same, as if it stood at
+ * `height` (the next one), until that is deep: a node may show it yet, then block_learn fills in
+ * where it stands and what it was worth. */
+void block_from_hash(const uint8_t hash[32], uint32_t height, uint64_t epoch, uint64_t now_ms,
+                     struct block_record *block_r);
+static inline bool block_is_bare(const struct block_record *block)
+{
+    return block->job_id == 0;
+}
+/* What a node shows of a bare block. */
+void block_learn(struct block_record *block, uint32_t height, uint32_t bits, uint32_t time);
+
+/* Inserts a candidate's record, or completes a bare one with it. STORE_DONE (durable; *block is not
+ * touched), STORE_EXISTS when it is known, STORE_CONFLICT when others kept writing it,
+ * STORE_UNKNOWN or STORE_FAILED with *error. */
+MUST_CHECK enum store_outcome block_add(struct store *store, const struct block_record *block,
+                                        struct error *error);
+
 /* STORE_DONE (durable), STORE_EXISTS when it is known, STORE_UNKNOWN or STORE_FAILED with *error.
  */
 MUST_CHECK enum store_outcome block_insert(struct store *store, struct block_record *block,

@@ -131,12 +131,54 @@ static void blocks_are_walked_by_openness_age_and_height(void **state)
     store_close(store);
 }
 
+static void a_bare_block_is_completed_by_its_candidate_and_nothing_else_is(void **state)
+{
+    struct store *store = open_store();
+    struct block_record block = make(1), bare, read;
+    struct error error;
+    (void)state;
+    block_from_hash(block.hash, 70, 6, 5, &bare);
+    assert_true(block_is_bare(&bare));
+    assert_int_equal(block_add(store, &bare, &error), STORE_DONE);
+    assert_int_equal(block_add(store, &bare, &error), STORE_EXISTS);
+    assert_int_equal(block_add(store, &block, &error), STORE_DONE);
+    assert_int_equal(block_get(store, block.hash, &read, &error), STORE_DONE);
+    assert_false(block_is_bare(&read));
+    assert_int_equal(read.chain.state, BLOCK_CANDIDATE); /* the node has not been asked of it */
+    assert_true(read.open);
+    assert_int_equal(read.chain.height, 100);
+    assert_int_equal(block_add(store, &block, &error), STORE_EXISTS);
+    assert_int_equal(block_add(store, &bare, &error), STORE_EXISTS);
+    assert_int_equal(block_get(store, block.hash, &read, &error), STORE_DONE);
+    assert_int_equal(read.version, 2);
+    /* What the chain has said stays. */
+    struct block_record other = make(2);
+    block_from_hash(other.hash, 70, 6, 5, &bare);
+    assert_int_equal(block_add(store, &bare, &error), STORE_DONE);
+    assert_int_equal(block_get(store, other.hash, &bare, &error), STORE_DONE);
+    block_learn(&bare, 101, 0x1d00ffff, 1700000000);
+    assert_true(bare.network_work == other.network_work);
+    bare.chain = (struct maturity_block){ BLOCK_ACCEPTED, 101, 1, 103 };
+    bare.event_sequence = 9;
+    bare.reward = 77;
+    assert_int_equal(block_save(store, &bare, &error), STORE_DONE);
+    store_fake_inject(store, STORE_FAKE_CONFLICT, 1, 1);
+    assert_int_equal(block_add(store, &other, &error), STORE_DONE);
+    assert_int_equal(block_get(store, other.hash, &read, &error), STORE_DONE);
+    assert_memory_equal(&read.chain, &bare.chain, sizeof read.chain);
+    assert_int_equal(read.event_sequence, 9);
+    assert_int_equal(read.reward, 77);
+    assert_int_equal(read.lease_id, 3);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_read_back_as_it_was_written),
         cmocka_unit_test(a_stale_copy_cannot_be_saved_over_a_newer_one),
         cmocka_unit_test(blocks_are_walked_by_openness_age_and_height),
+        cmocka_unit_test(a_bare_block_is_completed_by_its_candidate_and_nothing_else_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,9 +1,7 @@
 /* hiredis tells what it waits for through four hooks. Reading is always wanted; "there is something
  * to write" does not watch for EPOLLOUT but starts a timer that is due at the end of the round, so
  * that all commands of a round leave in one write and the common case costs no epoll_ctl. */
-#include "adapter/window_redis/link.h"
-#include "adapter/window_redis/library.h"
-#include "adapter/window_redis/packed.h"
+#include "adapter/window_redis/greeting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +11,6 @@
 enum {
     PAUSE_FIRST_MS = 20,
     PAUSE_LONGEST_MS = 1000,
-    CONNECT_PATIENCE_MS = 5000,
     WATCH_MS = 100,
 };
 
@@ -40,7 +37,7 @@ static void link_enter_state(struct link *link, enum link_state next)
             link->pause_ms * 2 < PAUSE_LONGEST_MS ? link->pause_ms * 2 : PAUSE_LONGEST_MS;
         break;
     case LINK_CONNECTING:
-        loop_timer_start(link->loop, &link->timer, CONNECT_PATIENCE_MS, 0);
+        loop_timer_start(link->loop, &link->timer, LINK_PATIENCE_MS, 0);
         break;
     case LINK_GREETING:
         /* From the timer, because hiredis does not stand being freed in its connect callback. */
@@ -152,165 +149,10 @@ static void on_socket(void *context, uint32_t ready)
         redisAsyncHandleWrite(link->redis);
 }
 
-/* The greeting. */
-static const char *answer_text(const redisReply *answer)
+void link_greeted(struct link *link)
 {
-    return answer->type == REDIS_REPLY_ERROR ? answer->str : "an answer of an unexpected kind";
-}
-
-static struct link *greeting_answer(struct redisAsyncContext *redis, const redisReply *answer)
-{
-    struct link *link = redis->data;
-    /* NULL: the connection ended, and whoever ended it says why. */
-    return answer == NULL || link->redis != redis ? NULL : link;
-}
-
-static void greeting_step_done(struct link *link)
-{
-    if (--link->greeting_left > 0)
-        return;
     link_enter_state(link, LINK_READY);
     tell(link);
-}
-
-static void on_password(struct redisAsyncContext *redis, void *reply, void *context)
-{
-    (void)context;
-    const redisReply *answer = reply;
-    struct link *link = greeting_answer(redis, answer);
-    if (link == NULL)
-        return;
-    if (answer->type != REDIS_REPLY_STATUS)
-        link_break(link, answer_text(answer));
-    else
-        greeting_step_done(link);
-}
-
-static const char *setting(const redisReply *answer, const char *name)
-{
-    for (size_t i = 0; i + 1 < answer->elements; i += 2)
-        if (answer->element[i]->type == REDIS_REPLY_STRING &&
-            answer->element[i + 1]->type == REDIS_REPLY_STRING &&
-            strcmp(answer->element[i]->str, name) == 0)
-            return answer->element[i + 1]->str;
-    return "";
-}
-
-static void on_settings(struct redisAsyncContext *redis, void *reply, void *context)
-{
-    (void)context;
-    const redisReply *answer = reply;
-    struct link *link = greeting_answer(redis, answer);
-    if (link == NULL)
-        return;
-    link->warning[0] = '\0';
-    if (answer->type != REDIS_REPLY_ARRAY) {
-        if (strncmp(answer_text(answer), "LOADING", 7) == 0) {
-            link_break(link, answer_text(answer));
-            return;
-        }
-        snprintf(link->warning, sizeof link->warning,
-                 "its settings cannot be read (%.100s), so nothing is known about its durability",
-                 answer_text(answer));
-    } else if (strcmp(setting(answer, "appendonly"), "yes") != 0) {
-        link_break(link, "its append-only file is off (appendonly no), so it would lose what it "
-                         "acknowledged; set appendonly yes");
-        return;
-    } else if (strcmp(setting(answer, "maxmemory-policy"), "noeviction") != 0) {
-        link_break(link, "it may evict keys when its memory is full; set maxmemory-policy "
-                         "noeviction");
-        return;
-    } else if (strcmp(setting(answer, "appendfsync"), "always") != 0) {
-        snprintf(link->warning, sizeof link->warning,
-                 "appendfsync is %.20s: acknowledged shares of about the last second can be lost "
-                 "with the kernel or the power; set appendfsync always",
-                 setting(answer, "appendfsync"));
-    } else if (strcmp(setting(answer, "no-appendfsync-on-rewrite"), "yes") == 0) {
-        snprintf(
-            link->warning, sizeof link->warning,
-            "no-appendfsync-on-rewrite is yes: while it rewrites its file, acknowledged shares "
-            "can be lost with the kernel or the power; set it to no");
-    }
-    greeting_step_done(link);
-}
-
-static void on_library(struct redisAsyncContext *redis, void *reply, void *context)
-{
-    (void)context;
-    const redisReply *answer = reply;
-    struct link *link = greeting_answer(redis, answer);
-    if (link == NULL)
-        return;
-    if (answer->type == REDIS_REPLY_ERROR) {
-        char reason[300];
-        snprintf(reason, sizeof reason, "the window's functions cannot be loaded: %.200s",
-                 answer->str);
-        link_break(link, reason);
-        return;
-    }
-    greeting_step_done(link);
-}
-
-static void on_proof(struct redisAsyncContext *redis, void *reply, void *context)
-{
-    (void)context;
-    const redisReply *answer = reply;
-    struct link *link = greeting_answer(redis, answer);
-    if (link == NULL)
-        return;
-    if (answer->type != REDIS_REPLY_STATUS) {
-        char reason[400];
-        snprintf(reason, sizeof reason,
-                 "the window's functions cannot be run: %.200s; docs/durability.md names the "
-                 "rights they need",
-                 answer_text(answer));
-        link_break(link, reason);
-        return;
-    }
-    greeting_step_done(link);
-}
-
-static void greet(struct link *link)
-{
-    char password[ADDRESS_TEXT_BYTES_MAX];
-    struct error error;
-    if (!redis_address_password(&link->address, password, &error)) {
-        link_break(link, error.text);
-        return;
-    }
-    int result = REDIS_OK;
-    link->greeting_left = 3;
-    if (password[0] != '\0') {
-        link->greeting_left++;
-        const char *auth[] = { "AUTH", password };
-        result = redisAsyncCommandArgv(link->redis, on_password, NULL, 2, auth, NULL);
-    }
-    const char *get[] = { "CONFIG",           "GET",
-                          "appendonly",       "appendfsync",
-                          "maxmemory-policy", "no-appendfsync-on-rewrite" };
-    if (result == REDIS_OK)
-        result = redisAsyncCommandArgv(link->redis, on_settings, NULL, 6, get, NULL);
-    const char *load[] = { "FUNCTION", "LOAD", "REPLACE", (const char *)library_text };
-    const size_t lengths[] = { 8, 4, 7, library_text_bytes };
-    if (result == REDIS_OK)
-        result = redisAsyncCommandArgv(link->redis, on_library, NULL, 4, load, lengths);
-    char records_key[PACKED_KEY_BYTES];
-    packed_key_records(0, records_key); /* no lease has this id */
-    const char *prove[] = { "FCALL",
-                            "adit_window_prove_1",
-                            "5",
-                            PACKED_KEY_STREAM,
-                            records_key,
-                            PACKED_KEY_LEASES,
-                            PACKED_KEY_CANDIDATES,
-                            PACKED_KEY_TOTALS };
-    if (result == REDIS_OK)
-        result = redisAsyncCommandArgv(link->redis, on_proof, NULL, 8, prove, NULL);
-    explicit_bzero(password, sizeof password);
-    if (result != REDIS_OK)
-        link_break(link, "no memory for a command");
-    else
-        loop_timer_start(link->loop, &link->timer, CONNECT_PATIENCE_MS, 0);
 }
 
 /* hiredis frees its context by itself after these two, when it has answered the commands. */
@@ -398,7 +240,7 @@ static void on_timer(void *context)
     case LINK_CONNECTING:
     case LINK_GREETING: {
         if (link->state == LINK_GREETING && link->greeting_left == 0) {
-            greet(link);
+            link_greet(link);
             break;
         }
         char reason[80];

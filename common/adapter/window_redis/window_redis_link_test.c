@@ -166,6 +166,42 @@ static void a_server_that_syncs_late_is_used_and_warned_of(void **state)
     }
 }
 
+/* CONFIG forbidden, as where Redis is rented: what INFO shows decides; what nothing shows is not
+ * relied on. Each line: more rights taken, what the server is, whether it is used, what is said. */
+static void what_cannot_be_seen_is_not_relied_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rights;
+        const char *options[3];
+        bool ready;
+        const char *said;
+    } cases[] = {
+        { "-config", { NULL }, true, "appendfsync is not known" },
+        { "-config -info", { NULL }, false, "nothing is known about its durability" },
+        { "-config", { "--appendonly", "no", NULL }, false, "set appendonly yes" },
+        { "-config", { "--maxmemory-policy", "allkeys-lru", NULL }, false, "noeviction" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[200];
+        struct ground ground;
+        begin(&ground, cases[i].options, &(struct window_redis_options){ 0 });
+        turn_until_told(&ground);
+        snprintf(text, sizeof text, "ACL SETUSER default %s", cases[i].rights);
+        command(&ground, text);
+        command(&ground, "CLIENT KILL TYPE normal");
+        uint64_t end_ns = loop_clock_ns() + PATIENCE_MS * 1000000ull;
+        while (strstr(ground.text, cases[i].said) == NULL || ground.ready != cases[i].ready) {
+            if (loop_clock_ns() > end_ns)
+                fail_msg("with %s it says \"%s\"", cases[i].rights, ground.text);
+            loop_run_once(ground.loop, 50);
+        }
+        assert_int_equal(append(&ground, 1, 1).outcome,
+                         cases[i].ready ? WINDOW_APPENDED : WINDOW_UNAVAILABLE);
+        end(&ground);
+    }
+}
+
 static void a_wrong_password_is_said_and_a_new_one_read(void **state)
 {
     (void)state;
@@ -515,6 +551,7 @@ int main(void)
         cmocka_unit_test(without_a_server_appends_are_answered_unavailable),
         cmocka_unit_test(a_server_that_would_lose_data_is_not_used),
         cmocka_unit_test(a_server_that_syncs_late_is_used_and_warned_of),
+        cmocka_unit_test(what_cannot_be_seen_is_not_relied_on),
         cmocka_unit_test(a_wrong_password_is_said_and_a_new_one_read),
         cmocka_unit_test(a_full_server_refuses_and_nothing_is_applied),
         cmocka_unit_test(a_replica_refuses_and_is_left_until_it_leads),

@@ -56,7 +56,7 @@ static enum binding_outcome bind_account(struct store *store, const struct bindi
 static enum binding_outcome bind_worker(struct store *store, const struct binding_name *name,
                                         uint64_t now_ms, struct error *error)
 {
-    struct worker worker;
+    struct account_worker worker;
     enum store_outcome found = worker_get(store, name->account_id, name->worker_id, &worker, error);
     if (found == STORE_DONE)
         return strcmp(worker.name, name->worker) == 0 ? BINDING_DONE : BINDING_TAKEN;

@@ -109,7 +109,7 @@ struct worker_list {
     uint64_t now;
 };
 
-static bool on_worker(void *context, const struct worker *worker)
+static bool on_worker(void *context, const struct account_worker *worker)
 {
     struct worker_list *workers = context;
     struct stats_sums sums;

@@ -273,7 +273,7 @@ enum store_outcome account_walk(struct store *store, uint64_t after, size_t limi
     return walk.damaged ? STORE_FAILED : outcome;
 }
 
-static bool worker_read(const struct store_record *record, struct worker *worker_r,
+static bool worker_read(const struct store_record *record, struct account_worker *worker_r,
                         struct error *error)
 {
     enum { HALF = ACCOUNT_ID_BYTES - 1 };
@@ -290,7 +290,7 @@ static bool worker_read(const struct store_record *record, struct worker *worker
 }
 
 enum store_outcome worker_get(struct store *store, uint64_t account_id, uint64_t id,
-                              struct worker *worker_r, struct error *error)
+                              struct account_worker *worker_r, struct error *error)
 {
     char id_text[WORKER_ID_BYTES];
     worker_id_text(account_id, id, id_text);
@@ -304,7 +304,7 @@ enum store_outcome worker_get(struct store *store, uint64_t account_id, uint64_t
     return outcome;
 }
 
-enum account_outcome worker_bind(struct store *store, const struct worker *worker,
+enum account_outcome worker_bind(struct store *store, const struct account_worker *worker,
                                  struct error *error)
 {
     char id[WORKER_ID_BYTES];
@@ -318,7 +318,7 @@ enum account_outcome worker_bind(struct store *store, const struct worker *worke
         return trouble(outcome);
     if (write.outcome == STORE_DONE)
         return ACCOUNT_BOUND;
-    struct worker bound;
+    struct account_worker bound;
     outcome = worker_get(store, worker->account_id, worker->id, &bound, error);
     if (outcome == STORE_MISSING) {
         error_fill(error, ERROR_INVALID, "worker %s was removed while it was being bound", id);
@@ -339,7 +339,7 @@ struct worker_walk {
 static bool visit_worker(void *context, const struct store_record *record)
 {
     struct worker_walk *walk = context;
-    struct worker worker;
+    struct account_worker worker;
     walk->damaged = !worker_read(record, &worker, walk->error);
     return !walk->damaged && walk->visit(walk->context, &worker);
 }

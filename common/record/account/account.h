@@ -50,7 +50,7 @@ struct account {
     uint64_t version;                      /* the store's; as read */
 };
 
-struct worker {
+struct account_worker {
     uint64_t account_id;
     uint64_t id;
     char name[IDENTITY_WORKER_BYTES_MAX + 1]; /* "" for the nameless one */
@@ -80,7 +80,7 @@ MUST_CHECK enum account_outcome account_bind(struct store *store, const struct a
                                              struct error *error);
 
 /* The same for a worker of a bound account. */
-MUST_CHECK enum account_outcome worker_bind(struct store *store, const struct worker *worker,
+MUST_CHECK enum account_outcome worker_bind(struct store *store, const struct account_worker *worker,
                                             struct error *error);
 
 /* STORE_DONE, STORE_MISSING, or STORE_FAILED with *error. */
@@ -90,7 +90,7 @@ MUST_CHECK enum store_outcome account_get(struct store *store, uint64_t id,
 MUST_CHECK enum store_outcome account_find(struct store *store, const char *name,
                                            struct account *account_r, struct error *error);
 MUST_CHECK enum store_outcome worker_get(struct store *store, uint64_t account_id, uint64_t id,
-                                         struct worker *worker_r, struct error *error);
+                                         struct account_worker *worker_r, struct error *error);
 
 /* Replaces the account as read (account->version): STORE_DONE with the new version in *account,
  * STORE_CONFLICT when it is another's by now, STORE_UNKNOWN or STORE_FAILED with *error. */
@@ -99,7 +99,7 @@ MUST_CHECK enum store_outcome account_save(struct store *store, struct account *
 
 /* Borrowed until the visitor returns; false ends the walk. The visitor must not call the store. */
 typedef bool (*account_visitor)(void *context, const struct account *account);
-typedef bool (*worker_visitor)(void *context, const struct worker *worker);
+typedef bool (*worker_visitor)(void *context, const struct account_worker *worker);
 
 /* Accounts by id from `after` on (exclusive; 0: from the first), at most `limit` (0: all). */
 MUST_CHECK enum store_outcome account_walk(struct store *store, uint64_t after, size_t limit,

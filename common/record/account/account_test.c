@@ -96,7 +96,7 @@ static void a_name_that_meets_a_taken_id_is_refused(void **state)
     second = first;
     second.kind = IDENTITY_KIND_ADDRESS; /* the same text, another meaning */
     assert_int_equal(account_bind(store, &second, &bound, NULL, &error), ACCOUNT_TAKEN);
-    struct worker worker = {.account_id = 7, .id = 9, .name = "rig"};
+    struct account_worker worker = {.account_id = 7, .id = 9, .name = "rig"};
     assert_int_equal(worker_bind(store, &worker, &error), ACCOUNT_BOUND);
     assert_int_equal(worker_bind(store, &worker, &error), ACCOUNT_BOUND);
     snprintf(worker.name, sizeof worker.name, "other");
@@ -153,7 +153,7 @@ static void an_account_is_saved_only_over_what_was_read(void **state)
     store_close(store);
 }
 
-static bool count_worker(void *context, const struct worker *worker)
+static bool count_worker(void *context, const struct account_worker *worker)
 {
     assert_int_equal(worker->account_id, 7);
     ++*(size_t *)context;
@@ -174,7 +174,7 @@ static void an_accounts_workers_are_walked_and_no_others(void **state)
     struct error error;
     for (uint64_t account = 6; account <= 8; account++)
         for (uint64_t id = 1; id <= 10; id++) {
-            struct worker worker = {account, id * 0x1999999999999999u, "", 5};
+            struct account_worker worker = {account, id * 0x1999999999999999u, "", 5};
             snprintf(worker.name, sizeof worker.name, "w%u", (unsigned)id);
             assert_int_equal(worker_bind(store, &worker, &error), ACCOUNT_BOUND);
         }

@@ -312,7 +312,7 @@ static void an_address_is_let_in_under_its_ids_and_bound(void **state)
     for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
         const struct answer *answer = ask(f, users[i]);
         struct account account;
-        struct worker worker;
+        struct account_worker worker;
         struct error error;
         uint64_t account_id, worker_id;
         expected_ids(users[i], &account_id, &worker_id);
@@ -389,7 +389,7 @@ static void a_name_that_meets_a_taken_id_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct account other = { .kind = IDENTITY_KIND_ACCOUNT, .state = ACCOUNT_ACTIVE };
-    struct worker worker = { .name = "another" };
+    struct account_worker worker = { .name = "another" };
     struct account bound;
     struct error error;
     uint64_t unused;

@@ -80,8 +80,8 @@ MUST_CHECK enum account_outcome account_bind(struct store *store, const struct a
                                              struct error *error);
 
 /* The same for a worker of a bound account. */
-MUST_CHECK enum account_outcome worker_bind(struct store *store, const struct account_worker *worker,
-                                            struct error *error);
+MUST_CHECK enum account_outcome
+worker_bind(struct store *store, const struct account_worker *worker, struct error *error);
 
 /* STORE_DONE, STORE_MISSING, or STORE_FAILED with *error. */
 MUST_CHECK enum store_outcome account_get(struct store *store, uint64_t id,

@@ -23,8 +23,8 @@ static json_int_t int_at(const json_t *object, const char *key)
 static int adit(const char *words, char *text_r, size_t bytes)
 {
     char command[700];
-    snprintf(command, sizeof command, "%s/bin/adit %s --config %s --data %s 2>&1",
-             getenv("ADIT_BUILD"), words, pool.config, pool.data);
+    snprintf(command, sizeof command, "%s/bin/adit %s --data %s 2>&1", getenv("ADIT_BUILD"), words,
+             pool.data);
     FILE *out = popen(command, "r");
     assert_non_null(out);
     size_t length = fread(text_r, 1, bytes - 1, out);
@@ -90,11 +90,20 @@ static void status_tells_the_same_from_another_shell(void **state)
     assert_non_null(strstr(text, "share-validator"));
 }
 
-static void a_second_pool_on_the_same_folder_is_refused_by_name(void **state)
+static void a_second_pool_is_refused_by_folder_and_by_port(void **state)
 {
     (void)state;
     static char text[4096];
-    assert_int_not_equal(adit("up --detach", text, sizeof text), 0);
+    assert_int_equal(adit("up --detach", text, sizeof text), 1);
+    assert_non_null(strstr(text, "a pool already runs on"));
+    /* Another folder, the same ports: the port's owner is named. */
+    char command[900];
+    snprintf(command, sizeof command, "%s/bin/adit up --detach --config %s --data %s/other 2>&1",
+             getenv("ADIT_BUILD"), pool.config, pool.folder);
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    assert_int_equal(WEXITSTATUS(pclose(out)), 65);
     assert_non_null(strstr(text, "is taken by"));
     assert_non_null(strstr(text, "pid"));
 }
@@ -136,7 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_demo_finds_a_block_that_matures),
         cmocka_unit_test(status_tells_the_same_from_another_shell),
-        cmocka_unit_test(a_second_pool_on_the_same_folder_is_refused_by_name),
+        cmocka_unit_test(a_second_pool_is_refused_by_folder_and_by_port),
         cmocka_unit_test(the_audit_agrees_and_stopping_keeps_everything),
     };
     return cmocka_run_group_tests_name("a whole pool", tests, begin, end);

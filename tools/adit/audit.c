@@ -57,7 +57,7 @@ int command_audit(const struct options *options)
     struct settings settings;
     struct error error;
     if (!plan_data_dir(options->data_dir, data_dir, sizeof data_dir, &error) ||
-        !settings_load(&settings, options->config, data_dir, "1", &error)) {
+        !settings_load(&settings, plan_config(options, data_dir), data_dir, "1", &error)) {
         fprintf(stderr, "adit: %s\n", error.text);
         return 64;
     }

@@ -17,7 +17,7 @@ static bool find_pool(const struct options *options, char *data_dir, size_t byte
                       struct settings *settings, struct error *error)
 {
     return plan_data_dir(options->data_dir, data_dir, bytes, error) &&
-           settings_load(settings, options->config, data_dir, "1", error);
+           settings_load(settings, plan_config(options, data_dir), data_dir, "1", error);
 }
 
 static void print_components(const json_t *status)

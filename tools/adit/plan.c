@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -14,6 +16,7 @@
 #include "pool.h"
 #include "ports.h"
 
+enum { ORPHANS_WAIT_MS = 10000, ORPHANS_STEP_MS = 50 };
 enum { DATA_DIR_BYTES_MAX = 70 }; /* so that run/… fits a unix socket's 108 bytes */
 
 bool plan_data_dir(const char *given, char *path_r, size_t bytes, struct error *error)
@@ -156,8 +159,6 @@ static bool add_devnode(struct plan *plan, struct error *error)
                     error))
         return error_prefix(error, "chain.nodes");
     snprintf(listen, sizeof listen, "%s:%s", host, port);
-    if (!port_check(listen, "chain.nodes", error))
-        return false;
     snprintf(folder, sizeof folder, "%s/devnode", plan->data_dir);
     struct child *child = add(plan, "devnode", "1", "devnode");
     char spacing[24], hint[24];
@@ -271,7 +272,8 @@ static bool check_ports(const struct plan *plan, struct error *error)
            port_check(settings->validator_admin_address, "validator.admin_address", error) &&
            port_check(settings->scheduler_admin_address, "scheduler.admin_address", error) &&
            port_check(settings->auth_admin_address, "auth.admin_address", error) &&
-           port_check(settings->payout_admin_address, "payout.admin_address", error);
+           port_check(settings->payout_admin_address, "payout.admin_address", error) &&
+           (!plan->devnode || port_check(settings->chain_nodes.items[0], "chain.nodes", error));
 }
 
 static bool is_local(const char *url)
@@ -281,7 +283,7 @@ static bool is_local(const char *url)
            (strcmp(host, "127.0.0.1") == 0 || strcmp(host, "localhost") == 0);
 }
 
-bool plan_make(struct plan *plan, const struct options *options, struct error *error)
+bool plan_open(struct plan *plan, const struct options *options, struct error *error)
 {
     *plan = (struct plan){ .demo = options->demo };
     ssize_t length = readlink("/proc/self/exe", plan->bin_dir, sizeof plan->bin_dir - 1);
@@ -293,7 +295,6 @@ bool plan_make(struct plan *plan, const struct options *options, struct error *e
         !make_folder(plan->data_dir, "log", error) ||
         !settings_load(&plan->settings, options->config, plan->data_dir, "1", error))
         return false;
-
     snprintf(plan->run_dir, sizeof plan->run_dir, "%.70s/run", plan->data_dir);
     char socket[300];
     snprintf(socket, sizeof socket, "unix:%s/run/redis.sock", plan->data_dir);
@@ -301,8 +302,71 @@ bool plan_make(struct plan *plan, const struct options *options, struct error *e
     plan->devnode = strncmp(plan->settings.chain_profile, "devnet-", 7) == 0 &&
                     plan->settings.chain_nodes.count == 1 &&
                     is_local(plan->settings.chain_nodes.items[0]);
+    if (!plan->devnode && plan->settings.chain_address[0] == '\0')
+        return error_set(
+            error, ERROR_INVALID,
+            "chain.address is empty: set it to an address of the pool's wallet "
+            "(bitcoin-cli getnewaddress), in the settings file or ADIT_CHAIN__ADDRESS");
+    return true;
+}
+
+/* The processes of a supervisor that was killed end by themselves (PR_SET_PDEATHSIG), but take a
+ * moment for it; run/processes still names them. */
+static void wait_for_orphans(const struct plan *plan)
+{
+    char path[200], line[256];
+    snprintf(path, sizeof path, "%s/processes", plan->run_dir);
+    FILE *file = fopen(path, "re");
+    int tries = ORPHANS_WAIT_MS / ORPHANS_STEP_MS;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        int pid;
+        if (sscanf(line, "%*s %*s %d", &pid) != 1 || pid <= 0)
+            continue;
+        while (kill(pid, 0) == 0 && tries-- > 0)
+            nanosleep(&(struct timespec){ .tv_nsec = ORPHANS_STEP_MS * 1000000L }, NULL);
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+/* run/config: which settings file this pool runs on. */
+static void remember_config(const struct plan *plan, const struct options *options)
+{
+    char path[200], config[PATH_MAX] = "";
+    snprintf(path, sizeof path, "%s/config", plan->run_dir);
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        return;
+    if (options->config != NULL && realpath(options->config, config) != NULL)
+        fprintf(file, "%s\n", config);
+    fclose(file);
+}
+
+const char *plan_config(const struct options *options, const char *data_dir)
+{
+    static char config[PATH_MAX];
+    char path[200];
+    if (options->config != NULL)
+        return options->config;
+    config[0] = '\0';
+    snprintf(path, sizeof path, "%s/run/config", data_dir);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return NULL;
+    if (fgets(config, sizeof config, file) != NULL)
+        config[strcspn(config, "\n")] = '\0';
+    fclose(file);
+    return config[0] == '\0' ? NULL : config;
+}
+
+bool plan_list(struct plan *plan, const struct options *options, bool *port_r, struct error *error)
+{
+    wait_for_orphans(plan);
+    *port_r = true;
     if (!check_ports(plan, error))
         return false;
+    *port_r = false;
+    remember_config(plan, options);
     if (plan->private_redis) {
         if (!make_folder(plan->data_dir, "redis", error) || !write_redis_conf(plan, error))
             return false;
@@ -311,11 +375,6 @@ bool plan_make(struct plan *plan, const struct options *options, struct error *e
     if (plan->devnode &&
         (!make_folder(plan->data_dir, "devnode", error) || !add_devnode(plan, error)))
         return false;
-    if (!plan->devnode && plan->settings.chain_address[0] == '\0')
-        return error_set(
-            error, ERROR_INVALID,
-            "chain.address is empty: set it to an address of the pool's wallet "
-            "(bitcoin-cli getnewaddress), in the settings file or ADIT_CHAIN__ADDRESS");
     add_service(plan, options, "inode-scheduler", "1");
     add_service(plan, options, "auth", "1");
     add_validators(plan, options);

@@ -22,16 +22,23 @@ struct plan {
     size_t count;
 };
 
-/* Makes the data folder and what belongs in it (secret, redis.conf), loads the settings, checks
- * that the ports are free, and lists the processes. False with one sentence. Ended by
- * plan_deinit, also after a failure. */
-MUST_CHECK bool plan_make(struct plan *plan, const struct options *options, struct error *error);
+/* Makes the data folder and the secret in it, and loads the settings. False with one sentence.
+ * Ended by plan_deinit, also after a failure. */
+MUST_CHECK bool plan_open(struct plan *plan, const struct options *options, struct error *error);
+/* Once the folder is locked: waits for what a supervisor that died has left to end, checks that the
+ * ports are free, lists the processes. *port_r says whether a port was the trouble. */
+MUST_CHECK bool plan_list(struct plan *plan, const struct options *options, bool *port_r,
+                          struct error *error);
 void plan_deinit(struct plan *plan);
 
 /* Makes the data folder and the deployment's secret in it, where they are not there yet. */
 MUST_CHECK bool plan_make_secret(const char *data_dir, struct error *error);
 /* Asks the devnode's wallet for an address and keeps it in chain.address_file. */
 MUST_CHECK bool plan_learn_address(const struct settings *settings, struct error *error);
+
+/* The settings file to read: the one given, else the one a pool on this folder was started with
+ * last; NULL: none. Borrowed until the next call. */
+const char *plan_config(const struct options *options, const char *data_dir);
 
 /* The data folder as an absolute path, without making it. */
 MUST_CHECK bool plan_data_dir(const char *given, char *path_r, size_t bytes, struct error *error);

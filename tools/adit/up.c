@@ -15,6 +15,9 @@
 #include "ports.h"
 #include "supervisor.h"
 
+/* As the services have them (docs/operations.md). */
+enum { EXIT_SETTINGS = 64, EXIT_PORT = 65 };
+
 struct announcement {
     const struct plan *plan;
     int ready_fd; /* the waiting foreground of --detach; -1: none */
@@ -72,16 +75,18 @@ int command_up(const struct options *options)
     static struct plan plan;
     struct error error;
     int pipe_fds[2] = { -1, -1 };
-    if (!plan_make(&plan, options, &error)) {
+    bool port_taken = false;
+    int code = 0, lock = -1;
+    if (!plan_open(&plan, options, &error))
+        code = EXIT_SETTINGS;
+    else if ((lock = lock_take(plan.data_dir, &error)) < 0)
+        code = 1;
+    else if (!plan_list(&plan, options, &port_taken, &error))
+        code = port_taken ? EXIT_PORT : EXIT_SETTINGS;
+    if (code != 0) {
         fprintf(stderr, "adit: %s\n", error.text);
         plan_deinit(&plan);
-        return 64;
-    }
-    int lock = lock_take(plan.data_dir, &error);
-    if (lock < 0) {
-        fprintf(stderr, "adit: %s\n", error.text);
-        plan_deinit(&plan);
-        return 1;
+        return code;
     }
     if (options->detach) {
         if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
@@ -104,7 +109,7 @@ int command_up(const struct options *options)
     }
     lock_write(lock, getpid());
     struct announcement announcement = { .plan = &plan, .ready_fd = pipe_fds[1] };
-    int code = supervise(&plan, !options->detach, announce, &announcement);
+    code = supervise(&plan, !options->detach, announce, &announcement);
     close(lock);
     return code;
 }

@@ -10,7 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, ACCEPTS_A_ROUND = 64, REST_MS = 100 };
+enum {
+    BACKLOG = 4096,
+    ACCEPTS_A_ROUND = 64,
+    REST_MS = 100,
+    /* Of the kernel's memory a connection may fill; without them it grows to megabytes a miner that
+     * does not read. */
+    SEND_BYTES = 128 << 10,
+    RECEIVE_BYTES = 64 << 10,
+};
 
 static void on_ready(void *context, uint32_t ready)
 {
@@ -43,6 +51,9 @@ static void on_rested(void *context)
 static void set_options(int fd)
 {
     const int one = 1, idle_s = 60, interval_s = 15, probes = 4, unacknowledged_ms = 60000;
+    const int send_bytes = SEND_BYTES, receive_bytes = RECEIVE_BYTES;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);

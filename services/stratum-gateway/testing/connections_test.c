@@ -1,6 +1,7 @@
 /* Sockets without a gateway behind them: lines in, bytes out, bounds. */
 #include "base/test_random.h"
 #include "services/stratum-gateway/connections.h"
+#include "services/stratum-gateway/listener.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -256,6 +259,40 @@ static void places_are_used_again_under_another_generation(void **state)
         close(fds[k]);
 }
 
+static void on_accepted(void *context, int fd)
+{
+    *(int *)context = fd;
+}
+
+static int option_of(int fd, int option)
+{
+    int value = 0;
+    socklen_t length = sizeof value;
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, option, &value, &length), 0);
+    return value;
+}
+
+static void the_kernel_keeps_little_for_an_accepted_miner(void **state)
+{
+    (void)state;
+    struct listener listener;
+    struct error error;
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int accepted = -1, miner = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(listener_open(&listener, w->loop, "127.0.0.1:0", on_accepted, &accepted, &error));
+    to.sin_port = htons((uint16_t)atoi(strrchr(listener.address, ':') + 1));
+    assert_int_equal(connect(miner, (struct sockaddr *)&to, sizeof to), 0);
+    for (unsigned i = 0; i < 1000 && accepted < 0; i++)
+        loop_run_once(w->loop, 10);
+    assert_true(accepted >= 0);
+    /* Linux doubles what was asked for, and says so. */
+    assert_int_equal(option_of(accepted, SO_SNDBUF), 2 * (128 << 10));
+    assert_int_equal(option_of(accepted, SO_RCVBUF), 2 * (64 << 10));
+    close(accepted);
+    close(miner);
+    listener_close(&listener);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -266,6 +303,7 @@ int main(void)
         TEST(who_does_not_read_is_closed_at_the_bound),
         TEST(a_slow_reader_gets_every_byte_in_order_and_is_not_read_meanwhile),
         TEST(places_are_used_again_under_another_generation),
+        TEST(the_kernel_keeps_little_for_an_accepted_miner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

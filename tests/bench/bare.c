@@ -1,7 +1,5 @@
 #include "bare.h"
 
-#include "core/share/share.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -23,62 +21,6 @@ static double cpu_us(void)
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     return usage_us(&usage);
-}
-
-static void make_job(unsigned transactions, struct job *job_r)
-{
-    static const uint8_t script[22] = { 0x00, 0x14 }, commitment[38] = { 0x6a, 0x24 };
-    const struct job_output output = { span_of(script, sizeof script), 312500000 };
-    struct template_transaction *list = calloc(transactions + 1, sizeof *list);
-    ASSERT(list != NULL);
-    for (uint32_t i = 0; i < transactions; i++)
-        store_le32(list[i].txid, i);
-    struct block_template template = { .height = 840000,
-                                       .version = 0x20000000,
-                                       .bits = 0x170331db,
-                                       .cur_time = 1700000000,
-                                       .min_time = 1699999000,
-                                       .coinbase_value = 312500000,
-                                       .witness_commitment = span_of(commitment, sizeof commitment),
-                                       .transactions = list,
-                                       .transactions_count = transactions };
-    const struct job_params params = { .id = 1,
-                                       .job_value = 1,
-                                       .algorithm = POW_SHA256D,
-                                       .extranonce1_bytes = 4,
-                                       .extranonce2_bytes = 8,
-                                       .pool_tag = span_text("/adit/"),
-                                       .outputs = &output,
-                                       .outputs_count = 1 };
-    ASSERT(difficulty_target_from_bits(template.bits, &template.network_target));
-    ASSERT(job_from_template(&template, &params, job_r) == JOB_OK);
-    free(list);
-}
-
-double bare_hash_us(unsigned transactions, double seconds)
-{
-    static struct job job;
-    struct job_prepared prepared;
-    struct share_verdict verdict;
-    struct share_submission submission = { .job_id = 1,
-                                           .work = work_of(1),
-                                           .ntime = 1700000000,
-                                           .extranonce1_bytes = 4,
-                                           .extranonce2_bytes = 8 };
-    uint64_t end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9), count = 0, credited = 0;
-    make_job(transactions, &job);
-    job_prepare(&job, &prepared);
-    double began_us = cpu_us();
-    while (bench_now_ns() < end_ns)
-        for (int i = 0; i < 1000; i++, count++) {
-            store_le32(submission.extranonce2, (uint32_t)count);
-            submission.nonce = (uint32_t)count;
-            share_check(&prepared, SHARE_TIP_CURRENT, &submission, 1700000000000, NULL, &verdict);
-            credited += verdict.credited.expected_hashes;
-        }
-    if (credited == 0)
-        bench_fail("no share was credited while hashing");
-    return (cpu_us() - began_us) / (double)count;
 }
 
 static bool send_whole(int fd, const char *bytes, size_t length)

@@ -3,9 +3,13 @@
 #pragma once
 #include "process.h"
 
-/* CPU µs to judge one share of a template of so many transactions: coinbase, merkle root, header,
- * hash, targets; nothing else. */
+/* CPU µs to hash one share of a template of so many transactions with OpenSSL's low-level calls:
+ * coinbase, merkle root, header, one share after the other. It does not get cheaper when the pool's
+ * own hashing does. */
 double bare_hash_us(unsigned transactions, double seconds);
+/* CPU µs of the pool's own judgement of the same share, one at a time (core/share): no floor, but a
+ * part of what is measured. */
+double bare_judge_us(unsigned transactions, double seconds);
 
 /* A request and its answer over a unix socket, blocking, one thread a side: CPU µs of each side. */
 struct bare_hop {

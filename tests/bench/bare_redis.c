@@ -59,9 +59,10 @@ static void exchange(int fd, const char *commands, size_t bytes, unsigned answer
 
 struct bare_redis bare_redis(const char *folder, size_t batch_bytes, unsigned depth, double seconds)
 {
+    static unsigned started; /* each on a file of its own */
     struct process redis;
     char own[80];
-    snprintf(own, sizeof own, "%.60s/bare", folder);
+    snprintf(own, sizeof own, "%.55s/bare-%u", folder, ++started);
     pool_make_parts(own);
     pool_start_redis(&redis, own);
     int fd = connect_to(own);

@@ -72,11 +72,12 @@ static void make_notify(struct bare *bare)
     for (int i = 0; i < 11; i++)
         snprintf(branches + strlen(branches), sizeof branches - strlen(branches), "%s\"%064x\"",
                  i == 0 ? "" : ",", i);
+    bare->jobs++;
     int length = snprintf(bare->notify, sizeof bare->notify,
                           "{\"id\":null,\"method\":\"mining.notify\",\"params\":[\"%016x\","
                           "\"%064x\",\"%s\",\"%s\",[%s],\"20000000\",\"170331db\",\"65000000\","
                           "true]}\n",
-                          ++bare->jobs, 1, half, half, branches);
+                          bare->jobs, bare->jobs, half, half, branches);
     ASSERT(length > 0 && (size_t)length < sizeof bare->notify);
     bare->notify_bytes = (size_t)length;
 }

@@ -1,6 +1,7 @@
 #include "figures.h"
 
 #include "process.h"
+#include "sample.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -20,7 +21,7 @@ void figures_begin(const char *part)
     report.part = part;
     report.figures = json_object();
     printf("== %s\n", part);
-    fflush(stdout);
+    figure_note("load_average_before", sample_load_average(), "");
 }
 
 void figure_add(const struct figure *figure)

@@ -1,6 +1,7 @@
 #include "generator.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -36,18 +37,22 @@ void generator_start(struct generator *generator, const char *const *arguments)
     generator->out = fdopen(ends[0], "r");
     if (generator->out == NULL)
         bench_fail("adit-load cannot be read");
+    setvbuf(generator->out, NULL, _IONBF, 0); /* so that poll knows what there is */
 }
 
-static void take_wave(struct generator *generator, const char *text)
+static void take_wave(struct generator *generator, bool is_tip, const char *text)
 {
     json_t *wave = json_loads(text, 0, NULL);
-    struct generator_wave *kept = &generator->waves[generator->wave_count++ % GENERATOR_WAVES_MAX];
-    snprintf(kept->job, sizeof kept->job, "%s", json_string_value(json_object_get(wave, "job")));
-    kept->clean = json_is_true(json_object_get(wave, "clean"));
-    kept->branches = (unsigned)json_integer_value(json_object_get(wave, "branches"));
-    kept->miners = (unsigned)json_integer_value(json_object_get(wave, "miners"));
-    kept->first_ns = (uint64_t)json_integer_value(json_object_get(wave, "first_ns"));
-    kept->last_ns = (uint64_t)json_integer_value(json_object_get(wave, "last_ns"));
+    if (wave == NULL || generator->wave_count == GENERATOR_WAVES_MAX)
+        bench_fail("adit-load tells of more jobs than were made");
+    generator->waves[generator->wave_count++] = (struct generator_wave){
+        .is_tip = is_tip,
+        .clean = json_is_true(json_object_get(wave, "clean")),
+        .branches = (unsigned)json_integer_value(json_object_get(wave, "branches")),
+        .miners = (unsigned)json_integer_value(json_object_get(wave, "miners")),
+        .first_ns = (uint64_t)json_integer_value(json_object_get(wave, "first_ns")),
+        .last_ns = (uint64_t)json_integer_value(json_object_get(wave, "last_ns")),
+    };
     json_decref(wave);
 }
 
@@ -61,8 +66,8 @@ static bool next_event(struct generator *generator, char name_r[32])
         size_t length = strcspn(line + 1, " \n");
         snprintf(name_r, 32, "%.*s", (int)length, line + 1);
         const char *rest = line + 1 + length;
-        if (strcmp(name_r, "wave") == 0)
-            take_wave(generator, rest);
+        if (strcmp(name_r, "wave") == 0 || strcmp(name_r, "tip") == 0)
+            take_wave(generator, name_r[0] == 't', rest);
         else if (strcmp(name_r, "result") == 0)
             generator->result = json_loads(rest, 0, NULL);
         return true;
@@ -79,12 +84,29 @@ void generator_wait(struct generator *generator, const char *event)
     } while (strcmp(name, event) != 0);
 }
 
-void generator_wait_waves(struct generator *generator, size_t count)
+bool generator_wait_waves(struct generator *generator, size_t count, unsigned seconds)
 {
     char name[32];
-    while (generator->wave_count < count)
-        if (!next_event(generator, name))
+    uint64_t deadline_ns = bench_now_ns() + (uint64_t)seconds * 1000000000u;
+    while (generator->wave_count < count) {
+        struct pollfd poller = { .fd = fileno(generator->out), .events = POLLIN };
+        if (bench_now_ns() > deadline_ns)
+            return false;
+        if (poll(&poller, 1, 100) > 0 && !next_event(generator, name))
             bench_fail("adit-load ended before %zu jobs came", count);
+    }
+    return true;
+}
+
+const struct generator_wave *generator_find_wave(const struct generator *generator, bool is_tip,
+                                                 bool with_branches)
+{
+    for (size_t i = 0; i < generator->wave_count; i++) {
+        const struct generator_wave *wave = &generator->waves[i];
+        if (wave->is_tip == is_tip && (is_tip || (wave->branches > 0) == with_branches))
+            return wave;
+    }
+    return NULL;
 }
 
 void generator_forget_waves(struct generator *generator)

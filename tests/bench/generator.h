@@ -8,8 +8,9 @@
 
 #define GENERATOR_WAVES_MAX 32
 
+/* A job that all miners have, or (is_tip) a tip on which all have a job. */
 struct generator_wave {
-    char job[80];
+    bool is_tip;
     bool clean;
     unsigned branches, miners;
     uint64_t first_ns, last_ns;
@@ -18,7 +19,7 @@ struct generator_wave {
 struct generator {
     pid_t pid;
     FILE *out;
-    struct generator_wave waves[GENERATOR_WAVES_MAX]; /* the latest ones are kept */
+    struct generator_wave waves[GENERATOR_WAVES_MAX];
     size_t wave_count;
     json_t *result; /* after generator_finish */
 };
@@ -27,9 +28,13 @@ struct generator {
 void generator_start(struct generator *generator, const char *const *arguments);
 /* Reads events until the named one; ends the benchmark when the generator ends before. */
 void generator_wait(struct generator *generator, const char *event);
-/* Waits until `count` waves were told since the last generator_forget_waves. */
-void generator_wait_waves(struct generator *generator, size_t count);
+/* Waits until `count` waves were told since the last generator_forget_waves; false when they were
+ * not after so many seconds. */
+MUST_CHECK bool generator_wait_waves(struct generator *generator, size_t count, unsigned seconds);
 void generator_forget_waves(struct generator *generator);
+/* The first told since then that is a tip, or a job with or without branches; NULL: none. */
+const struct generator_wave *generator_find_wave(const struct generator *generator, bool is_tip,
+                                                 bool with_branches);
 /* Reads to the end. `result` is the generator's until generator_deinit. */
 void generator_finish(struct generator *generator);
 /* Ends it early. */

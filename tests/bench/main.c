@@ -25,6 +25,11 @@ static const struct {
     const char *help;
 } parts[] = {
     { "hotpath", bench_hotpath, "shares through the whole pool: CPU a share, throughput, latency" },
+    { "connections", bench_connections, "memory of an idle miner" },
+    { "fanout", bench_fanout, "a clean job to many miners" },
+    { "tip", bench_tip, "from the node's new tip to the miners" },
+    { "window", bench_window, "batches into redis-server, and read back" },
+    { "pool", bench_pool, "none: only the private pool, for --seconds, to be looked at by hand" },
     { "pplns", bench_pplns, "a window of ten million shares split" },
 };
 

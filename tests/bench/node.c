@@ -3,7 +3,7 @@
  * nothing. Two calls of its own move it: `benchtip` sets a new tip, `benchtimes` says when, and
  * when the template of that tip began and ended to leave (ns of the monotonic clock).
  *
- *   bench-node PORT TRANSACTIONS          a thread a connection; ends with its parent */
+ *   bench-node PORT TRANSACTIONS [nofees]      a thread a connection; ends with its parent */
 #include "node_template.h"
 
 #include <arpa/inet.h>
@@ -272,11 +272,11 @@ int main(int argc, char **argv)
                                 .moved = PTHREAD_COND_INITIALIZER };
     const int on = 1;
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (argc != 3) {
-        fprintf(stderr, "bench-node PORT TRANSACTIONS\n");
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "bench-node PORT TRANSACTIONS [nofees]\n");
         return 64;
     }
-    node_template_make(&node.template, strtoul(argv[2], NULL, 10));
+    node_template_make(&node.template, strtoul(argv[2], NULL, 10), argc == 3);
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10)),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };

@@ -83,7 +83,7 @@ static void hash_text(const uint8_t hash[32], char text_r[65])
     hex_encode(span_of(shown, 32), text_r);
 }
 
-void node_template_make(struct node_template *template, size_t count)
+void node_template_make(struct node_template *template, size_t count, bool with_fees)
 {
     uint8_t(*hashes)[32] = calloc(count + 1, 32); /* the coinbase's stands as zero (BIP 141) */
     char *text = malloc(count * ENTRY_BYTES_MAX + 3);
@@ -100,11 +100,14 @@ void node_template_make(struct node_template *template, size_t count)
         hash_text(txid, txid_text);
         hash_text(hashes[i + 1], hash);
         hex_encode(span_of(whole, whole_bytes), data);
+        char fee[24] = "";
+        if (with_fees)
+            snprintf(fee, sizeof fee, "\"fee\":%d,", FEE);
         int length =
             snprintf(text + used, ENTRY_BYTES_MAX,
-                     "%s{\"data\":\"%s\",\"txid\":\"%s\",\"hash\":\"%s\",\"depends\":[],"
-                     "\"fee\":%d,\"sigops\":2,\"weight\":%zu}",
-                     i == 0 ? "" : ",", data, txid_text, hash, FEE, 3 * plain_bytes + whole_bytes);
+                     "%s{\"data\":\"%s\",\"txid\":\"%s\",\"hash\":\"%s\","
+                     "\"depends\":[],%s\"sigops\":2,\"weight\":%zu}",
+                     i == 0 ? "" : ",", data, txid_text, hash, fee, 3 * plain_bytes + whole_bytes);
         ASSERT(length > 0 && length < ENTRY_BYTES_MAX);
         used += (size_t)length;
     }

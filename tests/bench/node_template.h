@@ -10,5 +10,6 @@ struct node_template {
     uint64_t fees;
 };
 
-/* Caller owns `transactions`. Aborts without memory. */
-void node_template_make(struct node_template *template, size_t count);
+/* `with_fees`: each says its fee; without, no pool can make an empty job of the template. Caller
+ * owns `transactions`. Aborts without memory. */
+void node_template_make(struct node_template *template, size_t count, bool with_fees);

@@ -11,4 +11,10 @@ struct bench_options {
     uint32_t miners; /* connections, fanout: how many */
 };
 
+/* The private pool alone, for --seconds: to put load on and profilers to by hand. */
+void bench_pool(const struct bench_options *options);
 void bench_hotpath(const struct bench_options *options);
+void bench_connections(const struct bench_options *options);
+void bench_fanout(const struct bench_options *options);
+void bench_tip(const struct bench_options *options);
+void bench_window(const struct bench_options *options);

@@ -185,12 +185,13 @@ static void start_gateway(struct pool *pool, size_t index)
     start_service(pool, &pool->gateways[index], "stratum-gateway", index + 1, variables);
 }
 
-static void start_node(struct pool *pool, size_t transactions)
+static void start_node(struct pool *pool, const struct pool_options *options)
 {
     char program[300], port[16], count[16];
     snprintf(port, sizeof port, "%u", pool->node_port);
-    snprintf(count, sizeof count, "%zu", transactions);
-    const char *arguments[] = { process_program("bench-node", program), port, count, NULL };
+    snprintf(count, sizeof count, "%zu", options->transactions);
+    const char *arguments[] = { process_program("bench-node", program), port, count,
+                                options->no_fees ? "nofees" : NULL, NULL };
     process_start(&pool->node, pool->folder, "node", arguments, NULL, false);
 }
 
@@ -203,7 +204,7 @@ void pool_begin(struct pool *pool, const struct pool_options *options)
     pool->node_port = process_free_port();
     write_settings(pool, options);
     pool_start_redis(&pool->redis, pool->folder);
-    start_node(pool, options->transactions);
+    start_node(pool, options);
     start_service(pool, &pool->scheduler, "inode-scheduler", 1, NULL);
     process_wait_ready(&pool->scheduler, 40);
     start_service(pool, &pool->auth, "auth", 1, NULL);

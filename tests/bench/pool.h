@@ -20,6 +20,7 @@ struct pool {
 struct pool_options {
     size_t gateways, validators;
     size_t transactions; /* of the template */
+    bool no_fees;        /* told of them: a new tip then brings no empty job first */
     unsigned max_miners; /* of each gateway */
 };
 

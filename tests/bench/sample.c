@@ -64,7 +64,7 @@ double sample_metric(unsigned port, const char *name)
     return 0;
 }
 
-struct sample_disk sample_disk(const char *folder, size_t bytes, double seconds)
+struct sample_disk sample_disk(const char *folder, size_t bytes, double seconds, long pause_ms)
 {
     static struct histogram histogram;
     char path[128], *data = calloc(1, bytes);
@@ -77,9 +77,9 @@ struct sample_disk sample_disk(const char *folder, size_t bytes, double seconds)
     for (uint64_t at_ns = begin_ns; (double)(at_ns - begin_ns) < seconds * 1e9;) {
         if (write(fd, data, bytes) != (ssize_t)bytes || fdatasync(fd) != 0)
             bench_fail("%s: %s", path, strerror(errno));
-        uint64_t end_ns = bench_now_ns();
-        histogram_add(&histogram, end_ns - at_ns);
-        at_ns = end_ns;
+        histogram_add(&histogram, bench_now_ns() - at_ns);
+        bench_pause_ms(pause_ms);
+        at_ns = bench_now_ns();
     }
     close(fd);
     unlink(path);
@@ -88,4 +88,10 @@ struct sample_disk sample_disk(const char *folder, size_t bytes, double seconds)
                                  .p99_ms = (double)histogram_at(&histogram, 990000) / 1e6,
                                  .max_ms = (double)histogram.max / 1e6,
                                  .count = histogram.total };
+}
+
+double sample_load_average(void)
+{
+    double average = 0;
+    return getloadavg(&average, 1) == 1 ? average : 0;
 }

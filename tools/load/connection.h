@@ -18,6 +18,7 @@ struct connection {
     uint32_t index;
     uint32_t submit_job; /* the job that `submit` is of, by the engine's count; 0: none */
     uint32_t wave;       /* the newest job it was told, by the engine's count */
+    uint32_t tip;        /* the newest tip its jobs build on, by the engine's count */
     struct line_submit *submit;
     /* submissions under way: due times by number, a power of two of them */
     uint64_t *due_ns;

@@ -24,11 +24,11 @@ enum {
 
 enum phase { PHASE_CONNECT = 1, PHASE_WARM_UP, PHASE_MEASURE, PHASE_STRAGGLERS, PHASE_DONE };
 
-/* A job, and how it reached the miners. */
+/* A job, or all jobs on one tip, and how they reached the miners. */
 struct wave {
     struct line_job job;
     uint64_t first_ns, last_ns;
-    uint32_t count;
+    uint32_t count; /* miners that have it */
     bool told;
 };
 
@@ -43,6 +43,8 @@ struct engine {
     uint64_t random;
     uint32_t wave; /* number of the newest job, from 1; its place is the number modulo WAVES */
     struct wave waves[WAVES];
+    uint32_t tip; /* the same for tips */
+    struct wave tips[WAVES];
     struct error refusal; /* what the pool said last when it refused a miner */
     double cpu_begin;
     char received[RECEIVE_BYTES];
@@ -228,17 +230,40 @@ static void begin_mining(struct engine *engine, struct connection *connection)
     engine->mining++;
 }
 
-static void tell_wave(struct engine *engine, struct wave *wave)
+static void tell_wave(struct engine *engine, const char *name, struct wave *wave)
 {
     if (engine->options->events == NULL || wave->told)
         return;
     wave->told = true;
     fprintf(engine->options->events,
-            "@wave {\"job\":\"%s\",\"clean\":%s,\"branches\":%u,\"miners\":%" PRIu32
-            ",\"first_ns\":%" PRIu64 ",\"last_ns\":%" PRIu64 "}\n",
-            wave->job.id, wave->job.clean ? "true" : "false", wave->job.branches, wave->count,
-            wave->first_ns, wave->last_ns);
+            "@%s {\"job\":\"%s\",\"previous\":\"%s\",\"clean\":%s,\"branches\":%u,"
+            "\"miners\":%" PRIu32 ",\"first_ns\":%" PRIu64 ",\"last_ns\":%" PRIu64 "}\n",
+            name, wave->job.id, wave->job.previous, wave->job.clean ? "true" : "false",
+            wave->job.branches, wave->count, wave->first_ns, wave->last_ns);
     fflush(engine->options->events);
+}
+
+/* The wave of this job, or of its tip: one of the newest, or a new one. Its number. */
+static uint32_t wave_of(struct wave *waves, uint32_t *newest, const struct line_job *job,
+                        bool by_tip, uint64_t at_ns)
+{
+    /* Several gateways may be a few jobs apart. */
+    uint32_t oldest = *newest > WAVES / 2 ? *newest - WAVES / 2 : 0;
+    for (uint32_t number = *newest; number > oldest; number--) {
+        const struct line_job *seen = &waves[number % WAVES].job;
+        if (by_tip ? strcmp(seen->previous, job->previous) == 0 : strcmp(seen->id, job->id) == 0)
+            return number;
+    }
+    waves[++*newest % WAVES] = (struct wave){ .job = *job, .first_ns = at_ns };
+    return *newest;
+}
+
+/* One more miner has it; the last one makes it known. */
+static void count_miner(struct engine *engine, const char *name, struct wave *wave, uint64_t at_ns)
+{
+    wave->last_ns = at_ns;
+    if (++wave->count == engine->options->connections && engine->options->mode == LOAD_FANOUT)
+        tell_wave(engine, name, wave);
 }
 
 static bool on_notify(struct engine *engine, struct connection *connection, const char *line,
@@ -247,20 +272,16 @@ static bool on_notify(struct engine *engine, struct connection *connection, cons
     struct line_job job;
     if (!line_read_notify(line, length, &job))
         return false;
-    /* A few gateways may be a job apart. */
-    uint32_t number = engine->wave, oldest = number > WAVES / 2 ? number - WAVES / 2 : 0;
-    while (number > oldest && strcmp(engine->waves[number % WAVES].job.id, job.id) != 0)
-        number--;
-    if (number == oldest) {
-        number = ++engine->wave;
-        engine->waves[number % WAVES] = (struct wave){ .job = job, .first_ns = at_ns };
-    }
-    struct wave *wave = &engine->waves[number % WAVES];
-    wave->last_ns = at_ns;
-    connection->wave = number;
+    uint32_t wave = wave_of(engine->waves, &engine->wave, &job, false, at_ns);
+    uint32_t tip = wave_of(engine->tips, &engine->tip, &job, true, at_ns);
+    bool news = wave != connection->wave, new_tip = tip != connection->tip;
+    connection->wave = wave;
+    connection->tip = tip;
     begin_mining(engine, connection);
-    if (++wave->count == engine->options->connections && engine->options->mode == LOAD_FANOUT)
-        tell_wave(engine, wave);
+    if (news)
+        count_miner(engine, "wave", &engine->waves[wave % WAVES], at_ns);
+    if (new_tip)
+        count_miner(engine, "tip", &engine->tips[tip % WAVES], at_ns);
     return true;
 }
 
@@ -522,9 +543,6 @@ static bool run(struct engine *engine, struct error *error)
             on_ready(engine, events[i].data.ptr, events[i].events);
     }
     engine->result->counts.unanswered = unanswered(engine);
-    for (uint32_t i = 1; i < WAVES && engine->options->mode == LOAD_FANOUT; i++)
-        if (engine->waves[i].count > 0)
-            tell_wave(engine, &engine->waves[i]);
     return true;
 }
 

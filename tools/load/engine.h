@@ -6,7 +6,7 @@
  *             whatever the pool does; latency counts from the time a submission was due, so a pool
  *             that stalls cannot hide what waited meanwhile (no coordinated omission)
  *   idle      connections that mine and send nothing
- *   fanout    as idle; for each job, when the first and the last miner read it
+ *   fanout    as idle; when the first and the last miner read a job, and a first job on a tip
  *
  * Phases: connect all, warm up, measure. A line of each phase goes to `events` (see main.c). */
 #pragma once

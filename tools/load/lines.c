@@ -95,12 +95,13 @@ bool line_read_notify(const char *line, size_t length, struct line_job *job_r)
     uint64_t ntime;
     if (at == NULL)
         return false;
-    struct span id = next_string(&at, end);
-    for (int i = 0; i < 3; i++)
-        (void)next_string(&at, end); /* the previous hash and the coinbase's halves */
+    struct span id = next_string(&at, end), previous = next_string(&at, end);
+    (void)next_string(&at, end); /* the coinbase's halves */
+    (void)next_string(&at, end);
     const char *list = memchr(at, '[', (size_t)(end - at));
     const char *list_end = list != NULL ? memchr(list, ']', (size_t)(end - list)) : NULL;
-    if (id.length == 0 || id.length > LINES_JOB_ID_BYTES_MAX || list_end == NULL)
+    if (id.length == 0 || id.length > LINES_JOB_ID_BYTES_MAX || list_end == NULL ||
+        previous.length >= sizeof job_r->previous)
         return false;
     job_r->branches = 0;
     for (at = list; next_string(&at, list_end).length > 0;)
@@ -113,6 +114,8 @@ bool line_read_notify(const char *line, size_t length, struct line_job *job_r)
         return false;
     while (at < end && (*at == ',' || *at == ' '))
         at++;
+    memset(job_r->previous, 0, sizeof job_r->previous);
+    memcpy(job_r->previous, previous.data, previous.length);
     memcpy(job_r->id, id.data, id.length);
     job_r->id[id.length] = '\0';
     job_r->ntime = (uint32_t)ntime;

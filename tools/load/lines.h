@@ -27,6 +27,7 @@ enum line_kind {
 
 struct line_job {
     char id[LINES_JOB_ID_BYTES_MAX + 1];
+    char previous[65]; /* the block it builds on, as the line spells it */
     uint32_t ntime;
     unsigned branches;
     bool clean;

@@ -99,6 +99,7 @@ static void a_notify_is_read(void **state)
     struct line_job job;
     assert_true(line_read_notify(notify, sizeof notify - 1, &job));
     assert_string_equal(job.id, "00ab");
+    assert_string_equal(job.previous, "prev");
     assert_int_equal(job.branches, 2);
     assert_int_equal(job.ntime, 0x65000000);
     assert_true(job.clean);

@@ -2,7 +2,8 @@
  * difficulty is so low that any nonce passes; against any other every share is rejected.
  *
  * With --events, lines that begin with @ say on standard output where it is (@ready, @begin, @end,
- * @wave {json}, @result {json}), for the program that measures beside it. */
+ * @result {json}; with fanout, when all miners have a job or a tip: @wave {json}, @tip {json}), for
+ * the program that measures beside it. */
 #include "tools/load/report.h"
 
 #include <arpa/inet.h>

@@ -1,0 +1,326 @@
+/* The finding validator and the scheduler killed in the instant a block is found, again and again
+ * while miners mine, and then the books. Three stages of the same pool:
+ *
+ *   - both killed as soon as the validator's log names a block, or up to 3 ms later, so that the
+ *     kill falls on every step that follows: submission, spool file, the word to the scheduler;
+ *   - the node stopped before, so that nothing can have been submitted, and continued afterwards;
+ *   - the node stopped before and killed afterwards: not even a request in its socket's buffer
+ *     survives, and the spool file alone still has the block.
+ *
+ * ADIT_KILLS: how often in the first stage (default 3). ADIT_SEED: the moments. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tests/crash/books.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct pool_fixture pool;
+static unsigned kills = 3;
+static unsigned seed;
+
+enum { MINERS = 2, RECOVERY_S = 20 };
+
+/* One block as the validator's log names it. */
+struct candidate {
+    char hash[65];
+    unsigned height;
+};
+
+/* The validator's log, read on from where it was left. */
+struct watch {
+    FILE *log;
+    char text[4096];
+    size_t length; /* of an unfinished line */
+};
+
+static void watch_open(struct watch *watch)
+{
+    char path[128];
+    *watch = (struct watch){ 0 };
+    snprintf(path, sizeof path, "%s/log/share-validator.log", pool.data);
+    watch->log = fopen(path, "r");
+    if (watch->log == NULL)
+        fail_msg("no log at %s", path);
+    fseek(watch->log, 0, SEEK_END);
+}
+
+static void watch_close(struct watch *watch)
+{
+    fclose(watch->log);
+    watch->log = NULL;
+}
+
+/* The next whole line with this event; NULL when the log has no more for now. */
+static const char *watch_next(struct watch *watch, const char *event)
+{
+    clearerr(watch->log);
+    while (fgets(watch->text + watch->length, (int)(sizeof watch->text - watch->length),
+                 watch->log) != NULL) {
+        watch->length += strlen(watch->text + watch->length);
+        bool whole = watch->length > 0 && watch->text[watch->length - 1] == '\n';
+        if (!whole && watch->length < sizeof watch->text - 1)
+            return NULL;
+        watch->length = 0;
+        if (strstr(watch->text, event) != NULL)
+            return watch->text;
+    }
+    return NULL;
+}
+
+static void pause_us(long us)
+{
+    nanosleep(&(struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 }, NULL);
+}
+
+/* Looks five thousand times a second: the moment matters here. */
+static void wait_for_block(struct watch *watch, struct candidate *found_r)
+{
+    const char *line = NULL;
+    for (unsigned i = 0; line == NULL && i < 5000 * RECOVERY_S; i++) {
+        line = watch_next(watch, " block.found ");
+        if (line == NULL)
+            pause_us(200);
+    }
+    if (line == NULL) {
+        pool_print_logs(&pool);
+        fail_msg("no block was found in %d s", RECOVERY_S);
+        return;
+    }
+    const char *at = strstr(line, " block=");
+    assert_non_null(at);
+    assert_int_equal(sscanf(at, " block=%64s height=%u", found_r->hash, &found_r->height), 2);
+}
+
+struct pair {
+    pid_t validator, scheduler;
+};
+
+static struct pair pair_now(void)
+{
+    struct pair pair = { pool_pid(&pool, "share-validator", NULL),
+                         pool_pid(&pool, "inode-scheduler", NULL) };
+    return pair;
+}
+
+static bool pair_reborn(const struct pool_fixture *self, void *context)
+{
+    const struct pair *old = context;
+    pid_t validator = pool_pid(self, "share-validator", NULL);
+    pid_t scheduler = pool_pid(self, "inode-scheduler", NULL);
+    return validator != 0 && validator != old->validator && scheduler != 0 &&
+           scheduler != old->scheduler;
+}
+
+/* Both stand still before the first of them dies, so neither outlives the other. */
+static void kill_pair(const struct pair *pair)
+{
+    assert_true(pair->validator > 0 && pair->scheduler > 0);
+    kill(pair->validator, SIGSTOP);
+    kill(pair->scheduler, SIGSTOP);
+    assert_int_equal(kill(pair->validator, SIGKILL), 0);
+    assert_int_equal(kill(pair->scheduler, SIGKILL), 0);
+}
+
+static bool pair_stands(const struct pool_fixture *self, void *context)
+{
+    (void)context;
+    struct pair pair = pair_now();
+    json_int_t now = books_shares(self);
+    return pair.validator > 0 && pair.scheduler > 0 && now >= 0;
+}
+
+static void wait_for_shares(void)
+{
+    json_int_t before = -1;
+    pool_wait(&pool, "the validator and the scheduler serve", RECOVERY_S, pair_stands, NULL);
+    before = books_shares(&pool);
+    pool_wait(&pool, "shares flow", RECOVERY_S, books_more_shares, &before);
+}
+
+/* The pool knows a block at this height that the best chain has. */
+static bool height_settled(const struct pool_fixture *self, void *context)
+{
+    const struct candidate *found = context;
+    char params[64];
+    snprintf(params, sizeof params, "[%u]", found->height);
+    json_t *hash = pool_node(self, "getblockhash", params);
+    json_t *blocks = pool_api(self, "/api/v1/blocks?limit=500");
+    const char *name = json_string_value(hash);
+    bool settled = name != NULL && blocks != NULL &&
+                   strcmp(books_state(blocks, name), "unknown") != 0 &&
+                   strcmp(books_state(blocks, found->hash), "unknown") != 0;
+    json_decref(hash);
+    json_decref(blocks);
+    return settled;
+}
+
+/* Whole files of the spool: of this block, or of any. What a kill left half-written (its name ends
+ * in .new) never had its name, so nobody relies on it. */
+static unsigned spooled(const char *hash)
+{
+    char path[128];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/spool-1", pool.data);
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (entry->d_name[0] != '.' && (end == NULL || strcmp(end, ".new") != 0))
+            count += hash == NULL || strstr(entry->d_name, hash) != NULL;
+    }
+    closedir(folder);
+    return count;
+}
+
+static bool spool_is_empty(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    (void)context;
+    return spooled(NULL) == 0;
+}
+
+static bool spool_has(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    return spooled(((const struct candidate *)context)->hash) > 0;
+}
+
+static void a_block_outlives_its_validator_and_the_scheduler(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < kills; i++) {
+        struct candidate found = { 0 };
+        struct watch watch;
+        wait_for_shares();
+        watch_open(&watch);
+        struct pair pair = pair_now();
+        wait_for_block(&watch, &found);
+        seed = seed * 1103515245u + 12345u;
+        long later_us = i == 0 ? 0 : (long)(seed >> 8) % 3000;
+        if (later_us > 0)
+            pause_us(later_us);
+        kill_pair(&pair);
+        watch_close(&watch);
+        printf("killed %ld us after %s at %u; in the spool: %s\n", later_us, found.hash,
+               found.height, spooled(found.hash) > 0 ? "yes" : "no");
+        pool_wait(&pool, "both are started again", RECOVERY_S, pair_reborn, &pair);
+        pool_wait(&pool, "the height is the pool's", RECOVERY_S, height_settled, &found);
+    }
+}
+
+struct line_wait {
+    struct watch watch;
+    const char *event;
+    char hash[65];
+};
+
+static bool log_says(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    struct line_wait *wait = context;
+    for (const char *line; (line = watch_next(&wait->watch, wait->event)) != NULL;)
+        if (strstr(line, wait->hash) != NULL)
+            return true;
+    return false;
+}
+
+/* The node stands still while a block is found and both are killed; then it goes on, or dies. */
+static void lose_both_while_the_node_is_away(int node_signal)
+{
+    struct candidate found = { 0 };
+    struct line_wait again = { .event = " block.again " };
+    struct line_wait submitted = { .event = " block.submitted " };
+    wait_for_shares();
+    watch_open(&again.watch);
+    struct pair pair = pair_now();
+    pid_t node = pool_pid(&pool, "devnode", NULL);
+    assert_true(node > 0);
+    assert_int_equal(kill(node, SIGSTOP), 0);
+    wait_for_block(&again.watch, &found);
+    pool_wait(&pool, "the block is in the spool", 5, spool_has, &found);
+    kill_pair(&pair);
+    watch_close(&again.watch);
+    watch_open(&again.watch); /* from its end: what the next validator says */
+    watch_open(&submitted.watch);
+    memcpy(again.hash, found.hash, sizeof again.hash);
+    memcpy(submitted.hash, found.hash, sizeof submitted.hash);
+    assert_int_equal(kill(node, node_signal), 0);
+    pool_wait(&pool, "both are started again", RECOVERY_S, pair_reborn, &pair);
+    pool_wait(&pool, "the spool's block is taken up", RECOVERY_S, log_says, &again);
+    pool_wait(&pool, "the spool's block is submitted", RECOVERY_S, log_says, &submitted);
+    printf("from the spool: %s", submitted.watch.text);
+    watch_close(&again.watch);
+    watch_close(&submitted.watch);
+    pool_wait(&pool, "the height is the pool's", RECOVERY_S, height_settled, &found);
+}
+
+static void a_block_found_while_the_node_is_stopped_comes_from_the_spool(void **state)
+{
+    (void)state;
+    lose_both_while_the_node_is_away(SIGCONT);
+}
+
+static void a_block_whose_node_dies_too_comes_from_the_spool(void **state)
+{
+    (void)state;
+    lose_both_while_the_node_is_away(SIGKILL);
+}
+
+static void the_books_are_right_afterwards(void **state)
+{
+    (void)state;
+    struct books_sum sum;
+    for (size_t i = 0; i < MINERS; i++)
+        pool_end_miner(&pool, i, NULL);
+    books_bury(&pool);
+    pool_wait(&pool, "every block of the chain is known once and matured", 60, books_all_matured,
+              &sum);
+    pool_wait(&pool, "no candidate is left in the spool", RECOVERY_S, spool_is_empty, NULL);
+    printf("%u blocks pay to the pool\n", sum.blocks);
+    assert_true(sum.blocks > kills);
+    books_check_ledger(&pool, &sum);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    pool_start(&pool, "{\"payout\":{\"enabled\":false},\"stratum\":{\"share_interval_ms\":200}}",
+               false);
+    for (int i = 0; i < MINERS; i++) {
+        char user[160];
+        snprintf(user, sizeof user, "%s.worker%d", pool.pool_address, i);
+        pool_add_miner(&pool, user, 30000);
+    }
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    pool_end(&pool);
+    return 0;
+}
+
+int main(void)
+{
+    seed = getenv("ADIT_SEED") != NULL ? (unsigned)strtoul(getenv("ADIT_SEED"), NULL, 10)
+                                       : (unsigned)time(NULL);
+    if (getenv("ADIT_KILLS") != NULL)
+        kills = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
+    printf("ADIT_SEED=%u\n", seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_block_outlives_its_validator_and_the_scheduler),
+        cmocka_unit_test(a_block_found_while_the_node_is_stopped_comes_from_the_spool),
+        cmocka_unit_test(a_block_whose_node_dies_too_comes_from_the_spool),
+        cmocka_unit_test(the_books_are_right_afterwards),
+    };
+    return cmocka_run_group_tests_name("candidates", tests, begin, end);
+}

@@ -52,7 +52,7 @@ void job_feed_ask(struct job_feed *feed);
  * after older jobs gave up their room. */
 MUST_CHECK enum duplicates_outcome job_feed_see(struct job_feed *feed, struct feed_job *job,
                                                 const struct duplicates_key *key);
-/* The submission provably got no verdict: it may come again. */
+/* The submission did not count, provably: it may come again. */
 void job_feed_unsee(struct job_feed *feed, uint64_t job_id, const struct duplicates_key *key);
 
 /* Ordinal of the oldest job kept; 0 where there is none. */

@@ -18,6 +18,8 @@ void measures_register(struct measures *measures, struct metrics *metrics)
             NULL);
     COUNTER(lines, "lines_total", "Lines read.", NULL);
     COUNTER(rubbish, "rubbish_total", "Connections closed for what they sent.", NULL);
+    COUNTER(closed_rejects, "closed_rejects_total",
+            "Connections closed because share after share was rejected.", NULL);
     COUNTER(blocks, "block_shares_total", "Shares that met the network's target.", "blocks");
     GAUGE(held, "shares_held", "Shares waiting for their verdicts.", NULL);
     GAUGE(batches, "batches", "Batches sent since the start.", NULL);

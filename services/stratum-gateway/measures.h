@@ -14,7 +14,8 @@ struct measures {
     struct metric *turned_away; /* the pool was full */
     struct metric *closed_slow; /* did not read */
     struct metric *lines;
-    struct metric *rubbish; /* closed for what they sent */
+    struct metric *rubbish;        /* closed for what they sent */
+    struct metric *closed_rejects; /* every share was rejected */
     struct metric *blocks;
     struct metric *held; /* shares waiting for their verdicts */
     struct metric *batches;

@@ -152,6 +152,11 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
             break;
         case STRATUM_CLOSE:
             metric_add(gateway->measures.rubbish, connection->session.rubbish > 0);
+            if (connection->session.rejects >= STRATUM_REJECTS_MAX) {
+                metric_add(gateway->measures.closed_rejects, 1);
+                log_info("session.rejects", "session=%016" PRIx64 " rejects=%u",
+                         connection->session.id, connection->session.rejects);
+            }
             connection_leave(connection, effect->reason);
             break;
         }
@@ -290,7 +295,12 @@ void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
     bool unjudged = result->end == DISPATCH_DROPPED ||
                     (result->end == DISPATCH_JUDGED &&
                      (outcome == SHARE_OVERLOADED || outcome == SHARE_NOT_DURABLE));
-    if (unjudged && origin->keyed)
+    /* A share below its work needs no memory either: sent again it is the same, and were its work
+     * lowered meanwhile, its miner could as well have kept it back until then. One that was a block
+     * stays, so that it is offered once. */
+    bool junk =
+        result->end == DISPATCH_JUDGED && outcome == SHARE_LOW_DIFFICULTY && !result->is_block;
+    if ((unjudged || junk) && origin->keyed)
         job_feed_unsee(&gateway->feed, share->job_id, &origin->key);
     measures_count(&gateway->measures, outcome);
     metric_add(gateway->measures.blocks, result->is_block);

@@ -149,10 +149,25 @@ void answer_error(struct request *request, enum stratum_error error)
     give(request, ANSWER_ERROR, error);
 }
 
+/* Who only ever sends what is rejected is closed. Stale shares, and what the pool could not handle,
+ * say nothing about the miner. */
+static void count(struct step *step, enum share_outcome outcome)
+{
+    struct stratum_session *session = step->session;
+    if (outcome == SHARE_ACCEPTED)
+        session->rejects = 0;
+    if (outcome == SHARE_ACCEPTED || outcome == SHARE_STALE || outcome == SHARE_OVERLOADED ||
+        outcome == SHARE_NOT_DURABLE)
+        return;
+    if (++session->rejects >= STRATUM_REJECTS_MAX)
+        step_close(step, "too many rejected shares");
+}
+
 void answer_rejected(struct request *request, enum share_outcome outcome)
 {
     request->step->effects->refused = outcome;
     give(request, ANSWER_REJECTED, outcome);
+    count(request->step, outcome);
 }
 
 uint32_t answer_hold(struct request *request)
@@ -201,6 +216,7 @@ bool answer_settle_share(struct step *step, uint32_t number, enum share_outcome 
     answer->kind = outcome == SHARE_ACCEPTED ? ANSWER_TRUE : ANSWER_REJECTED;
     answer->detail = (uint8_t)outcome;
     release(step);
+    count(step, outcome);
     return true;
 }
 

@@ -29,6 +29,7 @@ enum {
     STRATUM_NAME_BYTES_MAX = 128, /* user name, password */
     STRATUM_REFUSAL_BYTES_MAX = 160, /* of an authorisation's reason, cut */
     STRATUM_RUBBISH_MAX = 8,         /* lines that are not JSON, before it is closed */
+    STRATUM_REJECTS_MAX = 256,       /* shares rejected in a row, before it is closed */
     STRATUM_EFFECTS_MAX = 8,
     STRATUM_TEXT_BYTES_MAX = 40960,   /* all text of one step */
     STRATUM_STALE_CERTAIN_MS = 10000, /* a tip gone that long is gone for every validator */
@@ -149,6 +150,7 @@ struct stratum_session {
     uint8_t extranonce2_bytes;
     uint8_t marks_count;
     uint8_t rubbish;
+    uint16_t rejects; /* shares rejected since the last accepted one, for the miner's own fault */
     bool extranonce_subscribed; /* takes mining.set_extranonce */
     bool authorised;            /* some worker is */
 };

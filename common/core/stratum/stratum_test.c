@@ -735,6 +735,31 @@ static void a_ninth_worker_is_refused_and_a_revoked_one_no_longer_mines(void **s
     assert_int_equal(f->submission.gateway_outcome, SHARE_UNAUTHORIZED);
 }
 
+static void who_only_sends_rejected_shares_is_closed(void **state)
+{
+    (void)state;
+    begin_mining();
+    for (unsigned i = 0; i < 3 * STRATUM_REJECTS_MAX; i++) {
+        static const enum share_outcome harmless[] = { SHARE_STALE, SHARE_OVERLOADED,
+                                                       SHARE_NOT_DURABLE };
+        f->sent[0] = '\0';
+        submit(1, "65f0000000000001", UNIX_S, i);
+        verdict(f->answer, harmless[i % 3]);
+    }
+    for (unsigned round = 0; round < 2; round++) { /* an accepted one forgives those before it */
+        for (unsigned i = 1; i < STRATUM_REJECTS_MAX; i++) {
+            f->sent[0] = '\0';
+            submit(1, "65f0000000000001", UNIX_S, i);
+            verdict(f->answer, i % 2 == 0 ? SHARE_LOW_DIFFICULTY : SHARE_DUPLICATE);
+        }
+        assert_int_equal(f->closes, 0);
+        submit(1, "65f0000000000001", UNIX_S, 0);
+        verdict(f->answer, round == 0 ? SHARE_ACCEPTED : SHARE_LOW_DIFFICULTY);
+    }
+    assert_int_equal(f->closes, 1);
+    assert_int_equal(f->session.state, STRATUM_CLOSED);
+}
+
 /* Rubbish. */
 
 static void rubbish_gets_the_proper_error(void **state)
@@ -919,6 +944,7 @@ int main(void)
         TEST(a_session_that_does_not_take_it_is_closed_instead),
         TEST(a_refused_name_gets_the_reason_and_no_job),
         TEST(a_ninth_worker_is_refused_and_a_revoked_one_no_longer_mines),
+        TEST(who_only_sends_rejected_shares_is_closed),
         TEST(rubbish_gets_the_proper_error),
         TEST(a_submit_before_subscribe_is_told_so),
         TEST(who_begins_with_something_else_is_closed_at_once),

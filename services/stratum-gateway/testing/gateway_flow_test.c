@@ -464,6 +464,23 @@ static void a_duplicate_goes_nowhere(void **state)
     disconnect(miner);
 }
 
+static void a_share_below_its_difficulty_takes_no_room_and_may_come_again(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    f->validators[0].outcome = f->validators[1].outcome = SHARE_LOW_DIFFICULTY;
+    for (unsigned i = 0; i < 2; i++) {
+        say(miner,
+            "{\"id\":3,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+            "\"00000000000000ab\",\"%08x\",\"0000000f\"]}",
+            (unsigned long long)f->job_id, (unsigned)(loop_unix_ms() / 1000 / 1000 * 1000));
+        hear(miner, "{\"id\":3,\"result\":false,\"error\":[23,");
+        assert_int_equal(f->seen_count, i + 1);
+    }
+    disconnect(miner);
+}
+
 static void a_silent_validator_is_gone_round_under_the_same_id(void **state)
 {
     (void)state;
@@ -770,6 +787,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_share_goes_round_and_is_answered),
         TEST(a_duplicate_goes_nowhere),
+        TEST(a_share_below_its_difficulty_takes_no_room_and_may_come_again),
         TEST(a_silent_validator_is_gone_round_under_the_same_id),
         TEST(a_lowest_is_never_above_what_is_unanswered),
         TEST(a_share_nobody_keeps_is_answered_honestly_and_may_come_again),

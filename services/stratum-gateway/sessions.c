@@ -108,6 +108,7 @@ static struct stratum_event authorised_event(const struct authoriser_ticket *tic
     return (struct stratum_event){ .kind = STRATUM_AUTHORISED,
                                    .authorised = { .answer = ticket->answer,
                                                    .worker = ticket->worker,
+                                                   .generation = ticket->worker_generation,
                                                    .outcome = result->outcome,
                                                    .account_id = result->account_id,
                                                    .worker_id = result->worker_id,
@@ -120,7 +121,8 @@ static void authorise(struct gateway *gateway, struct connection *connection,
     const struct authoriser_ticket ticket = { .connection = connection->index,
                                               .generation = connection->generation,
                                               .answer = effect->answer,
-                                              .worker = effect->worker };
+                                              .worker = effect->worker,
+                                              .worker_generation = effect->generation };
     struct authoriser_result result;
     char peer[LISTEN_ADDRESS_BYTES];
     listen_name(connection->source.fd, true, peer);

@@ -91,10 +91,14 @@ static void method_authorize(struct request *request)
     }
     /* Who is authorised already stays so while the question is open. */
     if (worker->state != STRATUM_WORKER_AUTHORISED || worker->name != name)
-        *worker = (struct stratum_worker){ .name = name, .state = STRATUM_WORKER_ASKING };
+        *worker =
+            (struct stratum_worker){ .name = name,
+                                     .state = STRATUM_WORKER_ASKING,
+                                     .generation = worker->generation + (worker->name != name) };
     struct stratum_effect *effect = step_effect(step, STRATUM_AUTHORISE);
     effect->answer = answer_hold(request);
     effect->worker = (uint8_t)(worker - step->session->workers);
+    effect->generation = worker->generation;
     effect->user = span_of(effects->names[0], user_bytes);
     effect->password = span_of(effects->names[1], password_bytes);
 }

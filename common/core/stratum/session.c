@@ -234,17 +234,20 @@ static void on_authorised(struct step *step, const struct stratum_event *event)
     struct stratum_session *session = step->session;
     ASSERT(event->authorised.worker < STRATUM_WORKERS_MAX);
     struct stratum_worker *worker = &session->workers[event->authorised.worker];
-    if (event->authorised.outcome == STRATUM_YES) {
+    enum stratum_authorised outcome = event->authorised.outcome;
+    if (event->authorised.generation != worker->generation) {
+        /* Another name has the place by now. Who asked is not in, whatever the answer was. */
+        if (outcome == STRATUM_YES)
+            outcome = STRATUM_AWAY;
+    } else if (outcome == STRATUM_YES) {
         worker->account_id = event->authorised.account_id;
         worker->worker_id = event->authorised.worker_id;
         worker->state = STRATUM_WORKER_AUTHORISED;
         session->authorised = true;
-    } else if (event->authorised.outcome == STRATUM_NO ||
-               worker->state != STRATUM_WORKER_AUTHORISED) {
+    } else if (outcome == STRATUM_NO || worker->state != STRATUM_WORKER_AUTHORISED) {
         worker->state = STRATUM_WORKER_REFUSED;
     }
-    (void)answer_settle_authorised(step, event->authorised.answer, event->authorised.outcome,
-                                   event->authorised.text);
+    (void)answer_settle_authorised(step, event->authorised.answer, outcome, event->authorised.text);
 }
 
 static void on_moved(struct step *step, const struct stratum_event *event)

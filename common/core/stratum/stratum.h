@@ -115,6 +115,7 @@ struct stratum_worker {
     uint64_t account_id;
     uint64_t worker_id;
     enum stratum_worker_state state;
+    uint32_t generation; /* another for each name that has had this place */
 };
 
 /* Shares are worth `work` from this place on, places being ordered by job and ntime: `place` is
@@ -177,8 +178,9 @@ struct stratum_event {
     enum stratum_event_kind kind;
     struct span line;
     struct {
-        uint32_t answer; /* as the effect said; or STRATUM_NO_ANSWER */
-        uint8_t worker;
+        uint32_t answer;     /* as the effect said; or STRATUM_NO_ANSWER */
+        uint8_t worker;      /* as the effect said */
+        uint32_t generation; /* as the effect said: whose place it was */
         enum stratum_authorised outcome;
         uint64_t account_id, worker_id;
         const char *text; /* the reason of a no; may be NULL */
@@ -208,6 +210,7 @@ struct stratum_effect {
     bool clean;
     uint32_t answer;
     uint8_t worker;
+    uint32_t generation;        /* of the worker */
     struct span user, password; /* NUL-terminated, borrowed from the effects */
     struct share_submission submission;
     const char *reason; /* static */

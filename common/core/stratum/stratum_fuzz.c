@@ -129,6 +129,8 @@ static void one(struct run *run, uint8_t what, struct span line)
         event.kind = STRATUM_AUTHORISED;
         event.authorised.answer = answer;
         event.authorised.worker = run->workers[what % 4];
+        event.authorised.generation =
+            run->session.workers[run->workers[what % 4]].generation - (line.length % 5 == 4);
         event.authorised.outcome = (enum stratum_authorised)(line.length % 3);
         event.authorised.text = "because of \"this\"\n";
         break;

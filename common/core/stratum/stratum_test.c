@@ -181,16 +181,24 @@ static void happen(enum stratum_event_kind kind)
     assert_int_equal(step(&(struct stratum_event){ .kind = kind }), STRATUM_TAKEN);
 }
 
-static void authorised(uint32_t answer, uint8_t worker, enum stratum_authorised outcome)
+static void authorised_of(uint32_t answer, uint8_t worker, uint32_t generation,
+                          enum stratum_authorised outcome)
 {
     assert_int_equal(step(&(struct stratum_event){ .kind = STRATUM_AUTHORISED,
                                                    .authorised = { .answer = answer,
                                                                    .worker = worker,
+                                                                   .generation = generation,
                                                                    .outcome = outcome,
                                                                    .account_id = 100 + worker,
                                                                    .worker_id = 200 + worker,
                                                                    .text = "no such account" } }),
                      STRATUM_TAKEN);
+}
+
+/* About whoever has the place now. */
+static void authorised(uint32_t answer, uint8_t worker, enum stratum_authorised outcome)
+{
+    authorised_of(answer, worker, f->session.workers[worker].generation, outcome);
 }
 
 static void verdict(uint32_t answer, enum share_outcome outcome)
@@ -735,6 +743,44 @@ static void a_ninth_worker_is_refused_and_a_revoked_one_no_longer_mines(void **s
     assert_int_equal(f->submission.gateway_outcome, SHARE_UNAUTHORIZED);
 }
 
+static void a_late_answer_is_not_taken_for_another_name(void **state)
+{
+    (void)state;
+    say("{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
+    uint32_t first[2], generation = 0;
+    for (unsigned i = 0; i < 2; i++) { /* two passwords, so two questions about one name */
+        char line[128];
+        snprintf(line, sizeof line,
+                 "{\"id\":%u,\"method\":\"mining.authorize\",\"params\":[\"old\",\"%u\"]}", 2 + i,
+                 i);
+        say(line);
+        first[i] = f->answer;
+        generation = f->session.workers[0].generation;
+    }
+    for (unsigned i = 1; i < STRATUM_WORKERS_MAX; i++) {
+        char line[128];
+        snprintf(line, sizeof line,
+                 "{\"id\":9,\"method\":\"mining.authorize\",\"params\":[\"w%u\",\"x\"]}", i);
+        say(line);
+        authorised(f->answer, (uint8_t)i, STRATUM_YES);
+    }
+    f->sent[0] = '\0';
+    authorised_of(first[0], 0, generation, STRATUM_NO);
+    say("{\"id\":4,\"method\":\"mining.authorize\",\"params\":[\"w\",\"x\"]}"); /* has its place */
+    uint32_t second = f->answer;
+    struct stratum_worker before = f->session.workers[0];
+    assert_int_not_equal(before.generation, generation);
+    authorised_of(STRATUM_NO_ANSWER, 0, generation, STRATUM_YES);
+    authorised_of(first[1], 0, generation, STRATUM_YES);
+    assert_non_null(
+        strstr(f->sent, "{\"id\":3,\"result\":false,\"error\":[24,\"Authorization is not"));
+    assert_memory_equal(&before, &f->session.workers[0], sizeof before);
+    authorised(second, 0, STRATUM_YES);
+    assert_int_equal(f->session.workers[0].state, STRATUM_WORKER_AUTHORISED);
+    authorised_of(STRATUM_NO_ANSWER, 0, generation, STRATUM_NO); /* news of the old name */
+    assert_int_equal(f->session.workers[0].state, STRATUM_WORKER_AUTHORISED);
+}
+
 static void who_only_sends_rejected_shares_is_closed(void **state)
 {
     (void)state;
@@ -945,6 +991,7 @@ int main(void)
         TEST(a_refused_name_gets_the_reason_and_no_job),
         TEST(a_ninth_worker_is_refused_and_a_revoked_one_no_longer_mines),
         TEST(who_only_sends_rejected_shares_is_closed),
+        TEST(a_late_answer_is_not_taken_for_another_name),
         TEST(rubbish_gets_the_proper_error),
         TEST(a_submit_before_subscribe_is_told_so),
         TEST(who_begins_with_something_else_is_closed_at_once),

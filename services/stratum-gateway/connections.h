@@ -43,9 +43,10 @@ struct connection {
     uint32_t events; /* what the loop watches */
     bool dirty;
     bool resuming;
-    bool held;    /* the owner took no more lines: connection_resume goes on */
-    bool working; /* its lines are being handled now */
-    bool broken;  /* the socket is no use any more; closed when that is safe */
+    bool held;      /* the owner took no more lines: connection_resume goes on */
+    bool working;   /* its lines are being handled now */
+    bool broken;    /* the socket is no use any more; closed when that is safe */
+    uint64_t lease; /* whose value the session's extranonce1 is */
     struct stratum_session session;
 };
 

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-bool extranonces_init(struct extranonces *values, uint32_t first, uint32_t count)
+bool extranonces_init(struct extranonces *values, uint64_t lease, uint32_t first, uint32_t count)
 {
-    *values = (struct extranonces){ .first = first, .count = count };
+    *values = (struct extranonces){ .lease = lease, .first = first, .count = count };
     values->fresh = calloc(count, sizeof *values->fresh);
     values->resting = calloc(count, sizeof *values->resting);
     if (values->fresh != NULL && values->resting != NULL)
@@ -39,10 +39,11 @@ bool extranonces_take(struct extranonces *values, uint64_t oldest_job, uint32_t 
     return true;
 }
 
-void extranonces_give_back(struct extranonces *values, uint32_t value, uint64_t newest_job)
+void extranonces_give_back(struct extranonces *values, uint64_t lease, uint32_t value,
+                           uint64_t newest_job)
 {
     uint32_t offset = value - values->first;
-    if (offset >= values->count)
+    if (lease != values->lease || offset >= values->unused)
         return;
     if (newest_job == 0) {
         ASSERT(values->fresh_count < values->count);

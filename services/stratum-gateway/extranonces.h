@@ -9,6 +9,7 @@ struct extranonces_resting {
 };
 
 struct extranonces {
+    uint64_t lease; /* whose values they are */
     uint32_t first;
     uint32_t count;
     uint32_t unused; /* offsets from here on were never given */
@@ -19,8 +20,9 @@ struct extranonces {
     uint32_t resting_count;
 };
 
-/* The values [first, first + count). False where there is no memory. */
-MUST_CHECK bool extranonces_init(struct extranonces *values, uint32_t first, uint32_t count);
+/* The values [first, first + count) of a lease. False where there is no memory. */
+MUST_CHECK bool extranonces_init(struct extranonces *values, uint64_t lease, uint32_t first,
+                                 uint32_t count);
 void extranonces_deinit(struct extranonces *values);
 
 /* A value nobody has; `oldest_job` is the ordinal of the oldest job not dead. False where all are
@@ -28,5 +30,6 @@ void extranonces_deinit(struct extranonces *values);
 MUST_CHECK bool extranonces_take(struct extranonces *values, uint64_t oldest_job,
                                  uint32_t *value_r);
 /* Takes a value back. `newest_job`: 0 where its session was never sent a job. A value of another
- * lease is ignored: it is not ours any more. */
-void extranonces_give_back(struct extranonces *values, uint32_t value, uint64_t newest_job);
+ * lease is ignored, be it in the range of this one or not, and so is one that was never given. */
+void extranonces_give_back(struct extranonces *values, uint64_t lease, uint32_t value,
+                           uint64_t newest_job);

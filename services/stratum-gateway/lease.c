@@ -15,7 +15,8 @@ static void take_lease(struct gateway *gateway, const struct wire_lease_reply *r
     if (reply->lease_id == gateway->lease_id)
         return;
     struct extranonces values;
-    if (!extranonces_init(&values, reply->extranonce1_first, reply->extranonce1_count)) {
+    if (!extranonces_init(&values, reply->lease_id, reply->extranonce1_first,
+                          reply->extranonce1_count)) {
         log_error("lease.no_memory", "values=%u", reply->extranonce1_count);
         return;
     }

@@ -234,7 +234,7 @@ void sessions_on_closed(void *context, struct connection *connection, const char
     session->state = STRATUM_CLOSED;
     free_ring(gateway, stratum_session_return_answers(session)); /* nobody will read them */
     uint64_t newest = stratum_session_has_mined(session) ? job_feed_newest(&gateway->feed) : 0;
-    extranonces_give_back(&gateway->extranonces, session->extranonce1, newest);
+    extranonces_give_back(&gateway->extranonces, connection->lease, session->extranonce1, newest);
 }
 
 static void turn_away(struct gateway *gateway, int fd, const char *text)
@@ -271,13 +271,14 @@ void sessions_on_accept(void *context, int fd)
     }
     struct connection *connection = connection_open(&gateway->connections, fd, true);
     if (connection == NULL) {
-        extranonces_give_back(&gateway->extranonces, extranonce1, 0);
+        extranonces_give_back(&gateway->extranonces, gateway->extranonces.lease, extranonce1, 0);
         close(fd);
         return;
     }
     const struct stratum_job *job = stratum_jobs_current(&gateway->feed.table);
     uint8_t extranonce2_bytes = job != NULL ? job->job->extranonce2_bytes
                                             : (uint8_t)gateway->settings->stratum_extranonce2_bytes;
+    connection->lease = gateway->extranonces.lease;
     if (++gateway->session_ids == 0)
         gateway->session_ids = 1;
     stratum_session_init(&connection->session, &world, gateway->session_ids, extranonce1,
@@ -434,9 +435,10 @@ void sessions_move(struct gateway *gateway)
         };
         (void)happen(gateway, connection, &event);
         if (connection->state == CONNECTION_OPEN) {
+            connection->lease = gateway->extranonces.lease;
             moved++;
         } else { /* it could not be moved; its end gave back its old value, which is nobody's */
-            extranonces_give_back(&gateway->extranonces, value, 0);
+            extranonces_give_back(&gateway->extranonces, gateway->extranonces.lease, value, 0);
             closed++;
         }
     }

@@ -112,7 +112,7 @@ static void no_value_is_given_twice_or_too_early(void **state)
     bool used[VALUES] = { false };
     uint64_t rests_until[VALUES] = { 0 }; /* the job that must be dead */
     uint64_t oldest = 1, newest = 1;
-    assert_true(extranonces_init(&values, 0xffffffc0, VALUES));
+    assert_true(extranonces_init(&values, 1, 0xffffffc0, VALUES));
     unsigned taken = 0, refused = 0;
     for (unsigned i = 0; i < STEPS; i++) {
         uint32_t value;
@@ -138,7 +138,7 @@ static void no_value_is_given_twice_or_too_early(void **state)
                 break;
             used[value] = false;
             rests_until[value] = test_random_below(&random, 4) == 0 ? 0 : newest;
-            extranonces_give_back(&values, 0xffffffc0 + value, rests_until[value]);
+            extranonces_give_back(&values, 1, 0xffffffc0 + value, rests_until[value]);
             break;
         default:
             newest += test_random_below(&random, 2);
@@ -147,7 +147,31 @@ static void no_value_is_given_twice_or_too_early(void **state)
         }
     }
     assert_true(taken > 1000 && refused > 0);
-    extranonces_give_back(&values, 5, 3); /* of another lease: ignored */
+    extranonces_give_back(&values, 1, 5, 3); /* not in its range: ignored */
+    extranonces_deinit(&values);
+}
+
+static void what_was_not_given_by_this_lease_is_not_taken_back(void **state)
+{
+    (void)state;
+    struct extranonces values;
+    uint32_t value;
+    assert_true(extranonces_init(&values, 2, 100, 4));
+    assert_true(extranonces_take(&values, 1, &value));
+    assert_int_equal(value, 100);
+    for (unsigned i = 0; i < 8; i++) {
+        extranonces_give_back(&values, 1, 100, i % 2); /* of a lease before it, the same range */
+        extranonces_give_back(&values, 2, 101 + i % 3, i % 2); /* never given */
+    }
+    assert_int_equal(values.fresh_count + values.resting_count, 0);
+    for (unsigned i = 1; i < 4; i++) {
+        assert_true(extranonces_take(&values, 1, &value));
+        assert_int_equal(value, 100 + i);
+    }
+    assert_false(extranonces_take(&values, 1, &value));
+    extranonces_give_back(&values, 2, 100, 0);
+    assert_true(extranonces_take(&values, 1, &value));
+    assert_int_equal(value, 100);
     extranonces_deinit(&values);
 }
 
@@ -231,6 +255,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded_and_what_is_known_stays_known),
         cmocka_unit_test(only_the_free_parts_of_the_header_make_the_key),
         cmocka_unit_test(no_value_is_given_twice_or_too_early),
+        cmocka_unit_test(what_was_not_given_by_this_lease_is_not_taken_back),
         cmocka_unit_test(only_names_are_asked_for),
         cmocka_unit_test(a_name_becomes_its_addresses_and_the_rest_is_used_at_once),
     };

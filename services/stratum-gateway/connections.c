@@ -274,15 +274,28 @@ static size_t handle_lines(struct connection *connection, const char *bytes, siz
     return connection->state == CONNECTION_OPEN && !connection->broken ? start : end;
 }
 
+/* Room to read on behind an unfinished line: as much again as there is of it, so that only who
+ * sends long lines gets a large buffer. At most a line is there, so there is always room below
+ * `max`. False where there is no memory. */
+static bool make_input_room(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    size_t max = all->options.line_bytes_max + 1 + CONNECTION_RECEIVE_BYTES;
+    size_t used = buffer_used(connection->input);
+    size_t wanted = used > BUFFER_USUAL_BYTES / 2 ? used : BUFFER_USUAL_BYTES / 2;
+    if (wanted > max - used)
+        wanted = max - used;
+    return buffer_make_room(&all->buffers, &connection->input, wanted, max);
+}
+
 /* What was not handled of the shared memory moves into a buffer of its own. */
 static void keep_rest(struct connection *connection, const char *bytes, size_t length)
 {
     struct connections *all = connection->all;
     if (length == 0 || connection->state != CONNECTION_OPEN)
         return;
-    connection->input =
-        buffer_take(&all->buffers, all->options.line_bytes_max + 1 + CONNECTION_RECEIVE_BYTES);
-    if (connection->input == NULL) {
+    if (!buffer_make_room(&all->buffers, &connection->input, length,
+                          all->options.line_bytes_max + 1 + CONNECTION_RECEIVE_BYTES)) {
         connection->broken = true;
         return;
     }
@@ -317,12 +330,17 @@ static void end_work(struct connection *connection)
 static bool receive(struct connection *connection)
 {
     struct connections *all = connection->all;
-    struct buffer *input = connection->input;
     char *into = all->received;
     size_t room = CONNECTION_RECEIVE_BYTES;
+    /* The loop may have had this to say before it was told to be quiet. */
+    if (connection->held && connection->state == CONNECTION_OPEN)
+        return false;
+    if (connection->input != NULL && !make_input_room(connection)) {
+        connection->broken = true;
+        return false;
+    }
+    struct buffer *input = connection->input;
     if (input != NULL) {
-        if (input->capacity - input->end < CONNECTION_RECEIVE_BYTES)
-            buffer_compact(input);
         into = input->bytes + input->end;
         room = input->capacity - input->end;
         if (room > CONNECTION_RECEIVE_BYTES)

@@ -259,6 +259,28 @@ static void places_are_used_again_under_another_generation(void **state)
         close(fds[k]);
 }
 
+static void an_unfinished_line_takes_little_memory_until_it_is_long(void **state)
+{
+    (void)state;
+    int fd;
+    struct connection *connection = open_pair(&fd);
+    char text[LINE_MAX_BYTES];
+    memset(text, 'x', sizeof text);
+    assert_int_equal(write(fd, "{", 1), 1);
+    turn(3);
+    assert_non_null(connection->input);
+    assert_int_equal(connection->input->capacity, BUFFER_USUAL_BYTES);
+    assert_int_equal(write(fd, text, 500), 500);
+    turn(3);
+    assert_int_equal(connection->input->capacity, BUFFER_USUAL_BYTES);
+    assert_int_equal(write(fd, "\n", 1), 1);
+    turn(3);
+    assert_null(connection->input);
+    assert_int_equal(w->lines_bytes, 502);
+    close(fd);
+    turn(3);
+}
+
 static void on_accepted(void *context, int fd)
 {
     *(int *)context = fd;
@@ -303,6 +325,7 @@ int main(void)
         TEST(who_does_not_read_is_closed_at_the_bound),
         TEST(a_slow_reader_gets_every_byte_in_order_and_is_not_read_meanwhile),
         TEST(places_are_used_again_under_another_generation),
+        TEST(an_unfinished_line_takes_little_memory_until_it_is_long),
         TEST(the_kernel_keeps_little_for_an_accepted_miner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,6 @@
 #include "tests/crash/books.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -54,7 +53,7 @@ static void kill_at_random_moments(void)
         struct rebirth rebirth = { .old = pool_pid(&pool, victim, NULL) };
         assert_true(rebirth.old > 0);
         uint64_t killed_ms = clock_ms();
-        assert_int_equal(kill(rebirth.old, SIGKILL), 0);
+        pool_kill(&pool, (const char *const[]){ victim, NULL });
         pool_wait(&pool, "it is started again", RECOVERY_S, reborn, &rebirth);
         before = books_shares(&pool);
         pool_wait(&pool, "shares flow again", RECOVERY_S, books_more_shares, &before);

@@ -3,8 +3,8 @@
  *
  *   - both killed 1 to 4 ms after the validator's log names a block, so that the kill falls on the
  *     steps that follow: submission, spool file, the word to the scheduler. ADIT_KILL_AT_ONCE=1
- *     kills without that millisecond, and then fails: before any of these steps only the gateway
- *     has the share, and no new validator knows the job that the scheduler took with it;
+ *     kills without that millisecond, where a block can be lost (docs/durability.md): before any
+ *     of these steps only the gateway has the share, and the job died with the scheduler;
  *   - the node stopped before, so that nothing can have been submitted, and continued afterwards;
  *   - the node stopped before and killed afterwards: not even a request in its socket's buffer
  *     survives, and the spool file alone still has the block.

@@ -23,6 +23,8 @@ enum {
     ID_AT = 6,
     ID_BYTES = 6,
     NOTIFY_BYTES = 2048,
+    SEND_BYTES = 128 << 10,
+    RECEIVE_BUFFER_BYTES = 64 << 10,
 };
 
 static const char answer_line[] = "{\"id\":000000,\"result\":true,\"error\":null}\n";
@@ -82,15 +84,29 @@ static void make_notify(struct bare *bare)
     bare->notify_bytes = (size_t)length;
 }
 
+/* As the gateway's sockets are (stratum-gateway/listener.c); accepted ones inherit it. */
+static void set_options(int fd)
+{
+    const int on = 1, idle_s = 60, interval_s = 15, probes = 4, unacknowledged_ms = 60000;
+    const int send_bytes = SEND_BYTES, receive_bytes = RECEIVE_BUFFER_BYTES;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms,
+                     sizeof unacknowledged_ms);
+}
+
 static void accept_all(struct bare *bare)
 {
-    const int on = 1;
     for (int fd; bare->count < CONNECTIONS_MAX &&
                  (fd = accept4(bare->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
         struct visitor *visitor = &bare->visitors[bare->count++];
         struct epoll_event event = { .events = EPOLLIN, .data.ptr = visitor };
         *visitor = (struct visitor){ .fd = fd };
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         (void)epoll_ctl(bare->epoll, EPOLL_CTL_ADD, fd, &event);
     }
 }
@@ -203,6 +219,7 @@ void bare_server_begin(struct bare_server *server)
     bare.listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     bare.shared =
         mmap(NULL, sizeof *bare.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    set_options(bare.listener);
     if (bare.listener < 0 || bare.shared == MAP_FAILED ||
         bind(bare.listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(bare.listener, 4096) != 0 ||

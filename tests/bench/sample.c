@@ -14,18 +14,20 @@ double sample_cpu_seconds(pid_t pid)
 {
     char path[64], line[1024];
     unsigned long user = 0, kernel = 0;
+    long children_user = 0, children_kernel = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (file != NULL && fgets(line, sizeof line, file) != NULL) {
         const char *behind_name = strrchr(line, ')');
         if (behind_name == NULL ||
-            sscanf(behind_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                   &kernel) != 2)
+            sscanf(behind_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld",
+                   &user, &kernel, &children_user, &children_kernel) != 4)
             user = kernel = 0;
     }
     if (file != NULL)
         fclose(file);
-    return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
+    return ((double)(user + kernel) + (double)(children_user + children_kernel)) /
+           (double)sysconf(_SC_CLK_TCK);
 }
 
 uint64_t sample_memory(pid_t pid)

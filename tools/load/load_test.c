@@ -75,8 +75,8 @@ static void the_size_of_extranonce2_is_found(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "{\"id\":1,\"result\":[[[\"mining.set_difficulty\",\"a\"],[\"mining.notify\",\"b\"]],"
-        "\"00000001\",8],\"error\":null}",
+        ("{\"id\":1,\"result\":[[[\"mining.set_difficulty\",\"a\"],[\"mining.notify\",\"b\"]],"
+         "\"00000001\",8],\"error\":null}"),
         "{\"id\": 1, \"result\": [[\"mining.notify\", \"b\"], \"0a\", 8], \"error\": null}",
         "{\"id\":1,\"result\":[[],\"0a\",8],\"error\":null}",
     };

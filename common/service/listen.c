@@ -1,5 +1,7 @@
 #include "service/listen.h"
 
+#include "loop/address_wait.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -56,6 +58,16 @@ void listen_name(int fd, bool peer, char *name_r)
         snprintf(name_r, LISTEN_ADDRESS_BYTES, "?");
 }
 
+static bool bind_patiently(int fd, const struct addrinfo *found)
+{
+    uint32_t waited_ms = 0;
+    int result;
+    do
+        result = bind(fd, found->ai_addr, found->ai_addrlen);
+    while (result != 0 && errno == EADDRINUSE && address_wait(&waited_ms));
+    return result == 0;
+}
+
 int listen_open(const char *address, int backlog, char *bound_r, struct error *error)
 {
     char host[256];
@@ -77,7 +89,7 @@ int listen_open(const char *address, int backlog, char *bound_r, struct error *e
     int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const int on = 1;
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, backlog) != 0) {
+        !bind_patiently(fd, found) || listen(fd, backlog) != 0) {
         error_fill_system(error, errno, "cannot listen at %.128s", address);
         if (error != NULL && (errno == EADDRINUSE || errno == EADDRNOTAVAIL))
             error->code = ERROR_UNAVAILABLE;

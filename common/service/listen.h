@@ -1,5 +1,6 @@
 /* Opening a TCP listener at an address of the settings ("host:port", "[::1]:port", ":port" for
- * all interfaces; port 0 takes any free one). Any thread may call. */
+ * all interfaces; port 0 takes any free one). Any thread may call. An address in use is tried again
+ * for ADDRESS_WAIT_MS (loop/address_wait.h): the process before may just be ending. */
 #pragma once
 #include "base/error.h"
 

@@ -1,5 +1,6 @@
 #include "adapter/bus_nng/inside.h"
 #include "adapter/bus_nng/repair.h"
+#include "loop/address_wait.h"
 
 #include <errno.h>
 #include <nng/transport/ipc/ipc.h>
@@ -64,15 +65,19 @@ static bool somebody_answers(const char *url)
 
 bool socket_listen(nng_socket socket, const char *url, struct error *error)
 {
-    if (somebody_answers(url))
-        return error_set(error, ERROR_UNAVAILABLE,
-                         "cannot listen at %.256s: the address is in use by a running process",
-                         url);
+    uint32_t waited_ms = 0;
+    while (somebody_answers(url))
+        if (!address_wait(&waited_ms))
+            return error_set(error, ERROR_UNAVAILABLE,
+                             "cannot listen at %.256s: the address is in use by a running process",
+                             url);
     nng_listener listener;
     int result = nng_listener_create(&listener, socket, url);
     if (result == 0 && strncmp(url, "ipc://", 6) == 0)
         result = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
     if (result == 0)
+        result = nng_listener_start(listener, 0);
+    while (result == NNG_EADDRINUSE && address_wait(&waited_ms))
         result = nng_listener_start(listener, 0);
     return result == 0 || nng_failed(error, result, "cannot listen at", url);
 }

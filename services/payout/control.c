@@ -104,6 +104,10 @@ static void work_control(struct worker_job *job)
     struct control_job *control = (struct control_job *)job;
     struct text text = { control->text, 0, sizeof control->text };
     struct error error = { .code = ERROR_NONE };
+    if (control->payout->engine == NULL) {
+        snprintf(control->text, sizeof control->text, PAYOUT_STANDS_BY);
+        return;
+    }
     control->ok = control->audit ? say_audit(control->payout, &text, &error)
                                  : say_status(control->payout, &text, &error);
     if (error.code != ERROR_NONE)
@@ -127,6 +131,10 @@ void payout_on_control(void *context, struct bus_call *call, struct span message
     struct arena arena = arena_over(memory, sizeof memory);
     if (!wire_decode_control_request(message, &arena, &request, &error)) {
         reply(call, false, error.text);
+        return;
+    }
+    if (strcmp(request.verb, "push") == 0 && !payout->led) {
+        reply(call, false, PAYOUT_STANDS_BY);
         return;
     }
     if (strcmp(request.verb, "push") == 0) {

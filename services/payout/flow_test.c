@@ -25,8 +25,11 @@ static struct redis_server redis;
 static char folder[64];
 
 /* Starts payout on the folder with these settings (NULL: as they are). */
-static pid_t start(const char *window, const char *store)
+static pid_t start_instance(const char *instance, const char *window, const char *store)
 {
+    char listen[96];
+    snprintf(listen, sizeof listen, "ipc://%s/run/payout%s%s.rep", folder,
+             instance[0] == '1' ? "" : "-", instance[0] == '1' ? "" : instance);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid > 0)
@@ -38,13 +41,20 @@ static pid_t start(const char *window, const char *store)
     if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
         _exit(99);
     setenv("ADIT_PAYOUT__ADMIN_ADDRESS", "127.0.0.1:0", 1);
+    setenv("ADIT_PAYOUT__LISTEN", listen, 1);
+    setenv("ADIT_PAYOUT__LEASE_MS", "2000", 1);
     setenv("ADIT_CHAIN__NODES", "http://127.0.0.1:1", 1);
     setenv("ADIT_STARTUP__DEADLINE_S", "0", 1);
     setenv("ADIT_REDIS__WINDOW", window, 1);
     if (store != NULL)
         setenv("ADIT_STORE__URL", store, 1);
-    execl(program, program, "--data", folder, (char *)NULL);
+    execl(program, program, "--data", folder, "--instance", instance, (char *)NULL);
     _exit(98);
+}
+
+static pid_t start(const char *window, const char *store)
+{
+    return start_instance("1", window, store);
 }
 
 static int exit_code(pid_t pid)
@@ -154,6 +164,84 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
     loop_destroy(loop);
 }
 
+struct peer {
+    struct loop *loop;
+    struct bus *bus;
+    struct bus_client *clients[2];
+};
+
+static void open_peer(struct peer *peer)
+{
+    static const char *const names[] = { "payout", "payout-2" };
+    struct error error;
+    struct bus_client_options options = { .in_flight_max = 4, .message_bytes_max = 65536 };
+    peer->loop = loop_create(&error);
+    peer->bus = peer->loop != NULL ? bus_nng_create(peer->loop, &error) : NULL;
+    assert_non_null(peer->bus);
+    for (size_t i = 0; i < 2; i++) {
+        char url[96];
+        snprintf(url, sizeof url, "ipc://%s/run/%s.rep", folder, names[i]);
+        peer->clients[i] = bus_connect(peer->bus, url, &options, &error);
+        assert_non_null(peer->clients[i]);
+    }
+}
+
+static void close_peer(struct peer *peer)
+{
+    bus_client_close(peer->clients[0]);
+    bus_client_close(peer->clients[1]);
+    bus_destroy(peer->bus);
+    loop_destroy(peer->loop);
+}
+
+/* Asks until its status begins with these words. */
+static void wait_for(struct peer *peer, size_t which, const char *words)
+{
+    struct answer answer;
+    for (int waited = 0; waited < DEADLINE_MS; waited += 50) {
+        ask(peer->loop, peer->clients[which], "status", &answer);
+        if (strstr(answer.text, words) != NULL)
+            return;
+        usleep(50000);
+    }
+    fail_msg("payout %zu never says %s, but %s", which + 1, words, answer.text);
+}
+
+#define STANDS_BY "stands by"
+
+static void of_two_one_leads_and_the_other_takes_over_and_hands_back(void **state)
+{
+    (void)state;
+    struct peer peer;
+    char epoch[32];
+    open_peer(&peer);
+    pid_t one = start_instance("1", redis.url, NULL);
+    wait_for(&peer, 0, "\"epoch\":");
+    pid_t two = start_instance("2", redis.url, NULL);
+    wait_for(&peer, 1, STANDS_BY);
+    struct answer answer;
+    ask(peer.loop, peer.clients[0], "status", &answer);
+    unsigned first = (unsigned)strtoul(strstr(answer.text, "\"epoch\":") + 8, NULL, 10);
+
+    /* Stopped: the other leads when the lease is over. */
+    assert_int_equal(kill(one, SIGSTOP), 0);
+    snprintf(epoch, sizeof epoch, "\"epoch\":%u,", first + 1);
+    wait_for(&peer, 1, epoch);
+    /* It wakes up, finds that out, stands by, and does not end. */
+    assert_int_equal(kill(one, SIGCONT), 0);
+    wait_for(&peer, 0, STANDS_BY);
+    ask(peer.loop, peer.clients[0], "push", &answer);
+    assert_false(answer.ok);
+    /* Ended in order: nobody waits for the lease. */
+    kill(two, SIGTERM);
+    assert_int_equal(exit_code(two), 0);
+    snprintf(epoch, sizeof epoch, "\"epoch\":%u,", first + 2);
+    wait_for(&peer, 0, epoch);
+    kill(one, SIGTERM);
+    assert_int_equal(exit_code(one), 0);
+    close_peer(&peer);
+}
+
 static int set_up(void **state)
 {
     struct error error = { .text = "" };
@@ -169,7 +257,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     static const char *const names[] = { "log",         "adit.db",        "adit.db-wal",
-                                         "adit.db-shm", "run/payout.rep", "run" };
+                                         "adit.db-shm", "run/payout.rep", "run/payout-2.rep",
+                                         "run" };
     (void)state;
     redis_server_end(&redis);
     char path[96];
@@ -193,6 +282,7 @@ int main(void)
         cmocka_unit_test(without_the_store_it_ends_with_1),
         cmocka_unit_test(without_the_window_it_ends_with_3),
         cmocka_unit_test(it_answers_what_it_is_asked_and_stops_when_told),
+        cmocka_unit_test(of_two_one_leads_and_the_other_takes_over_and_hands_back),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

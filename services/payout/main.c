@@ -29,13 +29,20 @@ static bool reach_window(void *context, struct error *error)
     return window_ping(((struct payout *)context)->window, error);
 }
 
-static bool take_lead(void *context, struct error *error)
+static bool open_lease_store(void *context, struct error *error)
 {
     struct payout *payout = context;
     const struct settings *settings = &payout->service->settings;
-    const struct coin_profile *coin = coin_profile_find(span_text(settings->chain_profile));
+    payout->lease_store =
+        store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
+    return payout->lease_store != NULL;
+}
+
+static void fill_options(struct payout *payout, const struct coin_profile *coin)
+{
+    const struct settings *settings = &payout->service->settings;
     uint32_t confirmations = (uint32_t)settings->payout_confirmations;
-    const struct engine_options options = {
+    payout->options = (struct engine_options){
         .instance = payout->service->instance,
         .boot_id = payout->service->boot_id,
         .coin = coin,
@@ -52,9 +59,6 @@ static bool take_lead(void *context, struct error *error)
         .trim_interval_ms = TRIM_MS,
         .candidate_wait_ms = CANDIDATE_WAIT_MS,
     };
-    payout->engine =
-        engine_open(&options, payout->store, payout->window, payout->node, loop_unix_ms(), error);
-    return payout->engine != NULL;
 }
 
 /* The wallet is the first node's. It is not waited for: without it payments wait, and only they. */
@@ -85,14 +89,13 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
     payout->node = node_rpc_open(&node, error);
     if (payout->node == NULL)
         return false;
+    fill_options(payout, coin);
     *code_r = SERVICE_EXIT_STORE;
-    if (!service_wait_for(service, "the store", open_store, payout, error))
+    if (!service_wait_for(service, "the store", open_store, payout, error) ||
+        !service_wait_for(service, "the store", open_lease_store, payout, error))
         return false;
     *code_r = SERVICE_EXIT_WINDOW;
-    if (!service_wait_for(service, "redis.window", reach_window, payout, error))
-        return false;
-    *code_r = SERVICE_EXIT_STORE;
-    return service_wait_for(service, "the payout's leadership", take_lead, payout, error);
+    return service_wait_for(service, "redis.window", reach_window, payout, error);
 }
 
 static int run(struct service *service)
@@ -107,12 +110,12 @@ static int run(struct service *service)
         loop_run(service->loop);
     }
     payout_stop(&payout);
-    if (payout.engine != NULL)
-        engine_close(payout.engine);
     if (payout.node != NULL)
         node_close(payout.node);
     if (payout.window != NULL)
         window_reader_close(payout.window);
+    if (payout.lease_store != NULL)
+        store_close(payout.lease_store);
     if (payout.store != NULL)
         store_close(payout.store);
     if (started || service_stopping(service))

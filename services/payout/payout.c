@@ -12,19 +12,67 @@ enum {
     MESSAGE_BYTES_MAX = 65536,
 };
 
+static struct payout *payout_of(struct payout_tick *tick)
+{
+    return (struct payout *)((char *)tick - offsetof(struct payout, tick));
+}
+
+/* Standing by: takes over where the leader's record says so. */
+static bool take_lead(struct payout *payout, struct payout_tick *tick)
+{
+    struct leader leader = { 0 };
+    uint64_t lease_ms = (uint64_t)payout->service->settings.payout_lease_ms;
+    enum store_outcome outcome = leader_read(payout->store, ENGINE_ROLE, &leader, &tick->error);
+    tick->other = leader;
+    if (outcome == STORE_DONE || outcome == STORE_MISSING) {
+        if (!leader_watch_lapsed(&payout->watch, outcome == STORE_DONE ? &leader : NULL,
+                                 payout->options.instance, loop_clock_ns() / 1000000, lease_ms))
+            return false;
+        payout->engine = engine_open(&payout->options, payout->store, payout->window, payout->node,
+                                     loop_unix_ms(), &tick->error);
+    }
+    if (payout->engine == NULL) {
+        tick->step = STEP_AWAY;
+        tick->trouble = ENGINE_STORE;
+        snprintf(tick->trouble_text, sizeof tick->trouble_text, "%s", tick->error.text);
+        return false;
+    }
+    /* From here on the lease is renewed, however long the first step takes. */
+    atomic_store(&payout->leading_epoch, engine_counters(payout->engine).epoch);
+    return true;
+}
+
+static void step_down(struct payout *payout)
+{
+    atomic_store(&payout->leading_epoch, 0);
+    engine_close(payout->engine);
+    payout->engine = NULL;
+    /* What it sees next is not its own predecessor, whatever its name. */
+    payout->watch = (struct leader_watch){ .looked = true };
+}
+
 static void work_tick(struct worker_job *job)
 {
     struct payout_tick *tick = (struct payout_tick *)job;
-    struct payout *payout = (struct payout *)((char *)tick - offsetof(struct payout, tick));
+    struct payout *payout = payout_of(tick);
     uint64_t now_ms = loop_unix_ms();
     const char *text;
+    tick->step = STEP_WAIT;
+    tick->trouble = ENGINE_NONE;
+    tick->has_sums = false;
+    tick->leads = payout->engine != NULL || take_lead(payout, tick);
+    if (!tick->leads)
+        return;
     if (tick->push)
         engine_push_now(payout->engine);
     tick->step = engine_tick(payout->engine, now_ms, &tick->error);
     tick->trouble = engine_trouble(payout->engine, &text);
     snprintf(tick->trouble_text, sizeof tick->trouble_text, "%s", text);
     tick->counters = engine_counters(payout->engine);
-    tick->has_sums = false;
+    if (tick->step == STEP_LOST) {
+        step_down(payout);
+        return;
+    }
     if (now_ms >= payout->sums_due_ms && payout->sums_sets != tick->counters.newest_set + 1) {
         struct error ignored;
         payout->sums_due_ms = now_ms + SUMS_MS;
@@ -60,7 +108,9 @@ static void show_sums(struct payout *payout, const struct engine_sums *sums)
 static void show_counters(struct payout *payout, const struct engine_counters *now)
 {
     struct payout_metrics *metrics = &payout->metrics;
-    const struct engine_counters *before = &payout->shown;
+    const struct engine_counters none = { 0 }; /* an engine counts from its opening */
+    const struct engine_counters *before =
+        now->epoch == payout->shown.epoch ? &payout->shown : &none;
     metric_add(metrics->sets, now->sets_posted - before->sets_posted);
     metric_add(metrics->snapshots, now->snapshots - before->snapshots);
     metric_add(metrics->trimmed, now->trimmed - before->trimmed);
@@ -91,17 +141,27 @@ static void show_health(struct payout *payout, const struct payout_tick *tick)
         snprintf(payout->last_broken, sizeof payout->last_broken, "%s", tick->error.text);
         log_error("ledger.broken", "reason=\"%s\"", log_text(tick->error.text, safe, sizeof safe));
     }
-    if (tick->step == STEP_LOST) {
-        payout->lost = true;
+}
+
+/* A payout that stands by is well: it waits for the other's end. */
+static void show_role(struct payout *payout, const struct payout_tick *tick)
+{
+    char safe[LEADER_INSTANCE_BYTES * 2];
+    bool leads = tick->leads && tick->step != STEP_LOST;
+    if (tick->step == STEP_LOST)
         log_warn("payout.stepped_down", "epoch=%" PRIu64, tick->counters.epoch);
-        service_degraded(payout->service, "leadership",
-                         "another payout leads; this one writes nothing until it is restarted");
-    }
+    else if (!leads && (payout->led || !payout->role_shown) && tick->step != STEP_AWAY)
+        log_info("payout.stands_by", "leader=\"%s\" epoch=%" PRIu64,
+                 log_text(tick->other.instance, safe, sizeof safe), tick->other.epoch);
+    payout->role_shown = payout->role_shown || leads || tick->step == STEP_WAIT;
+    payout->led = leads || tick->step == STEP_LOST;
+    payout->leader = tick->other;
+    metric_set(payout->metrics.leading, leads);
 }
 
 static void start_tick(struct payout *payout)
 {
-    if (payout->lost)
+    if (payout->stopping)
         return;
     if (payout->ticking) {
         payout->again = true;
@@ -116,9 +176,11 @@ static void start_tick(struct payout *payout)
 static void done_tick(struct worker_job *job)
 {
     struct payout_tick *tick = (struct payout_tick *)job;
-    struct payout *payout = (struct payout *)((char *)tick - offsetof(struct payout, tick));
+    struct payout *payout = payout_of(tick);
     payout->ticking = false;
-    show_counters(payout, &tick->counters);
+    if (tick->leads)
+        show_counters(payout, &tick->counters);
+    show_role(payout, tick);
     if (tick->has_sums)
         show_sums(payout, &tick->sums);
     show_health(payout, tick);
@@ -129,6 +191,39 @@ static void done_tick(struct worker_job *job)
 static void on_timer(void *context)
 {
     start_tick(context);
+}
+
+static struct payout *payout_of_beat(struct payout_beat *beat)
+{
+    return (struct payout *)((char *)beat - offsetof(struct payout, beat));
+}
+
+static void work_beat(struct worker_job *job)
+{
+    struct payout_beat *beat = (struct payout_beat *)job;
+    struct error error;
+    beat->outcome =
+        leader_renew(payout_of_beat(beat)->lease_store, ENGINE_ROLE, beat->epoch, &error);
+}
+
+static void done_beat(struct worker_job *job)
+{
+    struct payout_beat *beat = (struct payout_beat *)job;
+    struct payout *payout = payout_of_beat(beat);
+    payout->beating = false;
+    if (beat->outcome == STORE_CONFLICT)
+        start_tick(payout); /* which learns that it leads no more */
+}
+
+/* Four times in a lease: a leader renews it, who stands by looks at it. */
+static void on_lease_timer(void *context)
+{
+    struct payout *payout = context;
+    payout->beat.epoch = atomic_load(&payout->leading_epoch);
+    if (payout->beat.epoch == 0)
+        start_tick(payout);
+    else if (!payout->beating)
+        payout->beating = worker_submit(payout->lessor, &payout->beat.job);
 }
 
 /* Something moved: what it was, the store says. A new tip may also have confirmed payments. */
@@ -171,6 +266,7 @@ static void make_metrics(struct payout *payout)
     GAUGE(newest_event, "event", "the newest reward event processed");
     GAUGE(newest_set, NULL, "the newest posting set");
     GAUGE(epoch, "epoch", "the leadership's epoch");
+    GAUGE(leading, "leading", "1 while this payout leads, 0 while it stands by");
     GAUGE(open_sets, NULL, "posting sets not applied");
     GAUGE(open_payments, "payments_open", "payments neither settled nor voided");
     GAUGE(immature, "immature", "base units owed to miners from immature blocks");
@@ -192,8 +288,13 @@ bool payout_start(struct payout *payout, enum service_exit *code_r, struct error
     make_metrics(payout);
     payout->tick.job = (struct worker_job){ .work = work_tick, .done = done_tick };
     payout->timer = (struct loop_timer){ .on_due = on_timer, .context = payout };
+    payout->beat.job = (struct worker_job){ .work = work_beat, .done = done_beat };
+    payout->lease_timer = (struct loop_timer){ .on_due = on_lease_timer, .context = payout };
     payout->worker = worker_create(service->loop, "engine", 1, WORKER_QUEUE, error);
     if (payout->worker == NULL)
+        return false;
+    payout->lessor = worker_create(service->loop, "lease", 1, 1, error);
+    if (payout->lessor == NULL)
         return false;
     *code_r = SERVICE_EXIT_PORT;
     payout->server = bus_serve(service->bus, service->settings.payout_listen, PAYOUT_CALLS_MAX,
@@ -205,19 +306,31 @@ bool payout_start(struct payout *payout, enum service_exit *code_r, struct error
     if (payout->notices == NULL)
         return false;
     loop_timer_start(service->loop, &payout->timer, 0, TICK_MS);
+    uint64_t quarter_ms = (uint64_t)service->settings.payout_lease_ms / 4;
+    loop_timer_start(service->loop, &payout->lease_timer, quarter_ms, quarter_ms);
     return true;
 }
 
 void payout_stop(struct payout *payout)
 {
     loop_timer_stop(payout->service->loop, &payout->timer);
-    payout->lost = true; /* no tick is started any more */
+    loop_timer_stop(payout->service->loop, &payout->lease_timer);
+    payout->stopping = true;
     if (payout->notices != NULL)
         bus_subscriber_close(payout->notices);
     if (payout->node != NULL)
         node_interrupt(payout->node);
     if (payout->worker != NULL)
         worker_destroy(payout->worker);
+    if (payout->lessor != NULL)
+        worker_destroy(payout->lessor);
+    if (payout->engine != NULL) {
+        struct error ignored; /* where it cannot be said, the lease lapses */
+        (void)!leader_release(payout->store, ENGINE_ROLE, engine_counters(payout->engine).epoch,
+                              &ignored);
+        engine_close(payout->engine);
+        payout->engine = NULL;
+    }
     if (payout->server != NULL)
         bus_server_close(payout->server);
 }

@@ -1,9 +1,15 @@
 /* The payout process around its engine: one worker thread on which everything that blocks happens
  * (store, window, node), and the loop, which stays live meanwhile: it hears the scheduler's
  * notices, answers control requests, beats. The engine is touched on the worker's thread alone;
- * what the loop wants of it travels in jobs, what the loop may know of it comes back in them. */
+ * what the loop wants of it travels in jobs, what the loop may know of it comes back in them.
+ *
+ * There is an engine only while this payout leads. Without one it stands by: it watches the
+ * leader's record, writes nothing, and takes over when that record no longer moves. The lease is
+ * renewed on a thread with a store handle of its own, so that a long step is not taken for a death;
+ * a process that is stopped renews nothing. */
 #pragma once
 #include "loop/worker.h"
+#include "record/leader/leader.h"
 #include "service/service.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
@@ -12,10 +18,15 @@
 
 enum { PAYOUT_CALLS_MAX = 16 };
 
+/* The answer of a payout that does not lead: ask the other. */
+#define PAYOUT_STANDS_BY "this payout stands by; another leads"
+
 /* One pass of the engine. */
 struct payout_tick {
     struct worker_job job;
-    bool push; /* in: look at payments now */
+    bool push;           /* in: look at payments now */
+    bool leads;          /* out, like the rest */
+    struct leader other; /* who does, where this one does not */
     enum step step;
     struct error error;
     enum engine_part trouble;
@@ -25,9 +36,16 @@ struct payout_tick {
     struct engine_sums sums;
 };
 
+/* One renewal of the lease. */
+struct payout_beat {
+    struct worker_job job;
+    uint64_t epoch;
+    enum store_outcome outcome;
+};
+
 struct payout_metrics {
     struct metric *sets, *snapshots, *trimmed, *sent, *confirmed, *refused;
-    struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments;
+    struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments, *leading;
     struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
     struct metric *broken;
 };
@@ -37,13 +55,22 @@ struct payout {
     struct store *store;          /* the worker's */
     struct window_reader *window; /* the worker's */
     struct node *node;            /* the worker's; NULL: none */
-    struct engine *engine;        /* the worker's */
-    struct worker *worker;
+    struct engine_options options;
+    struct engine *engine;          /* the worker's; NULL: it stands by */
+    struct leader_watch watch;      /* the worker's */
+    _Atomic uint64_t leading_epoch; /* 0: it stands by */
+    struct store *lease_store;      /* the lease's own thread's */
+    struct worker *worker, *lessor;
     struct payout_tick tick;
+    struct payout_beat beat;
+    bool beating;
+    bool led, role_shown; /* as last shown */
+    struct leader leader; /* as last seen while it stood by */
+    struct loop_timer lease_timer;
     bool ticking;
     bool again;           /* something happened while it ran */
     bool push_next;       /* payments are to be looked at in the next tick */
-    bool lost;            /* another leads: no ticks any more */
+    bool stopping;        /* no ticks any more */
     uint64_t sums_due_ms; /* the worker's */
     uint64_t sums_sets;   /* the worker's: sets posted when they were last read */
     uint8_t tip[32];
@@ -56,10 +83,11 @@ struct payout {
     char last_broken[sizeof((struct error *)0)->text];
 };
 
-/* Starts worker, timer, subscription and server; the parts above `worker` are filled. False with
- * *error and the exit code that fits. */
+/* Starts workers, timers, subscription and server; service, stores, window, node and options are
+ * filled. False with *error and the exit code that fits. */
 MUST_CHECK bool payout_start(struct payout *payout, enum service_exit *code_r, struct error *error);
-/* Ends what payout_start began; the engine's call under way is cut short. */
+/* Ends what payout_start began; the engine's call under way is cut short, the leadership given
+ * up. */
 void payout_stop(struct payout *payout);
 
 /* control.c: answers "status", "push" and "audit". */

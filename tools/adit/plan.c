@@ -262,6 +262,22 @@ static void add_validators(struct plan *plan, const struct options *options)
     }
 }
 
+static void add_payouts(struct plan *plan, const struct options *options)
+{
+    for (int64_t i = 1; i <= plan->settings.payout_instances; i++) {
+        char instance[8], listen[320];
+        snprintf(instance, sizeof instance, "%lld", (long long)i);
+        add_service(plan, options, "payout", instance);
+        if (i == 1)
+            continue;
+        struct child *child = &plan->children[plan->count - 1];
+        snprintf(listen, sizeof listen, "ADIT_PAYOUT__LISTEN=ipc://%s/run/payout-%s.rep",
+                 plan->data_dir, instance);
+        child_variable(child, listen);
+        child_variable(child, "ADIT_PAYOUT__ADMIN_ADDRESS=127.0.0.1:0");
+    }
+}
+
 static bool check_ports(const struct plan *plan, struct error *error)
 {
     const struct settings *settings = &plan->settings;
@@ -378,7 +394,7 @@ bool plan_list(struct plan *plan, const struct options *options, bool *port_r, s
     add_service(plan, options, "inode-scheduler", "1");
     add_service(plan, options, "auth", "1");
     add_validators(plan, options);
-    add_service(plan, options, "payout", "1");
+    add_payouts(plan, options);
     add_service(plan, options, "stratum-gateway", "1");
     if (plan->demo)
         suit_gateway_to_demo(plan, &plan->children[plan->count - 1]);

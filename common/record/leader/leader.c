@@ -2,13 +2,23 @@
 
 #include <stdio.h>
 
-enum { FIELD_EPOCH, FIELD_INSTANCE, FIELD_BOOT_ID, FIELD_TAKEN_MS, FIELD_COUNT };
+enum {
+    FIELD_EPOCH,
+    FIELD_INSTANCE,
+    FIELD_BOOT_ID,
+    FIELD_TAKEN_MS,
+    FIELD_BEAT,
+    FIELD_RELEASED,
+    FIELD_COUNT
+};
 
 static const struct store_field fields[FIELD_COUNT] = {
     [FIELD_EPOCH] = { "epoch", STORE_INT, false },
     [FIELD_INSTANCE] = { "instance", STORE_TEXT, false },
     [FIELD_BOOT_ID] = { "boot_id", STORE_INT, false },
     [FIELD_TAKEN_MS] = { "taken_ms", STORE_INT, false },
+    [FIELD_BEAT] = { "beat", STORE_INT, false },
+    [FIELD_RELEASED] = { "released", STORE_INT, false },
 };
 const struct store_collection leader_collection = { "leaders", fields, FIELD_COUNT };
 
@@ -33,6 +43,8 @@ static enum store_outcome read(struct store *store, const char *role, struct lea
     leader_r->epoch = (uint64_t)record.values[FIELD_EPOCH].integer;
     leader_r->boot_id = (uint64_t)record.values[FIELD_BOOT_ID].integer;
     leader_r->taken_ms = (uint64_t)record.values[FIELD_TAKEN_MS].integer;
+    leader_r->beat = (uint64_t)record.values[FIELD_BEAT].integer;
+    leader_r->released = record.values[FIELD_RELEASED].integer != 0;
     if (instance.length > 0)
         memcpy(leader_r->instance, instance.data, instance.length);
     *version_r = record.version;
@@ -50,7 +62,9 @@ static enum store_outcome write(struct store *store, const char *role, const str
                     .values = { [FIELD_EPOCH] = store_int((int64_t)leader->epoch),
                                 [FIELD_INSTANCE] = store_text(leader->instance),
                                 [FIELD_BOOT_ID] = store_int((int64_t)leader->boot_id),
-                                [FIELD_TAKEN_MS] = store_int((int64_t)leader->taken_ms) } }
+                                [FIELD_TAKEN_MS] = store_int((int64_t)leader->taken_ms),
+                                [FIELD_BEAT] = store_int((int64_t)leader->beat),
+                                [FIELD_RELEASED] = store_int(leader->released) } }
     };
     enum store_outcome outcome = store_apply(store, &write, 1, error);
     return outcome == STORE_DONE ? write.outcome : outcome;
@@ -104,4 +118,44 @@ enum store_outcome leader_read(struct store *store, const char *role, struct lea
 {
     uint64_t version;
     return read(store, role, leader_r, &version, error);
+}
+
+static enum store_outcome beat(struct store *store, const char *role, uint64_t epoch, bool release,
+                               struct error *error)
+{
+    struct leader held;
+    uint64_t version;
+    enum store_outcome found = read(store, role, &held, &version, error);
+    if (found == STORE_FAILED)
+        return STORE_FAILED;
+    if (found == STORE_MISSING || held.epoch != epoch)
+        return STORE_CONFLICT;
+    held.beat++;
+    held.released = release;
+    return write(store, role, &held, version, error);
+}
+
+enum store_outcome leader_renew(struct store *store, const char *role, uint64_t epoch,
+                                struct error *error)
+{
+    return beat(store, role, epoch, false, error);
+}
+
+enum store_outcome leader_release(struct store *store, const char *role, uint64_t epoch,
+                                  struct error *error)
+{
+    return beat(store, role, epoch, true, error);
+}
+
+bool leader_watch_lapsed(struct leader_watch *watch, const struct leader *leader,
+                         const char *instance, uint64_t now_ms, uint64_t lease_ms)
+{
+    bool first = !watch->looked;
+    if (leader == NULL || leader->epoch == 0 || leader->released)
+        return true;
+    if (first || leader->epoch != watch->epoch || leader->beat != watch->beat)
+        *watch = (struct leader_watch){ true, leader->epoch, leader->beat, now_ms };
+    if (first && strcmp(leader->instance, instance) == 0)
+        return true;
+    return now_ms - watch->since_ms >= lease_ms;
 }

@@ -90,9 +90,60 @@ static void a_write_whose_answer_got_lost_is_recognised_as_our_own(void **state)
     store_close(store);
 }
 
+static void a_renewal_moves_the_record_and_only_its_holder_can(void **state)
+{
+    struct store *store = open_store();
+    struct leader leader;
+    struct error error;
+    uint64_t epoch;
+    (void)state;
+    assert_int_equal(leader_renew(store, "payout", 1, &error), STORE_CONFLICT);
+    assert_int_equal(leader_take(store, "payout", "a", 1, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(leader_renew(store, "payout", 1, &error), STORE_DONE);
+    assert_int_equal(leader_read(store, "payout", &leader, &error), STORE_DONE);
+    assert_int_equal(leader.beat, 1);
+    assert_int_equal(leader.epoch, 1);
+    assert_int_equal(leader_take(store, "payout", "b", 2, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(leader_renew(store, "payout", 1, &error), STORE_CONFLICT);
+    assert_int_equal(leader_release(store, "payout", 1, &error), STORE_CONFLICT);
+    assert_int_equal(leader_release(store, "payout", 2, &error), STORE_DONE);
+    assert_int_equal(leader_read(store, "payout", &leader, &error), STORE_DONE);
+    assert_true(leader.released);
+    assert_string_equal(leader.instance, "b");
+    assert_int_equal(leader_take(store, "payout", "a", 1, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(leader_read(store, "payout", &leader, &error), STORE_DONE);
+    assert_false(leader.released);
+    store_close(store);
+}
+
+static void a_role_lapses_only_where_nothing_moved_for_a_lease(void **state)
+{
+    (void)state;
+    struct leader_watch watch = { 0 };
+    struct leader leader = { .epoch = 3, .instance = "1" };
+    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1000, 500));
+    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1499, 500));
+    leader.beat++;
+    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1500, 500));
+    leader.epoch++; /* another took it */
+    leader.beat = 1;
+    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1999, 500));
+    assert_false(leader_watch_lapsed(&watch, &leader, "2", 2498, 500));
+    assert_true(leader_watch_lapsed(&watch, &leader, "2", 2499, 500));
+    /* One's own name at the first look is a process that ended; later it is somebody's mistake. */
+    struct leader_watch fresh = { 0 };
+    assert_true(leader_watch_lapsed(&fresh, &leader, "1", 1000, 500));
+    assert_false(leader_watch_lapsed(&fresh, &leader, "1", 1100, 500));
+    leader.released = true;
+    assert_true(leader_watch_lapsed(&watch, &leader, "2", 2499, 500));
+    assert_true(leader_watch_lapsed(&watch, NULL, "2", 2499, 500));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_renewal_moves_the_record_and_only_its_holder_can),
+        cmocka_unit_test(a_role_lapses_only_where_nothing_moved_for_a_lease),
         cmocka_unit_test(each_taking_raises_the_epoch_and_ends_the_one_before),
         cmocka_unit_test(no_epoch_is_given_twice_under_random_faults),
         cmocka_unit_test(a_write_whose_answer_got_lost_is_recognised_as_our_own),

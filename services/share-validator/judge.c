@@ -1,6 +1,6 @@
-/* The verdicts of a batch. Cheap algorithms are hashed here and now, in the order of the shares; a
- * slow one (scrypt) goes to the threads in chunks of one job, so that a batch uses all of them and
- * a block among its shares is seen after a few milliseconds. */
+/* The verdicts of a batch. Cheap algorithms are hashed here and now, job by job, several shares of
+ * a job at once; a slow one (scrypt) goes to the threads in chunks of one job, so that a batch uses
+ * all of them and a block among its shares is seen after a few milliseconds. */
 #include "services/share-validator/batch.h"
 
 #include "service/log.h"
@@ -29,14 +29,17 @@ static void refuse_nobody(struct share_submission *submission)
         submission->gateway_outcome = SHARE_UNAUTHORIZED;
 }
 
-static void check(const struct batch *batch, size_t index, const struct job_entry *entry,
-                  enum share_tip tip, uint64_t now_ms, void *scratch,
-                  struct share_verdict *verdict_r)
+/* The verdicts of up to CHUNK_SHARES shares of one job. */
+static void check(const struct batch *batch, const size_t *indexes, size_t count,
+                  const struct job_entry *entry, enum share_tip tip, uint64_t now_ms, void *scratch,
+                  struct share_verdict *verdicts_r)
 {
-    struct share_submission submission;
-    submission_from_wire(&batch->shares[index], &entry->job, &submission);
-    refuse_nobody(&submission);
-    share_check(&entry->prepared, tip, &submission, now_ms, scratch, verdict_r);
+    struct share_submission submissions[CHUNK_SHARES];
+    for (size_t i = 0; i < count; i++) {
+        submission_from_wire(&batch->shares[indexes[i]], &entry->job, &submissions[i]);
+        refuse_nobody(&submissions[i]);
+    }
+    share_check_many(&entry->prepared, tip, submissions, count, now_ms, scratch, verdicts_r);
 }
 
 static void add_candidate(struct batch *batch, size_t index, const uint8_t hash[32],
@@ -92,9 +95,9 @@ static void hash_chunk(struct worker_job *job)
     uint64_t began_ns = loop_clock_ns();
     void *scratch = malloc(POW_SCRATCH_BYTES);
     chunk->out_of_memory = scratch == NULL;
-    for (size_t i = 0; i < chunk->count && scratch != NULL; i++)
-        check(chunk->batch, chunk->indexes[i], chunk->entry, chunk->tip, chunk->now_ms, scratch,
-              &chunk->verdicts[i]);
+    if (scratch != NULL)
+        check(chunk->batch, chunk->indexes, chunk->count, chunk->entry, chunk->tip, chunk->now_ms,
+              scratch, chunk->verdicts);
     free(scratch);
     chunk->took_us = (loop_clock_ns() - began_ns) / 1000;
 }
@@ -160,6 +163,27 @@ static void hand_over(struct batch *batch, size_t from, struct job_entry *entry,
     }
 }
 
+/* All shares of the batch from there on that have this fast job and are not judged; returns how
+ * many. A batch has a handful of jobs, because gateways know no others than those alive. */
+static size_t judge_here(struct batch *batch, size_t from, struct job_entry *entry, uint64_t now_ms)
+{
+    const enum share_tip tip = job_table_tip(batch->owner->options.jobs, entry);
+    struct share_verdict verdicts[CHUNK_SHARES];
+    size_t indexes[CHUNK_SHARES], count = 0, judged = 0;
+    for (size_t i = from; i <= batch->count; i++) {
+        if (i < batch->count && !batch->judged[i] && batch->shares[i].job_id == entry->job.id)
+            indexes[count++] = i;
+        if (count < CHUNK_SHARES && (i < batch->count || count == 0))
+            continue;
+        check(batch, indexes, count, entry, tip, now_ms, NULL, verdicts);
+        for (size_t j = 0; j < count; j++)
+            take_verdict(batch, indexes[j], entry, &verdicts[j]);
+        judged += count;
+        count = 0;
+    }
+    return judged;
+}
+
 static void ask_for_job(struct batch *batch, size_t index, uint64_t *asked_last)
 {
     struct batches *batches = batch->owner;
@@ -179,28 +203,17 @@ void judge_batch(struct batch *batch)
     uint64_t now_ms = loop_unix_ms();
     uint64_t began_ns = loop_clock_ns();
     uint64_t asked_last = UINT64_MAX;
-    struct job_entry *entry = NULL;
-    enum share_tip tip = SHARE_TIP_CURRENT;
     size_t hashed = 0;
     for (size_t i = 0; i < batch->count; i++) {
-        const struct wire_share *share = &batch->shares[i];
         if (batch->judged[i] || batch->verdicts[i].outcome == ON_A_THREAD)
             continue;
-        if (entry == NULL || entry->job.id != share->job_id) {
-            entry = job_table_find(batches->options.jobs, share->job_id);
-            if (entry != NULL)
-                tip = job_table_tip(batches->options.jobs, entry);
-        }
-        if (entry == NULL) {
+        struct job_entry *entry = job_table_find(batches->options.jobs, batch->shares[i].job_id);
+        if (entry == NULL)
             ask_for_job(batch, i, &asked_last);
-        } else if (pow_scratch_bytes(entry->job.algorithm) > 0) {
+        else if (pow_scratch_bytes(entry->job.algorithm) > 0)
             hand_over(batch, i, entry, now_ms);
-        } else {
-            struct share_verdict verdict;
-            check(batch, i, entry, tip, now_ms, NULL, &verdict);
-            take_verdict(batch, i, entry, &verdict);
-            hashed++;
-        }
+        else
+            hashed += judge_here(batch, i, entry, now_ms);
     }
     if (hashed > 0)
         metric_observe_us(batches->hash_time, (loop_clock_ns() - began_ns) / 1000);

@@ -242,6 +242,35 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
     assert_int_equal(ground->script.job_questions, questions);
 }
 
+/* Shares are judged job by job, so the answer's order is not the order of judging. */
+static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
+{
+    enum { JOBS = 5, SHARES = 200 };
+    static struct wire_share shares[SHARES];
+    static struct script_answer answer;
+    struct ground *ground = *state;
+    const struct script_job *jobs[JOBS];
+    bool good[SHARES];
+    for (uint64_t i = 0; i < JOBS; i++)
+        jobs[i] = publish(ground, &(struct script_job_params){ .id = 20 + i });
+    for (size_t i = 0; i < SHARES; i++) {
+        shares[i] = script_share(jobs[i * i % JOBS], (uint32_t)i);
+        good[i] = i % 7 < 4;
+        if (!good[i])
+            shares[i].ntime = 1;
+        if (i % 11 == 10)
+            shares[i].job_id = 999; /* there is no such job */
+    }
+    const struct wire_share_batch batch = batch_of(1, shares, SHARES);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.count, SHARES);
+    for (size_t i = 0; i < SHARES; i++)
+        assert_int_equal(answer.verdicts[i].outcome, i % 11 == 10 ? SHARE_JOB_NOT_FOUND
+                                                     : good[i]    ? SHARE_ACCEPTED
+                                                                  : SHARE_INVALID_NTIME);
+}
+
 static void an_empty_batch_and_rubbish_are_survived(void **state)
 {
     struct ground *ground = *state;
@@ -750,6 +779,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GROUND_TEST(an_accepted_share_is_in_the_window_when_it_is_answered),
         GROUND_TEST(each_share_gets_the_verdict_it_deserves),
+        GROUND_TEST(shares_of_many_jobs_in_one_batch_keep_their_places),
         GROUND_TEST(an_empty_batch_and_rubbish_are_survived),
         GROUND_TEST(a_malformed_batch_touches_nothing_and_is_not_refused_for_good),
         GROUND_TEST(a_repeat_is_answered_as_the_first_time),

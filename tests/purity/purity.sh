@@ -44,8 +44,8 @@ END
 xargs nm --defined-only -g <"$work/archives" | awk 'NF == 3 { print $3 }' >>"$work/allowed"
 xargs nm --defined-only -g <"$work/base" | awk 'NF == 3 { print $3 }' >>"$work/allowed"
 
-# The one variable of core that is written, once and before main: core/pow/sha256.c says why.
-variables_allowed='^blocks_chosen$'
+# The variables of core that are written, once and before main: core/pow/sha256.c says why.
+variables_allowed='^(blocks|engine)_chosen$'
 
 complain() { # WHAT FILE: the archive fails where the file has lines
     if [ -s "$2" ]; then

@@ -1,4 +1,4 @@
-#include "core/job/job.h"
+#include "core/job/lanes.h"
 #include "core/difficulty/difficulty.h"
 
 /* Bytes of a coinbase before its input script: version, input count, null outpoint, script length.
@@ -227,6 +227,18 @@ void job_prepare(const struct job *job, struct job_prepared *prepared_r)
     sha256_update(&prepared_r->coinbase1, span_of(job->coinbase1, job->coinbase1_bytes));
 }
 
+void job_write_header(const struct job *job, const struct job_choice *choice,
+                      const uint8_t merkle_root[TEMPLATE_HASH_BYTES],
+                      uint8_t header_r[POW_HEADER_BYTES])
+{
+    store_le32(header_r, choice->version);
+    memcpy(header_r + 4, job->prev_hash, 32);
+    memcpy(header_r + 36, merkle_root, 32);
+    store_le32(header_r + 68, choice->ntime);
+    store_le32(header_r + 72, job->bits);
+    store_le32(header_r + 76, choice->nonce);
+}
+
 void job_build_header(const struct job_prepared *prepared, const struct job_choice *choice,
                       uint8_t header_r[POW_HEADER_BYTES])
 {
@@ -238,12 +250,8 @@ void job_build_header(const struct job_prepared *prepared, const struct job_choi
     sha256_update(&coinbase, span_of(job->coinbase2, job->coinbase2_bytes));
     sha256d_final(&coinbase, txid);
 
-    store_le32(header_r, choice->version);
-    memcpy(header_r + 4, job->prev_hash, 32);
-    template_merkle_root(txid, job->branches, job->branches_count, header_r + 36);
-    store_le32(header_r + 68, choice->ntime);
-    store_le32(header_r + 72, job->bits);
-    store_le32(header_r + 76, choice->nonce);
+    template_merkle_root(txid, job->branches, job->branches_count, txid);
+    job_write_header(job, choice, txid, header_r);
 }
 
 /* With a witness (BIP 144): marker and flag behind the version; before the lock time one witness

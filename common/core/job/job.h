@@ -131,6 +131,11 @@ static inline uint32_t job_final_version(uint32_t job_version, uint32_t mask, ui
 void job_build_header(const struct job_prepared *prepared, const struct job_choice *choice,
                       uint8_t header_r[POW_HEADER_BYTES]);
 
+/* The same for any number of shares of the job, several in lock step (core/pow/sha256_lanes.h):
+ * headers_r[i] is that of choices[i]. */
+void job_build_headers(const struct job_prepared *prepared, const struct job_choice *choices,
+                       size_t count, uint8_t (*headers_r)[POW_HEADER_BYTES]);
+
 /* The coinbase as a block carries it (with its witness where job->witness); returns its length, at
  * most JOB_COINBASE_BYTES_MAX. */
 size_t job_coinbase_for_block(const struct job *job, const uint8_t *extranonce1,

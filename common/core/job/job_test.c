@@ -313,6 +313,37 @@ static void a_header_is_the_same_when_built_slowly(void **state)
     }
 }
 
+static void headers_built_together_are_those_built_alone(void **state)
+{
+    (void)state;
+    enum { SHARES = 40 };
+    struct test_random random = test_random_begin("headers together");
+    for (size_t i = 0; i < 600; i++) {
+        struct example example;
+        struct job job;
+        struct job_prepared prepared;
+        struct job_choice choices[SHARES];
+        uint8_t en1[SHARES][8], en2[SHARES][16], together[SHARES + 1][80], alone[80];
+        const size_t count = i % (SHARES + 1);
+        example_init(&example, &random);
+        assert_int_equal(job_from_template(&example.template, &example.params, &job), JOB_OK);
+        job_prepare(&job, &prepared);
+        test_random_bytes(&random, en1, sizeof en1);
+        test_random_bytes(&random, en2, sizeof en2);
+        memset(together, 0x5a, sizeof together);
+        for (size_t j = 0; j < count; j++)
+            choices[j] = (struct job_choice){ en1[j], en2[j], (uint32_t)test_random_u64(&random),
+                                              (uint32_t)test_random_u64(&random),
+                                              (uint32_t)test_random_u64(&random) };
+        job_build_headers(&prepared, choices, count, together);
+        for (size_t j = 0; j < count; j++) {
+            job_build_header(&prepared, &choices[j], alone);
+            assert_memory_equal(together[j], alone, 80);
+        }
+        assert_int_equal(together[count][0], 0x5a);
+    }
+}
+
 static void two_jobs_of_one_template_never_share_a_header(void **state)
 {
     (void)state;
@@ -478,6 +509,7 @@ int main(void)
         cmocka_unit_test(heights_are_pushed_as_consensus_demands),
         cmocka_unit_test(a_job_s_coinbase_reads_back_as_consensus_wants_it),
         cmocka_unit_test(a_header_is_the_same_when_built_slowly),
+        cmocka_unit_test(headers_built_together_are_those_built_alone),
         cmocka_unit_test(two_jobs_of_one_template_never_share_a_header),
         cmocka_unit_test(what_cannot_become_a_block_is_refused),
         cmocka_unit_test(a_job_out_of_bounds_is_not_used),

@@ -1,7 +1,7 @@
 #include "core/pow/pow.h"
 #include "core/pow/blake2s.h"
 #include "core/pow/scrypt.h"
-#include "core/pow/sha256.h"
+#include "core/pow/sha256_lanes.h"
 
 _Static_assert(POW_SCRATCH_BYTES >= SCRYPT_SCRATCH_BYTES, "POW_SCRATCH_BYTES is enough for all");
 
@@ -62,4 +62,15 @@ void pow_hash(enum pow_algorithm algorithm, const uint8_t header[POW_HEADER_BYTE
         scrypt_1024_1_1(span_of(header, POW_HEADER_BYTES), scratch, hash_r);
         return;
     }
+}
+
+void pow_hash_many(enum pow_algorithm algorithm, const uint8_t (*headers)[POW_HEADER_BYTES],
+                   size_t count, void *scratch, uint8_t (*hashes_r)[POW_HASH_BYTES])
+{
+    if (algorithm == POW_SHA256D) {
+        sha256d_headers(headers, count, hashes_r);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        pow_hash(algorithm, headers[i], scratch, hashes_r[i]);
 }

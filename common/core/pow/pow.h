@@ -39,3 +39,7 @@ size_t pow_scratch_bytes(enum pow_algorithm algorithm);
  * pow_scratch_bytes) may be NULL where none is needed. */
 void pow_hash(enum pow_algorithm algorithm, const uint8_t header[POW_HEADER_BYTES], void *scratch,
               uint8_t hash_r[POW_HASH_BYTES]);
+
+/* The same for any number of headers, several at once where that is faster; scratch as above. */
+void pow_hash_many(enum pow_algorithm algorithm, const uint8_t (*headers)[POW_HEADER_BYTES],
+                   size_t count, void *scratch, uint8_t (*hashes_r)[POW_HASH_BYTES]);

@@ -3,7 +3,7 @@
 #include "core/pow/blake2s.h"
 #include "core/pow/pow.h"
 #include "core/pow/scrypt.h"
-#include "core/pow/sha256.h"
+#include "core/pow/sha256_engines.h"
 
 #include <openssl/evp.h>
 #include <setjmp.h>
@@ -22,6 +22,13 @@ static void openssl_digest(const EVP_MD *digest, struct span bytes, uint8_t hash
     unsigned length = 0;
     assert_int_equal(EVP_Digest(bytes.data, bytes.length, hash_r, &length, digest, NULL), 1);
     assert_int_equal(length, 32);
+}
+
+static void openssl_sha256d(struct span bytes, uint8_t hash_r[32])
+{
+    uint8_t once[32];
+    openssl_digest(EVP_sha256(), bytes, once);
+    openssl_digest(EVP_sha256(), span_of(once, 32), hash_r);
 }
 
 /* FIPS 180-4 examples. */
@@ -63,6 +70,131 @@ static void portable_and_processor_sha256_agree_on_any_blocks(void **state)
         sha256_blocks_portable(portable, blocks + offset, count);
         sha256_blocks_shani(processor, blocks + offset, count);
         assert_memory_equal(portable, processor, sizeof portable);
+    }
+}
+
+/* The states of an engine against as many states of the portable code: everything an engine can do, in
+ * any order, in every lane it is asked for, from any state. */
+static void every_engine_does_in_each_lane_what_portable_code_does(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("sha256 engines in lock step");
+    const struct sha256_engine *engine;
+    for (size_t at = 0; (engine = sha256_engine_at(at)) != NULL; at++) {
+        assert_in_range(engine->lanes, 1, SHA256_LANES_MAX);
+        for (int i = 0; i < 400; i++) {
+            const size_t count = 1 + (size_t)i % engine->lanes;
+            uint32_t expected[SHA256_LANES_MAX][8], start[8], schedule[64];
+            uint8_t own[SHA256_LANES_MAX][65], same[64], branch[33], pair[64];
+            uint8_t hashes[SHA256_LANES_MAX + 1][32], digest[32];
+            const uint8_t *blocks[SHA256_LANES_MAX];
+            struct sha256_lanes lanes;
+            test_random_bytes(&random, start, sizeof start);
+            engine->begin(&lanes, start);
+            for (size_t lane = 0; lane < count; lane++)
+                memcpy(expected[lane], start, sizeof start);
+            for (size_t step = test_random_below(&random, 6); step > 0; step--) {
+                const uint64_t kind = test_random_below(&random, 4);
+                const size_t offset = test_random_below(&random, 2);
+                test_random_bytes(&random, own, sizeof own);
+                test_random_bytes(&random, same, sizeof same);
+                test_random_bytes(&random, branch, sizeof branch);
+                sha256_schedule(same, schedule);
+                for (size_t lane = 0; lane < count; lane++) {
+                    blocks[lane] = own[lane] + offset;
+                    for (size_t word = 0; word < 8; word++)
+                        store_be32(digest + 4 * word, expected[lane][word]);
+                    memcpy(pair, digest, 32);
+                    memcpy(pair + 32, branch + offset, 32);
+                    if (kind == 0)
+                        sha256_blocks_portable(expected[lane], blocks[lane], 1);
+                    else if (kind == 1)
+                        sha256_blocks_portable(expected[lane], same, 1);
+                    else if (kind == 2)
+                        openssl_digest(EVP_sha256(), span_of(digest, 32), digest);
+                    else
+                        openssl_sha256d(span_of(pair, 64), digest);
+                    for (size_t word = 0; word < 8 && kind >= 2; word++)
+                        expected[lane][word] = load_be32(digest + 4 * word);
+                }
+                if (kind == 0)
+                    engine->blocks(&lanes, blocks, count);
+                else if (kind == 1)
+                    engine->same_block(&lanes, schedule, count);
+                else if (kind == 2)
+                    engine->redigest(&lanes, count);
+                else
+                    engine->merkle(&lanes, branch + offset, count);
+            }
+            memset(hashes, 0x5a, sizeof hashes);
+            engine->digests(&lanes, hashes, count);
+            for (size_t lane = 0; lane < count; lane++) {
+                for (size_t word = 0; word < 8; word++)
+                    store_be32(digest + 4 * word, expected[lane][word]);
+                assert_memory_equal(hashes[lane], digest, 32);
+            }
+            assert_int_equal(hashes[count][0], 0x5a); /* no lane more than asked for */
+        }
+    }
+}
+
+/* NIST's long-known one-block message in every lane of every engine, with another in between. */
+static void every_engine_gives_the_published_digest_of_abc(void **state)
+{
+    (void)state;
+    static const uint8_t abc[64] = { 'a', 'b', 'c', 0x80, [63] = 24 }, empty[64] = { 0x80 };
+    const struct sha256_engine *engine;
+    for (size_t at = 0; (engine = sha256_engine_at(at)) != NULL; at++) {
+        const uint8_t *blocks[SHA256_LANES_MAX];
+        uint8_t hashes[SHA256_LANES_MAX][32];
+        struct sha256_lanes lanes;
+        for (size_t lane = 0; lane < engine->lanes; lane++)
+            blocks[lane] = lane % 3 == 0 ? empty : abc;
+        engine->begin(&lanes, sha256_initial_state);
+        engine->blocks(&lanes, blocks, engine->lanes);
+        engine->digests(&lanes, hashes, engine->lanes);
+        for (size_t lane = 0; lane < engine->lanes; lane++)
+            assert_hex(hashes[lane], 32,
+                       lane % 3 == 0
+                           ? "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+                           : "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}
+
+/* The constants written down are those of the padding behind 64 bytes. */
+static void the_padding_has_the_schedule_that_is_written_down(void **state)
+{
+    (void)state;
+    static const uint8_t padding[64] = { [0] = 0x80, [62] = 0x02 };
+    uint32_t schedule[64];
+    sha256_schedule(padding, schedule);
+    assert_memory_equal(schedule, sha256_padding_schedule, sizeof schedule);
+}
+
+static void headers_hashed_together_are_those_hashed_alone(void **state)
+{
+    (void)state;
+    static uint8_t scratch[POW_SCRATCH_BYTES];
+    struct test_random random = test_random_begin("headers together");
+    for (size_t count = 0; count <= 70; count++) {
+        uint8_t headers[70][POW_HEADER_BYTES], hashes[71][32], expected[32];
+        test_random_bytes(&random, headers, sizeof headers);
+        for (int algorithm = POW_SHA256D; algorithm <= POW_SCRYPT; algorithm++) {
+            if (algorithm == POW_SCRYPT && count > 12)
+                continue;
+            memset(hashes, 0x5a, sizeof hashes);
+            pow_hash_many((enum pow_algorithm)algorithm,
+                          (const uint8_t(*)[POW_HEADER_BYTES])headers, count, scratch, hashes);
+            for (size_t i = 0; i < count; i++) {
+                pow_hash((enum pow_algorithm)algorithm, headers[i], scratch, expected);
+                assert_memory_equal(hashes[i], expected, 32);
+                if (algorithm == POW_SHA256D) {
+                    openssl_sha256d(span_of(headers[i], 80), expected);
+                    assert_memory_equal(hashes[i], expected, 32);
+                }
+            }
+            assert_int_equal(hashes[count][0], 0x5a);
+        }
     }
 }
 
@@ -201,6 +333,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_gives_the_published_digests),
         cmocka_unit_test(portable_and_processor_sha256_agree_on_any_blocks),
+        cmocka_unit_test(every_engine_does_in_each_lane_what_portable_code_does),
+        cmocka_unit_test(every_engine_gives_the_published_digest_of_abc),
+        cmocka_unit_test(the_padding_has_the_schedule_that_is_written_down),
+        cmocka_unit_test(headers_hashed_together_are_those_hashed_alone),
         cmocka_unit_test(sha256_in_any_pieces_is_that_of_another_library),
         cmocka_unit_test(blake2s_gives_the_published_digests),
         cmocka_unit_test(blake2s_is_that_of_another_library),

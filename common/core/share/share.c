@@ -1,4 +1,5 @@
 #include "core/share/share.h"
+#include "core/pow/sha256_lanes.h"
 
 void share_ntime_bounds(const struct job *job, uint64_t now_ms, uint32_t *lowest_r,
                         uint32_t *highest_r)
@@ -63,21 +64,29 @@ static enum share_outcome extranonces_form_a_header(const struct job *job,
     return SHARE_ACCEPTED;
 }
 
-/* Builds and hashes the header with this version; true where it is a block. */
-static bool hash_header(const struct job_prepared *prepared,
-                        const struct share_submission *submission, uint32_t version, void *scratch,
-                        struct share_verdict *verdict)
+static struct job_choice choice_of(const struct share_submission *submission, uint32_t version)
 {
-    const struct job *job = prepared->job;
-    const struct job_choice choice = {
+    return (struct job_choice){
         .extranonce1 = submission->extranonce1,
         .extranonce2 = submission->extranonce2,
         .ntime = submission->ntime,
         .nonce = submission->nonce,
         .version = version,
     };
+}
+
+/* Builds and hashes the header with this version. */
+static void hash_header(const struct job_prepared *prepared,
+                        const struct share_submission *submission, uint32_t version, void *scratch,
+                        struct share_verdict *verdict)
+{
+    const struct job_choice choice = choice_of(submission, version);
     job_build_header(prepared, &choice, verdict->header);
-    pow_hash(job->algorithm, verdict->header, scratch, verdict->hash);
+    pow_hash(prepared->job->algorithm, verdict->header, scratch, verdict->hash);
+}
+
+static bool meets_network(const struct job *job, const struct share_verdict *verdict)
+{
     return u256_compare(u256_load_le(verdict->hash), job->network_target) <= 0;
 }
 
@@ -96,7 +105,8 @@ static bool is_block_with_other_version(const struct job_prepared *prepared,
     };
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
         struct share_verdict other = *verdict;
-        if (hash_header(prepared, submission, versions[i], scratch, &other)) {
+        hash_header(prepared, submission, versions[i], scratch, &other);
+        if (meets_network(job, &other)) {
             *verdict = other;
             return true;
         }
@@ -104,27 +114,73 @@ static bool is_block_with_other_version(const struct job_prepared *prepared,
     return false;
 }
 
+/* Begins a verdict; true where there is a header to hash. */
+static bool begin_verdict(const struct job *job, const struct share_submission *submission,
+                          struct share_verdict *verdict_r)
+{
+    ASSERT(submission->job_id == job->id);
+    memset(verdict_r, 0, sizeof *verdict_r);
+    verdict_r->outcome = extranonces_form_a_header(job, submission);
+    verdict_r->has_header = verdict_r->outcome == SHARE_ACCEPTED;
+    if (!verdict_r->has_header && submission->gateway_outcome != SHARE_ACCEPTED)
+        verdict_r->outcome = submission->gateway_outcome;
+    return verdict_r->has_header;
+}
+
+/* Ends a verdict whose header and hash are there. */
+static void end_verdict(const struct job_prepared *prepared, enum share_tip tip,
+                        const struct share_submission *submission, uint64_t now_ms, void *scratch,
+                        struct share_verdict *verdict)
+{
+    const struct job *job = prepared->job;
+    verdict->is_block = meets_network(job, verdict);
+    verdict->outcome = judge(job, tip, submission, now_ms, u256_load_le(verdict->hash));
+    if (!verdict->is_block && !version_is_allowed(job, submission))
+        verdict->is_block = is_block_with_other_version(prepared, submission, scratch, verdict);
+    if (verdict->outcome == SHARE_ACCEPTED)
+        verdict->credited = submission->work;
+}
+
 void share_check(const struct job_prepared *prepared, enum share_tip tip,
                  const struct share_submission *submission, uint64_t now_ms, void *scratch,
                  struct share_verdict *verdict_r)
 {
     const struct job *job = prepared->job;
-    ASSERT(submission->job_id == job->id);
-    memset(verdict_r, 0, sizeof *verdict_r);
-    verdict_r->outcome = extranonces_form_a_header(job, submission);
-    if (verdict_r->outcome != SHARE_ACCEPTED) {
-        if (submission->gateway_outcome != SHARE_ACCEPTED)
-            verdict_r->outcome = submission->gateway_outcome;
+    if (!begin_verdict(job, submission, verdict_r))
         return;
+    hash_header(prepared, submission, share_final_version(job, submission), scratch, verdict_r);
+    end_verdict(prepared, tip, submission, now_ms, scratch, verdict_r);
+}
+
+/* How many go through the hashing together: enough for any of its engines. */
+enum { TOGETHER = SHA256_LANES_MAX };
+
+void share_check_many(const struct job_prepared *prepared, enum share_tip tip,
+                      const struct share_submission *submissions, size_t count, uint64_t now_ms,
+                      void *scratch, struct share_verdict *verdicts_r)
+{
+    const struct job *job = prepared->job;
+    for (size_t next = 0; next < count;) {
+        struct job_choice choices[TOGETHER];
+        uint8_t headers[TOGETHER][POW_HEADER_BYTES], hashes[TOGETHER][POW_HASH_BYTES];
+        size_t from[TOGETHER], lanes = 0;
+        for (; next < count && lanes < TOGETHER; next++) {
+            const struct share_submission *submission = &submissions[next];
+            if (!begin_verdict(job, submission, &verdicts_r[next]))
+                continue;
+            choices[lanes] = choice_of(submission, share_final_version(job, submission));
+            from[lanes++] = next;
+        }
+        job_build_headers(prepared, choices, lanes, headers);
+        pow_hash_many(job->algorithm, (const uint8_t(*)[POW_HEADER_BYTES])headers, lanes, scratch,
+                      hashes);
+        for (size_t i = 0; i < lanes; i++) {
+            struct share_verdict *verdict = &verdicts_r[from[i]];
+            memcpy(verdict->header, headers[i], sizeof headers[i]);
+            memcpy(verdict->hash, hashes[i], sizeof hashes[i]);
+            end_verdict(prepared, tip, &submissions[from[i]], now_ms, scratch, verdict);
+        }
     }
-    verdict_r->has_header = true;
-    verdict_r->is_block =
-        hash_header(prepared, submission, share_final_version(job, submission), scratch, verdict_r);
-    verdict_r->outcome = judge(job, tip, submission, now_ms, u256_load_le(verdict_r->hash));
-    if (!verdict_r->is_block && !version_is_allowed(job, submission))
-        verdict_r->is_block = is_block_with_other_version(prepared, submission, scratch, verdict_r);
-    if (verdict_r->outcome == SHARE_ACCEPTED)
-        verdict_r->credited = submission->work;
 }
 
 struct share_key share_key_of(const struct job *job, const struct share_submission *submission)

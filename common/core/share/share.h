@@ -52,6 +52,12 @@ void share_check(const struct job_prepared *job, enum share_tip tip,
                  const struct share_submission *submission, uint64_t now_ms, void *scratch,
                  struct share_verdict *verdict_r);
 
+/* The same for any number of submissions of one job, several hashed at once: verdicts_r[i] is that of
+ * submissions[i]. */
+void share_check_many(const struct job_prepared *job, enum share_tip tip,
+                      const struct share_submission *submissions, size_t count, uint64_t now_ms,
+                      void *scratch, struct share_verdict *verdicts_r);
+
 /* The lowest and highest ntime a share of this job may have at that time. */
 void share_ntime_bounds(const struct job *job, uint64_t now_ms, uint32_t *lowest_r,
                         uint32_t *highest_r);

@@ -15,6 +15,31 @@ static double now_ns(void)
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
+/* The least nanoseconds a share took where `count` came together. */
+static double many(const struct job_prepared *prepared, const struct share_submission *like,
+                   size_t count, uint64_t *credited)
+{
+    static struct share_submission submissions[256];
+    static struct share_verdict verdicts[256];
+    double best = 0;
+    for (int round = 0; round < 5; round++) {
+        double start = now_ns();
+        for (uint32_t i = 0; i < SHARES; i += (uint32_t)count) {
+            for (uint32_t j = 0; j < count; j++) {
+                submissions[j] = *like;
+                store_le32(submissions[j].extranonce2, i + j);
+                submissions[j].nonce = i + j;
+            }
+            share_check_many(prepared, SHARE_TIP_CURRENT, submissions, count, 1700000000000, NULL,
+                             verdicts);
+            *credited += verdicts[0].credited.expected_hashes;
+        }
+        double sample = (now_ns() - start) / SHARES;
+        best = best == 0 || sample < best ? sample : best;
+    }
+    return best;
+}
+
 int main(void)
 {
     static struct template_transaction transactions[TRANSACTIONS];
@@ -76,5 +101,9 @@ int main(void)
     }
     printf("%10.1f ns a share (coinbase of %d bytes, %d branches)\n", best,
            job.coinbase1_bytes + job.coinbase2_bytes + 12, job.branches_count);
+    static const size_t counts[] = { 1, 2, 4, 8, 16, 256 };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        printf("%10.1f ns a share of %zu at once\n",
+               many(&prepared, &submission, counts[i], &credited), counts[i]);
     return credited == 0;
 }

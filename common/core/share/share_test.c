@@ -68,6 +68,19 @@ static struct share_submission any_submission(const struct world *world, struct 
     return submission;
 }
 
+/* Everything may be odd at once. */
+static void make_odd(struct share_submission *submission, struct test_random *random)
+{
+    submission->gateway_outcome = (enum share_outcome)test_random_below(
+        random, test_random_below(random, 2) == 0 ? 1 : SHARE_OUTCOMES_COUNT);
+    submission->has_version_bits = test_random_below(random, 2) == 0;
+    submission->version_bits =
+        submission->has_version_bits ? (uint32_t)test_random_u64(random) : 0;
+    submission->version_mask = (uint32_t)test_random_u64(random);
+    submission->ntime += (uint32_t)test_random_below(random, 20000) - 10000;
+    submission->work = work_of(test_random_magnitude(random));
+}
+
 static void any_hash_that_meets_the_network_target_is_a_block_whatever_is_wrong(void **state)
 {
     (void)state;
@@ -79,16 +92,8 @@ static void any_hash_that_meets_the_network_target_is_a_block_whatever_is_wrong(
         enum pow_algorithm algorithm = i % 2 == 0 ? POW_SHA256D : POW_BLAKE2S;
         world_init(&world, &random, algorithm, 0x207fffff);
         struct share_submission submission = any_submission(&world, &random);
-        /* Everything may be odd at once. */
         enum share_tip tip = (enum share_tip)test_random_below(&random, 3);
-        submission.gateway_outcome = (enum share_outcome)test_random_below(
-            &random, test_random_below(&random, 2) == 0 ? 1 : SHARE_OUTCOMES_COUNT);
-        submission.has_version_bits = test_random_below(&random, 2) == 0;
-        submission.version_bits =
-            submission.has_version_bits ? (uint32_t)test_random_u64(&random) : 0;
-        submission.version_mask = (uint32_t)test_random_u64(&random);
-        submission.ntime += (uint32_t)test_random_below(&random, 20000) - 10000;
-        submission.work = work_of(test_random_magnitude(&random));
+        make_odd(&submission, &random);
         share_check(&world.prepared, tip, &submission, NOW_MS, scratch, &verdict);
 
         uint8_t hash[32];
@@ -105,6 +110,37 @@ static void any_hash_that_meets_the_network_target_is_a_block_whatever_is_wrong(
     }
     assert_true(blocks > 1500);
     assert_true(refused_blocks > 500);
+}
+
+static void shares_judged_together_get_the_verdicts_they_get_alone(void **state)
+{
+    (void)state;
+    enum { SHARES = 50 };
+    static struct share_submission submissions[SHARES];
+    static struct share_verdict together[SHARES];
+    struct test_random random = test_random_begin("verdicts together");
+    for (int i = 0; i < 300; i++) {
+        struct world world;
+        struct share_verdict alone;
+        const size_t count = test_random_below(&random, SHARES + 1);
+        const enum share_tip tip = (enum share_tip)test_random_below(&random, 3);
+        world_init(&world, &random, i % 2 == 0 ? POW_SHA256D : POW_BLAKE2S,
+                   i % 3 == 0 ? 0x1d00ffff : 0x207fffff);
+        for (size_t j = 0; j < count; j++) {
+            submissions[j] = any_submission(&world, &random);
+            if (test_random_below(&random, 2) == 0)
+                make_odd(&submissions[j], &random);
+            if (test_random_below(&random, 8) == 0)
+                submissions[j].extranonce1_bytes = (uint8_t)test_random_below(&random, 9);
+            if (test_random_below(&random, 8) == 0)
+                submissions[j].extranonce2_bytes = (uint8_t)test_random_below(&random, 17);
+        }
+        share_check_many(&world.prepared, tip, submissions, count, NOW_MS, scratch, together);
+        for (size_t j = 0; j < count; j++) {
+            share_check(&world.prepared, tip, &submissions[j], NOW_MS, scratch, &alone);
+            assert_memory_equal(&together[j], &alone, sizeof alone);
+        }
+    }
 }
 
 static void the_header_is_what_the_miner_hashed(void **state)
@@ -393,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_hash_that_meets_the_network_target_is_a_block_whatever_is_wrong),
+        cmocka_unit_test(shares_judged_together_get_the_verdicts_they_get_alone),
         cmocka_unit_test(the_header_is_what_the_miner_hashed),
         cmocka_unit_test(the_reasons_come_in_their_order),
         cmocka_unit_test(time_is_bounded_by_the_chain_the_template_and_the_clock),

@@ -5,6 +5,7 @@
 #include "services/payout/audit.h"
 
 #include "record/ledger/ledger_record.h"
+#include "core/reward/reward.h"
 #include "record/payment/payment_record.h"
 
 #include <inttypes.h>
@@ -148,7 +149,8 @@ static void close_set(struct audit *audit, uint64_t seq)
     for (size_t i = 0; i < audit->leg_count;) {
         size_t same = ledger_legs_of_account(audit->legs + i, audit->leg_count - i);
         struct tally *tally = tally_of(audit, &audit->legs[i].account);
-        if (ledger_balance_apply(&tally->amounts, seq, audit->legs + i, same) != LEDGER_APPLIED) {
+        if (ledger_balance_apply(&tally->amounts, seq, set->cause.kind, audit->legs + i, same) !=
+            LEDGER_APPLIED) {
             char name[LEDGER_ACCOUNT_BYTES];
             ledger_account_format(&audit->legs[i].account, name);
             differ(audit, "posting set %" PRIu64 " brings %s below zero", seq, name);
@@ -294,18 +296,20 @@ static bool check_snapshot(struct audit *audit, const struct snapshot_record *sn
     size_t count = snapshot->accounts;
     struct pplns_part *parts = calloc(2 * count + 1, sizeof *parts);
     struct ledger_credit *credits = calloc(count + 1, sizeof *credits);
-    struct ledger_leg *memory = calloc(count + 3, sizeof *memory);
+    struct ledger_leg *memory = calloc(count + 4, sizeof *memory);
     ASSERT(parts != NULL && credits != NULL && memory != NULL);
     bool looked = snapshot_parts(audit->store, snapshot, parts, error) == STORE_DONE;
     if (!looked && error->code == ERROR_INVALID) {
         looked = true;
         differ(audit, "%s", error->text);
     } else if (looked) {
-        struct money_cut cut = money_cut_fee(snapshot->reward, snapshot->fee_basis_points);
+        struct money shared = { snapshot->reward.units - snapshot->reserve.units };
         memcpy(parts + count, parts, count * sizeof *parts);
-        bool split = pplns_split(parts + count, count, cut.rest);
-        bool same = cut.fee.units == snapshot->fee.units &&
-                    snapshot->unallocated.units == (split ? 0 : cut.rest.units);
+        struct reward_cut cut =
+            reward_share(parts + count, count, shared, snapshot->fee_basis_points);
+        bool same = snapshot->reserve.units <= snapshot->reward.units &&
+                    cut.fee.units == snapshot->fee.units &&
+                    snapshot->unallocated.units == cut.unallocated.units;
         for (size_t i = 0; i < count; i++) {
             same = same && parts[i].amount == parts[count + i].amount;
             credits[i] = (struct ledger_credit){ parts[i].account, { parts[i].amount } };
@@ -315,9 +319,10 @@ static bool check_snapshot(struct audit *audit, const struct snapshot_record *sn
                    snapshot->height);
         struct ledger_cause cause = ledger_cause_block(LEDGER_FOUND, snapshot->block_hash, 1);
         const struct set_record *set = set_of(audit, &cause);
-        struct ledger_legs legs = ledger_legs_over(memory, count + 3);
-        bool built = ledger_build_found(snapshot->reward, snapshot->fee, snapshot->unallocated,
-                                        credits, count, &legs);
+        struct ledger_legs legs = ledger_legs_over(memory, count + 4);
+        const struct ledger_reward reward = { snapshot->reward, snapshot->fee,
+                                              snapshot->unallocated, snapshot->reserve };
+        bool built = ledger_build_found(&reward, credits, count, &legs);
         if (set != NULL && !is_set(set, &legs, built))
             differ(audit, "posting set %" PRIu64 " is not its block's snapshot", set->seq);
     }

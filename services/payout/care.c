@@ -88,6 +88,7 @@ struct keeping {
     u128 seen;
     struct window_position from; /* the batch that completes it */
     bool complete;
+    const struct window_position *end; /* what is younger does not count; NULL: all of it does */
 };
 
 static bool count_work(void *context, struct window_position first, uint64_t lease_id,
@@ -96,6 +97,9 @@ static bool count_work(void *context, struct window_position first, uint64_t lea
     (void)lease_id;
     (void)sequence;
     struct keeping *keeping = context;
+    if (keeping->end != NULL && first.high == keeping->end->high &&
+        first.low == keeping->end->low && count > (size_t)keeping->end->index + 1)
+        count = (size_t)keeping->end->index + 1;
     for (size_t i = 0; i < count; i++)
         keeping->seen += shares[i].work;
     keeping->from = first;
@@ -128,16 +132,23 @@ static enum step trim(struct engine *engine, struct error *error)
     struct candidates candidates = { .count = 0 };
     if (!window_candidates(engine->window, note_oldest, &candidates, error))
         return engine_window_away(engine, error);
-    u128 window = pplns_window_work(engine->network_work, engine->options.window_percent);
+    bool pinned, all;
+    struct window_position pin;
+    enum step step = engine_pin(engine, &pinned, &pin, &all, error);
+    if (step != STEP_DONE || all)
+        return step;
+    u128 window = engine_window_work(engine);
     struct keeping keeping = {
         .wanted = window > ~(u128)0 / KEEP_WINDOWS ? ~(u128)0 : window * KEEP_WINDOWS,
+        .end = candidates.has_end ? &candidates.end : NULL,
     };
-    if (!window_walk_back(engine->window, candidates.has_end ? &candidates.end : NULL, count_work,
-                          &keeping, error))
+    if (!window_walk_back(engine->window, keeping.end, count_work, &keeping, error))
         return engine_window_away(engine, error);
     if (!keeping.complete)
         return STEP_DONE;
-    enum step step = engine_lead(engine, error);
+    if (pinned && window_position_compare(&pin, &keeping.from) < 0)
+        keeping.from = pin;
+    step = engine_lead(engine, error);
     if (step != STEP_DONE)
         return step;
     uint64_t removed = 0;

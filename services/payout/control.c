@@ -56,7 +56,7 @@ static bool say_status(struct payout *payout, struct text *text, struct error *e
         "{\"epoch\":%" PRIu64 ",\"event\":%" PRIu64 ",\"set\":%" PRIu64 ",\"open_sets\":%" PRIu64
         ",\"accounts\":%" PRIu64 ",\"balances\":{",
         counters.epoch, counters.newest_event, counters.newest_set, sums.open_sets, sums.accounts);
-    for (int owner = LEDGER_MINER; owner <= LEDGER_COST; owner++) {
+    for (int owner = LEDGER_MINER; owner <= LEDGER_OWNER_LAST; owner++) {
         put(text, "%s\"%s\":{", owner == LEDGER_MINER ? "" : ",",
             ledger_owner_name((enum ledger_owner)owner));
         for (int kind = LEDGER_IMMATURE; kind <= LEDGER_PAID; kind++)

@@ -135,6 +135,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->epoch = epoch;
     engine->books_due = true;
     engine->batch_limit = options->outputs_max;
+    engine->owing = options->miners_may_owe;
     engine->push_due_ms = now_ms;
     engine->trim_due_ms = now_ms + options->trim_interval_ms;
     if (!recall_network_work(engine, error)) {

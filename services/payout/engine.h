@@ -11,6 +11,7 @@
 #pragma once
 #include "core/coin/coin.h"
 #include "core/payment/payment.h"
+#include "core/reward/reward.h"
 #include "port/node.h"
 #include "port/store.h"
 #include "port/window.h"
@@ -24,8 +25,13 @@ struct engine_options {
     const char *instance;
     uint64_t boot_id;
     const struct coin_profile *coin;
+    enum reward_scheme scheme;
     uint32_t window_percent;
-    uint32_t fee_basis_points;
+    u128 window_work;                   /* the window of PPLNS; 0: by window_percent */
+    uint32_t fee_basis_points;          /* of accounts without a class of their own */
+    const struct reward_class *classes; /* borrowed for the engine's life */
+    size_t class_count;
+    bool miners_may_owe;                /* of a block orphaned late, miners give back what was paid, too */
     struct payment_rules payment;
     bool pays; /* false: balances are kept, nothing new is signed */
     struct money threshold;
@@ -83,7 +89,7 @@ struct engine_counters engine_counters(const struct engine *engine);
 /* What is owed and where payments stand, read from the store: `kinds[owner][kind]` are sums over
  * all accounts of an owner. False with *error. */
 struct engine_sums {
-    int64_t kinds[LEDGER_COST + 1][LEDGER_PAID + 1];
+    int64_t kinds[LEDGER_OWNER_LAST + 1][LEDGER_PAID + 1];
     uint64_t accounts;
     uint64_t open_sets;
     uint64_t payments[PAYMENT_VOIDED + 1]; /* open ones by state */

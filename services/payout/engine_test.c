@@ -85,6 +85,7 @@ static int set_up(void **state)
         .instance = "1",
         .boot_id = 1,
         .coin = coin_profile_find(span_text("bitcoin-regtest")),
+        .scheme = REWARD_PPLNS,
         .window_percent = 100,
         .fee_basis_points = 100,
         .payment = { 2, 6 },

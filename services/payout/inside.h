@@ -33,6 +33,7 @@ struct engine {
     uint64_t trim_due_ms;
     u128 network_work; /* expected hashes of a block, the last heard of; 0: unknown */
     uint32_t batch_limit;
+    bool owing; /* a late orphan is taken back from whom it was credited to, whatever they have */
     bool funds_warned;
     bool node_silent; /* it did not answer when payments were last looked at */
     enum engine_part trouble;
@@ -93,6 +94,24 @@ enum step engine_rewards(struct engine *engine, struct error *error);
  * still be on its way. */
 enum step engine_snapshot(struct engine *engine, const struct wire_reward_event *event,
                           struct error *error);
+
+/* sharing.c: what the scheme puts into a block's snapshot, beside the window it ends with (empty
+ * and end are filled): name, fee, window, round. */
+enum step engine_terms(struct engine *engine, const struct wire_reward_event *event,
+                       struct snapshot_record *snapshot, struct error *error);
+/* Splits snapshot->reward among engine->parts (*count of them, by work; room for one at the least):
+ * amounts, fee, unallocated, reserve. */
+enum step engine_share(struct engine *engine, struct snapshot_record *snapshot, size_t *count,
+                       struct error *error);
+/* Gives each part, in ascending order of ids, the fee its account's class pays. */
+enum step engine_set_fees(struct engine *engine, struct pplns_part *parts, size_t count,
+                          struct error *error);
+/* The work of a PPLNS window, as the settings and the network's work have it now. */
+u128 engine_window_work(const struct engine *engine);
+/* What the scheme still needs of the window beside what candidates pin: all behind *from_r where
+ * *pinned_r, everything where *all_r. */
+enum step engine_pin(struct engine *engine, bool *pinned_r, struct window_position *from_r,
+                     bool *all_r, struct error *error);
 
 /* care.c: candidates that pin nothing any more, and trimming. */
 enum step engine_care(struct engine *engine, struct error *error);

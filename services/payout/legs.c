@@ -51,10 +51,11 @@ static enum step build_found(struct engine *engine, const struct ledger_cause *c
     for (uint32_t i = 0; i < snapshot.accounts; i++)
         engine->credits[i] =
             (struct ledger_credit){ engine->parts[i].account, { engine->parts[i].amount } };
-    ENGINE_ROOM(engine, legs, snapshot.accounts + (size_t)3);
+    ENGINE_ROOM(engine, legs, snapshot.accounts + (size_t)4);
     *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
-    if (!ledger_build_found(snapshot.reward, snapshot.fee, snapshot.unallocated, engine->credits,
-                            snapshot.accounts, legs))
+    const struct ledger_reward reward = { snapshot.reward, snapshot.fee, snapshot.unallocated,
+                                          snapshot.reserve };
+    if (!ledger_build_found(&reward, engine->credits, snapshot.accounts, legs))
         return engine_broken(error, "the snapshot at height %" PRIu32 " does not sum to its reward",
                              snapshot.height);
     return STEP_DONE;
@@ -102,7 +103,9 @@ static enum step build_orphaned(struct engine *engine, const struct ledger_cause
     ENGINE_ROOM(engine, legs, 2 * count + 2);
     *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
     bool built;
-    if (matured) {
+    if (matured && engine->owing) {
+        built = ledger_build_owed(engine->source, count, legs);
+    } else if (matured) {
         ENGINE_ROOM(engine, amounts, count + 1);
         struct available available = { engine->source, count, engine->amounts, 0, 0 };
         memset(engine->amounts, 0, (count + 1) * sizeof *engine->amounts);
@@ -194,6 +197,8 @@ static enum step build_payment(struct engine *engine, const struct ledger_cause 
     case LEDGER_FOUND:
     case LEDGER_MATURED:
     case LEDGER_ORPHANED:
+    case LEDGER_EARNED:
+    case LEDGER_FUNDED:
         break;
     }
     return built ? STEP_DONE
@@ -216,6 +221,14 @@ enum step engine_build(struct engine *engine, const struct ledger_cause *cause,
     case LEDGER_REOPENED:
     case LEDGER_VOIDED:
         return build_payment(engine, cause, legs_r, error);
+    case LEDGER_FUNDED:
+        ENGINE_ROOM(engine, legs, (size_t)2);
+        *legs_r = ledger_legs_over(engine->legs, engine->legs_capacity);
+        return ledger_build_funded(ledger_cause_amount(cause), legs_r)
+                   ? STEP_DONE
+                   : engine_broken(error, "a deposit is out of range");
+    case LEDGER_EARNED:
+        break;
     }
     return engine_broken(error, "a cause of unknown kind");
 }

@@ -46,8 +46,13 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
         .instance = payout->service->instance,
         .boot_id = payout->service->boot_id,
         .coin = coin,
-        .window_percent = (uint32_t)settings->reward_window_percent,
-        .fee_basis_points = (uint32_t)settings->reward_fee_basis_points,
+        .scheme = payout->terms.scheme,
+        .window_percent = payout->terms.window_percent,
+        .window_work = payout->terms.window_work,
+        .fee_basis_points = payout->terms.fee_basis_points,
+        .classes = payout->terms.classes,
+        .class_count = payout->terms.class_count,
+        .miners_may_owe = settings->reward_miners_may_owe,
         /* What a coinbase must be buried by is deep enough for a payment, too. */
         .payment = { confirmations, confirmations > coin->coinbase_maturity
                                         ? confirmations
@@ -71,9 +76,8 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
     if (coin == NULL)
         return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
                          settings->chain_profile);
-    if (strcmp(settings->reward_scheme, "pplns") != 0)
-        return error_set(error, ERROR_INVALID, "reward.scheme: \"%s\" is not known (pplns is)",
-                         settings->reward_scheme);
+    if (!payout_terms_read(settings, &payout->terms, error))
+        return false;
     if (settings->chain_nodes.count == 0)
         return error_set(error, ERROR_INVALID, "chain.nodes: there is no node to pay from");
     const struct window_redis_options window = { .url = settings->redis_window,

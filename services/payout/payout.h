@@ -13,6 +13,7 @@
 #include "service/service.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
+#include "services/payout/terms.h"
 
 #include <stdatomic.h>
 
@@ -52,6 +53,7 @@ struct payout_metrics {
 
 struct payout {
     struct service *service;
+    struct payout_terms terms;    /* the options point to its classes */
     struct store *store;          /* the worker's */
     struct window_reader *window; /* the worker's */
     struct node *node;            /* the worker's; NULL: none */

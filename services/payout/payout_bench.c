@@ -47,10 +47,9 @@ static int run_block(struct engine *engine, struct store *store, struct pplns_pa
                                         .window_percent = 200,
                                         .scheme = "pplns",
                                         .block_hash = { number } };
-    struct money_cut cut = money_cut_fee(snapshot.reward, 100);
-    snapshot.fee = cut.fee;
-    if (!pplns_split(parts, accounts, cut.rest))
-        return 1;
+    for (size_t i = 0; i < accounts; i++)
+        parts[i].fee_basis_points = snapshot.fee_basis_points;
+    snapshot.fee = reward_share(parts, accounts, snapshot.reward, 100).fee;
     uint64_t start = now_ms();
     if (snapshot_insert(store, &snapshot, parts, accounts, &error) != STORE_DONE)
         return fail("snapshot", &error);
@@ -99,6 +98,7 @@ int main(int argc, char **argv)
     struct engine_options options = { .instance = "bench",
                                       .boot_id = 1,
                                       .coin = coin_profile_find(span_text("bitcoin-regtest")),
+                                      .scheme = REWARD_PPLNS,
                                       .window_percent = 200,
                                       .payment = { 1, 100 },
                                       .threshold = { 1 },

@@ -18,7 +18,7 @@ static enum step complete(struct engine *engine, struct set_record *set,
             outcome = set_advance(store, set, SET_CLOSED, error);
     }
     if (outcome == STORE_DONE && set->state == SET_CLOSED) {
-        outcome = balance_apply_all(store, set->seq, legs, count, error);
+        outcome = balance_apply_all(store, set->seq, set->cause.kind, legs, count, error);
         if (outcome == STORE_DONE)
             outcome = set_advance(store, set, SET_APPLIED, error);
     }
@@ -46,6 +46,25 @@ static enum step read_entries(struct engine *engine, const struct set_record *se
     return engine_step_of(engine, outcome, error);
 }
 
+static bool is_whole(const struct set_record *set, const struct ledger_legs *legs)
+{
+    return ledger_legs_verify(&set->cause, &set->digest, legs->legs, legs->count);
+}
+
+/* The legs of an open set. A late orphan's depend on one setting that may have been changed since
+ * the set was opened: its header tells which way it was. */
+static enum step rebuild(struct engine *engine, const struct set_record *set,
+                         struct ledger_legs *legs_r, struct error *error)
+{
+    enum step step = engine_build(engine, &set->cause, legs_r, error);
+    if (step != STEP_DONE || set->cause.kind != LEDGER_ORPHANED || is_whole(set, legs_r))
+        return step;
+    engine->owing = !engine->owing;
+    step = engine_build(engine, &set->cause, legs_r, error);
+    engine->owing = !engine->owing;
+    return step;
+}
+
 enum step engine_settle(struct engine *engine, struct error *error)
 {
     struct set_record set;
@@ -61,11 +80,11 @@ enum step engine_settle(struct engine *engine, struct error *error)
         return STEP_DONE;
     }
     struct ledger_legs legs;
-    enum step step = set.state == SET_OPEN ? engine_build(engine, &set.cause, &legs, error)
+    enum step step = set.state == SET_OPEN ? rebuild(engine, &set, &legs, error)
                                            : read_entries(engine, &set, &legs, error);
     if (step != STEP_DONE)
         return step;
-    if (!ledger_legs_verify(&set.cause, &set.digest, legs.legs, legs.count))
+    if (!is_whole(&set, &legs))
         return engine_broken(error,
                              "posting set %" PRIu64
                              " cannot be completed: its legs are not what its header says",

@@ -86,6 +86,7 @@ struct filling {
     struct pplns_table table;
     struct window_position end;
     struct window_position oldest;
+    const struct window_position *after; /* neither it nor what is older counts; NULL: none */
 };
 
 static void grow_table(struct filling *filling)
@@ -111,13 +112,15 @@ static bool fill(void *context, struct window_position first, uint64_t lease_id,
         count = (size_t)filling->end.index + 1;
     for (size_t i = count; i-- > 0;) {
         enum pplns_outcome outcome;
+        struct window_position here = { first.high, first.low, (uint32_t)i };
+        if (filling->after != NULL && window_position_compare(&here, filling->after) <= 0)
+            return false;
         if (i >= PPLNS_AHEAD)
             pplns_announce(&filling->table, shares[i - PPLNS_AHEAD].account);
         while ((outcome = pplns_add(&filling->table, shares[i].account, shares[i].work)) ==
                PPLNS_CROWDED)
             grow_table(filling);
-        filling->oldest = first;
-        filling->oldest.index = (uint32_t)i;
+        filling->oldest = here;
         if (outcome == PPLNS_FILLED)
             return false;
     }
@@ -133,23 +136,22 @@ static enum step compute(struct engine *engine, const struct wire_reward_event *
         engine->slots = malloc(sizeof *engine->slots << TABLE_BITS_FIRST);
         ASSERT(engine->slots != NULL);
     }
-    struct filling filling = { .engine = engine, .end = end->end, .oldest = end->end };
+    struct filling filling = { .engine = engine,
+                               .end = end->end,
+                               .oldest = end->end,
+                               .after = snapshot->has_after ? &snapshot->after : NULL };
     pplns_init(&filling.table, engine->slots, engine->slots_bits, snapshot->window_work);
     if (!end->empty && !window_walk_back(engine->window, &end->end, fill, &filling, error))
         return engine_window_away(engine, error);
     size_t count = filling.table.accounts;
     ENGINE_ROOM(engine, parts, count + 1);
     pplns_collect(&filling.table, engine->parts);
-    struct money_cut cut =
-        money_cut_fee((struct money){ event->reward }, snapshot->fee_basis_points);
     snapshot->reward.units = event->reward;
-    snapshot->fee = cut.fee;
-    snapshot->unallocated = pplns_split(engine->parts, count, cut.rest) ? MONEY_ZERO : cut.rest;
     snapshot->filled = filling.table.filled;
     snapshot->shares = filling.table.shares;
     snapshot->oldest = filling.oldest;
     *count_r = count;
-    return STEP_DONE;
+    return engine_share(engine, snapshot, count_r, error);
 }
 
 enum step engine_snapshot(struct engine *engine, const struct wire_reward_event *event,
@@ -166,17 +168,15 @@ enum step engine_snapshot(struct engine *engine, const struct wire_reward_event 
         return step;
     snapshot = (struct snapshot_record){
         .height = event->height,
-        .fee_basis_points = engine->options.fee_basis_points,
-        .window_percent = engine->options.window_percent,
         .network_work = engine->network_work,
-        .window_work = pplns_window_work(engine->network_work, engine->options.window_percent),
         .empty = end.empty,
         .end = end.end,
         .time_ms = engine->now_ms,
-        .scheme = "pplns",
     };
     memcpy(snapshot.block_hash, event->block_hash, sizeof snapshot.block_hash);
-    step = compute(engine, event, &end, &snapshot, &count, error);
+    step = engine_terms(engine, event, &snapshot, error);
+    if (step == STEP_DONE)
+        step = compute(engine, event, &end, &snapshot, &count, error);
     if (step == STEP_DONE)
         step = engine_lead(engine, error);
     if (step != STEP_DONE)

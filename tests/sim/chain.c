@@ -193,6 +193,13 @@ static void set_finder(struct sim_world *world, struct sim_block *block)
     block->finder_batch = (int)world->batch_count - 1;
     if (block->finder_batch >= 0)
         block->finder_index = sim_below(&world->random, world->batches[block->finder_batch].count);
+    if (block->finder_batch >= 0) {
+        uint64_t *account =
+            &world->batches[block->finder_batch].shares[block->finder_index].account;
+        if (block->finder == 0)
+            block->finder = *account;
+        *account = block->finder; /* known before its share came, where that came late */
+    }
 }
 
 void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
@@ -227,6 +234,7 @@ void sim_mine_early(struct sim_world *world)
     sim_mine(world, true, true);
     int at = world->chain[world->height];
     world->blocks[at].finder_batch = -2;
+    world->blocks[at].finder = world->ids[sim_below(&world->random, world->account_count)];
     if (world->candidate_count > 0 && world->candidates[world->candidate_count - 1] == at)
         world->candidate_count--;
 }
@@ -351,6 +359,7 @@ static void write_event(struct sim_world *world, struct sim_block *block,
         .height = block->height,
         .reward = block->reward,
         .network_work_low = (uint64_t)block->network_work,
+        .account = block->finder,
         .time_ms = block->found_ms,
     };
     memcpy(event.block_hash, block->hash, 32);
@@ -360,6 +369,8 @@ static void write_event(struct sim_world *world, struct sim_block *block,
         event.batch_sequence = batch->sequence;
         event.index = (uint32_t)block->finder_index;
     }
+    if (kind == WIRE_REWARD_FOUND && block->first_event == 0)
+        block->first_event = world->events;
     if (event_append(world->memory, &event, &error) != STORE_DONE)
         sim_fail(world, "event: %s", error.text);
 }

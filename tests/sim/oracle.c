@@ -7,35 +7,119 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
-                      uint64_t *fee_r, uint64_t *unallocated_r)
+/* The regime a block was shared by: its snapshot says which, and it must be one there was. */
+static bool regime_of(const struct sim_world *world, const struct sim_block *block,
+                      struct sim_regime *regime_r)
 {
-    const struct sim_block *one = &world->blocks[block];
-    u128 target = one->network_work * world->window_percent / 100, filled = 0;
-    u128 work[SIM_ACCOUNTS_MAX] = { 0 };
-    for (int b = one->finder_batch; b >= 0 && filled < target; b--)
-        for (size_t s = b == one->finder_batch ? one->finder_index + 1 : world->batches[b].count;
+    struct snapshot_record snapshot;
+    struct error error;
+    enum store_outcome outcome = snapshot_get(world->memory, block->hash, &snapshot, &error);
+    if (outcome == STORE_MISSING)
+        return false;
+    if (outcome != STORE_DONE)
+        sim_fail(world, "snapshot: %s", error.text);
+    for (size_t i = 0; i < world->regime_count; i++) {
+        const struct sim_regime *regime = &world->regimes[i];
+        u128 target = regime->window_work != 0 ? regime->window_work
+                                               : block->network_work * regime->window_percent / 100;
+        if (strcmp(snapshot.scheme, reward_scheme_name(regime->scheme)) == 0 &&
+            snapshot.fee_basis_points == regime->fee_basis_points &&
+            (regime->scheme != REWARD_PPLNS || snapshot.window_work == target)) {
+            *regime_r = *regime;
+            return true;
+        }
+    }
+    sim_fail(world, "the block at height %" PRIu32 " was shared by a regime that never was",
+             block->height);
+}
+
+static bool is_behind(const struct sim_block *block, const struct sim_block *other)
+{
+    return block->finder_batch > other->finder_batch ||
+           (block->finder_batch == other->finder_batch &&
+            block->finder_index > other->finder_index);
+}
+
+/* Of the blocks that were heard of earlier, the nearest one before it. */
+static const struct sim_block *block_before(const struct sim_world *world,
+                                            const struct sim_block *block)
+{
+    const struct sim_block *best = NULL;
+    for (size_t i = 1; i < world->block_count; i++) {
+        const struct sim_block *other = &world->blocks[i];
+        if (other->ours && other->finder_batch >= 0 && other->first_event != 0 &&
+            other->first_event < block->first_event && is_behind(block, other) &&
+            (best == NULL || is_behind(other, best)))
+            best = other;
+    }
+    return best;
+}
+
+/* What each account did of the work a block is shared by; the sum. */
+static u128 window_of(const struct sim_world *world, const struct sim_block *block,
+                      const struct sim_regime *regime, u128 *work_r)
+{
+    u128 filled = 0, target = ~(u128)0;
+    const struct sim_block *before = NULL;
+    if (regime->scheme == REWARD_PPLNS)
+        target = regime->window_work != 0 ? regime->window_work
+                                          : block->network_work * regime->window_percent / 100;
+    else if (regime->scheme == REWARD_PROP)
+        before = block_before(world, block);
+    for (int b = block->finder_batch; b >= 0 && filled < target; b--)
+        for (size_t s = b == block->finder_batch ? block->finder_index + 1
+                                                 : world->batches[b].count;
              s-- > 0 && filled < target;) {
             const struct window_share *share = &world->batches[b].shares[s];
             u128 counted = share->work;
+            if (before != NULL && (b < before->finder_batch ||
+                                   (b == before->finder_batch && s <= before->finder_index)))
+                continue;
+            if (regime->scheme == REWARD_SOLO)
+                counted = b == block->finder_batch && s == block->finder_index;
             if (counted > target - filled)
                 counted = target - filled;
             for (size_t a = 0; a < world->account_count; a++)
                 if (world->ids[a] == share->account)
-                    work[a] += counted;
+                    work_r[a] += counted;
             filled += counted;
         }
-    *fee_r = one->reward * world->fee_basis_points / 10000;
-    uint64_t rest = one->reward - *fee_r, given = 0;
-    u128 remainders[SIM_ACCOUNTS_MAX];
-    *unallocated_r = filled == 0 ? rest : 0;
+    return filled;
+}
+
+void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
+                      uint64_t *fee_r, uint64_t *unallocated_r)
+{
+    const struct sim_block *one = &world->blocks[block];
+    struct sim_regime regime;
+    u128 work[SIM_ACCOUNTS_MAX] = { 0 }, remainders[SIM_ACCOUNTS_MAX], weights = 0, kept = 0;
+    memset(credits_r, 0, world->account_count * sizeof *credits_r);
+    *fee_r = *unallocated_r = 0;
+    if (!regime_of(world, one, &regime))
+        return;
+    u128 filled = window_of(world, one, &regime, work);
+    if (filled == 0) {
+        *fee_r = one->reward * regime.fee_basis_points / 10000;
+        *unallocated_r = one->reward - *fee_r;
+        return;
+    }
     for (size_t a = 0; a < world->account_count; a++) {
-        credits_r[a] = filled == 0 ? 0 : (uint64_t)(work[a] * rest / filled);
-        remainders[a] = filled == 0 ? 0 : work[a] * rest % filled;
+        uint32_t fee = world->account_class[a] >= 0
+                           ? world->classes[world->account_class[a]].basis_points
+                           : regime.fee_basis_points;
+        kept += work[a] * fee;
+        work[a] *= 10000 - fee;
+        weights += work[a];
+    }
+    *fee_r = (uint64_t)(one->reward * kept / (10000 * filled));
+    uint64_t rest = one->reward - *fee_r, given = 0;
+    for (size_t a = 0; a < world->account_count; a++) {
+        credits_r[a] = (uint64_t)(work[a] * rest / weights);
+        remainders[a] = work[a] * rest % weights;
         given += credits_r[a];
     }
     bool took[SIM_ACCOUNTS_MAX] = { false };
-    while (filled > 0 && given < rest) {
+    while (given < rest) {
         size_t best = SIZE_MAX;
         for (size_t a = 0; a < world->account_count; a++)
             if (!took[a] && work[a] > 0 &&
@@ -112,8 +196,8 @@ static void verify_snapshot(const struct sim_world *world, const struct sim_bloc
         if (kept != credits[a])
             sim_fail(world,
                      "account %zu was given %" PRIu64 " of the block at height %" PRIu32
-                     ", must have %" PRIu64,
-                     a, kept, block->height, credits[a]);
+                     " (%s), must have %" PRIu64,
+                     a, kept, block->height, snapshot.scheme, credits[a]);
     }
 }
 
@@ -172,7 +256,8 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
             continue;
         struct balance_record balance = read_balance(world, ledger_miner(world->ids[a]));
         int64_t has = total(balance.amounts);
-        if (has < (int64_t)now[a] || (!deep && has != (int64_t)now[a]))
+        bool exact = !deep || (world->miners_may_owe && !world->owing_changed);
+        if (has < (int64_t)now[a] || (exact && has != (int64_t)now[a]))
             sim_fail(world, "account %zu has %" PRId64 ", must have %" PRIu64, a, has, now[a]);
         excess += has - (int64_t)now[a];
         if (balance.amounts.paid != (int64_t)sim_on_chain(world, a, false))

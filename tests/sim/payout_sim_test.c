@@ -74,6 +74,36 @@ static void act(struct run *run, const struct temper *temper)
         world->fund_count = SIM_COINS_MAX - 4;
 }
 
+/* The first regime of a seed. */
+static struct sim_regime random_regime(const struct sim_world *world, struct sim_random *random)
+{
+    struct sim_regime regime = { .scheme = REWARD_PPLNS,
+                                 .window_percent = 20 + (uint32_t)sim_below(random, 200),
+                                 .fee_basis_points = (uint32_t)sim_below(random, 3) * 100 };
+    unsigned dice = (unsigned)sim_below(random, 100);
+    if (dice < 15)
+        regime.scheme = REWARD_SOLO;
+    else if (dice < 40)
+        regime.scheme = REWARD_PROP;
+    else if (dice < 55)
+        regime.window_work = 1 + sim_below(random, 2 * world->network_work);
+    return regime;
+}
+
+/* One to follow it. What is kept of the window is measured by the regime before, so windows grow by
+ * little, and PROP is not switched to: how far its first round still goes back would be chance. */
+static struct sim_regime next_regime(struct sim_world *world, struct sim_random *random)
+{
+    struct sim_regime regime = *sim_regime(world);
+    regime.scheme = sim_chance(random, 40) ? REWARD_SOLO : REWARD_PPLNS;
+    regime.fee_basis_points = (uint32_t)sim_below(random, 3) * 100;
+    if (regime.window_work != 0)
+        regime.window_work += sim_below(random, 1 + regime.window_work / 8);
+    else if (sim_chance(random, 30))
+        regime.window_work = world->network_work * regime.window_percent / 100 * 14 / 10;
+    return regime;
+}
+
 static void run_seed(uint64_t seed)
 {
     sim_seed = seed;
@@ -84,11 +114,15 @@ static void run_seed(uint64_t seed)
     temper.steals = !temper.deep && sim_chance(&random, 50);
     struct run run = { .world = sim_create(seed, 1 + sim_below(&random, 8), NULL) };
     struct sim_world *world = run.world;
-    run.options = sim_options(world);
     world->rival = sim_rival_works;
     world->rival_context = &run;
     world->spends_coinbases = !temper.deep;
     world->network_work = temper.busy ? 1000 : 5000;
+    if (sim_chance(&random, 60))
+        *sim_regime(world) = random_regime(world, &random);
+    bool switches = sim_chance(&random, 30);
+    world->miners_may_owe = sim_chance(&random, 30);
+    run.options = sim_options(world);
     world->rebroadcasts = temper.deep;
     if (temper.deep)
         for (int i = 0; i < 20; i++)
@@ -100,6 +134,8 @@ static void run_seed(uint64_t seed)
         world->store_trouble_per_mille = troubled ? 60 : 0;
         world->node_trouble_per_mille = troubled ? 120 : 0;
         act(&run, &temper);
+        if (switches && sim_chance(&world->random, 3))
+            sim_switch(&run, next_regime(world, &world->random));
         if (sim_chance(&world->random, 80))
             sim_scheduler(world);
         if (sim_chance(&world->random, temper.chaos))

@@ -11,12 +11,18 @@ enum { QUIET_ROUNDS = 400 };
 
 struct engine_options sim_options(const struct sim_world *world)
 {
+    const struct sim_regime *regime = &world->regimes[world->regime_count - 1];
     return (struct engine_options){
         .instance = "sim",
         .boot_id = 1,
         .coin = world->coin,
-        .window_percent = world->window_percent,
-        .fee_basis_points = world->fee_basis_points,
+        .scheme = regime->scheme,
+        .window_percent = regime->window_percent,
+        .window_work = regime->window_work,
+        .fee_basis_points = regime->fee_basis_points,
+        .classes = world->classes,
+        .class_count = world->class_count,
+        .miners_may_owe = world->miners_may_owe,
         .payment = { 2, world->maturity },
         .pays = true,
         .threshold = { SIM_THRESHOLD },
@@ -41,6 +47,24 @@ static void close_engine(struct run *run)
     if (run->engine != NULL)
         engine_close(run->engine);
     run->engine = NULL;
+}
+
+void sim_switch(struct run *run, struct sim_regime regime)
+{
+    struct sim_world *world = run->world;
+    if (world->regime_count == SIM_REGIMES_MAX)
+        return;
+    world->regimes[world->regime_count++] = regime;
+    struct engine_options options = sim_options(world);
+    run->options.scheme = options.scheme;
+    run->options.window_percent = options.window_percent;
+    run->options.window_work = options.window_work;
+    run->options.fee_basis_points = options.fee_basis_points;
+    if (sim_chance(&world->random, 40)) {
+        run->options.miners_may_owe = !run->options.miners_may_owe;
+        world->owing_changed = true;
+    }
+    close_engine(run);
 }
 
 static bool leads(const struct run *run)
@@ -177,7 +201,7 @@ void sim_play_month(struct run *run)
 struct run sim_start_month(struct store *store)
 {
     struct run run = { .world = sim_create(sim_seed, 4, store) };
-    run.world->window_percent = 50;
+    sim_regime(run.world)->window_percent = 50;
     run.options = sim_options(run.world);
     run.options.candidate_wait_ms = 10000;
     run.world->rebroadcasts = true;

@@ -15,6 +15,8 @@ struct engine_options sim_options(const struct sim_world *world);
 
 /* Opens the engine where it is dead, and lets it do what it can. */
 void sim_tick(struct run *run);
+/* The operator restarts payout with blocks shared in another way from now on. */
+void sim_switch(struct run *run, struct sim_regime regime);
 /* Lets everything work until nothing is left to do, verifies every amount, and frees it all. */
 void sim_end(struct run *run);
 /* For world->rival, with the run as its context: another payout, while the first sleeps inside a

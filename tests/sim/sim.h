@@ -23,6 +23,7 @@ enum {
     SIM_TX_OUTPUTS_MAX = 24,
     SIM_BLOCK_TXS_MAX = 24,
     SIM_COINS_MAX = 64,
+    SIM_REGIMES_MAX = 8,
 };
 
 struct sim_random {
@@ -72,6 +73,8 @@ struct sim_block {
     uint32_t generation;
     bool credited, matured; /* as the scheduler last said */
     bool matured_ever;
+    uint64_t finder;      /* the account; 0: none */
+    uint64_t first_event; /* the first time it was said to be found; 0: never yet */
     uint64_t found_ms;
 };
 
@@ -91,14 +94,27 @@ enum sim_fault {
     SIM_STOP_AFTER,
 };
 
+/* How blocks are shared while it is in force. */
+struct sim_regime {
+    enum reward_scheme scheme;
+    uint32_t window_percent;
+    uint64_t window_work; /* 0: by window_percent */
+    uint32_t fee_basis_points;
+};
+
 struct sim_world {
     struct sim_random random;
     const struct coin_profile *coin;
     uint64_t now_ms;
     uint32_t maturity;
-    uint32_t window_percent;
+    struct sim_regime regimes[SIM_REGIMES_MAX]; /* all there were; the last is in force */
+    size_t regime_count;
+    struct reward_class classes[2];
+    size_t class_count;
+    int account_class[SIM_ACCOUNTS_MAX]; /* -1: none, or none that is known */
+    bool miners_may_owe;
+    bool owing_changed;
     uint64_t network_work; /* of a block, at the least; at the most three tenths more */
-    uint32_t fee_basis_points;
     /* accounts */
     size_t account_count;
     uint64_t ids[SIM_ACCOUNTS_MAX];
@@ -197,7 +213,11 @@ void sim_revive(struct sim_world *world);
 struct node *sim_node(struct sim_world *world);
 struct window_reader *sim_window(struct sim_world *world);
 
-/* oracle.c: what each account was given by our block, computed the plain way. */
+/* The regime in force. */
+struct sim_regime *sim_regime(struct sim_world *world);
+
+/* oracle.c: what each account was given by our block under the regime its snapshot names (nothing
+ * while it has none), computed the plain way. */
 void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
                       uint64_t *fee_r, uint64_t *unallocated_r);
 /* Aborts with the seed and a sentence unless the ledger agrees with the world: audit clean, nobody

@@ -56,10 +56,23 @@ static void bind_accounts(struct sim_world *world)
                                         account.payout_address);
         ASSERT(formatted);
         snprintf(world->addresses[i], sizeof world->addresses[i], "%s", account.payout_address);
+        world->account_class[i] = -1;
+        if (sim_chance(&world->random, 25)) {
+            world->account_class[i] = (int)sim_below(&world->random, world->class_count);
+            snprintf(account.fee_class, sizeof account.fee_class, "%s",
+                     world->classes[world->account_class[i]].name);
+        } else if (sim_chance(&world->random, 10)) { /* a class nobody knows any more */
+            snprintf(account.fee_class, sizeof account.fee_class, "gone");
+        }
         snprintf(account.name, sizeof account.name, "%s", account.payout_address);
         if (account_bind(world->memory, &account, &bound, NULL, &error) != ACCOUNT_BOUND)
             sim_fail(world, "account: %s", error.text);
     }
+}
+
+struct sim_regime *sim_regime(struct sim_world *world)
+{
+    return &world->regimes[world->regime_count - 1];
 }
 
 struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store)
@@ -75,15 +88,18 @@ struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store
            world->batches != NULL);
     world->now_ms = 1000000;
     world->maturity = 4;
-    world->window_percent = 200;
+    world->regimes[0] = (struct sim_regime){ REWARD_PPLNS, 200, 0, 100 };
+    world->regime_count = 1;
     world->network_work = 5000;
-    world->fee_basis_points = 100;
     world->spends_coinbases = true;
     world->account_count = accounts;
     world->memory = store != NULL ? store : store_fake_create();
     struct error error;
     if (!engine_declare(world->memory, &error))
         sim_fail(world, "declare: %s", error.text);
+    world->classes[0] = (struct reward_class){ "vip", 0 };
+    world->classes[1] = (struct reward_class){ "dear", 733 };
+    world->class_count = 2;
     bind_accounts(world);
     world->store = sim_faulty_store(world, world->memory);
     world->window = sim_faulty_window(world, sim_window(world));

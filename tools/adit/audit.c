@@ -6,8 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "adapter/store_open/store_open.h"
-#include "plan.h"
+#include "books.h"
 #include "record/ledger/ledger_record.h"
 #include "services/payout/audit.h"
 
@@ -53,23 +52,17 @@ static void print_report(const struct payout_audit_report *report, int64_t rewar
 
 int command_audit(const struct options *options)
 {
-    char data_dir[80];
     struct settings settings;
+    struct store *store;
     struct error error;
-    if (!plan_data_dir(options->data_dir, data_dir, sizeof data_dir, &error) ||
-        !settings_load(&settings, plan_config(options, data_dir), data_dir, "1", &error)) {
-        fprintf(stderr, "adit: %s\n", error.text);
-        return 64;
-    }
+    int code = books_open(options, &settings, &store);
+    if (code != 0)
+        return code;
     struct payout_audit_report report;
     int64_t rewards = 0;
-    struct store *store =
-        store_open(settings.store_url, (unsigned)settings.store_timeout_ms, &error);
-    bool looked = store != NULL && payout_audit(store, print_difference, NULL, &report, &error) &&
+    bool looked = payout_audit(store, print_difference, NULL, &report, &error) &&
                   sum_rewards(store, &rewards, &error);
-    if (store != NULL)
-        store_close(store);
-    settings_deinit(&settings);
+    books_close(&settings, store);
     if (!looked) {
         fprintf(stderr, "adit: %s\n", error.text);
         return 1;

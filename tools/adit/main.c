@@ -19,6 +19,7 @@ static const struct {
     { "logs", command_logs, "[--data DIR] SERVICE                               follow a log" },
     { "audit", command_audit,
       "[--json] [--data DIR]                              check the ledger" },
+    { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },
     { "config", command_config, "check [FILE] | example | explain                   settings" },
     { "prepare", command_prepare, "[--data DIR]                   secret and address, no start" },
     { "miner", command_miner, "OPTIONS                                            a CPU miner" },

@@ -1,16 +1,19 @@
 /* The legs of each cause. */
 #include "core/ledger/ledger.h"
 
-bool ledger_build_found(struct money reward, struct money fee, struct money unallocated,
-                        const struct ledger_credit *credits, size_t count, struct ledger_legs *legs)
+bool ledger_build_found(const struct ledger_reward *reward, const struct ledger_credit *credits,
+                        size_t count, struct ledger_legs *legs)
 {
     for (size_t i = 0; i < count; i++)
         ledger_legs_add(legs, ledger_miner(credits[i].account), LEDGER_IMMATURE,
                         (int64_t)credits[i].amount.units);
-    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_IMMATURE, (int64_t)fee.units);
-    ledger_legs_add(legs, ledger_house(LEDGER_NETWORK), LEDGER_IMMATURE, -(int64_t)reward.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_IMMATURE, (int64_t)reward->fee.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_NETWORK), LEDGER_IMMATURE,
+                    -(int64_t)reward->reward.units);
     ledger_legs_add(legs, ledger_house(LEDGER_UNALLOCATED), LEDGER_IMMATURE,
-                    (int64_t)unallocated.units);
+                    (int64_t)reward->unallocated.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_RESERVE), LEDGER_IMMATURE,
+                    (int64_t)reward->reserve.units);
     return ledger_legs_close(legs);
 }
 
@@ -52,6 +55,13 @@ bool ledger_build_orphaned_late(const struct ledger_leg *found, size_t count,
     int64_t borne = smaller(missing, reserve > 0 ? reserve : 0);
     ledger_legs_add(legs, ledger_house(LEDGER_RESERVE), LEDGER_AVAILABLE, -borne);
     ledger_legs_add(legs, ledger_house(LEDGER_LOSS), LEDGER_AVAILABLE, borne - missing);
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_owed(const struct ledger_leg *found, size_t count, struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        ledger_legs_add(legs, found[i].account, LEDGER_AVAILABLE, -found[i].amount);
     return ledger_legs_close(legs);
 }
 
@@ -105,4 +115,26 @@ bool ledger_build_reopened(const struct ledger_credit *credits, size_t count,
 {
     add_cost(legs, -(int64_t)network_fee.units);
     return move_credits(credits, count, LEDGER_PAID, LEDGER_IN_FLIGHT, legs);
+}
+
+bool ledger_build_earned(const struct ledger_credit *credits, size_t count, struct money fee,
+                         struct ledger_legs *legs)
+{
+    struct money spent = fee;
+    for (size_t i = 0; i < count; i++) {
+        if (!money_add(spent, credits[i].amount, &spent))
+            return false;
+        ledger_legs_add(legs, ledger_miner(credits[i].account), LEDGER_AVAILABLE,
+                        (int64_t)credits[i].amount.units);
+    }
+    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_AVAILABLE, (int64_t)fee.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_RESERVE), LEDGER_AVAILABLE, -(int64_t)spent.units);
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_funded(struct money amount, struct ledger_legs *legs)
+{
+    ledger_legs_add(legs, ledger_house(LEDGER_RESERVE), LEDGER_AVAILABLE, (int64_t)amount.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_CAPITAL), LEDGER_AVAILABLE, -(int64_t)amount.units);
+    return ledger_legs_close(legs);
 }

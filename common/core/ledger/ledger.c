@@ -96,6 +96,18 @@ struct ledger_cause ledger_cause_payment(enum ledger_cause_kind kind, uint64_t n
     return cause;
 }
 
+struct ledger_cause ledger_cause_funded(uint64_t number, struct money amount)
+{
+    struct ledger_cause cause = ledger_cause_payment(LEDGER_FUNDED, number, 1);
+    store_be64(cause.subject + 16, amount.units);
+    return cause;
+}
+
+struct money ledger_cause_amount(const struct ledger_cause *cause)
+{
+    return (struct money){ cause->kind == LEDGER_FUNDED ? load_be64(cause->subject + 16) : 0 };
+}
+
 uint64_t ledger_cause_number(const struct ledger_cause *cause)
 {
     return load_be64(cause->subject + 24);
@@ -244,6 +256,7 @@ size_t ledger_legs_of_account(const struct ledger_leg *legs, size_t count)
 }
 
 enum ledger_apply_outcome ledger_balance_apply(struct ledger_balance *balance, uint64_t seq,
+                                               enum ledger_cause_kind cause,
                                                const struct ledger_leg *legs, size_t count)
 {
     if (seq <= balance->applied_seq)
@@ -270,7 +283,9 @@ enum ledger_apply_outcome ledger_balance_apply(struct ledger_balance *balance, u
         if (kind == NULL || __builtin_add_overflow(*kind, legs[i].amount, kind))
             return LEDGER_REFUSED;
     }
-    if (miner && (next.immature < 0 || next.available < 0 || next.in_flight < 0 || next.paid < 0))
+    bool overdrawn = next.available < 0 && next.available < balance->available;
+    if (miner && (next.immature < 0 || (overdrawn && cause != LEDGER_ORPHANED) ||
+                  next.in_flight < 0 || next.paid < 0))
         return LEDGER_REFUSED;
     if (next.available <= 0)
         next.waiting_since = 0;

@@ -27,9 +27,10 @@
     X(LEDGER_FEE, 2, "fee")                 /* the pool's; pays what transactions cost */          \
     X(LEDGER_NETWORK, 3, "network")         /* where rewards come from: the coinbases */           \
     X(LEDGER_UNALLOCATED, 4, "unallocated") /* rewards nobody had a share in */                    \
-    X(LEDGER_RESERVE, 5, "reserve")         /* bears reversals first */                            \
-    X(LEDGER_LOSS, 6, "loss")               /* bears what is left of them; negative = lost */      \
-    X(LEDGER_COST, 7, "cost")               /* where fees of our transactions went */
+    X(LEDGER_RESERVE, 5, "reserve") /* bears reversals first; buys work where that is paid */      \
+    X(LEDGER_LOSS, 6, "loss")       /* bears what is left of them; negative = lost */              \
+    X(LEDGER_COST, 7, "cost")       /* where fees of our transactions went */                      \
+    X(LEDGER_CAPITAL, 8, "capital") /* what the operator put in; negative = put in */
 
 #define LEDGER_KINDS(X)                                                                            \
     X(LEDGER_IMMATURE, 1, "immature")   /* from a block whose coinbase cannot be spent yet */      \
@@ -44,13 +45,17 @@
     X(LEDGER_INTENT, 4, "intent")       /* payment, 1 */                                           \
     X(LEDGER_CONFIRMED, 5, "confirmed") /* payment, the nth confirmation */                        \
     X(LEDGER_REOPENED, 6, "reopened")   /* payment, the nth confirmation undone */                 \
-    X(LEDGER_VOIDED, 7, "voided")       /* payment, 1 */
+    X(LEDGER_VOIDED, 7, "voided")       /* payment, 1 */                                           \
+    X(LEDGER_EARNED, 8, "earned")       /* stretch, 1: work bought */                              \
+    X(LEDGER_FUNDED, 9, "funded")       /* the operator's deposit, 1 */
 
 #define X(name, value, text) name = value,
 enum ledger_owner { LEDGER_OWNERS(X) };
 enum ledger_kind { LEDGER_KINDS(X) };
 enum ledger_cause_kind { LEDGER_CAUSES(X) };
 #undef X
+#define LEDGER_OWNER_LAST LEDGER_CAPITAL
+#define LEDGER_CAUSE_LAST LEDGER_FUNDED
 
 /* Static; "unknown" for a value that is none. */
 const char *ledger_owner_name(enum ledger_owner owner);
@@ -78,8 +83,9 @@ enum { LEDGER_ACCOUNT_BYTES = 24 };
 void ledger_account_format(const struct ledger_account *account, char text_r[LEDGER_ACCOUNT_BYTES]);
 MUST_CHECK bool ledger_account_parse(struct span text, struct ledger_account *account_r);
 
-/* What a set is the effect of. `subject` is a block's hash (internal order) or, for payments, 24
- * zero bytes and the payment's number, big-endian. */
+/* What a set is the effect of. `subject` is a block's hash (internal order) or, for the others, 24
+ * bytes of 0 and the number of the payment, stretch or deposit, big-endian; a deposit's amount
+ * stands, big-endian, before its number. */
 struct ledger_cause {
     enum ledger_cause_kind kind;
     uint8_t subject[32];
@@ -92,6 +98,10 @@ struct ledger_cause ledger_cause_payment(enum ledger_cause_kind kind, uint64_t n
                                          uint32_t generation);
 /* The payment's number of a payment's cause. */
 uint64_t ledger_cause_number(const struct ledger_cause *cause);
+/* A deposit's cause says all of it: under which number of the operator's, and how much. */
+struct ledger_cause ledger_cause_funded(uint64_t number, struct money amount);
+/* 0 for all but deposits. */
+struct money ledger_cause_amount(const struct ledger_cause *cause);
 /* "found:1:<64 hex digits, display order>" or "intent:1:<20 decimal digits>" and a NUL: equal
  * causes, and only they, have equal texts. */
 enum { LEDGER_CAUSE_BYTES = 96 };
@@ -145,12 +155,19 @@ struct ledger_credit {
 };
 
 /* The builders. Each adds to *legs, closes it, and returns what ledger_legs_close did. Room needed:
- * found count + 3; matured 2 × count; orphaned 2 × count + 2; returned count; payments 2 × count
- * + 2. */
+ * found count + 4; matured 2 × count; orphaned 2 × count + 2; returned count; payments 2 × count
+ * + 2; earned count + 2; funded 2. */
 
 /* A block joined the best chain: what the network paid is immature for miners, fee and
- * unallocated; credits + fee + unallocated must be the reward. */
-MUST_CHECK bool ledger_build_found(struct money reward, struct money fee, struct money unallocated,
+ * unallocated, and for the reserve where it buys the miners' work; credits + fee + unallocated +
+ * reserve must be the reward. */
+struct ledger_reward {
+    struct money reward;
+    struct money fee;
+    struct money unallocated;
+    struct money reserve;
+};
+MUST_CHECK bool ledger_build_found(const struct ledger_reward *reward,
                                    const struct ledger_credit *credits, size_t count,
                                    struct ledger_legs *legs);
 /* Its coinbase can be spent: what was immature for anybody is available now. `found` are the legs
@@ -161,7 +178,11 @@ MUST_CHECK bool ledger_build_matured(const struct ledger_leg *found, size_t coun
 MUST_CHECK bool ledger_build_orphaned(const struct ledger_leg *found, size_t count,
                                       struct ledger_legs *legs);
 /* It left the best chain after it had matured. available[i] is what the account of found[i] has
- * available now (read only where it is a miner's), reserve what the reserve has available. */
+ * available now (read only where it is a miner's), reserve what the reserve has available. Where
+ * miners may owe, found is taken back with ledger_build_owed instead: all of it from whom it was
+ * credited to, whose available then may be below zero until later credits fill it. */
+MUST_CHECK bool ledger_build_owed(const struct ledger_leg *found, size_t count,
+                                  struct ledger_legs *legs);
 MUST_CHECK bool ledger_build_orphaned_late(const struct ledger_leg *found, size_t count,
                                            const int64_t *available, int64_t reserve,
                                            struct ledger_legs *legs);
@@ -180,6 +201,12 @@ MUST_CHECK bool ledger_build_reopened(const struct ledger_credit *credits, size_
 MUST_CHECK bool ledger_build_voided(const struct ledger_credit *credits, size_t count,
                                     struct ledger_legs *legs);
 
+/* The reserve buys a stretch's work: credits and fee are available at once. */
+MUST_CHECK bool ledger_build_earned(const struct ledger_credit *credits, size_t count,
+                                    struct money fee, struct ledger_legs *legs);
+/* The operator puts an amount of its own into the reserve. */
+MUST_CHECK bool ledger_build_funded(struct money amount, struct ledger_legs *legs);
+
 /* What an account has, by kind. */
 struct ledger_balance {
     int64_t immature;
@@ -194,14 +221,15 @@ struct ledger_balance {
 enum ledger_apply_outcome {
     LEDGER_APPLIED = 1,
     LEDGER_ALREADY, /* this set or a newer one is in: nothing was changed */
-    LEDGER_REFUSED, /* a miner would go below zero, or an amount out of range: nothing was changed.
-                       Sets are built so that this cannot happen */
+    LEDGER_REFUSED, /* a miner would go below zero (but by owing), or an amount out of range:
+                       nothing was changed. Sets are built so that this cannot happen */
 };
 
 /* Takes the legs of one account (consecutive, `count` of them, all of this account) of set `seq`
- * into its balance. Sets must come in order. */
+ * with a cause of this kind into its balance. Sets must come in order. Only an orphaned block may
+ * bring what a miner has available below zero; from there other sets may only bring it up. */
 MUST_CHECK enum ledger_apply_outcome ledger_balance_apply(struct ledger_balance *balance,
-                                                          uint64_t seq,
+                                                          uint64_t seq, enum ledger_cause_kind kind,
                                                           const struct ledger_leg *legs,
                                                           size_t count);
 /* How many legs from legs[0] on belong to its account. */

@@ -32,7 +32,7 @@ static void seed_from_environment(void)
 static const struct ledger_cause some_cause = { LEDGER_FOUND, { 1, 2, 3 }, 1 };
 
 struct block {
-    struct money reward, fee, unallocated;
+    struct ledger_reward reward;
     struct ledger_credit credits[MINERS];
     size_t count;
     struct ledger_leg found[LEGS];
@@ -47,12 +47,15 @@ static void random_block(struct block *block)
         block->credits[i] = (struct ledger_credit){ 1 + i * 3, { next() % 1000 } };
         total += block->credits[i].amount.units;
     }
-    block->fee.units = next() % 50;
-    block->unallocated.units = next() % 3 == 0 ? next() % 100 : 0;
-    block->reward.units = total + block->fee.units + block->unallocated.units;
+    block->reward = (struct ledger_reward){
+        .fee = { next() % 50 },
+        .unallocated = { next() % 3 == 0 ? next() % 100 : 0 },
+        .reserve = { next() % 3 == 0 ? next() % 100 : 0 },
+    };
+    block->reward.reward.units = total + block->reward.fee.units + block->reward.unallocated.units +
+                                 block->reward.reserve.units;
     struct ledger_legs legs = ledger_legs_over(block->found, LEGS);
-    assert_true(ledger_build_found(block->reward, block->fee, block->unallocated, block->credits,
-                                   block->count, &legs));
+    assert_true(ledger_build_found(&block->reward, block->credits, block->count, &legs));
     block->found_count = legs.count;
 }
 
@@ -117,7 +120,7 @@ static void what_does_not_balance_is_no_set(void **state)
     struct ledger_leg room[8];
     legs = ledger_legs_over(room, 8);
     assert_false(
-        ledger_build_found((struct money){ 11 }, MONEY_ZERO, MONEY_ZERO, &credit, 1, &legs));
+        ledger_build_found(&(struct ledger_reward){ .reward = { 11 } }, &credit, 1, &legs));
 }
 
 static void a_changed_leg_changes_the_digest(void **state)
@@ -143,7 +146,7 @@ static void a_changed_leg_changes_the_digest(void **state)
 
 /* Balances of everybody, as the store would keep them. */
 struct books {
-    struct ledger_balance balances[LEDGER_COST + 1][3 * MINERS + 4];
+    struct ledger_balance balances[LEDGER_OWNER_LAST + 1][3 * MINERS + 4];
     uint64_t seq;
 };
 
@@ -160,12 +163,12 @@ static void apply(struct books *books, const struct ledger_legs *legs)
         for (size_t i = 0; i < legs->count;) {
             size_t same = ledger_legs_of_account(legs->legs + i, legs->count - i);
             assert_int_equal(ledger_balance_apply(balance_of(books, &legs->legs[i].account),
-                                                  books->seq, legs->legs + i, same),
+                                                  books->seq, LEDGER_MATURED, legs->legs + i, same),
                              repeat == 0 ? LEDGER_APPLIED : LEDGER_ALREADY);
             i += same;
         }
     i128 total = 0;
-    for (int owner = LEDGER_MINER; owner <= LEDGER_COST; owner++)
+    for (int owner = LEDGER_MINER; owner <= LEDGER_OWNER_LAST; owner++)
         for (size_t i = 0; i < 3 * MINERS + 4; i++) {
             const struct ledger_balance *one = &books->balances[owner][i];
             total += (i128)one->immature + one->available + one->in_flight + one->paid;
@@ -253,7 +256,9 @@ static void what_was_paid_of_an_orphan_is_borne_and_given_back(void **state)
         for (size_t i = 0; i < block.found_count; i++)
             available[i] = balance_of(&books, &block.found[i].account)->available;
         struct ledger_legs orphaned = ledger_legs_over(late, LEGS);
-        assert_true(ledger_build_orphaned_late(block.found, block.found_count, available, reserve,
+        /* What the block itself gave the reserve goes back before it bears anything. */
+        assert_true(ledger_build_orphaned_late(block.found, block.found_count, available,
+                                               books.balances[LEDGER_RESERVE][0].available,
                                                &orphaned));
         apply(&books, &orphaned);
         int64_t borne = paid_sum < reserve ? paid_sum : reserve;
@@ -273,7 +278,8 @@ static void what_was_paid_of_an_orphan_is_borne_and_given_back(void **state)
             assert_int_equal(total_of(&books, LEDGER_MINER, block.credits[i].account),
                              block.credits[i].amount.units);
         assert_int_equal(total_of(&books, LEDGER_LOSS, 0), 0);
-        assert_int_equal(books.balances[LEDGER_RESERVE][0].available, reserve);
+        assert_int_equal(books.balances[LEDGER_RESERVE][0].available,
+                         reserve + (int64_t)block.reward.reserve.units);
     }
 }
 
@@ -313,7 +319,7 @@ static void a_payment_undone_or_voided_leaves_nothing_behind(void **state)
     legs = ledger_legs_over(memory, LEGS);
     assert_true(ledger_build_voided(block.credits, block.count, &legs));
     apply(&books, &legs);
-    for (int owner = LEDGER_MINER; owner <= LEDGER_COST; owner++)
+    for (int owner = LEDGER_MINER; owner <= LEDGER_OWNER_LAST; owner++)
         for (size_t i = 0; i < 3 * MINERS + 4; i++)
             assert_int_equal(books.balances[owner][i].available,
                              before.balances[owner][i].available);
@@ -324,25 +330,74 @@ static void a_miner_is_never_brought_below_zero(void **state)
     (void)state;
     struct ledger_balance balance = { .available = 10, .applied_seq = 4, .waiting_since = 2 };
     struct ledger_leg leg = { ledger_miner(1), LEDGER_AVAILABLE, -11 };
-    assert_int_equal(ledger_balance_apply(&balance, 5, &leg, 1), LEDGER_REFUSED);
+    assert_int_equal(ledger_balance_apply(&balance, 5, LEDGER_INTENT, &leg, 1), LEDGER_REFUSED);
     assert_int_equal(balance.available, 10);
     assert_int_equal(balance.applied_seq, 4);
     leg.amount = -10;
-    assert_int_equal(ledger_balance_apply(&balance, 4, &leg, 1), LEDGER_ALREADY);
-    assert_int_equal(ledger_balance_apply(&balance, 5, &leg, 1), LEDGER_APPLIED);
+    assert_int_equal(ledger_balance_apply(&balance, 4, LEDGER_INTENT, &leg, 1), LEDGER_ALREADY);
+    assert_int_equal(ledger_balance_apply(&balance, 5, LEDGER_INTENT, &leg, 1), LEDGER_APPLIED);
     assert_int_equal(balance.waiting_since, 0);
     leg.amount = 3;
-    assert_int_equal(ledger_balance_apply(&balance, 9, &leg, 1), LEDGER_APPLIED);
+    assert_int_equal(ledger_balance_apply(&balance, 9, LEDGER_INTENT, &leg, 1), LEDGER_APPLIED);
     assert_int_equal(balance.waiting_since, 9);
     leg.amount = 4;
-    assert_int_equal(ledger_balance_apply(&balance, 10, &leg, 1), LEDGER_APPLIED);
+    assert_int_equal(ledger_balance_apply(&balance, 10, LEDGER_INTENT, &leg, 1), LEDGER_APPLIED);
     assert_int_equal(balance.waiting_since, 9);
     leg.account = ledger_house(LEDGER_LOSS);
     leg.amount = -100;
     struct ledger_balance loss = { 0 };
-    assert_int_equal(ledger_balance_apply(&loss, 1, &leg, 1), LEDGER_APPLIED);
+    assert_int_equal(ledger_balance_apply(&loss, 1, LEDGER_INTENT, &leg, 1), LEDGER_APPLIED);
     leg.amount = INT64_MIN;
-    assert_int_equal(ledger_balance_apply(&loss, 2, &leg, 1), LEDGER_REFUSED);
+    assert_int_equal(ledger_balance_apply(&loss, 2, LEDGER_INTENT, &leg, 1), LEDGER_REFUSED);
+}
+
+static void who_owes_gets_it_back_from_later_credits_alone(void **state)
+{
+    (void)state;
+    struct ledger_balance balance = { .available = 4, .paid = 6, .applied_seq = 4 };
+    struct ledger_leg found[2] = { { ledger_miner(1), LEDGER_IMMATURE, 10 },
+                                   { ledger_house(LEDGER_NETWORK), LEDGER_IMMATURE, -10 } };
+    struct ledger_leg memory[4], leg = { ledger_miner(1), LEDGER_AVAILABLE, -1 };
+    struct ledger_legs legs = ledger_legs_over(memory, 4);
+    assert_true(ledger_build_owed(found, 2, &legs));
+    assert_int_equal(legs.count, 2);
+    assert_int_equal(ledger_balance_apply(&balance, 5, LEDGER_INTENT, legs.legs, 1),
+                     LEDGER_REFUSED);
+    assert_int_equal(ledger_balance_apply(&balance, 5, LEDGER_ORPHANED, legs.legs, 1),
+                     LEDGER_APPLIED);
+    assert_int_equal(balance.available, -6);
+    assert_int_equal(balance.waiting_since, 0);
+    assert_int_equal(ledger_balance_apply(&balance, 6, LEDGER_INTENT, &leg, 1), LEDGER_REFUSED);
+    leg.amount = 5;
+    assert_int_equal(ledger_balance_apply(&balance, 7, LEDGER_MATURED, &leg, 1), LEDGER_APPLIED);
+    assert_int_equal(balance.available, -1);
+    leg.amount = 2;
+    assert_int_equal(ledger_balance_apply(&balance, 8, LEDGER_MATURED, &leg, 1), LEDGER_APPLIED);
+    assert_int_equal(balance.available, 1);
+    assert_int_equal(balance.waiting_since, 8);
+}
+
+static void what_the_reserve_buys_it_pays(void **state)
+{
+    (void)state;
+    static struct books books;
+    struct ledger_leg memory[MINERS + 2];
+    memset(&books, 0, sizeof books);
+    struct ledger_cause cause = ledger_cause_funded(7, (struct money){ 1000 });
+    assert_int_equal(ledger_cause_number(&cause), 7);
+    assert_int_equal(ledger_cause_amount(&cause).units, 1000);
+    struct ledger_legs legs = ledger_legs_over(memory, 2);
+    assert_true(ledger_build_funded(ledger_cause_amount(&cause), &legs));
+    apply(&books, &legs);
+    struct ledger_credit credits[2] = { { 1, { 30 } }, { 4, { 0 } } };
+    legs = ledger_legs_over(memory, 4);
+    assert_true(ledger_build_earned(credits, 2, (struct money){ 5 }, &legs));
+    assert_int_equal(legs.count, 3); /* nobody is credited nothing */
+    apply(&books, &legs);
+    assert_int_equal(books.balances[LEDGER_RESERVE][0].available, 965);
+    assert_int_equal(books.balances[LEDGER_CAPITAL][0].available, -1000);
+    assert_int_equal(books.balances[LEDGER_MINER][1].available, 30);
+    assert_int_equal(books.balances[LEDGER_FEE][0].available, 5);
 }
 
 static void names_read_back_as_what_they_name(void **state)
@@ -350,7 +405,8 @@ static void names_read_back_as_what_they_name(void **state)
     (void)state;
     seed_from_environment();
     for (int i = 0; i < 1000; i++) {
-        struct ledger_account account = { (enum ledger_owner)(1 + next() % 7), 0 }, read;
+        struct ledger_account account = { (enum ledger_owner)(1 + next() % LEDGER_OWNER_LAST), 0 },
+                              read;
         char text[LEDGER_ACCOUNT_BYTES];
         account.id = account.owner == LEDGER_MINER ? next() : 0;
         ledger_account_format(&account, text);
@@ -391,6 +447,8 @@ int main(void)
         cmocka_unit_test(what_was_paid_of_an_orphan_is_borne_and_given_back),
         cmocka_unit_test(a_payment_undone_or_voided_leaves_nothing_behind),
         cmocka_unit_test(a_miner_is_never_brought_below_zero),
+        cmocka_unit_test(who_owes_gets_it_back_from_later_credits_alone),
+        cmocka_unit_test(what_the_reserve_buys_it_pays),
         cmocka_unit_test(names_read_back_as_what_they_name),
         cmocka_unit_test(causes_have_texts_of_their_own),
     };

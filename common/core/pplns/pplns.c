@@ -114,37 +114,60 @@ static u128 nth_remainder(const struct pplns_part *parts, size_t count, size_t n
     return prefix;
 }
 
+/* With one fee for all (nearly always) the weights are the work itself. */
+static bool same_fees(const struct pplns_part *parts, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (parts[i].fee_basis_points != parts[0].fee_basis_points)
+            return false;
+    return true;
+}
+
+static u128 weigh(const struct pplns_part *part, bool same)
+{
+    return same ? part->work : part->work * (MONEY_BASIS_POINTS - part->fee_basis_points);
+}
+
+/* One unit each to the largest remainders; parts are in the order of ids, so ties go to the smaller
+ * ones. */
+static void hand_out(struct pplns_part *parts, size_t count, size_t left)
+{
+    size_t ties;
+    u128 least = nth_remainder(parts, count, left, &ties);
+    for (size_t i = 0; i < count; i++) {
+        bool tie = parts[i].remainder == least;
+        if (parts[i].remainder > least || (tie && ties > 0)) {
+            parts[i].amount++;
+            left--;
+            ties -= tie;
+        }
+    }
+    ASSERT(left == 0);
+}
+
 bool pplns_split(struct pplns_part *parts, size_t count, struct money amount)
 {
-    if (count == 0)
-        return false;
+    bool same = same_fees(parts, count);
     u128 total = 0;
     for (size_t i = 0; i < count; i++) {
         ASSERT(parts[i].work != 0 && (i == 0 || parts[i - 1].account < parts[i].account));
-        total += parts[i].work;
-        ASSERT(total >= parts[i].work);
+        ASSERT(parts[i].fee_basis_points <= MONEY_BASIS_POINTS);
+        ASSERT(same || parts[i].work >> 114 == 0);
+        u128 weight = weigh(&parts[i], same);
+        total += weight;
+        ASSERT(total >= weight);
     }
+    if (total == 0 || (same && parts[0].fee_basis_points == MONEY_BASIS_POINTS))
+        return false;
     uint64_t given = 0;
     for (size_t i = 0; i < count; i++) {
-        parts[i].amount =
-            money_share_floor(amount, parts[i].work, total, &parts[i].remainder).units;
+        u128 weight = weigh(&parts[i], same);
+        parts[i].amount = money_share_floor(amount, weight, total, &parts[i].remainder).units;
         given += parts[i].amount;
     }
     ASSERT(given <= amount.units && amount.units - given < count);
-    size_t left = (size_t)(amount.units - given);
-    if (left > 0) {
-        size_t ties;
-        u128 least = nth_remainder(parts, count, left, &ties);
-        for (size_t i = 0; i < count; i++) {
-            bool tie = parts[i].remainder == least;
-            if (parts[i].remainder > least || (tie && ties > 0)) {
-                parts[i].amount++;
-                given++;
-                ties -= tie;
-            }
-        }
-    }
-    ASSERT(given == amount.units);
+    if (given < amount.units)
+        hand_out(parts, count, (size_t)(amount.units - given));
     return true;
 }
 

@@ -66,15 +66,18 @@ struct pplns_part {
     u128 remainder; /* what the floor left, the split's own */
     uint64_t account;
     uint64_t amount; /* base units; 0 until split */
+    /* What the pool keeps of it, at most MONEY_BASIS_POINTS. pplns_collect leaves it 0. */
+    uint32_t fee_basis_points;
 };
 
 /* Fills parts_r (table->accounts of them) in ascending order of account ids. */
 void pplns_collect(const struct pplns_table *table, struct pplns_part *parts_r);
 
-/* Gives every part its amount. The parts are in ascending order of distinct ids with work > 0 (as
- * pplns_collect and snapshots have them) and stay so. The amounts sum to `amount`, which is
- * asserted. With no parts nothing is given: false, and the whole amount is the caller's to post to
- * `unallocated`. */
+/* Gives every part its amount, in proportion to work × (10000 - fee_basis_points). The parts are in
+ * ascending order of distinct ids with work > 0 (as pplns_collect and snapshots have them) and stay
+ * so; where fees differ, their work sums to less than 2^114. The amounts sum to `amount`, which is
+ * asserted. With no parts, or none that keeps anything, nothing is given: false, and the whole
+ * amount is the caller's to post. */
 MUST_CHECK bool pplns_split(struct pplns_part *parts, size_t count, struct money amount);
 
 /* The window of a scheme that takes `percent` of a block's expected work, rounded down, at least 1;

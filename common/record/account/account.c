@@ -13,6 +13,7 @@ enum account_field {
     CREATED_MS,
     EMAIL,
     PASSWORD,
+    FEE_CLASS,
     ACCOUNT_FIELDS
 };
 
@@ -27,6 +28,7 @@ static const struct store_field account_fields[ACCOUNT_FIELDS] = {
     [CREATED_MS] = {"created_ms", STORE_INT, false},
     [EMAIL] = {"email", STORE_TEXT, true},
     [PASSWORD] = {"password", STORE_TEXT, false},
+    [FEE_CLASS] = {"fee_class", STORE_TEXT, true},
 };
 
 const struct store_collection account_collection = {"accounts", account_fields, ACCOUNT_FIELDS};
@@ -87,6 +89,7 @@ static struct store_record account_record(const struct account *account, char id
     record.values[CREATED_MS] = store_int((int64_t)account->created_ms);
     record.values[EMAIL] = store_text(account->email);
     record.values[PASSWORD] = store_text(account->password);
+    record.values[FEE_CLASS] = store_text(account->fee_class);
     return record;
 }
 
@@ -116,6 +119,7 @@ static bool account_read(const struct store_record *record, struct account *acco
         read_text(values[PAYOUT_ADDRESS].bytes, account_r->payout_address,
                   sizeof account_r->payout_address) &&
         read_text(values[EMAIL].bytes, account_r->email, sizeof account_r->email) &&
+        read_text(values[FEE_CLASS].bytes, account_r->fee_class, sizeof account_r->fee_class) &&
         read_text(values[PASSWORD].bytes, account_r->password, sizeof account_r->password) &&
         (kind == IDENTITY_KIND_ADDRESS || kind == IDENTITY_KIND_ACCOUNT) &&
         state >= ACCOUNT_ACTIVE && state <= ACCOUNT_CLOSED && values[THRESHOLD].integer >= 0 &&
@@ -268,6 +272,30 @@ enum store_outcome account_walk(struct store *store, uint64_t after, size_t limi
     const struct store_query query = {
         .field = "id", .has_low = true, .low = store_text(low), .limit = limit};
     struct account_walk walk = {visit, context, false, error};
+    enum store_outcome outcome =
+        store_find(store, &account_collection, &query, visit_account, &walk, error);
+    return walk.damaged ? STORE_FAILED : outcome;
+}
+
+struct class_walk {
+    account_class_visitor visit;
+    void *context;
+};
+
+static bool visit_class(void *context, const struct account *account)
+{
+    struct class_walk *walk = context;
+    return walk->visit(walk->context, account->id, account->fee_class);
+}
+
+enum store_outcome account_walk_classes(struct store *store, account_class_visitor visit,
+                                        void *context, struct error *error)
+{
+    /* "-" stands before every letter a class's name may have, and behind no class at all. */
+    const struct store_query query = {
+        .field = "fee_class", .has_low = true, .low = store_text("-")};
+    struct class_walk classes = {visit, context};
+    struct account_walk walk = {visit_class, &classes, false, error};
     enum store_outcome outcome =
         store_find(store, &account_collection, &query, visit_account, &walk, error);
     return walk.damaged ? STORE_FAILED : outcome;

@@ -19,6 +19,7 @@ MUST_CHECK bool account_declare(struct store *store, struct error *error);
 enum {
     ACCOUNT_EMAIL_BYTES = 255,    /* RFC 5321's 254 characters and a NUL */
     ACCOUNT_PASSWORD_BYTES = 128, /* crypto_pwhash_STRBYTES */
+    ACCOUNT_CLASS_BYTES = 17,
     ACCOUNT_ID_BYTES = 17,
     WORKER_ID_BYTES = 34,
 };
@@ -47,6 +48,7 @@ struct account {
     uint64_t created_ms;
     char email[ACCOUNT_EMAIL_BYTES];       /* lower case; "" for an address */
     char password[ACCOUNT_PASSWORD_BYTES]; /* Argon2id, as crypto_pwhash_str has it; "": none */
+    char fee_class[ACCOUNT_CLASS_BYTES];   /* of reward.fee_classes; "": pays what all pay */
     uint64_t version;                      /* the store's; as read */
 };
 
@@ -105,6 +107,10 @@ typedef bool (*worker_visitor)(void *context, const struct account_worker *worke
 MUST_CHECK enum store_outcome account_walk(struct store *store, uint64_t after, size_t limit,
                                            account_visitor visit, void *context,
                                            struct error *error);
+/* The accounts that have a fee class, by class. */
+typedef bool (*account_class_visitor)(void *context, uint64_t id, const char *fee_class);
+MUST_CHECK enum store_outcome account_walk_classes(struct store *store, account_class_visitor visit,
+                                                   void *context, struct error *error);
 /* The workers of an account, by id. */
 MUST_CHECK enum store_outcome worker_walk(struct store *store, uint64_t account_id,
                                           worker_visitor visit, void *context, struct error *error);

@@ -60,7 +60,7 @@ static bool decode(const struct store_record *record, struct balance_record *bal
 {
     const struct store_value *values = record->values;
     int64_t owner = values[F_OWNER].integer;
-    if (owner < LEDGER_MINER || owner > LEDGER_COST)
+    if (owner < LEDGER_MINER || owner > LEDGER_OWNER_LAST)
         return false;
     *balance_r = (struct balance_record){
         .account = { (enum ledger_owner)owner, (uint64_t)values[F_ACCOUNT].integer },
@@ -199,7 +199,8 @@ static enum store_outcome read_batch(struct store *store, struct batch *batch, s
 }
 
 /* One round: those that lack the set take it in. CONFLICT when somebody else wrote one of them. */
-static enum store_outcome apply_round(struct store *store, uint64_t seq, struct batch *batch,
+static enum store_outcome apply_round(struct store *store, uint64_t seq,
+                                      enum ledger_cause_kind cause, struct batch *batch,
                                       struct error *error)
 {
     struct store_write writes[BALANCE_BATCH];
@@ -209,8 +210,8 @@ static enum store_outcome apply_round(struct store *store, uint64_t seq, struct 
         return outcome;
     for (size_t i = 0; i < batch->count; i++) {
         struct balance_record *balance = &batch->balances[i];
-        switch (
-            ledger_balance_apply(&balance->amounts, seq, batch->legs[i], batch->leg_counts[i])) {
+        switch (ledger_balance_apply(&balance->amounts, seq, cause, batch->legs[i],
+                                     batch->leg_counts[i])) {
         case LEDGER_APPLIED:
             encode(balance, batch->ids[i], &writes[count++]);
             break;
@@ -233,8 +234,8 @@ static enum store_outcome apply_round(struct store *store, uint64_t seq, struct 
 }
 
 enum store_outcome balance_apply_all(struct store *store, uint64_t seq,
-                                     const struct ledger_leg *legs, size_t count,
-                                     struct error *error)
+                                     enum ledger_cause_kind cause, const struct ledger_leg *legs,
+                                     size_t count, struct error *error)
 {
     struct batch batch;
     for (size_t done = 0; done < count;) {
@@ -248,7 +249,7 @@ enum store_outcome balance_apply_all(struct store *store, uint64_t seq,
         }
         enum store_outcome outcome = STORE_CONFLICT;
         for (int i = 0; i < BALANCE_ATTEMPTS && outcome == STORE_CONFLICT; i++)
-            outcome = apply_round(store, seq, &batch, error);
+            outcome = apply_round(store, seq, cause, &batch, error);
         if (outcome != STORE_DONE)
             return outcome;
     }

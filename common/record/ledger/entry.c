@@ -64,7 +64,8 @@ static bool decode(const struct store_record *record, struct entry_record *entry
 {
     const struct store_value *values = record->values;
     int64_t owner = values[F_OWNER].integer, kind = values[F_KIND].integer;
-    if (owner < LEDGER_MINER || owner > LEDGER_COST || kind < LEDGER_IMMATURE || kind > LEDGER_PAID)
+    if (owner < LEDGER_MINER || owner > LEDGER_OWNER_LAST || kind < LEDGER_IMMATURE ||
+        kind > LEDGER_PAID)
         return false;
     entry_r->seq = (uint64_t)values[F_SEQ].integer;
     entry_r->leg = (struct ledger_leg){

@@ -100,11 +100,12 @@ struct balance_record {
  * STORE_FAILED with *error. */
 MUST_CHECK enum store_outcome balance_get(struct store *store, const struct ledger_account *account,
                                           struct balance_record *balance_r, struct error *error);
-/* Takes the legs of a closed set into the balances they name, however often: those that have it
- * are left alone. STORE_DONE when all have it. STORE_CONFLICT when another wrote at the same time:
- * read anew and do it again. STORE_FAILED (also, with ERROR_INVALID, where a miner would go below
- * zero) and STORE_UNKNOWN with *error. */
+/* Takes the legs of a closed set, whose cause is of this kind, into the balances they name, however
+ * often: those that have it are left alone. STORE_DONE when all have it. STORE_CONFLICT when
+ * another wrote at the same time: read anew and do it again. STORE_FAILED (also, with
+ * ERROR_INVALID, where a miner would go below zero) and STORE_UNKNOWN with *error. */
 MUST_CHECK enum store_outcome balance_apply_all(struct store *store, uint64_t seq,
+                                                enum ledger_cause_kind cause,
                                                 const struct ledger_leg *legs, size_t count,
                                                 struct error *error);
 typedef bool (*balance_visitor)(void *context, const struct balance_record *balance);
@@ -121,9 +122,10 @@ struct snapshot_record {
     uint32_t height;
     struct money reward;
     struct money fee;
-    struct money unallocated; /* the whole reward after fee where nobody had a share */
-    uint32_t fee_basis_points;
-    uint32_t window_percent;
+    struct money unallocated;  /* the whole reward after fee where nobody had a share */
+    struct money reserve;      /* the whole reward where the reserve buys the work */
+    uint32_t fee_basis_points; /* of the default class; each part has its own */
+    uint32_t window_percent;   /* 0: the window is not a multiple of the network's work */
     u128 network_work;
     u128 window_work;              /* what the window should hold */
     u128 filled;                   /* what it held */
@@ -131,15 +133,19 @@ struct snapshot_record {
     bool empty;                    /* no share at all stood before its end */
     struct window_position end;    /* its newest share */
     struct window_position oldest; /* its oldest, the boundary share */
+    bool has_after;                /* nothing before and at `after` counts: the round began there */
+    struct window_position after;
+    uint64_t finder; /* the account whose share found it; 0: none */
     uint32_t accounts;
-    uint8_t hash[32]; /* SHA-256 over the packed parts */
+    uint8_t part_bytes; /* packed: 32, or 34 where not all pay fee_basis_points; the record's own */
+    uint8_t hash[32];   /* SHA-256 over the packed parts */
     uint64_t time_ms;
-    char scheme[16]; /* "pplns" */
+    char scheme[16]; /* "pplns", … (core/reward) */
 };
 
-/* Keeps the parts (ascending ids), then the header, which makes it count: STORE_DONE;
- * STORE_EXISTS when this block has a snapshot already: that one counts, read it; STORE_UNKNOWN,
- * STORE_FAILED with *error. Fills snapshot->hash and snapshot->accounts. */
+/* Keeps the parts (ascending ids, each with its fee), then the header, which makes it count:
+ * STORE_DONE; STORE_EXISTS when this block has a snapshot already: that one counts, read it;
+ * STORE_UNKNOWN, STORE_FAILED with *error. Fills snapshot->hash and snapshot->accounts. */
 MUST_CHECK enum store_outcome snapshot_insert(struct store *store, struct snapshot_record *snapshot,
                                               const struct pplns_part *parts, size_t count,
                                               struct error *error);
@@ -152,6 +158,9 @@ MUST_CHECK enum store_outcome snapshot_parts(struct store *store,
                                              const struct snapshot_record *snapshot,
                                              struct pplns_part *parts_r, struct error *error);
 typedef bool (*snapshot_visitor)(void *context, const struct snapshot_record *snapshot);
+/* From the highest down. */
+MUST_CHECK enum store_outcome snapshot_walk_newest(struct store *store, snapshot_visitor visit,
+                                                   void *context, struct error *error);
 /* By height. */
 MUST_CHECK enum store_outcome snapshot_walk(struct store *store, uint32_t least_height,
                                             snapshot_visitor visit, void *context,

@@ -79,8 +79,9 @@ static struct ledger_legs many_legs(struct ledger_leg *memory, struct ledger_cre
     struct ledger_legs legs = ledger_legs_over(memory, MINERS + 3);
     for (size_t i = 0; i < MINERS; i++)
         credits[i] = (struct ledger_credit){ UINT64_MAX - 7 * i, { i + 1 } };
-    assert_true(ledger_build_found((struct money){ MINERS * (MINERS + 1) / 2 + 5 },
-                                   (struct money){ 5 }, MONEY_ZERO, credits, MINERS, &legs));
+    const struct ledger_reward reward = { .reward = { MINERS * (MINERS + 1) / 2 + 5 },
+                                          .fee = { 5 } };
+    assert_true(ledger_build_found(&reward, credits, MINERS, &legs));
     return legs;
 }
 
@@ -131,10 +132,11 @@ static void balances_take_a_set_in_once_through_any_trouble(void **state)
         store_fake_inject_random(store, seq, 30);
         enum store_outcome outcome = STORE_FAILED;
         for (int i = 0; i < 1000 && outcome != STORE_DONE; i++)
-            outcome = balance_apply_all(store, seq, legs.legs, legs.count, &error);
+            outcome = balance_apply_all(store, seq, LEDGER_FOUND, legs.legs, legs.count, &error);
         store_fake_inject_random(store, 0, 0);
         assert_int_equal(outcome, STORE_DONE);
-        assert_int_equal(balance_apply_all(store, seq, legs.legs, legs.count, &error), STORE_DONE);
+        assert_int_equal(balance_apply_all(store, seq, LEDGER_FOUND, legs.legs, legs.count, &error),
+                         STORE_DONE);
         for (size_t i = 0; i < MINERS; i++) {
             struct balance_record balance;
             struct ledger_account account = ledger_miner(credits[i].account);
@@ -144,7 +146,7 @@ static void balances_take_a_set_in_once_through_any_trouble(void **state)
     }
     struct ledger_leg below[2] = { { ledger_miner(5), LEDGER_AVAILABLE, -1 },
                                    { ledger_house(LEDGER_FEE), LEDGER_AVAILABLE, 1 } };
-    assert_int_equal(balance_apply_all(store, 9, below, 2, &error), STORE_FAILED);
+    assert_int_equal(balance_apply_all(store, 9, LEDGER_INTENT, below, 2, &error), STORE_FAILED);
     assert_int_equal(error.code, ERROR_INVALID);
 }
 

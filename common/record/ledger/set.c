@@ -67,7 +67,7 @@ static bool decode(const struct store_record *record, struct set_record *set_r)
     u128 seq;
     int64_t state = values[F_STATE].integer, kind = values[F_KIND].integer;
     if (!u128_parse(record->id, strlen(record->id), &seq) || seq > UINT64_MAX || state < SET_OPEN ||
-        state > SET_APPLIED || kind < LEDGER_FOUND || kind > LEDGER_VOIDED)
+        state > SET_APPLIED || kind < LEDGER_FOUND || kind > LEDGER_CAUSE_LAST)
         return false;
     *set_r = (struct set_record){
         .seq = (uint64_t)seq,

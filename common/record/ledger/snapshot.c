@@ -1,4 +1,5 @@
-/* Snapshots: a header a block, and the parts packed 32 bytes an account in records of their own.
+/* Snapshots: a header a block, and the parts packed 32 bytes an account in records of their own (34
+ * where not all pay the header's fee).
  * The parts' ids contain their hash: a snapshot that was begun under other settings and never
  * finished leaves parts behind, but none that could be taken for another's. */
 #include "record/ledger/keys.h"
@@ -30,6 +31,7 @@ enum snapshot_field {
     F_TIME_MS,
     F_SCHEME,
     F_BLOCK,
+    F_TERMS,
     F_COUNT,
 };
 
@@ -56,6 +58,7 @@ static const struct store_field fields[F_COUNT] = {
     [F_TIME_MS] = { "time_ms", STORE_INT, false },
     [F_SCHEME] = { "scheme", STORE_TEXT, false },
     [F_BLOCK] = { "block", STORE_BYTES, false },
+    [F_TERMS] = { "terms", STORE_BYTES, false },
 };
 
 const struct store_collection snapshot_collection = { "windows", fields, F_COUNT };
@@ -63,7 +66,13 @@ const struct store_collection snapshot_collection = { "windows", fields, F_COUNT
 static const struct store_field part_fields[] = { { "packed", STORE_BYTES, false } };
 const struct store_collection snapshot_part_collection = { "window_parts", part_fields, 1 };
 
-enum { PART_BYTES = 32, PARTS_A_RECORD = 4096, PART_ID_BYTES = KEY_HASH_BYTES + 17 + 8 };
+enum {
+    PART_BYTES = 32,
+    PART_WITH_FEE_BYTES = 34,
+    TERMS_BYTES = 39,
+    PARTS_A_RECORD = 4096,
+    PART_ID_BYTES = KEY_HASH_BYTES + 17 + 8
+};
 
 static void put_u128(uint8_t bytes_r[16], u128 value)
 {
@@ -76,21 +85,23 @@ static u128 get_u128(const uint8_t bytes[16])
     return (u128)load_le64(bytes + 8) << 64 | load_le64(bytes);
 }
 
-static void pack(const struct pplns_part *part, uint8_t packed_r[PART_BYTES])
+static void pack(const struct pplns_part *part, uint8_t packed_r[PART_WITH_FEE_BYTES])
 {
     store_le64(packed_r, part->account);
     put_u128(packed_r + 8, part->work);
     store_le64(packed_r + 24, part->amount);
+    store_le16(packed_r + PART_BYTES, (uint16_t)part->fee_basis_points);
 }
 
-static void hash_parts(const struct pplns_part *parts, size_t count, uint8_t hash_r[32])
+static void hash_parts(const struct pplns_part *parts, size_t count, size_t part_bytes,
+                       uint8_t hash_r[32])
 {
     struct sha256_state state;
-    uint8_t packed[PART_BYTES];
+    uint8_t packed[PART_WITH_FEE_BYTES];
     sha256_init(&state);
     for (size_t i = 0; i < count; i++) {
         pack(&parts[i], packed);
-        sha256_update(&state, span_of(packed, sizeof packed));
+        sha256_update(&state, span_of(packed, part_bytes));
     }
     sha256_final(&state, hash_r);
 }
@@ -112,17 +123,19 @@ static enum store_outcome insert_parts(struct store *store, const struct snapsho
                                        const struct pplns_part *parts, size_t count,
                                        struct error *error)
 {
-    uint8_t packed[PARTS_A_RECORD * PART_BYTES];
+    /* One part more: a part without its fee is written over the next one's place. */
+    uint8_t packed[(PARTS_A_RECORD + 1) * PART_WITH_FEE_BYTES];
+    size_t part_bytes = snapshot->part_bytes;
     char id[PART_ID_BYTES];
     for (size_t first = 0; first < count; first += PARTS_A_RECORD) {
         size_t many = count - first < PARTS_A_RECORD ? count - first : PARTS_A_RECORD;
         for (size_t i = 0; i < many; i++)
-            pack(&parts[first + i], packed + i * PART_BYTES);
+            pack(&parts[first + i], packed + i * part_bytes);
         format_part_id(snapshot, first / PARTS_A_RECORD, id);
         struct store_write write = { .verb = STORE_INSERT,
                                      .collection = &snapshot_part_collection };
         write.record.id = id;
-        write.record.values[0] = store_bytes(span_of(packed, many * PART_BYTES));
+        write.record.values[0] = store_bytes(span_of(packed, many * part_bytes));
         enum store_outcome outcome = store_apply(store, &write, 1, error);
         if (outcome != STORE_DONE)
             return outcome;
@@ -130,8 +143,40 @@ static enum store_outcome insert_parts(struct store *store, const struct snapsho
     return STORE_DONE;
 }
 
+/* What the schemes added, in one field: version, reserve, finder, whether it has an `after`, that,
+ * the bytes a part. */
+static void put_terms(const struct snapshot_record *snapshot, uint8_t terms_r[TERMS_BYTES])
+{
+    terms_r[0] = 1;
+    store_le64(terms_r + 1, snapshot->reserve.units);
+    store_le64(terms_r + 9, snapshot->finder);
+    terms_r[17] = snapshot->has_after;
+    store_le64(terms_r + 18, snapshot->after.high);
+    store_le64(terms_r + 26, snapshot->after.low);
+    store_le32(terms_r + 34, snapshot->after.index);
+    terms_r[38] = snapshot->part_bytes;
+}
+
+/* Snapshots from before there were terms have none. */
+static bool get_terms(struct span terms, struct snapshot_record *snapshot_r)
+{
+    snapshot_r->part_bytes = PART_BYTES;
+    if (terms.length == 0)
+        return true;
+    if (terms.length != TERMS_BYTES || terms.data[0] != 1)
+        return false;
+    snapshot_r->reserve.units = load_le64(terms.data + 1);
+    snapshot_r->finder = load_le64(terms.data + 9);
+    snapshot_r->has_after = terms.data[17] != 0;
+    snapshot_r->after =
+        (struct window_position){ load_le64(terms.data + 18), load_le64(terms.data + 26),
+                                  load_le32(terms.data + 34) };
+    snapshot_r->part_bytes = terms.data[38];
+    return snapshot_r->part_bytes == PART_BYTES || snapshot_r->part_bytes == PART_WITH_FEE_BYTES;
+}
+
 static void encode(const struct snapshot_record *snapshot, uint8_t numbers[3][16],
-                   struct store_value *values)
+                   uint8_t terms[TERMS_BYTES], struct store_value *values)
 {
     put_u128(numbers[0], snapshot->network_work);
     put_u128(numbers[1], snapshot->window_work);
@@ -158,6 +203,8 @@ static void encode(const struct snapshot_record *snapshot, uint8_t numbers[3][16
     values[F_TIME_MS] = store_int((int64_t)snapshot->time_ms);
     values[F_SCHEME] = store_text(snapshot->scheme);
     values[F_BLOCK] = store_bytes(span_of(snapshot->block_hash, 32));
+    put_terms(snapshot, terms);
+    values[F_TERMS] = store_bytes(span_of(terms, TERMS_BYTES));
 }
 
 static bool decode(const struct store_record *record, struct snapshot_record *snapshot_r)
@@ -188,7 +235,8 @@ static bool decode(const struct store_record *record, struct snapshot_record *sn
     };
     if (scheme.length > 0)
         memcpy(snapshot_r->scheme, scheme.data, scheme.length);
-    return key_copy(values[F_HASH].bytes, snapshot_r->hash, 32) &&
+    return get_terms(values[F_TERMS].bytes, snapshot_r) &&
+           key_copy(values[F_HASH].bytes, snapshot_r->hash, 32) &&
            key_copy(values[F_BLOCK].bytes, snapshot_r->block_hash, 32);
 }
 
@@ -197,16 +245,20 @@ enum store_outcome snapshot_insert(struct store *store, struct snapshot_record *
                                    struct error *error)
 {
     snapshot->accounts = (uint32_t)count;
-    hash_parts(parts, count, snapshot->hash);
+    snapshot->part_bytes = PART_BYTES;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].fee_basis_points != snapshot->fee_basis_points)
+            snapshot->part_bytes = PART_WITH_FEE_BYTES;
+    hash_parts(parts, count, snapshot->part_bytes, snapshot->hash);
     enum store_outcome outcome = insert_parts(store, snapshot, parts, count, error);
     if (outcome != STORE_DONE)
         return outcome;
     char id[KEY_HASH_BYTES];
-    uint8_t numbers[3][16];
+    uint8_t numbers[3][16], terms[TERMS_BYTES];
     key_hash(snapshot->block_hash, id);
     struct store_write write = { .verb = STORE_INSERT, .collection = &snapshot_collection };
     write.record.id = id;
-    encode(snapshot, numbers, write.record.values);
+    encode(snapshot, numbers, terms, write.record.values);
     outcome = store_apply(store, &write, 1, error);
     return outcome == STORE_DONE ? write.outcome : outcome;
 }
@@ -270,6 +322,13 @@ enum store_outcome snapshot_get(struct store *store, const uint8_t block_hash[32
     return outcome == STORE_DONE && !copy.found ? STORE_MISSING : outcome;
 }
 
+enum store_outcome snapshot_walk_newest(struct store *store, snapshot_visitor visit, void *context,
+                                        struct error *error)
+{
+    struct store_query query = { .field = "height", .order = STORE_DESCENDING };
+    return run(store, &query, visit, context, error);
+}
+
 enum store_outcome snapshot_walk(struct store *store, uint32_t least_height, snapshot_visitor visit,
                                  void *context, struct error *error)
 {
@@ -280,6 +339,7 @@ enum store_outcome snapshot_walk(struct store *store, uint32_t least_height, sna
 }
 
 struct part_gather {
+    const struct snapshot_record *snapshot;
     struct pplns_part *parts;
     size_t capacity;
     size_t count;
@@ -290,16 +350,20 @@ static bool gather_parts(void *context, const struct store_record *record)
 {
     struct part_gather *into = context;
     struct span packed = record->values[0].bytes;
-    size_t many = packed.length / PART_BYTES;
-    if (packed.length % PART_BYTES != 0 || many > into->capacity - into->count) {
+    size_t part_bytes = into->snapshot->part_bytes, many = packed.length / part_bytes;
+    if (packed.length % part_bytes != 0 || many > into->capacity - into->count) {
         into->broken = true;
         return false;
     }
     for (size_t i = 0; i < many; i++) {
-        const uint8_t *at = packed.data + i * PART_BYTES;
-        into->parts[into->count++] = (struct pplns_part){ .account = load_le64(at),
-                                                          .work = get_u128(at + 8),
-                                                          .amount = load_le64(at + 24) };
+        const uint8_t *at = packed.data + i * part_bytes;
+        into->parts[into->count++] = (struct pplns_part){
+            .account = load_le64(at),
+            .work = get_u128(at + 8),
+            .amount = load_le64(at + 24),
+            .fee_basis_points = part_bytes == PART_BYTES ? into->snapshot->fee_basis_points
+                                                         : load_le16(at + PART_BYTES),
+        };
     }
     return true;
 }
@@ -315,13 +379,15 @@ enum store_outcome snapshot_parts(struct store *store, const struct snapshot_rec
                                  .has_high = true,
                                  .low = store_text(low),
                                  .high = store_text(high) };
-    struct part_gather into = { .parts = parts_r, .capacity = snapshot->accounts };
+    struct part_gather into = { .snapshot = snapshot,
+                                .parts = parts_r,
+                                .capacity = snapshot->accounts };
     enum store_outcome outcome =
         store_find(store, &snapshot_part_collection, &query, gather_parts, &into, error);
     if (outcome != STORE_DONE)
         return outcome;
     uint8_t hash[32];
-    hash_parts(parts_r, into.count, hash);
+    hash_parts(parts_r, into.count, snapshot->part_bytes, hash);
     if (into.broken || into.count != snapshot->accounts || memcmp(hash, snapshot->hash, 32) != 0) {
         error_fill(error, ERROR_INVALID,
                    "the parts of the window snapshot at height %u are not what its header says",

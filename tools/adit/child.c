@@ -17,7 +17,7 @@
 
 #include "ports.h"
 
-enum { LOG_BYTES_MAX = 64 * 1024 * 1024, SETTLED_MS = 30000 };
+enum { LOG_BYTES_MAX = 64 * 1024 * 1024, SERVED_MS = 1000 };
 
 const char *child_state_name(enum child_state state)
 {
@@ -63,6 +63,12 @@ void child_deinit(struct child *child)
     }
 }
 
+static void enter_running(struct child *child)
+{
+    child->state = CHILD_RUNNING;
+    child->ready_ms = loop_now_ms(child->loop);
+}
+
 /* sd_notify(3): datagrams of NAME=value lines. */
 static void on_notify(void *context, uint32_t ready)
 {
@@ -77,7 +83,7 @@ static void on_notify(void *context, uint32_t ready)
         char *rest = message;
         for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
             if (strcmp(line, "READY=1") == 0 && child->state == CHILD_STARTING)
-                child->state = CHILD_RUNNING;
+                enter_running(child);
             else if (strncmp(line, "STATUS=", 7) == 0)
                 snprintf(child->status, sizeof child->status, "%s", line + 7);
             else if (strncmp(line, "X_ADIT_FAILED=", 14) == 0)
@@ -153,7 +159,10 @@ bool child_start(struct child *child, struct error *error)
     child->pid = pid;
     child->failure[0] = '\0';
     child->started_ms = loop_now_ms(child->loop);
-    child->state = child->readiness == CHILD_READY_STARTED ? CHILD_RUNNING : CHILD_STARTING;
+    child->ready_ms = 0;
+    child->state = CHILD_STARTING;
+    if (child->readiness == CHILD_READY_STARTED)
+        enter_running(child);
     return true;
 }
 
@@ -188,7 +197,7 @@ void child_probe(struct child *child)
 {
     if (child->state == CHILD_STARTING && child->readiness == CHILD_READY_CONNECT &&
         connects(child->connect_to))
-        child->state = CHILD_RUNNING;
+        enter_running(child);
 }
 
 void child_ended(struct child *child, int status)
@@ -202,13 +211,18 @@ void child_ended(struct child *child, int status)
         child->state = CHILD_ENDED;
         return;
     }
+    /* How long it had served decides, not how often it died: whoever kills a process that works
+     * shall not keep it down, and one that cannot start shall not be tried without pause. */
     uint64_t now = loop_now_ms(child->loop);
-    if (now - child->started_ms > SETTLED_MS)
+    child->start_again_ms = now;
+    if (child->ready_ms != 0 && now - child->ready_ms >= SERVED_MS) {
         child->backoff_ms = CHILD_BACKOFF_FIRST_MS;
-    child->start_again_ms = now + child->backoff_ms;
-    child->backoff_ms *= 2;
-    if (child->backoff_ms > CHILD_BACKOFF_LAST_MS)
-        child->backoff_ms = CHILD_BACKOFF_LAST_MS;
+    } else {
+        child->start_again_ms += child->backoff_ms;
+        child->backoff_ms *= 2;
+        if (child->backoff_ms > CHILD_BACKOFF_LAST_MS)
+            child->backoff_ms = CHILD_BACKOFF_LAST_MS;
+    }
     child->restarts++;
     child->state = CHILD_WAITING;
 }

@@ -2,7 +2,8 @@
  *
  *   waiting -> starting -> running -> stopping -> ended
  *      ^          |           |
- *      +----------+-----------+   (it died: started again after a delay that doubles)
+ *      +----------+-----------+   (it died: started again, at once where it had served for a
+ *                                  second, else after a delay that doubles)
  *
  * All on the loop's thread. */
 #pragma once
@@ -44,6 +45,7 @@ struct child {
     pid_t pid;
     unsigned restarts;
     uint64_t started_ms;     /* loop time of the last start */
+    uint64_t ready_ms;       /* since when it serves; 0: it does not yet */
     uint64_t start_again_ms; /* loop time, while waiting */
     uint64_t backoff_ms;
     int last_status;   /* of wait(2) */

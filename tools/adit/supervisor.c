@@ -2,7 +2,8 @@
  *
  *   start   child 0 … n-1, each only when the one before it is ready; one that ends before it was
  *           ever ready makes the whole start fail with its own sentence
- *   run     whatever ends is started again after a delay that doubles up to ten seconds
+ *   run     whatever ends is started again: at once where it had served, else after a delay that
+ *           doubles up to ten seconds
  *   stop    child n-1 … 0, each only when the one after it has ended: SIGTERM, then SIGKILL
  */
 #include "supervisor.h"
@@ -147,18 +148,23 @@ static void tick_start(struct supervisor *self)
     }
 }
 
-static void tick_run(struct supervisor *self)
+static void start_again_when_due(struct supervisor *self, struct child *child)
 {
     uint64_t now = loop_now_ms(self->loop);
+    struct error error;
+    if (child->state == CHILD_WAITING && now >= child->start_again_ms &&
+        !child_start(child, &error)) {
+        say(self, error.text);
+        child->start_again_ms = now + CHILD_BACKOFF_LAST_MS;
+    }
+}
+
+static void tick_run(struct supervisor *self)
+{
     for (size_t i = 0; i < self->plan->count; i++) {
         struct child *child = &self->plan->children[i];
-        struct error error;
         child_probe(child);
-        if (child->state == CHILD_WAITING && now >= child->start_again_ms &&
-            !child_start(child, &error)) {
-            say(self, error.text);
-            child->start_again_ms = now + CHILD_BACKOFF_LAST_MS;
-        }
+        start_again_when_due(self, child);
         if (self->ticks % ROTATE_TICKS == 0)
             child_rotate_log(child);
     }
@@ -222,6 +228,7 @@ static void on_child_ended(struct supervisor *self, struct child *child, int sta
     snprintf(sentence, sizeof sentence, "adit: %s %s ended (%s), starting it again", child->name,
              child->instance, how);
     say(self, sentence);
+    start_again_when_due(self, child);
 }
 
 static void on_signal(void *context, uint32_t ready)

@@ -65,7 +65,7 @@ struct batches {
     uint8_t *reply;
     struct metric *shares_total[SHARE_OUTCOMES_COUNT];
     struct metric *shares_rejected;
-    struct metric *by_status[6]; /* by enum wire_batch_status */
+    struct metric *by_status[7]; /* by enum wire_batch_status */
     struct metric *repeated;
     struct metric *in_flight;
     struct metric_histogram *append_time;

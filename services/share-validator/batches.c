@@ -328,8 +328,10 @@ static void start(struct batches *batches, struct bus_call *call,
     struct batch *batch = batches->free;
     if (batch == NULL || !make_room(batch, wire->shares_count) || batches->draining ||
         blocks_full(batches->options.blocks)) {
-        metric_add(batches->by_status[WIRE_BATCH_OVERLOADED], 1);
-        reply_to(batches, call, wire->lease_id, wire->sequence, WIRE_BATCH_OVERLOADED, NULL, 0);
+        enum wire_batch_status status =
+            batches->draining ? WIRE_BATCH_LEAVING : WIRE_BATCH_OVERLOADED;
+        metric_add(batches->by_status[status], 1);
+        reply_to(batches, call, wire->lease_id, wire->sequence, status, NULL, 0);
         return;
     }
     batches->free = batch->next_free;
@@ -405,7 +407,8 @@ static void register_metrics(struct batches *batches, struct metrics *metrics)
                                             "status=\"refused\"",
                                             "status=\"not_durable\"",
                                             "status=\"unknown\"",
-                                            "status=\"overloaded\"" };
+                                            "status=\"overloaded\"",
+                                            "status=\"leaving\"" };
     for (unsigned i = 0; i < SHARE_OUTCOMES_COUNT; i++) {
         char label[64];
         snprintf(label, sizeof label, "outcome=\"%s\"", share_outcome_label((enum share_outcome)i));

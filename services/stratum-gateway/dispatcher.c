@@ -9,30 +9,8 @@
 enum {
     TICK_MS = 20,
     PAUSE_MS = 50, /* before a batch goes out again that was refused for now */
-    SPARE_BATCHES_MAX = 64,
     MESSAGE_BYTES = DISPATCH_BATCH_MAX * 96 + 256,
     ARENA_BYTES = DISPATCH_BATCH_MAX * 8 + 1024,
-};
-
-struct batch {
-    struct batch *next;  /* in the queue it is in */
-    struct batch *older; /* in the list of sequenced batches */
-    struct batch *newer;
-    struct dispatcher *dispatcher;
-    struct validator *at; /* flying to */
-    uint64_t lease_id;
-    uint64_t sequence;  /* 0: it never left */
-    uint64_t since_ms;  /* when its oldest share came */
-    uint64_t try_ms;    /* not before */
-    bool maybe_applied; /* some attempt ended without a clear no */
-    uint32_t count;
-    struct wire_share shares[DISPATCH_BATCH_MAX];
-    struct dispatch_origin origins[DISPATCH_BATCH_MAX];
-};
-
-struct queue {
-    struct batch *head;
-    struct batch *tail;
 };
 
 struct dispatcher {
@@ -41,12 +19,10 @@ struct dispatcher {
     uint64_t lease_id;
     uint64_t next_sequence;
     struct batch *filling;
-    struct queue fresh;   /* full, never left */
-    struct queue again;   /* left before, to leave once more */
-    struct batch *oldest; /* sequenced, unanswered: in the order of their sequences */
-    struct batch *newest;
-    struct batch *spare;
-    unsigned spare_count;
+    struct batch_queue fresh; /* full, never left */
+    struct batch_queue again; /* left before, to leave once more */
+    struct batches batches;
+    uint32_t batch_shares; /* how many the open batch is to hold */
     struct loop_task round_end;
     bool round_end_deferred;
     struct loop_timer tick;
@@ -57,98 +33,17 @@ struct dispatcher {
 
 static void pump(struct dispatcher *dispatcher);
 
-static void push(struct queue *queue, struct batch *batch)
-{
-    batch->next = NULL;
-    if (queue->tail != NULL)
-        queue->tail->next = batch;
-    else
-        queue->head = batch;
-    queue->tail = batch;
-}
-
-static struct batch *pop(struct queue *queue)
-{
-    struct batch *batch = queue->head;
-    queue->head = batch->next;
-    if (queue->head == NULL)
-        queue->tail = NULL;
-    return batch;
-}
-
-static struct batch *new_batch(struct dispatcher *dispatcher)
-{
-    struct batch *batch = dispatcher->spare;
-    if (batch != NULL) {
-        dispatcher->spare = batch->next;
-        dispatcher->spare_count--;
-    } else {
-        batch = malloc(sizeof *batch);
-        if (batch == NULL)
-            return NULL;
-    }
-    /* Only the head: the arrays are written as they fill. */
-    memset(batch, 0, offsetof(struct batch, shares));
-    batch->dispatcher = dispatcher;
-    return batch;
-}
-
-static void free_batch(struct dispatcher *dispatcher, struct batch *batch)
-{
-    if (dispatcher->spare_count == SPARE_BATCHES_MAX) {
-        free(batch);
-        return;
-    }
-    batch->next = dispatcher->spare;
-    dispatcher->spare = batch;
-    dispatcher->spare_count++;
-}
-
-/* Sequences are given in the order of leaving, so the list stays sorted within a lease. */
-static void give_sequence(struct dispatcher *dispatcher, struct batch *batch)
-{
-    batch->lease_id = dispatcher->lease_id;
-    batch->sequence = dispatcher->next_sequence++;
-    batch->older = dispatcher->newest;
-    if (dispatcher->newest != NULL)
-        dispatcher->newest->newer = batch;
-    else
-        dispatcher->oldest = batch;
-    dispatcher->newest = batch;
-    dispatcher->counts.outstanding++;
-    dispatcher->counts.batches++;
-}
-
-static void leave_list(struct dispatcher *dispatcher, struct batch *batch)
-{
-    if (batch->sequence == 0)
-        return;
-    if (batch->older != NULL)
-        batch->older->newer = batch->newer;
-    else
-        dispatcher->oldest = batch->newer;
-    if (batch->newer != NULL)
-        batch->newer->older = batch->older;
-    else
-        dispatcher->newest = batch->older;
-    dispatcher->counts.outstanding--;
-}
-
-/* The lowest sequence of the batch's lease that is unanswered: its own at the highest. Batches of
- * an older lease stand before those of the present one. */
-static uint64_t lowest(const struct dispatcher *dispatcher, const struct batch *batch)
-{
-    const struct batch *at = dispatcher->oldest;
-    while (at->lease_id != batch->lease_id)
-        at = at->newer;
-    return at->sequence;
-}
-
 /* Tells every share of the batch its end, and the batch is gone. */
 static void end_batch(struct dispatcher *dispatcher, struct batch *batch, enum dispatch_end end,
                       const struct wire_verdict_batch *verdicts)
 {
-    leave_list(dispatcher, batch);
+    dispatcher->counts.outstanding -= batch->sequence != 0;
+    batches_leave(&dispatcher->batches, batch);
+    if (batch->queued)
+        batch_queue_remove(&dispatcher->again, batch);
+    for (unsigned i = 0; i < BATCH_FLIGHTS_MAX; i++)
+        if (batch->flights[i] != NULL)
+            batch_land(batch, batch->flights[i]); /* its answer will find nobody */
     dispatcher->counts.held -= batch->count;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct dispatch_result result = { .end = end, .outcome = SHARE_NOT_DURABLE };
@@ -161,53 +56,78 @@ static void end_batch(struct dispatcher *dispatcher, struct batch *batch, enum d
         dispatcher->options.handler(dispatcher->options.context, &batch->origins[i],
                                     &batch->shares[i], &result);
     }
-    free_batch(dispatcher, batch);
+    batches_free(&dispatcher->batches, batch);
 }
 
 /* Ends a batch without verdicts. Where every validator that had it said no, nothing was applied and
  * nothing can be any more. */
 static void give_up(struct dispatcher *dispatcher, struct batch *batch)
 {
-    dispatcher->counts.given_up += batch->maybe_applied;
-    dispatcher->counts.dropped += !batch->maybe_applied;
+    bool maybe = batch->maybe_applied || batch_flights(batch) > 0;
+    dispatcher->counts.given_up += maybe;
+    dispatcher->counts.dropped += !maybe;
     log_error("batch.given_up",
               "lease=%" PRIu64 " sequence=%" PRIu64 " shares=%u maybe_applied=%d held_ms=%" PRIu64,
-              batch->lease_id, batch->sequence, batch->count, batch->maybe_applied,
+              batch->lease_id, batch->sequence, batch->count, maybe,
               loop_now_ms(dispatcher->options.loop) - batch->since_ms);
-    end_batch(dispatcher, batch, batch->maybe_applied ? DISPATCH_UNKNOWN : DISPATCH_DROPPED, NULL);
+    end_batch(dispatcher, batch, maybe ? DISPATCH_UNKNOWN : DISPATCH_DROPPED, NULL);
 }
 
+/* It waits to leave once more, unless it does already or another validator still has it. */
 static void try_again(struct dispatcher *dispatcher, struct batch *batch, uint64_t pause_ms)
 {
+    if (batch->queued || batch_flights(batch) > 0)
+        return;
     batch->try_ms = loop_now_ms(dispatcher->options.loop) + pause_ms;
+    batch->queued = true;
     dispatcher->counts.retries++;
-    push(&dispatcher->again, batch);
+    batch_queue_push(&dispatcher->again, batch);
 }
 
-static bool decode(struct dispatcher *dispatcher, const struct batch *batch, struct span reply,
+static bool decode(struct dispatcher *dispatcher, const struct flight *flight, struct span reply,
                    struct wire_verdict_batch *verdicts_r)
 {
     struct error error;
     struct arena arena = arena_over(dispatcher->arena, sizeof dispatcher->arena);
     if (!wire_decode_verdict_batch(reply, &arena, verdicts_r, &error)) {
-        log_error("verdict.undecodable", "validator=%s reason=\"%s\"", batch->at->url, error.text);
+        log_error("verdict.undecodable", "validator=%s reason=\"%s\"", flight->at->url, error.text);
         return false;
     }
     bool ours =
-        verdicts_r->lease_id == batch->lease_id && verdicts_r->sequence == batch->sequence &&
-        (verdicts_r->status != WIRE_BATCH_JUDGED || verdicts_r->verdicts_count == batch->count);
+        verdicts_r->lease_id == flight->lease_id && verdicts_r->sequence == flight->sequence &&
+        (verdicts_r->status != WIRE_BATCH_JUDGED || verdicts_r->verdicts_count == flight->shares);
     if (!ours)
         log_error("verdict.mismatch", "validator=%s lease=%" PRIu64 " sequence=%" PRIu64,
-                  batch->at->url, batch->lease_id, batch->sequence);
+                  flight->at->url, flight->lease_id, flight->sequence);
     return ours;
 }
 
+/* What the answer says of who gave it. */
+static void judge_validator(const struct flight *flight, uint8_t status)
+{
+    switch (status) {
+    case WIRE_BATCH_JUDGED:
+        validator_judged(flight->at, flight->queued, loop_clock_ns() - flight->sent_ns);
+        break;
+    case WIRE_BATCH_OVERLOADED:
+    case WIRE_BATCH_NOT_DURABLE: /* perhaps another reaches the window */
+        validator_refused(flight->at);
+        break;
+    case WIRE_BATCH_LEAVING:
+        validator_departs(flight->at);
+        break;
+    default:
+        validator_answered(flight->at);
+        break;
+    }
+}
+
+/* What the answer says of the batch. */
 static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
-                        struct validator *validator, const struct wire_verdict_batch *verdicts)
+                        const struct wire_verdict_batch *verdicts)
 {
     switch (verdicts->status) {
     case WIRE_BATCH_JUDGED:
-        validator_answered(validator);
         end_batch(dispatcher, batch, DISPATCH_JUDGED, verdicts);
         break;
     case WIRE_BATCH_REFUSED:
@@ -218,12 +138,10 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
         give_up(dispatcher, batch);
         break;
     case WIRE_BATCH_OVERLOADED:
-        validator_answered(validator);
-        validator_paused(validator, PAUSE_MS);
+    case WIRE_BATCH_LEAVING:
         try_again(dispatcher, batch, 0);
         break;
     case WIRE_BATCH_NOT_DURABLE:
-        validator_answered(validator); /* it answers; it is the window that cannot */
         try_again(dispatcher, batch, PAUSE_MS);
         break;
     default:
@@ -235,97 +153,171 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
 
 static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
 {
-    struct batch *batch = context;
-    struct dispatcher *dispatcher = batch->dispatcher;
-    struct validator *validator = batch->at;
+    struct flight *flight = context;
+    struct dispatcher *dispatcher = flight->dispatcher;
+    struct batch *batch = flight->batch;
     struct wire_verdict_batch verdicts;
-    validator->in_flight--;
-    if (outcome == BUS_REPLIED && decode(dispatcher, batch, reply, &verdicts)) {
-        on_verdicts(dispatcher, batch, validator, &verdicts);
+    validator_ended(flight->at, flight->shares);
+    if (batch != NULL)
+        batch_land(batch, flight);
+    if (outcome == BUS_REPLIED && decode(dispatcher, flight, reply, &verdicts)) {
+        judge_validator(flight, verdicts.status);
+        if (batch != NULL)
+            on_verdicts(dispatcher, batch, &verdicts);
     } else {
-        batch->maybe_applied = true;
         dispatcher->counts.timeouts += outcome == BUS_TIMEOUT;
-        validator_failed(validator, outcome == BUS_TIMEOUT   ? "no answer in time"
-                                    : outcome == BUS_REPLIED ? "an answer that cannot be read"
-                                                             : "connection lost");
-        try_again(dispatcher, batch, 0);
+        validator_failed(flight->at, outcome == BUS_TIMEOUT   ? "no answer in time"
+                                     : outcome == BUS_REPLIED ? "an answer that cannot be read"
+                                                              : "connection lost");
+        if (batch != NULL) {
+            batch->maybe_applied = true;
+            try_again(dispatcher, batch, 0);
+        }
     }
+    free(flight);
     pump(dispatcher);
 }
 
-/* Sends it; false, and nothing changed but a sequence perhaps given, where the bus does not take
- * it. */
+/* False, and nothing changed, where the bus does not take it. */
 static bool send_to(struct dispatcher *dispatcher, struct batch *batch, struct validator *validator)
 {
     const struct wire_share_batch message = {
         .lease_id = batch->lease_id,
         .sequence = batch->sequence,
-        .lowest = lowest(dispatcher, batch),
+        .lowest = batches_lowest(&dispatcher->batches, batch),
         .shares = batch->shares,
         .shares_count = batch->count,
     };
     size_t length =
         wire_encode_share_batch(&message, dispatcher->message, sizeof dispatcher->message);
+    struct flight *flight = malloc(sizeof *flight);
     ASSERT(length > 0);
-    batch->at = validator;
+    if (flight == NULL)
+        return false;
+    *flight = (struct flight){ .dispatcher = dispatcher,
+                               .batch = batch,
+                               .at = validator,
+                               .lease_id = batch->lease_id,
+                               .sequence = batch->sequence,
+                               .sent_ns = loop_clock_ns(),
+                               .shares = batch->count };
     if (!bus_request(validator->client, span_of(dispatcher->message, length),
-                     dispatcher->options.timeout_ms, on_reply, batch)) {
-        batch->at = NULL;
+                     dispatcher->options.timeout_ms, on_reply, flight)) {
+        free(flight);
         return false;
     }
-    validator->in_flight++;
+    batch_take_off(batch, flight);
+    validator_given(validator, batch->count, &flight->queued);
     return true;
 }
 
-/* What should leave next: first what left before, then what is full, then what is open. */
-static struct batch *next_batch(const struct dispatcher *dispatcher, uint64_t now_ms)
+/* A copy to one that may be back: if it is not, nobody waits for it. */
+static void probe(struct dispatcher *dispatcher, struct batch *batch)
 {
-    const struct batch *again = dispatcher->again.head;
-    if (again != NULL && again->try_ms <= now_ms)
-        return dispatcher->again.head;
-    return dispatcher->fresh.head != NULL ? dispatcher->fresh.head : dispatcher->filling;
+    struct validator *lost = validators_choose_probe(&dispatcher->validators);
+    if (lost == NULL || batch_flights(batch) != 1 || batch_is_at(batch, lost))
+        return;
+    if (send_to(dispatcher, batch, lost))
+        dispatcher->counts.probes++;
+    else
+        validator_failed(lost, "a request was not taken");
 }
 
-static void take_batch(struct dispatcher *dispatcher, const struct batch *batch)
+/* Who has it already, silently; NULL: nobody. */
+static const struct validator *holder(const struct batch *batch)
 {
-    if (batch == dispatcher->again.head)
-        (void)pop(&dispatcher->again);
+    for (unsigned i = 0; i < BATCH_FLIGHTS_MAX; i++)
+        if (batch->flights[i] != NULL)
+            return batch->flights[i]->at;
+    return NULL;
+}
+
+/* What should leave next, and to whom: first what left before, then what is full, then what is
+ * open. NULL: nothing can. */
+static struct batch *next_batch(const struct dispatcher *dispatcher, uint64_t now_ms,
+                                struct validator **validator_r)
+{
+    for (struct batch *batch = dispatcher->again.head; batch != NULL; batch = batch->next) {
+        if (batch->try_ms > now_ms)
+            continue;
+        *validator_r = validators_choose(&dispatcher->validators, batch->count, holder(batch));
+        if (*validator_r != NULL)
+            return batch;
+        if (holder(batch) == NULL)
+            return NULL; /* nobody has room */
+    }
+    struct batch *batch =
+        dispatcher->fresh.head != NULL ? dispatcher->fresh.head : dispatcher->filling;
+    if (batch == NULL)
+        return NULL;
+    *validator_r = validators_choose(&dispatcher->validators, batch->count, NULL);
+    return *validator_r != NULL ? batch : NULL;
+}
+
+static void take_batch(struct dispatcher *dispatcher, struct batch *batch)
+{
+    if (batch->queued)
+        batch_queue_remove(&dispatcher->again, batch);
     else if (batch == dispatcher->fresh.head)
-        (void)pop(&dispatcher->fresh);
+        (void)batch_queue_pop(&dispatcher->fresh);
     else
         dispatcher->filling = NULL;
+    batch->queued = false;
+}
+
+static void give_sequence(struct dispatcher *dispatcher, struct batch *batch)
+{
+    batches_enter(&dispatcher->batches, batch, dispatcher->lease_id, dispatcher->next_sequence++);
+    dispatcher->counts.outstanding++;
+    dispatcher->counts.batches++;
 }
 
 static void pump(struct dispatcher *dispatcher)
 {
     uint64_t now_ms = loop_now_ms(dispatcher->options.loop);
-    for (;;) {
-        struct batch *batch = next_batch(dispatcher, now_ms);
-        struct validator *validator =
-            batch != NULL ? validators_choose(&dispatcher->validators) : NULL;
-        if (validator == NULL || dispatcher->lease_id == 0)
-            return;
+    struct validator *validator;
+    for (struct batch *batch; dispatcher->lease_id != 0 &&
+                              (batch = next_batch(dispatcher, now_ms, &validator)) != NULL;) {
         take_batch(dispatcher, batch);
         if (batch->sequence == 0)
             give_sequence(dispatcher, batch);
-        if (!send_to(dispatcher, batch, validator)) {
+        if (send_to(dispatcher, batch, validator)) {
+            probe(dispatcher, batch);
+        } else {
             validator_failed(validator, "a request was not taken");
-            push(&dispatcher->again, batch); /* it has an id now */
+            batch->queued = true;
+            batch_queue_push(&dispatcher->again, batch); /* it has an id now */
         }
     }
 }
 
-static void give_up_old(struct dispatcher *dispatcher, struct queue *queue, uint64_t now_ms)
+/* What a silent validator has goes to others as well. */
+static void hedge(struct dispatcher *dispatcher, const struct validator *silent)
 {
-    struct queue kept = { 0 };
-    struct queue old = { 0 };
+    for (struct batch *batch = dispatcher->batches.oldest; batch != NULL; batch = batch->newer) {
+        if (batch->queued || batch_flights(batch) != 1 || !batch_is_at(batch, silent))
+            continue;
+        batch->try_ms = 0;
+        batch->queued = true;
+        dispatcher->counts.hedged++;
+        batch_queue_push(&dispatcher->again, batch);
+    }
+}
+
+static void give_up_old(struct dispatcher *dispatcher, struct batch_queue *queue, uint64_t now_ms)
+{
+    struct batch_queue kept = { 0 };
+    struct batch_queue old = { 0 };
     while (queue->head != NULL) {
-        struct batch *batch = pop(queue);
-        push(now_ms - batch->since_ms > dispatcher->options.hold_ms ? &old : &kept, batch);
+        struct batch *batch = batch_queue_pop(queue);
+        bool is_old = now_ms - batch->since_ms > dispatcher->options.hold_ms;
+        if (is_old)
+            batch->queued = false;
+        batch_queue_push(is_old ? &old : &kept, batch);
     }
     *queue = kept;
     while (old.head != NULL)
-        give_up(dispatcher, pop(&old));
+        give_up(dispatcher, batch_queue_pop(&old));
 }
 
 static void on_tick(void *context)
@@ -339,6 +331,9 @@ static void on_tick(void *context)
         dispatcher->filling = NULL;
         give_up(dispatcher, filling);
     }
+    for (size_t i = 0; i < dispatcher->validators.count; i++)
+        if (validator_falls_silent(dispatcher->validators.list[i]))
+            hedge(dispatcher, dispatcher->validators.list[i]);
     validators_sweep(&dispatcher->validators);
     pump(dispatcher);
 }
@@ -357,17 +352,19 @@ bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *shar
     if (dispatcher->counts.held >= dispatcher->options.shares_max)
         return false;
     if (dispatcher->filling == NULL) {
-        dispatcher->filling = new_batch(dispatcher);
+        dispatcher->filling = batches_new(&dispatcher->batches);
         if (dispatcher->filling == NULL)
             return false;
         dispatcher->filling->since_ms = loop_now_ms(dispatcher->options.loop);
+        dispatcher->batch_shares =
+            validators_batch_shares(&dispatcher->validators, DISPATCH_BATCH_MAX);
     }
     struct batch *batch = dispatcher->filling;
     batch->shares[batch->count] = *share;
     batch->origins[batch->count] = *origin;
     dispatcher->counts.held++;
-    if (++batch->count == DISPATCH_BATCH_MAX) {
-        push(&dispatcher->fresh, batch);
+    if (++batch->count >= dispatcher->batch_shares) {
+        batch_queue_push(&dispatcher->fresh, batch);
         dispatcher->filling = NULL;
     }
     if (!dispatcher->round_end_deferred) {
@@ -413,17 +410,17 @@ struct dispatcher *dispatcher_create(const struct dispatcher_options *options)
     dispatcher->options = *options;
     dispatcher->next_sequence = 1;
     dispatcher->round_end.run = on_round_end;
-    validators_init(&dispatcher->validators, options->loop, options->bus, on_validator_up,
-                    dispatcher);
+    validators_init(&dispatcher->validators, options->loop, options->bus, options->timeout_ms,
+                    on_validator_up, dispatcher);
     dispatcher->tick = (struct loop_timer){ .on_due = on_tick, .context = dispatcher };
     loop_timer_start(options->loop, &dispatcher->tick, TICK_MS, TICK_MS);
     return dispatcher;
 }
 
-static void free_queue(struct queue *queue)
+static void free_queue(struct batch_queue *queue)
 {
     while (queue->head != NULL)
-        free(pop(queue));
+        free(batch_queue_pop(queue));
 }
 
 void dispatcher_destroy(struct dispatcher *dispatcher)
@@ -438,10 +435,6 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
     free(dispatcher->filling);
     free_queue(&dispatcher->fresh);
     free_queue(&dispatcher->again);
-    while (dispatcher->spare != NULL) {
-        struct batch *batch = dispatcher->spare;
-        dispatcher->spare = batch->next;
-        free(batch);
-    }
+    batches_deinit(&dispatcher->batches);
     free(dispatcher);
 }

@@ -4,33 +4,23 @@
  *
  * A batch's id is (lease, sequence), given when it first leaves and kept through every retry,
  * whichever validator it goes to; with it goes the lowest sequence of the lease not yet answered.
- * An unanswered batch goes to another validator after a time-out. It is held until it is answered
- * or hold_ms have passed; then it is given up: its sequence is below `lowest` of every later batch,
- * and the window refuses what is below, so it can never be applied later than that.
+ * An unanswered batch goes to another validator after a time-out, or earlier where its validator is
+ * silent while others answer; then two have it, the first verdict ends it, and the second finds the
+ * id applied. It is held until it is answered or hold_ms have passed; then it is given up: its
+ * sequence is below `lowest` of every later batch, and the window refuses what is below, so it can
+ * never be applied later than that.
  *
- *      filling ─▶ waiting ─▶ flying ─▶ judged
+ *      filling ─▶ waiting ─▶ flying (to one or two) ─▶ judged
  *                    ▲          │
- *                    └── time-out, gone, overloaded, not durable, unknown
+ *                    └── time-out, gone, silent, leaving, overloaded, not durable, unknown
  *
  * One thread. Owns the validators' connections. */
 #pragma once
 #include "core/share/outcome.h"
 #include "port/bus.h"
-#include "services/stratum-gateway/duplicates.h"
-#include "services/stratum-gateway/validators.h"
-#include "wire/messages.h"
+#include "services/stratum-gateway/batches.h"
 
-enum { DISPATCH_BATCH_MAX = 256 }; /* shares */
-
-/* Whose share it is; handed back with the verdict. */
-struct dispatch_origin {
-    uint32_t connection;
-    uint32_t generation;
-    uint32_t answer;
-    uint64_t received_ns;
-    struct duplicates_key key;
-    bool keyed; /* key is in its job's set */
-};
+enum { DISPATCH_BATCH_MAX = BATCH_SHARES_MAX }; /* shares */
 
 enum dispatch_end {
     DISPATCH_JUDGED,  /* outcome is the validator's, durable where accepted */
@@ -60,6 +50,8 @@ struct dispatcher_options {
 
 struct dispatcher_counts {
     uint64_t batches, retries, timeouts, given_up, dropped;
+    uint64_t hedged;    /* sent to a second validator because the first was silent */
+    uint64_t probes;    /* copies sent to see whether a validator is back */
     size_t held;        /* shares */
     size_t outstanding; /* batches flying or waiting with a sequence */
     unsigned validators, healthy;

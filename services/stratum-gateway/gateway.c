@@ -108,9 +108,11 @@ static bool open_dispatcher(struct gateway *gateway, struct error *error)
     gateway->dispatcher = dispatcher_create(&options);
     if (gateway->dispatcher == NULL)
         return error_set(error, ERROR_SYSTEM, "no memory for the dispatcher");
-    gateway->resolver =
-        resolver_create(gateway->loop, gateway->dispatcher, settings->stratum_validators.items,
-                        settings->stratum_validators.count, error);
+    const struct resolver_options names = { .urls = settings->stratum_validators.items,
+                                            .count = settings->stratum_validators.count,
+                                            .refresh_ms =
+                                                (uint64_t)settings->stratum_validators_refresh_ms };
+    gateway->resolver = resolver_create(gateway->loop, gateway->dispatcher, &names, error);
     return gateway->resolver != NULL;
 }
 

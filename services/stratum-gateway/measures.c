@@ -25,6 +25,9 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(batches, "batches", "Batches sent since the start.", NULL);
     GAUGE(retries, "batch_retries", "Batches sent again since the start.", NULL);
     GAUGE(given_up, "batches_given_up", "Batches given up since the start.", NULL);
+    GAUGE(hedged, "batches_hedged", "Batches sent to a second validator, the first being silent.",
+          NULL);
+    GAUGE(probes, "validator_probes", "Copies sent to see whether a validator is back.", NULL);
     GAUGE(validators, "validators", "Validators that answer.", NULL);
     GAUGE(jobs, "jobs", "Jobs taken since the start.", NULL);
     GAUGE(authorisations, "authorisations", "Questions to auth since the start.", NULL);

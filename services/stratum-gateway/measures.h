@@ -21,6 +21,8 @@ struct measures {
     struct metric *batches;
     struct metric *retries;
     struct metric *given_up;
+    struct metric *hedged;
+    struct metric *probes;
     struct metric *validators; /* healthy ones */
     struct metric *jobs;
     struct metric *authorisations;

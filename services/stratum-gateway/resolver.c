@@ -1,31 +1,41 @@
 #include "services/stratum-gateway/resolver.h"
 
 #include "service/log.h"
+#include "service/numbered.h"
 
 #include <arpa/inet.h>
+#include <glob.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PERIOD_MS = 5000 };
+enum { KEPT_LOOKS = 3 }; /* for which a socket that is gone is kept */
 
-struct addresses {
+static const char ipc_scheme[] = "ipc://";
+
+struct address {
+    char url[VALIDATORS_URL_BYTES];
+    bool found;    /* by a pattern */
+    uint8_t looks; /* for which it has not been there */
+};
+
+struct resolver_list {
     size_t count;
-    char urls[VALIDATORS_MAX][VALIDATORS_URL_BYTES];
+    struct address addresses[VALIDATORS_MAX];
 };
 
 struct resolver {
     struct worker_job job; /* first */
     struct loop *loop;
     struct dispatcher *dispatcher;
-    struct worker *worker; /* NULL where there is no name to ask for */
+    struct worker *worker; /* NULL where nothing can change */
     struct loop_timer timer;
-    char **urls; /* borrowed */
-    size_t count;
+    struct resolver_options options;
     bool asking;
-    struct addresses now;  /* the worker's while asking */
-    struct addresses used; /* the loop's */
-    bool failed;           /* the worker's: some name could not be asked */
+    struct resolver_list now;  /* the worker's while asking */
+    struct resolver_list used; /* the loop's */
+    bool failed;               /* the worker's: some name could not be asked */
+    bool was_failed;
 };
 
 bool resolver_split(const char *url, char *host_r, size_t host_bytes, char *port_r,
@@ -45,20 +55,53 @@ bool resolver_split(const char *url, char *host_r, size_t host_bytes, char *port
     return inet_pton(AF_INET, host_r, &address) != 1;
 }
 
-static void add(struct addresses *list, const char *url)
+static struct address *find(struct resolver_list *list, const char *url)
 {
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->urls[i], url) == 0)
-            return;
-    if (list->count < VALIDATORS_MAX)
-        snprintf(list->urls[list->count++], VALIDATORS_URL_BYTES, "%s", url);
+        if (strcmp(list->addresses[i].url, url) == 0)
+            return &list->addresses[i];
+    return NULL;
 }
 
-/* On the worker's thread. False where the name cannot be asked now. */
-static bool add_name(struct addresses *list, const char *host, const char *port)
+static void add(struct resolver_list *list, const char *url, bool found, uint8_t looks)
+{
+    if (list->count == VALIDATORS_MAX || find(list, url) != NULL)
+        return;
+    struct address *address = &list->addresses[list->count++];
+    *address = (struct address){ .found = found, .looks = looks };
+    snprintf(address->url, sizeof address->url, "%s", url);
+}
+
+void resolver_list_add(struct resolver_list *list, const char *url)
+{
+    add(list, url, false, 0);
+}
+
+static bool is_pattern(const char *url)
+{
+    return strncmp(url, ipc_scheme, sizeof ipc_scheme - 1) == 0 && strpbrk(url, "*?[") != NULL;
+}
+
+static void add_found(struct resolver_list *list, const char *url)
+{
+    glob_t paths = { 0 };
+    if (glob(url + sizeof ipc_scheme - 1, 0, NULL, &paths) == 0)
+        for (size_t i = 0; i < paths.gl_pathc; i++) {
+            char one[VALIDATORS_URL_BYTES];
+            if ((size_t)snprintf(one, sizeof one, "%s%s", ipc_scheme, paths.gl_pathv[i]) <
+                sizeof one)
+                add(list, one, true, 0);
+        }
+    globfree(&paths);
+}
+
+/* The default lookup. */
+static bool ask_system(void *context, const char *host, const char *port,
+                       struct resolver_list *list)
 {
     const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
     struct addrinfo *found = NULL;
+    (void)context;
     if (getaddrinfo(host, port, &hints, &found) != 0)
         return false;
     for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
@@ -68,53 +111,88 @@ static bool add_name(struct addresses *list, const char *host, const char *port)
             continue;
         snprintf(url, sizeof url, one->ai_family == AF_INET6 ? "tcp://[%s]:%s" : "tcp://%s:%s",
                  address, port);
-        add(list, url);
+        resolver_list_add(list, url);
     }
     freeaddrinfo(found);
     return true;
 }
 
-static void on_work(struct worker_job *job)
+/* One address without braces; *failed_r where it is a name that cannot be asked. */
+static void add_one(struct resolver *resolver, const char *url, bool with_names, bool *failed_r)
 {
-    struct resolver *resolver = (struct resolver *)job;
+    char host[VALIDATORS_URL_BYTES], port[16];
+    if (is_pattern(url))
+        add_found(&resolver->now, url);
+    else if (!resolver_split(url, host, sizeof host, port, sizeof port))
+        add(&resolver->now, url, false, 0);
+    else if (with_names &&
+             !resolver->options.lookup(resolver->options.context, host, port, &resolver->now))
+        *failed_r = true;
+}
+
+/* All addresses as they are now. */
+static void look(struct resolver *resolver, bool with_names)
+{
     resolver->now.count = 0;
     resolver->failed = false;
-    for (size_t i = 0; i < resolver->count; i++) {
-        char host[VALIDATORS_URL_BYTES], port[16];
-        if (!resolver_split(resolver->urls[i], host, sizeof host, port, sizeof port))
-            add(&resolver->now, resolver->urls[i]);
-        else if (!add_name(&resolver->now, host, port))
-            resolver->failed = true;
+    for (size_t i = 0; i < resolver->options.count; i++) {
+        const char *text = resolver->options.urls[i];
+        char url[VALIDATORS_URL_BYTES];
+        struct numbered numbered;
+        if (!numbered_read(text, &numbered)) {
+            add_one(resolver, text, with_names, &resolver->failed);
+            continue;
+        }
+        for (uint32_t number = numbered.first; number <= numbered.last; number++)
+            if (numbered_write(text, &numbered, number, url, sizeof url))
+                add_one(resolver, url, with_names, &resolver->failed);
     }
+}
+
+static void on_work(struct worker_job *job)
+{
+    look((struct resolver *)job, true);
 }
 
 static void use(struct resolver *resolver)
 {
+    static const size_t bytes = VALIDATORS_URL_BYTES;
+    char urls[VALIDATORS_MAX][VALIDATORS_URL_BYTES];
     resolver->used = resolver->now;
-    dispatcher_set_validators(resolver->dispatcher,
-                              (const char(*)[VALIDATORS_URL_BYTES])resolver->used.urls,
+    for (size_t i = 0; i < resolver->used.count; i++)
+        memcpy(urls[i], resolver->used.addresses[i].url, bytes);
+    dispatcher_set_validators(resolver->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])urls,
                               resolver->used.count);
+}
+
+/* What is not there now but may be again. */
+static void keep(struct resolver *resolver)
+{
+    for (size_t i = 0; i < resolver->used.count; i++) {
+        const struct address *old = &resolver->used.addresses[i];
+        if (resolver->failed && !old->found)
+            add(&resolver->now, old->url, false, 0);
+        else if (old->found && old->looks < KEPT_LOOKS)
+            add(&resolver->now, old->url, true, (uint8_t)(old->looks + 1));
+    }
 }
 
 static void on_done(struct worker_job *job)
 {
     struct resolver *resolver = (struct resolver *)job;
     resolver->asking = false;
-    if (resolver->failed) {
+    if (resolver->failed && !resolver->was_failed)
         log_warn("validators.resolve", "reason=\"a name of stratum.validators has no address now; "
                                        "the known ones are kept\"");
-        for (size_t i = 0; i < resolver->used.count; i++)
-            add(&resolver->now, resolver->used.urls[i]);
-    }
+    resolver->was_failed = resolver->failed;
+    keep(resolver);
     bool changed = resolver->now.count != resolver->used.count;
-    for (size_t i = 0; i < resolver->now.count && !changed; i++) {
-        bool known = false;
-        for (size_t k = 0; k < resolver->used.count; k++)
-            known |= strcmp(resolver->now.urls[i], resolver->used.urls[k]) == 0;
-        changed = !known;
-    }
+    for (size_t i = 0; i < resolver->now.count && !changed; i++)
+        changed = find(&resolver->used, resolver->now.addresses[i].url) == NULL;
     if (changed)
         use(resolver);
+    else
+        resolver->used = resolver->now;
 }
 
 static void ask(void *context)
@@ -124,30 +202,35 @@ static void ask(void *context)
         resolver->asking = worker_submit(resolver->worker, &resolver->job);
 }
 
-struct resolver *resolver_create(struct loop *loop, struct dispatcher *dispatcher, char **urls,
-                                 size_t count, struct error *error)
+static bool can_change(const struct resolver_options *options)
+{
+    for (size_t i = 0; i < options->count; i++) {
+        char host[VALIDATORS_URL_BYTES], port[16];
+        if (is_pattern(options->urls[i]) ||
+            resolver_split(options->urls[i], host, sizeof host, port, sizeof port))
+            return true;
+    }
+    return false;
+}
+
+struct resolver *resolver_create(struct loop *loop, struct dispatcher *dispatcher,
+                                 const struct resolver_options *options, struct error *error)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
-    bool names = false;
     if (resolver == NULL) {
         error_fill(error, ERROR_SYSTEM, "no memory for the list of validators");
         return NULL;
     }
-    *resolver = (struct resolver){ .job = { .work = on_work, .done = on_done },
-                                   .loop = loop,
-                                   .dispatcher = dispatcher,
-                                   .timer = { .on_due = ask, .context = resolver },
-                                   .urls = urls,
-                                   .count = count };
-    for (size_t i = 0; i < count; i++) {
-        char host[VALIDATORS_URL_BYTES], port[16];
-        if (resolver_split(urls[i], host, sizeof host, port, sizeof port))
-            names = true;
-        else
-            add(&resolver->now, urls[i]);
-    }
+    resolver->job = (struct worker_job){ .work = on_work, .done = on_done };
+    resolver->loop = loop;
+    resolver->dispatcher = dispatcher;
+    resolver->timer = (struct loop_timer){ .on_due = ask, .context = resolver };
+    resolver->options = *options;
+    if (options->lookup == NULL)
+        resolver->options.lookup = ask_system;
+    look(resolver, false);
     use(resolver);
-    if (!names)
+    if (!can_change(options))
         return resolver;
     resolver->worker = worker_create(loop, "resolver", 1, 1, error);
     if (resolver->worker == NULL) {
@@ -155,7 +238,7 @@ struct resolver *resolver_create(struct loop *loop, struct dispatcher *dispatche
         return NULL;
     }
     ask(resolver);
-    loop_timer_start(loop, &resolver->timer, PERIOD_MS, PERIOD_MS);
+    loop_timer_start(loop, &resolver->timer, options->refresh_ms, options->refresh_ms);
     return resolver;
 }
 

@@ -386,6 +386,8 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.batches, counts.batches);
     metric_set(gateway->measures.retries, counts.retries);
     metric_set(gateway->measures.given_up, counts.given_up + counts.dropped);
+    metric_set(gateway->measures.hedged, counts.hedged);
+    metric_set(gateway->measures.probes, counts.probes);
     metric_set(gateway->measures.validators, counts.healthy);
     metric_set(gateway->measures.closed_slow, gateway->connections.slow);
     metric_set(gateway->measures.authorisations, authoriser_counts(gateway->authoriser).asked);

@@ -5,7 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REPLY_BYTES_MAX = 65536 };
+enum {
+    REPLY_BYTES_MAX = 65536,
+    PAUSE_MIN_MS = 50, /* of one that could not take a batch; doubles */
+    PAUSE_MAX_MS = 200,
+    DEPART_MS = 10000,     /* one that is leaving is gone by then */
+    LEARNT_KEPT_MS = 1000, /* what a share takes is looked at anew after that */
+    ROOM_SHARE = 4,        /* of the time-out: what may be queued at one */
+    BATCH_TARGET_NS = 25000000,
+    BATCH_SHARES_MIN = 32,
+    ALIKE_NS = 1000000, /* and a quarter: expectations as far apart are taken for equal */
+    SILENT_TICKS = 2,   /* seen twice, so that a hiccup of our own is not taken for theirs */
+};
 
 void validator_failed(struct validator *validator, const char *why)
 {
@@ -30,55 +41,190 @@ void validator_answered(struct validator *validator)
     if (validator->backoff_ms != 0)
         log_info("validator.answers", "url=%s", validator->url);
     validator->backoff_ms = 0;
+    validator->silent_ticks = 0;
+    validator->quiet_ms = validator->heard_ms = loop_now_ms(validator->all->loop);
 }
 
-void validator_paused(struct validator *validator, uint64_t pause_ms)
+/* Better news is believed sooner than worse: a lone share tells of the disk's fsync, not of what a
+ * share takes in a flood. */
+void validator_judged(struct validator *validator, uint64_t queued, uint64_t took_ns)
 {
-    validator->paused_ms = loop_now_ms(validator->all->loop) + pause_ms;
+    uint64_t share_ns = took_ns / (queued > 0 ? queued : 1) + 1, old_ns = validator->share_ns;
+    validator_answered(validator);
+    validator->refusals = 0;
+    if (old_ns == 0)
+        validator->share_ns = share_ns;
+    else if (share_ns < old_ns)
+        validator->share_ns = (old_ns + share_ns) / 2;
+    else
+        validator->share_ns = old_ns + (share_ns - old_ns) / 8;
+    validator->learnt_ms = validator->heard_ms;
 }
 
-static bool is_healthy(const struct validator *validator)
+void validator_refused(struct validator *validator)
 {
-    return validator->up && !validator->leaving && validator->backoff_ms == 0;
+    unsigned pause_ms = (unsigned)PAUSE_MIN_MS
+                        << (validator->refusals < 2 ? validator->refusals : 2);
+    validator_answered(validator);
+    validator->refusals++;
+    validator->paused_ms =
+        validator->heard_ms + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
 }
 
-static bool has_room(const struct validator *validator, uint64_t now_ms)
+void validator_departs(struct validator *validator)
 {
-    return is_healthy(validator) && validator->in_flight < VALIDATORS_IN_FLIGHT_MAX &&
-           now_ms >= validator->paused_ms;
+    uint64_t now_ms = loop_now_ms(validator->all->loop);
+    validator_answered(validator);
+    if (now_ms >= validator->departed_ms)
+        log_info("validator.departs", "url=%s", validator->url);
+    validator->departed_ms = now_ms + DEPART_MS;
 }
 
-/* A failing one whose turn it is to show that it is back. */
-static bool may_be_tried(const struct validator *validator, uint64_t now_ms, bool any_healthy)
+void validator_given(struct validator *validator, uint32_t shares, uint64_t *queued_r)
 {
-    if (!validator->up || validator->leaving || validator->backoff_ms == 0 ||
-        validator->in_flight != 0)
+    if (validator->in_flight++ == 0)
+        validator->quiet_ms = loop_now_ms(validator->all->loop);
+    validator->shares += shares;
+    validator->given = ++validator->all->given;
+    *queued_r = validator->shares;
+}
+
+void validator_ended(struct validator *validator, uint32_t shares)
+{
+    ASSERT(validator->in_flight > 0 && validator->shares >= shares);
+    validator->in_flight--;
+    validator->shares -= shares;
+}
+
+static bool is_healthy(const struct validator *validator, uint64_t now_ms)
+{
+    return validator->up && !validator->leaving && validator->backoff_ms == 0 &&
+           now_ms >= validator->departed_ms;
+}
+
+static bool knows_share_ns(const struct validator *validator, uint64_t now_ms)
+{
+    return validator->share_ns != 0 && now_ms - validator->learnt_ms < LEARNT_KEPT_MS;
+}
+
+/* What a share takes at the quickest; 0: nothing is known. */
+static uint64_t best_share_ns(const struct validators *validators, uint64_t now_ms)
+{
+    uint64_t best = 0;
+    for (size_t i = 0; i < validators->count; i++) {
+        const struct validator *one = validators->list[i];
+        if (is_healthy(one, now_ms) && knows_share_ns(one, now_ms) &&
+            (best == 0 || one->share_ns < best))
+            best = one->share_ns;
+    }
+    return best;
+}
+
+/* One of whom nothing is known of late is taken for as good as the best, and so gets to show it. */
+static uint64_t share_ns_of(const struct validator *validator, uint64_t now_ms, uint64_t best)
+{
+    return knows_share_ns(validator, now_ms) ? validator->share_ns : best > 0 ? best : 1;
+}
+
+static bool has_room(const struct validator *validator, uint64_t now_ms, uint64_t work_ns)
+{
+    if (!is_healthy(validator, now_ms) || validator->in_flight >= VALIDATORS_IN_FLIGHT_MAX ||
+        now_ms < validator->paused_ms)
         return false;
-    return now_ms >= validator->again_ms ||
-           (!any_healthy && now_ms >= validator->failed_ms + VALIDATORS_BACKOFF_MIN_MS);
+    return validator->in_flight == 0 ||
+           work_ns <= (uint64_t)validator->all->timeout_ms * 1000000u / ROOM_SHARE;
 }
 
-struct validator *validators_choose(const struct validators *validators)
+/* The quickest, or another that should be hardly later: these take turns, so that an idle pool uses
+ * all and differences too small to be known do not decide. */
+struct validator *validators_choose(const struct validators *validators, uint32_t shares,
+                                    const struct validator *but)
 {
-    uint64_t now_ms = loop_now_ms(validators->loop);
+    uint64_t now_ms = loop_now_ms(validators->loop), due_ns[VALIDATORS_MAX];
+    uint64_t share_ns = best_share_ns(validators, now_ms), soonest_ns = UINT64_MAX;
     struct validator *best = NULL;
     bool any_healthy = false;
     for (size_t i = 0; i < validators->count; i++) {
+        const struct validator *one = validators->list[i];
+        due_ns[i] = (one->shares + shares) * share_ns_of(one, now_ms, share_ns);
+        any_healthy |= is_healthy(one, now_ms);
+        if (one == but || !has_room(one, now_ms, due_ns[i]))
+            due_ns[i] = UINT64_MAX;
+        else if (due_ns[i] < soonest_ns)
+            soonest_ns = due_ns[i];
+    }
+    for (size_t i = 0; i < validators->count && soonest_ns != UINT64_MAX; i++) {
         struct validator *one = validators->list[i];
-        any_healthy |= is_healthy(one);
-        if (has_room(one, now_ms) && (best == NULL || one->in_flight < best->in_flight))
+        if (due_ns[i] <= soonest_ns + soonest_ns / 4 + ALIKE_NS &&
+            (best == NULL || one->given < best->given))
             best = one;
     }
-    for (size_t i = 0; i < validators->count; i++)
-        if (may_be_tried(validators->list[i], now_ms, any_healthy))
-            return validators->list[i];
+    for (size_t i = 0; i < validators->count && !any_healthy; i++) {
+        struct validator *one = validators->list[i];
+        if (one != but && one->up && !one->leaving && one->in_flight == 0 &&
+            now_ms >= one->departed_ms && now_ms >= one->failed_ms + VALIDATORS_BACKOFF_MIN_MS)
+            return one;
+    }
     return best;
+}
+
+struct validator *validators_choose_probe(const struct validators *validators)
+{
+    uint64_t now_ms = loop_now_ms(validators->loop);
+    for (size_t i = 0; i < validators->count; i++) {
+        struct validator *one = validators->list[i];
+        if (one->up && !one->leaving && one->backoff_ms != 0 && one->in_flight == 0 &&
+            now_ms >= one->again_ms && now_ms >= one->departed_ms)
+            return one;
+    }
+    return NULL;
+}
+
+uint32_t validators_batch_shares(const struct validators *validators, uint32_t most)
+{
+    uint64_t share_ns = best_share_ns(validators, loop_now_ms(validators->loop));
+    uint64_t shares = share_ns > 0 ? BATCH_TARGET_NS / share_ns : most;
+    if (shares < BATCH_SHARES_MIN)
+        shares = BATCH_SHARES_MIN;
+    return shares < most ? (uint32_t)shares : most;
+}
+
+static bool another_answered(const struct validator *validator)
+{
+    const struct validators *all = validator->all;
+    for (size_t i = 0; i < all->count; i++)
+        if (all->list[i] != validator && all->list[i]->heard_ms > validator->quiet_ms &&
+            is_healthy(all->list[i], loop_now_ms(all->loop)))
+            return true;
+    return false;
+}
+
+bool validator_falls_silent(struct validator *validator)
+{
+    uint64_t now_ms = loop_now_ms(validator->all->loop);
+    uint64_t due_ms = 4 * validator->shares * validator->share_ns / 1000000u;
+    if (validator->in_flight == 0 || validator->backoff_ms != 0 ||
+        now_ms - validator->quiet_ms < VALIDATORS_SILENCE_MS ||
+        now_ms - validator->quiet_ms < due_ms || !another_answered(validator)) {
+        validator->silent_ticks = 0;
+        return false;
+    }
+    if (++validator->silent_ticks < SILENT_TICKS)
+        return false;
+    validator->silent_ticks = 0;
+    validator_failed(validator, "silent while others answer");
+    return true;
 }
 
 static void on_up(void *context)
 {
     struct validator *validator = context;
+    uint64_t now_ms = loop_now_ms(validator->all->loop);
     validator->up = true;
+    /* Who is there now may be another: it is looked at at once. */
+    validator->paused_ms = validator->departed_ms = 0;
+    validator->again_ms = validator->failed_ms = 0;
+    validator->quiet_ms = now_ms;
     log_info("validator.up", "url=%s", validator->url);
     validator->all->on_up(validator->all->context);
 }
@@ -151,9 +297,10 @@ void validators_sweep(struct validators *validators)
 
 unsigned validators_healthy(const struct validators *validators)
 {
+    uint64_t now_ms = loop_now_ms(validators->loop);
     unsigned healthy = 0;
     for (size_t i = 0; i < validators->count; i++)
-        healthy += is_healthy(validators->list[i]);
+        healthy += is_healthy(validators->list[i], now_ms);
     return healthy;
 }
 
@@ -166,10 +313,11 @@ unsigned validators_staying(const struct validators *validators)
 }
 
 void validators_init(struct validators *validators, struct loop *loop, struct bus *bus,
-                     void (*on_one_up)(void *context), void *context)
+                     unsigned timeout_ms, void (*on_one_up)(void *context), void *context)
 {
-    *validators =
-        (struct validators){ .loop = loop, .bus = bus, .on_up = on_one_up, .context = context };
+    *validators = (struct validators){
+        .loop = loop, .bus = bus, .timeout_ms = timeout_ms, .on_up = on_one_up, .context = context
+    };
 }
 
 void validators_deinit(struct validators *validators)

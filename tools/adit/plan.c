@@ -15,8 +15,10 @@
 #include "core/coin/coin.h"
 #include "pool.h"
 #include "ports.h"
+#include "service/numbered.h"
 
 enum { ORPHANS_WAIT_MS = 10000, ORPHANS_STEP_MS = 50 };
+enum { PLAN_OTHERS = 8 };         /* children that come behind the validators */
 enum { DATA_DIR_BYTES_MAX = 70 }; /* so that run/… fits a unix socket's 108 bytes */
 
 bool plan_data_dir(const char *given, char *path_r, size_t bytes, struct error *error)
@@ -243,22 +245,37 @@ static void suit_gateway_to_demo(const struct plan *plan, struct child *gateway)
     settings_deinit(&defaults);
 }
 
-/* Every entry of stratum.validators that lies in our run folder is a validator to start here. */
+static void add_validator(struct plan *plan, const struct options *options, const char *prefix,
+                          const char *url)
+{
+    char instance[16];
+    const char *name = url + strlen(prefix);
+    if (strncmp(url, prefix, strlen(prefix)) != 0 || strcspn(name, "*?[") < strlen(name))
+        return;
+    snprintf(instance, sizeof instance, "%.*s", (int)strcspn(name, "."), name);
+    add_service(plan, options, "share-validator", instance);
+    if (strcmp(instance, "1") != 0)
+        child_variable(&plan->children[plan->count - 1],
+                       "ADIT_VALIDATOR__ADMIN_ADDRESS=127.0.0.1:0");
+}
+
+/* Every entry of stratum.validators that lies in our run folder is a validator to start here, or
+ * several where it is numbered. Who is found by a pattern is somebody else's to start. */
 static void add_validators(struct plan *plan, const struct options *options)
 {
-    char prefix[300];
+    char prefix[300], url[400];
     snprintf(prefix, sizeof prefix, "ipc://%s/run/validator-", plan->data_dir);
     for (size_t i = 0; i < plan->settings.stratum_validators.count; i++) {
-        const char *url = plan->settings.stratum_validators.items[i];
-        if (strncmp(url, prefix, strlen(prefix)) != 0)
+        const char *text = plan->settings.stratum_validators.items[i];
+        struct numbered numbered;
+        if (!numbered_read(text, &numbered)) {
+            add_validator(plan, options, prefix, text);
             continue;
-        char instance[16];
-        snprintf(instance, sizeof instance, "%.*s", (int)strcspn(url + strlen(prefix), "."),
-                 url + strlen(prefix));
-        add_service(plan, options, "share-validator", instance);
-        if (strcmp(instance, "1") != 0)
-            child_variable(&plan->children[plan->count - 1],
-                           "ADIT_VALIDATOR__ADMIN_ADDRESS=127.0.0.1:0");
+        }
+        for (uint32_t number = numbered.first; number <= numbered.last; number++)
+            if (plan->count < PLAN_CHILDREN_MAX - PLAN_OTHERS &&
+                numbered_write(text, &numbered, number, url, sizeof url))
+                add_validator(plan, options, prefix, url);
     }
 }
 

@@ -1,235 +1,42 @@
 /* The dispatcher against validators over a window, on a bus that loses and cuts: whatever
  * happens, each share has one end, what was judged is in the window once, and what was said to be
  * dropped is never in it. */
-#include "adapter/bus_fake/bus_fake.h"
-#include "base/test_random.h"
-#include "services/stratum-gateway/dispatcher.h"
+#include "services/stratum-gateway/resolver.h"
+#include "services/stratum-gateway/testing/dispatch_world.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-enum { VALIDATORS = 3, SHARES_MAX = 20000, BATCHES_MAX = 40000, LATE_MAX = 512 };
-
-enum share_end { NONE, JUDGED, DROPPED, UNKNOWN };
-
-/* What the window keeps of a lease: which sequences were applied, and below what none is. */
-struct window {
-    bool applied[3][BATCHES_MAX];
-    uint64_t lowest[3];
-};
-
-static struct world {
-    struct loop *loop;
-    struct bus *bus;
-    struct dispatcher *dispatcher;
-    struct bus_server *servers[VALIDATORS];
-    char urls[VALIDATORS][VALIDATORS_URL_BYTES];
-    struct test_random random;
-    struct window window;
-    enum share_end ends[SHARES_MAX];
-    unsigned in_window[SHARES_MAX];
-    unsigned trouble; /* per cent of requests that go wrong */
-    bool not_durable; /* the window takes nothing */
-    bool mute[VALIDATORS];
-    unsigned batches[VALIDATORS];
-    unsigned refusals;
-    unsigned shares, ended;
-    uint64_t last_sequence;
-} * w;
-
-static uint8_t reply_bytes[65536];
-
-static void answer(struct bus_call *call, const struct wire_share_batch *batch,
-                   enum wire_batch_status status)
-{
-    static struct wire_verdict verdicts[1024];
-    const struct wire_verdict_batch reply = { .lease_id = batch->lease_id,
-                                              .sequence = batch->sequence,
-                                              .status = (uint8_t)status,
-                                              .verdicts = verdicts,
-                                              .verdicts_count = status == WIRE_BATCH_JUDGED
-                                                                    ? batch->shares_count
-                                                                    : 0 };
-    size_t length = wire_encode_verdict_batch(&reply, reply_bytes, sizeof reply_bytes);
-    assert_true(length > 0);
-    (void)bus_reply(call, span_of(reply_bytes, length));
-}
-
-/* The atomic step: an id below lowest is refused, one applied before changes nothing. */
-static bool apply(const struct wire_share_batch *batch)
-{
-    uint64_t *lowest = &w->window.lowest[batch->lease_id];
-    assert_true(batch->lowest <= batch->sequence);
-    assert_true(batch->sequence < BATCHES_MAX);
-    if (batch->lowest > *lowest)
-        *lowest = batch->lowest;
-    if (batch->sequence < *lowest)
-        return false;
-    if (!w->window.applied[batch->lease_id][batch->sequence])
-        for (uint32_t i = 0; i < batch->shares_count; i++)
-            w->in_window[batch->shares[i].nonce]++;
-    w->window.applied[batch->lease_id][batch->sequence] = true;
-    return true;
-}
-
-static void on_batch(void *context, struct bus_call *call, struct span message)
-{
-    unsigned self = (unsigned)((struct bus_server **)context - w->servers);
-    static uint8_t memory[1 << 17];
-    struct arena arena = arena_over(memory, sizeof memory);
-    struct wire_share_batch batch;
-    struct error error;
-    assert_true(wire_decode_share_batch(message, &arena, &batch, &error));
-    w->batches[self]++;
-    if (w->mute[self]) {
-        bus_drop(call);
-        return;
-    }
-    uint64_t dice = test_random_below(&w->random, 100);
-    if (dice < w->trouble) {
-        switch (test_random_below(&w->random, 4)) {
-        case 0: /* dies with it */
-            bus_drop(call);
-            return;
-        case 1: /* dies after it was applied */
-            (void)apply(&batch);
-            bus_drop(call);
-            return;
-        case 2:
-            answer(call, &batch, WIRE_BATCH_OVERLOADED);
-            return;
-        default:
-            if (test_random_below(&w->random, 2) == 0)
-                (void)apply(&batch);
-            answer(call, &batch, WIRE_BATCH_UNKNOWN);
-            return;
-        }
-    }
-    if (w->not_durable) {
-        answer(call, &batch, WIRE_BATCH_NOT_DURABLE);
-        return;
-    }
-    bool taken = apply(&batch);
-    w->refusals += !taken;
-    answer(call, &batch, taken ? WIRE_BATCH_JUDGED : WIRE_BATCH_REFUSED);
-}
-
-static void on_end(void *context, const struct dispatch_origin *origin,
-                   const struct wire_share *share, const struct dispatch_result *result)
-{
-    (void)context;
-    assert_int_equal(origin->connection, share->nonce);
-    assert_int_equal(w->ends[share->nonce], NONE);
-    w->ends[share->nonce] = result->end == DISPATCH_JUDGED    ? JUDGED
-                            : result->end == DISPATCH_DROPPED ? DROPPED
-                                                              : UNKNOWN;
-    w->ended++;
-    if (result->end == DISPATCH_JUDGED)
-        assert_int_equal(w->in_window[share->nonce], 1);
-}
-
-static void begin(unsigned timeout_ms, uint64_t hold_ms)
-{
-    struct error error;
-    w = calloc(1, sizeof *w);
-    w->random = test_random_begin("dispatcher");
-    w->loop = loop_create(&error);
-    w->bus = bus_fake_create(w->loop);
-    for (unsigned i = 0; i < VALIDATORS; i++) {
-        snprintf(w->urls[i], sizeof w->urls[i], "fake://validator-%u", i);
-        w->servers[i] =
-            bus_serve(w->bus, w->urls[i], 64, 1 << 20, on_batch, &w->servers[i], &error);
-        assert_non_null(w->servers[i]);
-    }
-    const struct dispatcher_options options = { .loop = w->loop,
-                                                .bus = w->bus,
-                                                .timeout_ms = timeout_ms,
-                                                .hold_ms = hold_ms,
-                                                .shares_max = 4000,
-                                                .handler = on_end };
-    w->dispatcher = dispatcher_create(&options);
-    dispatcher_set_lease(w->dispatcher, 1);
-}
-
-static void use(unsigned count)
-{
-    dispatcher_set_validators(w->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])w->urls, count);
-}
-
-static void end(void)
-{
-    dispatcher_destroy(w->dispatcher);
-    for (unsigned i = 0; i < VALIDATORS; i++)
-        bus_server_close(w->servers[i]);
-    bus_destroy(w->bus);
-    loop_destroy(w->loop);
-    free(w);
-}
-
-static bool add(void)
-{
-    const struct wire_share share = { .nonce = w->shares, .work = 1 };
-    const struct dispatch_origin origin = { .connection = w->shares };
-    if (!dispatcher_add(w->dispatcher, &share, &origin))
-        return false;
-    w->shares++;
-    return true;
-}
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t end_ns_ = loop_clock_ns() + 20000000000u;                                         \
-        while (!(condition)) {                                                                     \
-            assert_true(loop_clock_ns() < end_ns_);                                                \
-            loop_run_once(w->loop, 5);                                                             \
-        }                                                                                          \
-    } while (0)
-
-static void check_ends(unsigned counts[4])
-{
-    memset(counts, 0, 4 * sizeof *counts);
-    for (unsigned i = 0; i < w->shares; i++) {
-        counts[w->ends[i]]++;
-        assert_true(w->in_window[i] <= 1);
-        if (w->ends[i] == JUDGED)
-            assert_int_equal(w->in_window[i], 1);
-        if (w->ends[i] == DROPPED)
-            assert_int_equal(w->in_window[i], 0);
-    }
-}
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static void a_lone_share_leaves_at_once_and_a_flood_in_batches(void **state)
 {
     (void)state;
     unsigned counts[4];
-    begin(200, 5000);
-    use(1);
+    world_begin(200, 5000);
+    world_use(1);
     loop_run_once(w->loop, 0);
-    assert_true(add());
+    assert_true(world_add());
     UNTIL(w->ended == 1);
     assert_int_equal(w->batches[0], 1);
     while (w->shares < 3000)
-        assert_true(add());
+        assert_true(world_add());
     UNTIL(w->ended == w->shares);
     assert_true(w->batches[0] <= 2 + 3000 / DISPATCH_BATCH_MAX);
-    check_ends(counts);
+    world_check(counts);
     assert_int_equal(counts[JUDGED], w->shares);
-    end();
+    world_end();
 }
 
 static void whatever_goes_wrong_each_share_has_one_true_end(void **state)
 {
     (void)state;
     unsigned counts[4];
-    begin(30, 300);
-    use(VALIDATORS);
+    world_begin(30, 300);
+    world_use(VALIDATORS);
     w->trouble = 30;
     for (unsigned round = 0; round < 1500; round++) {
         for (uint64_t burst = test_random_below(&w->random, 12); burst > 0; burst--)
-            (void)add();
+            (void)world_add();
         switch (test_random_below(&w->random, 60)) {
         case 0:
             bus_fake_lose_requests(w->bus, 2);
@@ -250,7 +57,7 @@ static void whatever_goes_wrong_each_share_has_one_true_end(void **state)
             w->not_durable = !w->not_durable;
             break;
         case 6:
-            use(1 + (unsigned)test_random_below(&w->random, VALIDATORS));
+            world_use(1 + (unsigned)test_random_below(&w->random, VALIDATORS));
             break;
         default:
             break;
@@ -258,35 +65,35 @@ static void whatever_goes_wrong_each_share_has_one_true_end(void **state)
         if (round == 900)
             dispatcher_set_lease(w->dispatcher, 2);
         loop_run_once(w->loop, 1);
-        check_ends(counts);
+        world_check(counts);
     }
     w->trouble = 0;
     w->not_durable = false;
-    use(VALIDATORS);
+    world_use(VALIDATORS);
     for (unsigned i = 0; i < VALIDATORS; i++)
         bus_fake_mend(w->bus, w->urls[i]);
     UNTIL(w->ended == w->shares);
     /* Anything still under way somewhere must come to nothing. */
-    assert_true(add());
+    assert_true(world_add());
     UNTIL(w->ended == w->shares);
     for (unsigned i = 0; i < 50; i++)
         loop_run_once(w->loop, 2);
-    check_ends(counts);
+    world_check(counts);
     printf("%u shares: %u judged, %u dropped, %u unknown\n", w->shares, counts[JUDGED],
            counts[DROPPED], counts[UNKNOWN]);
     assert_true(counts[JUDGED] > w->shares / 10);
-    end();
+    world_end();
 }
 
 static void a_mute_validator_holds_up_nobody_for_long(void **state)
 {
     (void)state;
-    begin(50, 5000);
-    use(2);
+    world_begin(50, 5000);
+    world_use(2);
     w->mute[0] = true;
     loop_run_once(w->loop, 0);
     for (unsigned i = 0; i < 200; i++) {
-        assert_true(add());
+        assert_true(world_add());
         loop_run_once(w->loop, 1);
     }
     UNTIL(w->ended == w->shares);
@@ -294,24 +101,24 @@ static void a_mute_validator_holds_up_nobody_for_long(void **state)
     unsigned tried = w->batches[0];
     assert_true(tried <= 40);
     for (unsigned i = 0; i < 100; i++) {
-        assert_true(add());
+        assert_true(world_add());
         UNTIL(w->ended == w->shares);
     }
     assert_true(w->batches[0] <= tried + 5);
-    end();
+    world_end();
 }
 
 static void a_lone_validator_that_comes_back_is_used_within_a_moment(void **state)
 {
     (void)state;
-    begin(50, 5000);
-    use(1);
+    world_begin(50, 5000);
+    world_use(1);
     w->mute[0] = true;
     loop_run_once(w->loop, 0);
     uint64_t end_ns = loop_clock_ns() + 1000000000u;
     while (loop_clock_ns() < end_ns) {
         if (w->shares < 1000)
-            assert_true(add());
+            assert_true(world_add());
         loop_run_once(w->loop, 5);
     }
     w->mute[0] = false;
@@ -319,25 +126,243 @@ static void a_lone_validator_that_comes_back_is_used_within_a_moment(void **stat
     UNTIL(w->ended == w->shares);
     assert_true(loop_clock_ns() - back_ns < 1000000000u);
     unsigned counts[4];
-    check_ends(counts);
+    world_check(counts);
     assert_int_equal(counts[JUDGED], w->shares);
-    end();
+    world_end();
 }
 
 static void what_is_held_is_bounded(void **state)
 {
     (void)state;
-    begin(50, 400);
+    world_begin(50, 400);
     loop_run_once(w->loop, 0); /* no validator at all */
-    while (add())
+    while (world_add())
         ;
     assert_int_equal(w->shares, 4000);
     assert_int_equal(dispatcher_counts(w->dispatcher).held, 4000);
     UNTIL(w->ended == w->shares);
     unsigned counts[4];
-    check_ends(counts);
+    world_check(counts);
     assert_int_equal(counts[DROPPED], w->shares); /* provably: they never left */
-    end();
+    world_end();
+}
+
+/* Shares of a steady stream, a millisecond's at a time, until the time is over. */
+static void stream(unsigned ms, unsigned shares_a_ms)
+{
+    for (uint64_t begin_ns = loop_clock_ns(), sent = 0; sent < (uint64_t)ms * shares_a_ms;) {
+        uint64_t due = (loop_clock_ns() - begin_ns) / 1000000u * shares_a_ms;
+        for (; sent < due && sent < (uint64_t)ms * shares_a_ms; sent++)
+            assert_true(world_add());
+        loop_run_once(w->loop, 1);
+    }
+}
+
+static void check_all_judged(void)
+{
+    unsigned counts[4];
+    UNTIL(w->ended == w->shares);
+    world_check(counts);
+    assert_int_equal(counts[JUDGED], w->shares);
+}
+
+static void a_silent_validators_batches_go_elsewhere_long_before_the_time_out(void **state)
+{
+    (void)state;
+    world_begin(5000, 20000);
+    world_use(2);
+    loop_run_once(w->loop, 0);
+    stream(50, 10);
+    w->mute[0] = true;
+    stream(300, 10);
+    uint64_t begin_ns = loop_clock_ns();
+    check_all_judged();
+    assert_true(loop_clock_ns() - begin_ns < 1000000000u);
+    struct dispatcher_counts counts = dispatcher_counts(w->dispatcher);
+    assert_true(counts.hedged > 0);
+    assert_int_equal(counts.timeouts, 0);
+    assert_int_equal(counts.healthy, 1);
+    world_end();
+}
+
+static void a_lost_validator_is_probed_with_copies_and_used_again_when_it_answers(void **state)
+{
+    (void)state;
+    world_begin(100, 5000);
+    world_use(2);
+    loop_run_once(w->loop, 0);
+    w->mute[0] = true;
+    stream(400, 10);
+    UNTIL(w->ended == w->shares);
+    assert_int_equal(dispatcher_counts(w->dispatcher).healthy, 1);
+    /* While it is lost no share waits for it. */
+    for (unsigned i = 0; i < 400; i++) {
+        uint64_t begin_ns = loop_clock_ns();
+        assert_true(world_add());
+        UNTIL(w->ended == w->shares);
+        assert_true(loop_clock_ns() - begin_ns < 90000000u);
+        loop_run_once(w->loop, 1);
+    }
+    assert_true(dispatcher_counts(w->dispatcher).probes > 0);
+    w->mute[0] = false;
+    unsigned before = w->judged[0];
+    UNTIL(!world_add() || dispatcher_counts(w->dispatcher).healthy == 2);
+    stream(200, 10);
+    check_all_judged();
+    assert_true(w->judged[0] > before);
+    world_end();
+}
+
+static void work_spreads_by_what_each_validator_answers(void **state)
+{
+    (void)state;
+    world_begin(2000, 20000);
+    world_use(3);
+    w->us_a_share[0] = 10;
+    w->us_a_share[1] = 10;
+    w->us_a_share[2] = 200;
+    loop_run_once(w->loop, 0);
+    stream(1000, 30);
+    check_all_judged();
+    printf("judged by the quick ones %u and %u, by the slow one %u\n", w->judged[0], w->judged[1],
+           w->judged[2]);
+    assert_true(w->judged[2] > 0);
+    assert_true(w->judged[0] > 3 * w->judged[2] && w->judged[1] > 3 * w->judged[2]);
+    assert_int_equal(dispatcher_counts(w->dispatcher).timeouts, 0);
+    world_end();
+}
+
+static void a_flood_keeps_quick_and_slow_validators_busy_alike(void **state)
+{
+    (void)state;
+    world_begin(2000, 20000);
+    world_use(3);
+    w->us_a_share[0] = 20;
+    w->us_a_share[1] = 20;
+    w->us_a_share[2] = 100;
+    loop_run_once(w->loop, 0);
+    for (uint64_t end_ns = loop_clock_ns() + 400000000u; loop_clock_ns() < end_ns;) {
+        while (w->shares < SHARES_MAX - 1 && world_add())
+            continue;
+        loop_run_once(w->loop, 1);
+    }
+    check_all_judged();
+    printf("judged by the quick ones %u and %u, by the slow one %u\n", w->judged[0], w->judged[1],
+           w->judged[2]);
+    for (unsigned i = 0; i < 2; i++) /* a fifth, more or less */
+        assert_true(w->judged[2] > w->judged[i] / 15 && w->judged[2] < w->judged[i] / 2);
+    assert_int_equal(dispatcher_counts(w->dispatcher).timeouts, 0);
+    world_end();
+}
+
+static void a_validator_that_says_it_leaves_gets_nothing_more(void **state)
+{
+    (void)state;
+    world_begin(1000, 20000);
+    world_use(2);
+    loop_run_once(w->loop, 0);
+    stream(50, 10);
+    w->leaving[0] = true;
+    stream(50, 10);
+    unsigned told = w->batches[0];
+    stream(300, 10);
+    check_all_judged();
+    assert_int_equal(w->batches[0], told);
+    assert_int_equal(dispatcher_counts(w->dispatcher).healthy, 1);
+    world_end();
+}
+
+/* A name whose addresses change, as behind a headless service. */
+struct names {
+    _Atomic unsigned count;
+    _Atomic bool broken;
+};
+
+static bool lookup(void *context, const char *host, const char *port, struct resolver_list *list)
+{
+    const struct names *names = context;
+    assert_string_equal(host, "validators.pool");
+    assert_string_equal(port, "9000");
+    for (unsigned i = 0; i < names->count && !names->broken; i++) {
+        char url[64];
+        snprintf(url, sizeof url, "fake://validator-%u", i);
+        resolver_list_add(list, url);
+    }
+    return !names->broken;
+}
+
+static void stream_until_healthy(unsigned count)
+{
+    for (uint64_t end_ns = loop_clock_ns() + 10000000000u;
+         dispatcher_counts(w->dispatcher).healthy != count ||
+         dispatcher_counts(w->dispatcher).validators != count;) {
+        assert_true(loop_clock_ns() < end_ns);
+        stream(5, 10);
+    }
+}
+
+static void validators_behind_a_name_come_and_go_and_every_share_counts_once(void **state)
+{
+    (void)state;
+    char name[] = "tcp://validators.pool:9000";
+    char *urls[] = { name };
+    struct names names = { .count = 1 };
+    const struct resolver_options options = {
+        .urls = urls, .count = 1, .refresh_ms = 100, .lookup = lookup, .context = &names
+    };
+    static const unsigned steps[] = { 1, 3, 2, 1, 3 };
+    struct error error;
+    world_begin(400, 20000);
+    struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
+    assert_non_null(resolver);
+    for (unsigned i = 0; i < VALIDATORS; i++)
+        w->us_a_share[i] = 20;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        unsigned before[VALIDATORS];
+        names.count = steps[i];
+        stream_until_healthy(steps[i]);
+        memcpy(before, w->judged, sizeof before);
+        stream(200, 10);
+        for (unsigned k = 0; k < VALIDATORS; k++)
+            assert_true((w->judged[k] > before[k]) == (k < steps[i]));
+    }
+    names.broken = true; /* a server of names that is away takes no validator */
+    stream(250, 10);
+    assert_int_equal(dispatcher_counts(w->dispatcher).validators, 3);
+    check_all_judged();
+    resolver_destroy(resolver);
+    world_end();
+}
+
+static void sockets_found_by_a_pattern_and_numbered_ones_are_used(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/adit-names-XXXXXX", pattern[64], numbered[64], path[96];
+    struct error error;
+    assert_non_null(mkdtemp(folder));
+    snprintf(pattern, sizeof pattern, "ipc://%s/v-*.rep", folder);
+    snprintf(numbered, sizeof numbered, "ipc://%s/n-{3..5}.rep", folder);
+    char *urls[] = { pattern, numbered };
+    const struct resolver_options options = { .urls = urls, .count = 2, .refresh_ms = 100 };
+    world_begin(400, 20000);
+    for (char c = 'a'; c <= 'b'; c++) {
+        snprintf(path, sizeof path, "%s/v-%c.rep", folder, c);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fclose(file);
+    }
+    struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
+    assert_non_null(resolver);
+    assert_int_equal(dispatcher_counts(w->dispatcher).validators, 3 + 2);
+    unlink(path); /* kept for a few looks, then let go */
+    loop_run_once(w->loop, 150);
+    assert_int_equal(dispatcher_counts(w->dispatcher).validators, 3 + 2);
+    UNTIL(dispatcher_counts(w->dispatcher).validators == 3 + 1);
+    resolver_destroy(resolver);
+    world_end();
+    snprintf(path, sizeof path, "%s/v-a.rep", folder);
+    unlink(path);
+    rmdir(folder);
 }
 
 int main(void)
@@ -348,6 +373,13 @@ int main(void)
         cmocka_unit_test(a_mute_validator_holds_up_nobody_for_long),
         cmocka_unit_test(a_lone_validator_that_comes_back_is_used_within_a_moment),
         cmocka_unit_test(what_is_held_is_bounded),
+        cmocka_unit_test(a_silent_validators_batches_go_elsewhere_long_before_the_time_out),
+        cmocka_unit_test(a_lost_validator_is_probed_with_copies_and_used_again_when_it_answers),
+        cmocka_unit_test(work_spreads_by_what_each_validator_answers),
+        cmocka_unit_test(a_flood_keeps_quick_and_slow_validators_busy_alike),
+        cmocka_unit_test(a_validator_that_says_it_leaves_gets_nothing_more),
+        cmocka_unit_test(validators_behind_a_name_come_and_go_and_every_share_counts_once),
+        cmocka_unit_test(sockets_found_by_a_pattern_and_numbered_ones_are_used),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,7 +230,8 @@ static void a_name_becomes_its_addresses_and_the_rest_is_used_at_once(void **sta
     struct dispatcher *dispatcher = dispatcher_create(&options);
     char name[] = "tcp://localhost:9", plain[] = "ipc:///validator";
     char *urls[] = { name, plain };
-    struct resolver *resolver = resolver_create(loop, dispatcher, urls, 2, &error);
+    const struct resolver_options names = { .urls = urls, .count = 2, .refresh_ms = 1000 };
+    struct resolver *resolver = resolver_create(loop, dispatcher, &names, &error);
     assert_non_null(resolver);
     assert_int_equal(dispatcher_counts(dispatcher).validators, 1);
     uint64_t end_ns = loop_clock_ns() + 10000000000u;

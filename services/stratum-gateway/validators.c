@@ -59,6 +59,7 @@ void validator_judged(struct validator *validator, uint64_t queued, uint64_t too
     else
         validator->share_ns = old_ns + (share_ns - old_ns) / 8;
     validator->learnt_ms = validator->heard_ms;
+    validator->learnt_of = queued;
 }
 
 void validator_refused(struct validator *validator)
@@ -182,7 +183,13 @@ struct validator *validators_choose_probe(const struct validators *validators)
 
 uint32_t validators_batch_shares(const struct validators *validators, uint32_t most)
 {
-    uint64_t share_ns = best_share_ns(validators, loop_now_ms(validators->loop));
+    uint64_t now_ms = loop_now_ms(validators->loop), share_ns = 0;
+    for (size_t i = 0; i < validators->count; i++) {
+        const struct validator *one = validators->list[i];
+        if (is_healthy(one, now_ms) && knows_share_ns(one, now_ms) &&
+            one->learnt_of >= BATCH_SHARES_MIN && (share_ns == 0 || one->share_ns < share_ns))
+            share_ns = one->share_ns;
+    }
     uint64_t shares = share_ns > 0 ? BATCH_TARGET_NS / share_ns : most;
     if (shares < BATCH_SHARES_MIN)
         shares = BATCH_SHARES_MIN;

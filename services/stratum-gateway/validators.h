@@ -36,6 +36,7 @@ struct validator {
     uint64_t given;     /* when it was given one last, counted in batches */
     uint64_t share_ns;  /* what a share has taken of late; 0: not known */
     uint64_t learnt_ms; /* when that was seen last */
+    uint64_t learnt_of; /* on how many shares */
     uint64_t quiet_ms;  /* since when there is work at hand and no answer */
     uint64_t heard_ms;  /* the last answer of any kind */
     unsigned silent_ticks;
@@ -78,7 +79,7 @@ struct validator *validators_choose(const struct validators *validators, uint32_
 /* One that failed and may show that it is back, while others serve; NULL: none. */
 struct validator *validators_choose_probe(const struct validators *validators);
 /* How many shares the next batch should hold at the most: what the quickest validator answers in
- * some 25 ms, at least 32, at most `most`. */
+ * some 25 ms, at least 32, at most `most`; `most` where it has not been seen with so many. */
 uint32_t validators_batch_shares(const struct validators *validators, uint32_t most);
 
 /* A batch is with it; *queued_r: shares there now. A batch is no longer with it. */

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INPUT_MAX = 1 << 20, OUTPUT_MAX = 1 << 24, DUE_MIN = 16 };
+enum { INPUT_MAX = 1 << 20, OUTPUT_MAX = 1 << 24, SUBMISSIONS_MIN = 16 };
 
 bool connection_open(struct connection *connection, uint32_t address, uint16_t port,
                      uint32_t source)
@@ -42,14 +42,18 @@ void connection_close(struct connection *connection)
         close(connection->fd);
     connection->state = CONNECTION_CLOSED;
     free(connection->submit);
-    free(connection->due_ns);
+    free(connection->submissions);
     free(connection->input);
     free(connection->output);
     connection->submit = NULL;
-    connection->due_ns = NULL;
+    connection->submissions = NULL;
     connection->input = connection->output = NULL;
-    connection->due_capacity = connection->input_capacity = connection->output_capacity = 0;
+    connection->submissions_capacity = connection->input_capacity = connection->output_capacity = 0;
     connection->in_flight = connection->input_bytes = connection->output_bytes = 0;
+    connection->output_start = 0;
+    connection->first = connection->next; /* numbers are never used twice */
+    connection->subscribed = connection->authorised = connection->writes = false;
+    connection->submit_job = connection->wave = connection->tip = 0;
 }
 
 static void grow(char **bytes, uint32_t *capacity, size_t wanted)
@@ -108,40 +112,43 @@ bool connection_flush(struct connection *connection)
     return true;
 }
 
-uint64_t connection_note(struct connection *connection, uint64_t due_ns)
+uint64_t connection_note(struct connection *connection, const struct submission *submission)
 {
     uint32_t used = (uint32_t)(connection->next - connection->first);
-    if (used == connection->due_capacity) {
-        uint32_t capacity = used == 0 ? DUE_MIN : 2 * used;
-        uint64_t *larger = malloc(capacity * sizeof *larger);
+    if (used == connection->submissions_capacity) {
+        uint32_t capacity = used == 0 ? SUBMISSIONS_MIN : 2 * used;
+        struct submission *larger = malloc(capacity * sizeof *larger);
         ASSERT(larger != NULL);
         for (uint64_t i = connection->first; i < connection->next; i++)
-            larger[i & (capacity - 1)] = connection->due_ns[i & (used - 1)];
-        free(connection->due_ns);
-        connection->due_ns = larger;
-        connection->due_capacity = capacity;
+            larger[i & (capacity - 1)] = connection->submissions[i & (used - 1)];
+        free(connection->submissions);
+        connection->submissions = larger;
+        connection->submissions_capacity = capacity;
     }
-    connection->due_ns[connection->next & (connection->due_capacity - 1)] = due_ns;
+    connection->submissions[connection->next & (connection->submissions_capacity - 1)] =
+        *submission;
     connection->in_flight++;
     return connection->next++;
 }
 
-uint64_t connection_answered(struct connection *connection, uint32_t id)
+bool connection_answered(struct connection *connection, uint32_t id,
+                         struct submission *submission_r, uint64_t *number_r)
 {
     if (id < LINES_ID_FIRST || id >= LINES_ID_FIRST + LINES_IDS)
-        return 0;
+        return false;
     uint32_t behind =
         (id - LINES_ID_FIRST + LINES_IDS - (uint32_t)(connection->first % LINES_IDS)) % LINES_IDS;
-    uint64_t number = connection->first + behind, mask = connection->due_capacity - 1u;
-    if (number >= connection->next)
-        return 0;
-    uint64_t due_ns = connection->due_ns[number & mask];
-    connection->due_ns[number & mask] = 0;
-    connection->in_flight -= due_ns != 0;
+    uint64_t number = connection->first + behind, mask = connection->submissions_capacity - 1u;
+    if (number >= connection->next || connection->submissions[number & mask].due_ns == 0)
+        return false;
+    *submission_r = connection->submissions[number & mask];
+    *number_r = number;
+    connection->submissions[number & mask].due_ns = 0;
+    connection->in_flight--;
     while (connection->first < connection->next &&
-           connection->due_ns[connection->first & mask] == 0)
+           connection->submissions[connection->first & mask].due_ns == 0)
         connection->first++;
-    return due_ns;
+    return true;
 }
 
 bool connection_keep_input(struct connection *connection, const char *bytes, size_t length)

@@ -10,6 +10,13 @@ enum connection_state {
     CONNECTION_MINING, /* authorised, with a job */
 };
 
+/* One that is under way. */
+struct submission {
+    uint64_t due_ns;  /* 0: answered */
+    uint64_t sent_us; /* Unix time; 0 where nothing is recorded */
+    uint32_t job;     /* by the engine's count */
+};
+
 struct connection {
     int fd;
     uint8_t state;
@@ -20,12 +27,13 @@ struct connection {
     uint32_t wave;       /* the newest job it was told, by the engine's count */
     uint32_t tip;        /* the newest tip its jobs build on, by the engine's count */
     struct line_submit *submit;
-    /* submissions under way: due times by number, a power of two of them */
-    uint64_t *due_ns;
-    uint32_t due_capacity;
+    struct submission *submissions; /* by number, a power of two of them */
+    uint32_t submissions_capacity;
     uint64_t first, next; /* numbers: [first, next) are unanswered or behind one that is */
     uint32_t in_flight;
-    char *input; /* the rest of a line */
+    uint32_t session;  /* how many connections this miner has had */
+    uint64_t again_ns; /* when one that was lost is made anew */
+    char *input;       /* the rest of a line */
     uint32_t input_bytes, input_capacity;
     char *output; /* what the socket did not take */
     uint32_t output_start, output_bytes, output_capacity;
@@ -42,9 +50,10 @@ MUST_CHECK bool connection_send(struct connection *connection, const char *bytes
 MUST_CHECK bool connection_flush(struct connection *connection);
 
 /* Notes a submission that is to be answered; its number. */
-uint64_t connection_note(struct connection *connection, uint64_t due_ns);
-/* The due time of the submission an answer's id names; 0: none such is under way. */
-uint64_t connection_answered(struct connection *connection, uint32_t id);
+uint64_t connection_note(struct connection *connection, const struct submission *submission);
+/* The submission an answer's id names, and its number; false: none such is under way. */
+MUST_CHECK bool connection_answered(struct connection *connection, uint32_t id,
+                                    struct submission *submission_r, uint64_t *number_r);
 static inline uint32_t connection_id_of(uint64_t number)
 {
     return LINES_ID_FIRST + (uint32_t)(number % LINES_IDS);

@@ -1,5 +1,7 @@
 #include "tools/load/engine.h"
 
+#include "tools/load/record.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +21,8 @@ enum {
     DUE_A_ROUND = 512,
     SLEEP_NS_MIN = 50000, /* a due submission may be this much late: it is counted as late */
     STRAGGLERS_MS = 3000,
+    RECORDED_STRAGGLERS_MS = 40000, /* longer than a pool holds a share */
+    RECONNECT_MS = 50,
     CONNECT_PATIENCE_S = 60,
 };
 
@@ -47,6 +51,11 @@ struct engine {
     struct wave tips[WAVES];
     struct error refusal; /* what the pool said last when it refused a miner */
     double cpu_begin;
+    uint32_t closed; /* that are to come again */
+    uint64_t reconnect_ns;
+    struct histogram slice;
+    uint64_t slice_ns; /* the end of the present one */
+    uint64_t slice_accepted;
     char received[RECEIVE_BYTES];
     char write[WRITE_BYTES];
 };
@@ -56,6 +65,13 @@ static uint64_t now_ns(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t unix_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
 static double cpu_seconds(void)
@@ -95,12 +111,43 @@ static void watch(struct engine *engine, struct connection *connection)
     (void)epoll_ctl(engine->epoll, EPOLL_CTL_MOD, connection->fd, &event);
 }
 
+static void record(const struct engine *engine, const struct connection *connection,
+                   const struct submission *submission, uint64_t number, int end)
+{
+    ASSERT(engine->wave - submission->job < WAVES);
+    struct record_line line = { .end = end,
+                                .miner = connection->index,
+                                .session = connection->session,
+                                .number = number,
+                                .sent_us = submission->sent_us,
+                                .ended_us = unix_us() };
+    memcpy(line.job, engine->waves[submission->job % WAVES].job.id, sizeof line.job);
+    record_write(engine->options->record, &line);
+}
+
+/* What is under way on a connection that ends will not be answered any more. */
+static void record_lost(const struct engine *engine, const struct connection *connection)
+{
+    if (engine->options->record == NULL || connection->submissions == NULL)
+        return;
+    for (uint64_t i = connection->first; i < connection->next; i++) {
+        const struct submission *submission =
+            &connection->submissions[i & (connection->submissions_capacity - 1)];
+        if (submission->due_ns != 0)
+            record(engine, connection, submission, i, RECORD_LOST);
+    }
+}
+
 static void lose(struct engine *engine, struct connection *connection)
 {
     if (connection->state == CONNECTION_MINING)
         engine->mining--;
+    engine->result->counts.lost +=
+        connection->state == CONNECTION_MINING || !engine->options->reconnect;
+    record_lost(engine, connection);
     connection_close(connection);
-    engine->result->counts.lost++;
+    connection->again_ns = now_ns() + RECONNECT_MS * 1000000ull;
+    engine->closed++;
 }
 
 static void user_of(const struct engine *engine, const struct connection *connection,
@@ -115,11 +162,10 @@ static void user_of(const struct engine *engine, const struct connection *connec
                  number, place + 2);
 }
 
-static bool open_one(struct engine *engine, struct error *error)
+static bool open_one(struct engine *engine, struct connection *connection, struct error *error)
 {
     const struct load_options *options = engine->options;
-    struct connection *connection = &engine->connections[engine->opened];
-    connection->index = options->first_index + engine->opened;
+    connection->index = options->first_index + (uint32_t)(connection - engine->connections);
     const struct load_address *to = &options->addresses[connection->index % options->address_count];
     uint32_t source = options->sources == 0
                           ? 0
@@ -130,8 +176,23 @@ static bool open_one(struct engine *engine, struct error *error)
     connection->writes = true;
     if (epoll_ctl(engine->epoll, EPOLL_CTL_ADD, connection->fd, &event) != 0)
         return error_system(error, errno, "epoll");
-    engine->opened++;
+    connection->session++;
     return true;
+}
+
+/* Those that were lost come again, a round of them each RECONNECT_MS. */
+static void reconnect(struct engine *engine, uint64_t at_ns)
+{
+    struct error error;
+    if (!engine->options->reconnect || engine->closed == 0 || at_ns < engine->reconnect_ns)
+        return;
+    engine->reconnect_ns = at_ns + RECONNECT_MS * 1000000ull / 2;
+    for (uint32_t i = 0; i < engine->opened; i++) {
+        struct connection *connection = &engine->connections[i];
+        if (connection->state == CONNECTION_CLOSED && at_ns >= connection->again_ns &&
+            open_one(engine, connection, &error))
+            engine->closed--;
+    }
 }
 
 static bool connected(struct engine *engine, struct connection *connection)
@@ -174,10 +235,14 @@ static bool submit(struct engine *engine, struct connection *connection, uint32_
     if (!prepare(engine, connection))
         return false;
     const struct line_submit *line = connection->submit;
+    const struct submission submission = { .due_ns = due_ns,
+                                           .sent_us =
+                                               engine->options->record != NULL ? unix_us() : 0,
+                                           .job = connection->submit_job };
     while (count > 0) {
         size_t used = 0;
         for (; count > 0 && used + line->length <= WRITE_BYTES; count--) {
-            uint64_t number = connection_note(connection, due_ns);
+            uint64_t number = connection_note(connection, &submission);
             line_submit_write(line, connection_id_of(number), number, engine->write + used);
             used += line->length;
             counts->submitted++;
@@ -205,14 +270,24 @@ static void answered(struct engine *engine, struct connection *connection, uint3
                      enum line_kind kind, int code, uint64_t at_ns)
 {
     struct load_counts *counts = &engine->result->counts;
-    uint64_t due_ns = connection_answered(connection, id);
-    if (due_ns == 0) {
+    struct submission submission;
+    uint64_t number;
+    if (!connection_answered(connection, id, &submission, &number)) {
         counts->unmatched++;
         return;
     }
-    if (!is_measured(engine, due_ns))
+    if (engine->options->record != NULL)
+        record(engine, connection, &submission, number,
+               kind == LINE_TRUE ? RECORD_ACCEPTED
+               : code > 0        ? code
+                                 : 1);
+    if (engine->options->slice_ms != 0) {
+        histogram_add(&engine->slice, at_ns - submission.due_ns);
+        engine->slice_accepted += kind == LINE_TRUE;
+    }
+    if (!is_measured(engine, submission.due_ns))
         return;
-    histogram_add(&engine->result->latency, at_ns - due_ns);
+    histogram_add(&engine->result->latency, at_ns - submission.due_ns);
     if (kind == LINE_TRUE) {
         counts->accepted++;
         return;
@@ -459,11 +534,14 @@ static void enter_phase(struct engine *engine, enum phase phase, uint64_t at_ns)
         break;
     }
     case PHASE_STRAGGLERS:
+        engine->end_ns = at_ns;
         result->cpu_seconds = cpu_seconds() - engine->cpu_begin;
         result->seconds = (double)(at_ns - engine->begin_ns) / 1e9;
         tell(engine, "end");
         engine->phase_end_ns =
-            at_ns + (options->mode == LOAD_RATE ? (uint64_t)STRAGGLERS_MS * 1000000u : 0);
+            at_ns + (options->record != NULL      ? (uint64_t)RECORDED_STRAGGLERS_MS * 1000000u
+                     : options->mode == LOAD_RATE ? (uint64_t)STRAGGLERS_MS * 1000000u
+                                                  : 0);
         break;
     case PHASE_DONE:
         break;
@@ -478,11 +556,36 @@ static uint64_t unanswered(const struct engine *engine)
     return count;
 }
 
+/* @slice: what was answered in the last slice_ms, by the monotonic clock. */
+static void tell_slice(struct engine *engine, uint64_t at_ns)
+{
+    const struct load_options *options = engine->options;
+    if (options->slice_ms == 0 || engine->phase < PHASE_WARM_UP || at_ns < engine->slice_ns)
+        return;
+    if (engine->slice_ns != 0 && options->events != NULL) {
+        fprintf(options->events,
+                "@slice {\"end_ns\":%" PRIu64 ",\"accepted\":%" PRIu64 ",\"p50_ms\":%.3f,"
+                "\"p99_ms\":%.3f,\"max_ms\":%.3f}\n",
+                at_ns, engine->slice_accepted, (double)histogram_at(&engine->slice, 500000) / 1e6,
+                (double)histogram_at(&engine->slice, 990000) / 1e6,
+                (double)engine->slice.max / 1e6);
+        fflush(options->events);
+    }
+    memset(&engine->slice, 0, sizeof engine->slice);
+    engine->slice_accepted = 0;
+    engine->slice_ns = at_ns + (uint64_t)options->slice_ms * 1000000u;
+}
+
 static bool step_phase(struct engine *engine, uint64_t at_ns, struct error *error)
 {
     const struct load_options *options = engine->options;
+    if (options->stop != NULL && *options->stop && engine->phase >= PHASE_WARM_UP &&
+        engine->phase < PHASE_STRAGGLERS)
+        enter_phase(engine, PHASE_STRAGGLERS, at_ns);
     if (engine->phase == PHASE_CONNECT) {
-        if (engine->result->counts.lost > 0 || at_ns > engine->phase_end_ns) {
+        if (options->stop != NULL && *options->stop)
+            return error_set(error, ERROR_UNAVAILABLE, "stopped while connecting");
+        if ((engine->closed > 0 && !options->reconnect) || at_ns > engine->phase_end_ns) {
             *error = engine->refusal;
             return error->code != ERROR_NONE
                        ? false
@@ -490,11 +593,11 @@ static bool step_phase(struct engine *engine, uint64_t at_ns, struct error *erro
                                    "%" PRIu32 " of %" PRIu32
                                    " miners came to mine, then one was %s",
                                    engine->mining, options->connections,
-                                   engine->result->counts.lost > 0 ? "closed" : "not answered");
+                                   engine->closed > 0 ? "closed" : "not answered");
         }
         while (engine->opened < options->connections &&
                engine->opened - engine->mining < options->connect_at_once)
-            if (!open_one(engine, error))
+            if (!open_one(engine, &engine->connections[engine->opened++], error))
                 return false;
         if (engine->mining == options->connections)
             enter_phase(engine, PHASE_WARM_UP, at_ns);
@@ -516,7 +619,9 @@ static int wait_ready(struct engine *engine, struct epoll_event *events, uint64_
              engine->due_ns < until_ns)
         until_ns = engine->due_ns;
     uint64_t pause = until_ns > at_ns ? until_ns - at_ns : 0;
-    if (engine->phase == PHASE_STRAGGLERS && pause > 10000000)
+    if ((engine->phase == PHASE_STRAGGLERS || engine->closed > 0 || engine->options->stop != NULL ||
+         engine->options->slice_ms != 0) &&
+        pause > 10000000)
         pause = 10000000;
     if (pause > 0 && pause < SLEEP_NS_MIN)
         pause = SLEEP_NS_MIN;
@@ -534,6 +639,8 @@ static bool run(struct engine *engine, struct error *error)
         uint64_t at_ns = now_ns();
         if (!step_phase(engine, at_ns, error))
             return false;
+        reconnect(engine, at_ns);
+        tell_slice(engine, at_ns);
         if (engine->options->mode == LOAD_RATE && engine->phase >= PHASE_WARM_UP)
             submit_due(engine, at_ns);
         int count = wait_ready(engine, events, at_ns);
@@ -543,6 +650,8 @@ static bool run(struct engine *engine, struct error *error)
             on_ready(engine, events[i].data.ptr, events[i].events);
     }
     engine->result->counts.unanswered = unanswered(engine);
+    for (uint32_t i = 0; i < engine->opened; i++)
+        record_lost(engine, &engine->connections[i]);
     return true;
 }
 

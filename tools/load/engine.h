@@ -8,11 +8,16 @@
  *   idle      connections that mine and send nothing
  *   fanout    as idle; when the first and the last miner read a job, and a first job on a tip
  *
+ * With `record`, each submission leaves a line when it ends, in any phase (record.h): what a miner
+ * saw accepted can be held against what the pool kept. With `reconnect`, a miner whose connection
+ * is lost comes again, as miners do.
+ *
  * Phases: connect all, warm up, measure. A line of each phase goes to `events` (see main.c). */
 #pragma once
 #include "tools/load/connection.h"
 #include "tools/load/histogram.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 enum load_mode { LOAD_SATURATE = 1, LOAD_RATE, LOAD_IDLE, LOAD_FANOUT };
@@ -38,6 +43,10 @@ struct load_options {
     double seconds, warmup_seconds;
     uint32_t connect_at_once; /* handshakes under way while connecting */
     FILE *events;             /* NULL: none */
+    FILE *record;             /* NULL: none */
+    bool reconnect;
+    uint32_t slice_ms; /* an event with count and latency each so often while measuring; 0: none */
+    const volatile sig_atomic_t *stop; /* set: no more submissions, only their answers */
 };
 
 /* What was counted while measuring. */

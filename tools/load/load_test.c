@@ -154,13 +154,17 @@ static void answers_find_their_submissions_in_any_order(void **state)
     /* Round the end of the ids once. */
     connection.first = connection.next = LINES_IDS - 50;
     for (uint64_t i = 0; i < 100; i++)
-        (void)connection_note(&connection, 1000 + i);
+        (void)connection_note(&connection, &(struct submission){ .due_ns = 1000 + i });
     assert_int_equal(connection.in_flight, 100);
     for (uint64_t i = 0; i < 100; i++) {
         uint64_t which = i * 37 % 100;
         uint32_t id = connection_id_of(LINES_IDS - 50 + which);
-        assert_int_equal(connection_answered(&connection, id), 1000 + which);
-        assert_int_equal(connection_answered(&connection, id), 0);
+        struct submission submission;
+        uint64_t number;
+        assert_true(connection_answered(&connection, id, &submission, &number));
+        assert_int_equal(submission.due_ns, 1000 + which);
+        assert_int_equal(number, LINES_IDS - 50 + which);
+        assert_false(connection_answered(&connection, id, &submission, &number));
     }
     assert_int_equal(connection.in_flight, 0);
     assert_int_equal(connection.first, connection.next);

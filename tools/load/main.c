@@ -30,6 +30,11 @@ static void usage(FILE *out)
         "  --seconds S        measure for (10)\n"
         "  --warm-up S        run before that for (2)\n"
         "  --at-once N        handshakes under way while connecting (128)\n"
+        "  --record FILE      a line there for each submission and what became of it; SIGTERM "
+        "then\n"
+        "                     ends the submitting, and the last answers are waited for\n"
+        "  --reconnect        a miner whose connection is lost comes again\n"
+        "  --slice-ms N       with --events: count and latency each N ms\n"
         "  --json FILE        write the figures there as JSON\n"
         "  --events           say on standard output where it is\n");
 }
@@ -77,6 +82,9 @@ enum {
     OPTION_AT_ONCE,
     OPTION_JSON,
     OPTION_EVENTS,
+    OPTION_RECORD,
+    OPTION_RECONNECT,
+    OPTION_SLICE,
     OPTION_HELP,
 };
 
@@ -95,6 +103,9 @@ static const struct option option_list[] = {
     { "at-once", required_argument, NULL, OPTION_AT_ONCE },
     { "json", required_argument, NULL, OPTION_JSON },
     { "events", no_argument, NULL, OPTION_EVENTS },
+    { "record", required_argument, NULL, OPTION_RECORD },
+    { "reconnect", no_argument, NULL, OPTION_RECONNECT },
+    { "slice-ms", required_argument, NULL, OPTION_SLICE },
     { "help", no_argument, NULL, OPTION_HELP },
     { NULL, 0, NULL, 0 },
 };
@@ -152,6 +163,16 @@ static bool read_options(int argc, char **argv, struct load_options *options, co
         case OPTION_EVENTS:
             options->events = stdout;
             break;
+        case OPTION_RECORD:
+            options->record = fopen(optarg, "we");
+            good = options->record != NULL;
+            break;
+        case OPTION_RECONNECT:
+            options->reconnect = true;
+            break;
+        case OPTION_SLICE:
+            options->slice_ms = count_of(optarg);
+            break;
         default:
             good = false;
         }
@@ -171,6 +192,14 @@ static void raise_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
+static volatile sig_atomic_t stopped;
+
+static void on_stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
 int main(int argc, char **argv)
 {
     static struct load_result result;
@@ -184,10 +213,13 @@ int main(int argc, char **argv)
         .seconds = 10,
         .warmup_seconds = 2,
         .connect_at_once = 128,
+        .stop = &stopped,
     };
     const char *json = NULL;
     struct error error;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, on_stop);
+    signal(SIGINT, on_stop);
     if (!read_options(argc, argv, &options, &json)) {
         usage(stderr);
         return 64;
@@ -195,6 +227,10 @@ int main(int argc, char **argv)
     raise_descriptors();
     if (!load_run(&options, &result, &error)) {
         fprintf(stderr, "adit-load: %s\n", error.text);
+        return 1;
+    }
+    if (options.record != NULL && fclose(options.record) != 0) {
+        fprintf(stderr, "adit-load: the record cannot be written: %s\n", strerror(errno));
         return 1;
     }
     if (options.events != NULL) {

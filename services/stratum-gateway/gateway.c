@@ -9,7 +9,7 @@
 
 enum {
     TICK_MS = 100,
-    DUPLICATE_SLOTS_MAX = 1 << 24, /* of 24 bytes: 400 MB when all are used */
+    DUPLICATES_BYTES_MAX = 512 << 20, /* 12 to 15 million submissions, all jobs together */
     SCHEDULER_IN_FLIGHT = 4,
     SCHEDULER_REPLY_BYTES_MAX = 8 << 20,
     NAMES_MAX = 1 << 20,
@@ -86,7 +86,7 @@ static bool open_scheduler(struct gateway *gateway, struct error *error)
     return gateway->scheduler != NULL &&
            job_feed_open(&gateway->feed, gateway->loop, gateway->service->bus,
                          settings->service_publish_url, gateway->scheduler,
-                         (uint64_t)settings->scheduler_job_memory_s * 1000, DUPLICATE_SLOTS_MAX,
+                         (uint64_t)settings->scheduler_job_memory_s * 1000, DUPLICATES_BYTES_MAX,
                          sessions_on_job, gateway, error);
 }
 

@@ -18,7 +18,7 @@ enum {
 
 static void destroy_job(struct job_feed *feed, struct feed_job *job)
 {
-    duplicates_clear(&job->duplicates, &feed->budget);
+    duplicates_clear(&job->duplicates, &feed->memory);
     free(job);
 }
 
@@ -198,9 +198,10 @@ static void on_sweep(void *context)
             break;
         if (now - job->stratum.tip_gone_ms > STRATUM_STALE_CERTAIN_MS) {
             job->closed = true;
-            duplicates_clear(&job->duplicates, &feed->budget);
+            duplicates_clear(&job->duplicates, &feed->memory);
         }
     }
+    duplicates_memory_trim(&feed->memory);
     if (stratum_jobs_current(&feed->table) == NULL)
         job_feed_ask(feed);
 }
@@ -211,12 +212,12 @@ static bool make_room(struct job_feed *feed, const struct feed_job *but)
 {
     for (uint64_t at = feed->table.oldest; at < feed->table.newest; at++) {
         struct feed_job *job = feed_job_of(feed->table.ring[at % STRATUM_JOBS_MAX]);
-        if (job == but || job->duplicates.capacity == 0)
+        if (job == but || !duplicates_holds_memory(&job->duplicates))
             continue;
         log_warn("job.closed", "job=%016" PRIx64 " reason=\"no room to remember more submissions\"",
                  job->job.id);
         job->closed = true;
-        duplicates_clear(&job->duplicates, &feed->budget);
+        duplicates_clear(&job->duplicates, &feed->memory);
         return true;
     }
     return false;
@@ -227,7 +228,7 @@ enum duplicates_outcome job_feed_see(struct job_feed *feed, struct feed_job *job
 {
     enum duplicates_outcome outcome;
     do
-        outcome = duplicates_add(&job->duplicates, &feed->budget, key);
+        outcome = duplicates_add(&job->duplicates, &feed->memory, key);
     while (outcome == DUPLICATES_FULL && make_room(feed, job));
     return outcome;
 }
@@ -236,7 +237,7 @@ void job_feed_unsee(struct job_feed *feed, uint64_t job_id, const struct duplica
 {
     struct stratum_job *job = stratum_jobs_find(&feed->table, job_id);
     if (job != NULL)
-        duplicates_remove(&feed_job_of(job)->duplicates, &feed->budget, key);
+        duplicates_remove(&feed_job_of(job)->duplicates, &feed->memory, key);
 }
 
 uint64_t job_feed_oldest(const struct job_feed *feed)
@@ -253,24 +254,28 @@ uint64_t job_feed_newest(const struct job_feed *feed)
 
 bool job_feed_open(struct job_feed *feed, struct loop *loop, struct bus *bus,
                    const char *publish_url, struct bus_client *scheduler, uint64_t memory_ms,
-                   size_t duplicates_max, void (*on_job)(void *context), void *context,
+                   size_t duplicates_bytes_max, void (*on_job)(void *context), void *context,
                    struct error *error)
 {
+    uint64_t seed[2];
     *feed = (struct job_feed){ .loop = loop,
                                .memory_ms = memory_ms,
                                .scheduler = scheduler,
-                               .budget = { .slots_max = duplicates_max },
                                .timer = { .on_due = on_sweep, .context = feed },
                                .on_job = on_job,
                                .context = context };
     stratum_jobs_init(&feed->table);
-    if (getrandom(feed->budget.seed, sizeof feed->budget.seed, 0) !=
-        (ssize_t)sizeof feed->budget.seed)
-        feed->budget.seed[0] = loop_clock_ns() * 0x9e3779b97f4a7c15u;
+    if (getrandom(seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        seed[0] = seed[1] = loop_clock_ns() * 0x9e3779b97f4a7c15u;
+    if (!duplicates_memory_open(&feed->memory, duplicates_bytes_max, seed))
+        return error_set(error, ERROR_SYSTEM, "no address space for %zu MB of submissions",
+                         duplicates_bytes_max >> 20);
     feed->subscriber =
         bus_subscribe(bus, publish_url, MESSAGE_BYTES_MAX, on_published, feed, error);
-    if (feed->subscriber == NULL)
+    if (feed->subscriber == NULL) {
+        duplicates_memory_close(&feed->memory);
         return false;
+    }
     loop_timer_start(loop, &feed->timer, SWEEP_MS, SWEEP_MS);
     return true;
 }
@@ -288,4 +293,5 @@ void job_feed_close(struct job_feed *feed)
     if (last != NULL)
         destroy_job(feed, feed_job_of(last));
     stratum_jobs_init(&feed->table);
+    duplicates_memory_close(&feed->memory);
 }

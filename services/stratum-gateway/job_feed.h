@@ -23,7 +23,7 @@ static inline struct feed_job *feed_job_of(const struct stratum_job *job)
 struct job_feed {
     struct loop *loop;
     struct stratum_jobs table;
-    struct duplicates_budget budget;
+    struct duplicates_memory memory;
     uint64_t epoch;    /* the highest seen */
     uint64_t sequence; /* the last of that epoch */
     uint64_t memory_ms;
@@ -41,7 +41,7 @@ struct job_feed {
 /* Subscribes at once. `scheduler` is asked for missed jobs (feed_ask) and outlives the feed. */
 MUST_CHECK bool job_feed_open(struct job_feed *feed, struct loop *loop, struct bus *bus,
                               const char *publish_url, struct bus_client *scheduler,
-                              uint64_t memory_ms, size_t duplicates_max,
+                              uint64_t memory_ms, size_t duplicates_bytes_max,
                               void (*on_job)(void *context), void *context, struct error *error);
 void job_feed_close(struct job_feed *feed);
 

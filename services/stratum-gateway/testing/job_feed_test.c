@@ -13,7 +13,7 @@
 #define PUBLISH "fake://scheduler.pub"
 #define REQUEST "fake://scheduler.rep"
 
-enum { SLOTS_MAX = 256, ALIVE_MAX = 8 };
+enum { MEMORY_BYTES = 2 << 20, ALIVE_MAX = 8 };
 
 static struct world {
     struct loop *loop;
@@ -99,7 +99,7 @@ static int set_up(void **state)
     w->server = bus_serve(w->bus, REQUEST, 8, 1 << 20, on_request, NULL, &error);
     w->publisher = bus_publisher_open(w->bus, PUBLISH, NULL, NULL, &error);
     w->client = bus_connect(w->bus, REQUEST, &options, &error);
-    assert_true(job_feed_open(&w->feed, w->loop, w->bus, PUBLISH, w->client, 600000, SLOTS_MAX,
+    assert_true(job_feed_open(&w->feed, w->loop, w->bus, PUBLISH, w->client, 600000, MEMORY_BYTES,
                               on_news, NULL, &error));
     turn(4);
     return 0;
@@ -197,9 +197,9 @@ static void when_memory_is_short_the_oldest_job_is_closed(void **state)
     struct feed_job *old = feed_job_of(stratum_jobs_find(&w->feed.table, 11));
     struct feed_job *new = feed_job_of(stratum_jobs_find(&w->feed.table, 12));
     struct duplicates_key key = { { 1, 1, 1 } };
-    for (; key.part[0] <= 90; key.part[0]++)
+    for (; key.part[0] <= 20000; key.part[0]++)
         assert_int_equal(job_feed_see(&w->feed, old, &key), DUPLICATES_NEW);
-    for (key.part[0] = 1; key.part[0] <= 150; key.part[0]++)
+    for (key.part[0] = 1; key.part[0] <= 40000; key.part[0]++)
         assert_int_equal(job_feed_see(&w->feed, new, &key), DUPLICATES_NEW);
     assert_true(old->closed);
     assert_false(new->closed);

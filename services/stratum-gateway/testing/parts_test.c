@@ -13,54 +13,141 @@
 
 /* Duplicates. */
 
+enum { EXTENT_BYTES = DUPLICATES_EXTENT_BLOCKS * DUPLICATES_BLOCK_BYTES };
+
+static struct duplicates_memory open_memory(size_t bytes)
+{
+    struct duplicates_memory memory;
+    const uint64_t seed[2] = { 0x0123456789abcdef, 0xfedcba9876543210 };
+    assert_true(duplicates_memory_open(&memory, bytes, seed));
+    return memory;
+}
+
 static void a_key_is_seen_once_until_it_is_removed(void **state)
 {
     (void)state;
-    enum { KEYS = 512, STEPS = 200000 };
+    enum { KEYS = 4096, STEPS = 200000 };
     struct test_random random = test_random_begin("duplicates");
-    struct duplicates_budget budget = { .slots_max = 4096, .seed = { 1, 2 } };
+    struct duplicates_memory memory = open_memory(EXTENT_BYTES);
     struct duplicates set = { 0 };
-    bool model[KEYS] = { false };
+    static bool model[KEYS];
+    unsigned count = 0;
     for (unsigned i = 0; i < STEPS; i++) {
         unsigned k = (unsigned)test_random_below(&random, KEYS);
         /* Key 0 is all zero; many share parts. */
         const struct duplicates_key key = { { k % 8, k / 8 % 8, k / 64 } };
+        duplicates_prefetch(&set, &memory, &key);
         if (test_random_below(&random, 3) == 0) {
-            duplicates_remove(&set, &budget, &key);
+            duplicates_remove(&set, &memory, &key);
+            count -= model[k];
             model[k] = false;
         } else {
-            assert_int_equal(duplicates_add(&set, &budget, &key),
+            assert_int_equal(duplicates_add(&set, &memory, &key),
                              model[k] ? DUPLICATES_SEEN : DUPLICATES_NEW);
+            count += !model[k];
             model[k] = true;
         }
-        if (i % 1000 == 0)
-            assert_true(duplicates_verify(&set, &budget));
+        assert_int_equal(set.count, count);
+        if (i % 2000 == 0)
+            assert_true(duplicates_verify(&set, &memory));
     }
-    duplicates_clear(&set, &budget);
-    assert_int_equal(budget.slots, 0);
+    /* What was removed leaves its place to the next. */
+    assert_true(set.places <= KEYS);
+    duplicates_clear(&set, &memory);
+    assert_int_equal(memory.used, 0);
+    duplicates_memory_close(&memory);
+}
+
+static void a_set_grows_leaf_by_leaf_and_forgets_nothing(void **state)
+{
+    (void)state;
+    enum { KEYS = 200000 };
+    struct duplicates_memory memory = open_memory(6 * EXTENT_BYTES);
+    struct duplicates set = { 0 };
+    for (uint64_t i = 0; i < KEYS; i++) {
+        uint32_t before = memory.used;
+        const struct duplicates_key key = { { i, 0, i << 40 } };
+        assert_int_equal(duplicates_add(&set, &memory, &key), DUPLICATES_NEW);
+        assert_true(memory.used <= before + 2); /* a leaf and a block of keys at the most */
+    }
+    assert_true(duplicates_verify(&set, &memory));
+    for (uint64_t i = 0; i < KEYS; i++) {
+        const struct duplicates_key key = { { i, 0, i << 40 } }, other = { { i, 1, i << 40 } };
+        assert_int_equal(duplicates_add(&set, &memory, &key), DUPLICATES_SEEN);
+        duplicates_remove(&set, &memory, &other); /* was never there */
+    }
+    assert_int_equal(set.count, KEYS);
+    uint64_t bytes = (uint64_t)memory.used * DUPLICATES_BLOCK_BYTES;
+    assert_true(bytes >= 24ull * KEYS && bytes <= 46ull * KEYS);
+    duplicates_clear(&set, &memory);
+    assert_int_equal(memory.used, 0);
+    duplicates_memory_close(&memory);
 }
 
 static void memory_is_bounded_and_what_is_known_stays_known(void **state)
 {
     (void)state;
-    struct duplicates_budget budget = { .slots_max = 256, .seed = { 7, 9 } };
+    struct duplicates_memory memory = open_memory(EXTENT_BYTES);
     struct duplicates one = { 0 }, other = { 0 };
     uint64_t added = 0;
     enum duplicates_outcome outcome = DUPLICATES_NEW;
     for (uint64_t i = 1; outcome == DUPLICATES_NEW; i++) {
         const struct duplicates_key key = { { i, i, i } };
-        outcome = duplicates_add(&one, &budget, &key);
+        outcome = duplicates_add(&one, &memory, &key);
         added += outcome == DUPLICATES_NEW;
     }
     assert_int_equal(outcome, DUPLICATES_FULL);
-    assert_int_equal(added, 192);
-    assert_true(budget.slots <= budget.slots_max);
+    assert_true(added > EXTENT_BYTES / 46);
+    assert_true(memory.used <= memory.max);
+    assert_true(duplicates_verify(&one, &memory));
     const struct duplicates_key first = { { 1, 1, 1 } };
-    assert_int_equal(duplicates_add(&one, &budget, &first), DUPLICATES_SEEN);
-    assert_int_equal(duplicates_add(&other, &budget, &first), DUPLICATES_FULL);
-    duplicates_clear(&one, &budget);
-    assert_int_equal(duplicates_add(&other, &budget, &first), DUPLICATES_NEW);
-    duplicates_clear(&other, &budget);
+    assert_int_equal(duplicates_add(&one, &memory, &first), DUPLICATES_SEEN);
+    assert_int_equal(duplicates_add(&other, &memory, &first), DUPLICATES_FULL);
+    duplicates_clear(&one, &memory);
+    assert_int_equal(duplicates_add(&other, &memory, &first), DUPLICATES_NEW);
+    duplicates_clear(&other, &memory);
+    duplicates_memory_close(&memory);
+}
+
+static void blocks_are_given_once_and_what_is_unused_goes_back(void **state)
+{
+    (void)state;
+    enum { EXTENTS = 12, BLOCKS = EXTENTS * DUPLICATES_EXTENT_BLOCKS, STEPS = 100000 };
+    struct test_random random = test_random_begin("blocks");
+    struct duplicates_memory memory = open_memory(EXTENTS * EXTENT_BYTES);
+    static bool taken[BLOCKS];
+    static uint32_t list[BLOCKS];
+    uint32_t count = 0, lowest = 0;
+    for (unsigned i = 0; i < STEPS; i++) {
+        if (test_random_below(&random, 8) < (i < STEPS / 2 ? 5 : 3)) {
+            uint32_t block = duplicates_memory_take(&memory);
+            if (block == DUPLICATES_NO_BLOCK) {
+                assert_int_equal(count, BLOCKS - 1);
+                continue;
+            }
+            assert_true(block < BLOCKS && !taken[block]);
+            taken[block] = true;
+            list[count++] = block;
+            memset(duplicates_memory_at(&memory, block), 0xee, 64);
+        } else if (count > 0) {
+            uint32_t place = (uint32_t)test_random_below(&random, count);
+            uint32_t block = list[place];
+            list[place] = list[--count];
+            taken[block] = false;
+            duplicates_memory_give(&memory, block);
+        }
+        assert_int_equal(memory.used, count);
+        if (i % 64 == 0)
+            duplicates_memory_trim(&memory);
+    }
+    while (count > 0)
+        duplicates_memory_give(&memory, list[--count]);
+    for (unsigned i = 0; i < EXTENTS; i++)
+        duplicates_memory_trim(&memory);
+    for (unsigned i = 0; i < EXTENTS; i++)
+        lowest += memory.extents[i].begun > 0;
+    assert_in_range(lowest, 1, 5);
+    duplicates_memory_close(&memory);
 }
 
 static void only_the_free_parts_of_the_header_make_the_key(void **state)
@@ -253,7 +340,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_seen_once_until_it_is_removed),
+        cmocka_unit_test(a_set_grows_leaf_by_leaf_and_forgets_nothing),
         cmocka_unit_test(memory_is_bounded_and_what_is_known_stays_known),
+        cmocka_unit_test(blocks_are_given_once_and_what_is_unused_goes_back),
         cmocka_unit_test(only_the_free_parts_of_the_header_make_the_key),
         cmocka_unit_test(no_value_is_given_twice_or_too_early),
         cmocka_unit_test(what_was_not_given_by_this_lease_is_not_taken_back),

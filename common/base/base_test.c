@@ -5,6 +5,38 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+/* Every byte in every place of every length, against one digit at a time. */
+static void hex_is_read_alike_at_every_place(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    for (size_t length = 1; length <= 16; length++) {
+        for (size_t place = 0; place < length; place++) {
+            for (int c = 0; c < 256; c++) {
+                char text[16];
+                uint8_t bytes[8];
+                uint64_t value, expected = 0;
+                memcpy(text, "0f1E2d3C4b5A6978", sizeof text);
+                text[place] = (char)c;
+                const char *found = c != 0 ? strchr(digits, c) : NULL;
+                for (size_t i = 0; i < length; i++) {
+                    const char *digit = strchr(digits, text[i] != 0 ? text[i] : 'x');
+                    long nibble = digit != NULL ? digit - digits : 0;
+                    expected = expected << 4 | (uint64_t)(nibble > 15 ? nibble - 6 : nibble);
+                }
+                assert_int_equal(hex_decode_u64(text, length, &value), found != NULL);
+                if (found != NULL)
+                    assert_int_equal(value, expected);
+                if (length % 2 != 0)
+                    continue;
+                assert_int_equal(hex_decode(text, length, bytes, length / 2), found != NULL);
+                for (size_t i = 0; found != NULL && i < length / 2; i++)
+                    assert_int_equal(bytes[i], (uint8_t)(expected >> 4 * (length - 2 - 2 * i)));
+            }
+        }
+    }
+}
+
 static void hex_round_trips_and_refuses_everything_else(void **state)
 {
     (void)state;
@@ -71,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_round_trips_and_refuses_everything_else),
+        cmocka_unit_test(hex_is_read_alike_at_every_place),
         cmocka_unit_test(decimal_of_128_bits_round_trips_at_its_edges),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory_and_never_more_than_it_has),
         cmocka_unit_test(an_error_keeps_its_cause_behind_a_prefix),

@@ -14,7 +14,7 @@ struct step {
 /* One request of a miner. */
 struct request {
     struct step *step;
-    const struct json *json;
+    const struct json *json; /* NULL where submit_scan read it */
     struct span id;  /* its text; "null" where there is none */
     unsigned params; /* token of the array; 0: there is none */
 };
@@ -57,9 +57,28 @@ void session_enter_state(struct stratum_session *session, enum stratum_state sta
 enum stratum_step request_line(struct step *step, struct span line);
 /* configure.c */
 void method_configure(struct request *request);
+/* What a mining.submit says, as it is spelt between the quotes; data NULL where a text is missing
+ * or something else stands in its place. */
+struct submit_fields {
+    struct span user, job, extranonce2, ntime, nonce, bits;
+    bool has_bits; /* something but null stands there */
+    bool enough;   /* there are at least five parameters */
+};
+
 /* submit.c */
 void method_submit(struct request *request);
+/* The same once its fields are read. */
+void submit_decide(struct request *request, const struct submit_fields *fields);
 
-/* FNV-1a of a user name. */
+/* submit_scan.c: reads the line in one pass where it is a mining.submit as miners write them: an
+ * object of id, method and params alone, in any order, the id an integer or a text of at most
+ * STRATUM_ID_BYTES_MAX bytes, five or six texts, no escapes, blanks between. True with what the
+ * general way would have read; false, and nothing said of the line, where it is anything else. */
+MUST_CHECK bool submit_scan(struct span line, struct span *id_r, struct submit_fields *fields_r);
+/* submit.c: the general way. `name` holds a user name that was written with escapes. */
+void submit_read(const struct json *json, unsigned params, char name[STRATUM_NAME_BYTES_MAX + 1],
+                 struct submit_fields *fields_r);
+
+/* 64 bits for a user name. */
 uint64_t worker_name_hash(struct span name);
 struct stratum_worker *worker_find(struct stratum_session *session, uint64_t name);

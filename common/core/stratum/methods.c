@@ -32,12 +32,21 @@ static void method_subscribe(struct request *request)
         session_enter_state(session, STRATUM_SUBSCRIBED);
 }
 
+static uint64_t mix(uint64_t value)
+{
+    u128 product = (u128)(value ^ 0x9e3779b97f4a7c15u) * 0xd6e8feb86659fd93u;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 uint64_t worker_name_hash(struct span name)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < name.length; i++)
-        hash = (hash ^ name.data[i]) * 0x100000001b3u;
-    return hash;
+    uint64_t hash = name.length, last = 0;
+    size_t at = 0;
+    for (; at + 8 <= name.length; at += 8)
+        hash = mix(hash ^ load_le64(name.data + at));
+    for (; at < name.length; at++)
+        last = last << 8 | name.data[at];
+    return mix(hash ^ last);
 }
 
 struct stratum_worker *worker_find(struct stratum_session *session, uint64_t name)
@@ -218,9 +227,16 @@ enum stratum_step request_line(struct step *step, struct span line)
 {
     struct stratum_session *session = step->session;
     struct json json;
+    struct span id;
+    struct submit_fields submit;
     if (answers_full(session))
         return STRATUM_LATER;
     session->line_ms = step->world->now_ms;
+    if (submit_scan(line, &id, &submit)) {
+        struct request request = { .step = step, .id = id };
+        submit_decide(&request, &submit);
+        return STRATUM_TAKEN;
+    }
     if (is_blank(line))
         return STRATUM_TAKEN;
     if (json_parse(line, &json) != JSON_OK || json.tokens[0].kind != JSON_OBJECT)

@@ -3,7 +3,7 @@
  * within their bounds. Built with libFuzzer by clang (target core_stratum_fuzz), and run over the
  * corpus and random changes of it by core_stratum_fuzz_test. */
 #include "core/stratum/fuzz.h"
-#include "core/stratum/stratum.h"
+#include "core/stratum/inside.h"
 
 static struct job jobs[4];
 static struct stratum_job entries[4];
@@ -113,6 +113,26 @@ static void begin(struct run *run)
     stratum_session_init(&run->session, &run->world, 1, 2, 8);
 }
 
+/* What the short way takes, the general way reads alike. */
+static void compare_ways(struct span line)
+{
+    struct submit_fields fields, general;
+    struct json json;
+    struct span id;
+    char name[STRATUM_NAME_BYTES_MAX + 1];
+    if (!submit_scan(line, &id, &fields))
+        return;
+    ASSERT(json_parse(line, &json) == JSON_OK && json.tokens[0].kind == JSON_OBJECT);
+    ASSERT(json_is_text(&json, json_member(&json, 0, "method"), "mining.submit"));
+    ASSERT(span_equal(id, json_text(&json, json_member(&json, 0, "id"))));
+    submit_read(&json, json_member(&json, 0, "params"), name, &general);
+    ASSERT(span_equal(fields.user, general.user) && span_equal(fields.job, general.job));
+    ASSERT(span_equal(fields.extranonce2, general.extranonce2));
+    ASSERT(span_equal(fields.ntime, general.ntime) && span_equal(fields.nonce, general.nonce));
+    ASSERT(span_equal(fields.bits, general.bits) && fields.has_bits == general.has_bits);
+    ASSERT(fields.enough && general.enough);
+}
+
 static void one(struct run *run, uint8_t what, struct span line)
 {
     struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
@@ -156,6 +176,7 @@ static void one(struct run *run, uint8_t what, struct span line)
         event.kind = STRATUM_LINE_LONG;
         break;
     default:
+        compare_ways(line);
         break;
     }
     step(run, &event);

@@ -4,70 +4,53 @@
  * travels on with it, because it may be a block all the same. */
 #include "core/stratum/inside.h"
 
-static bool read_u32(const struct json *json, unsigned token, uint32_t *value_r)
+static bool read_u32(struct span text, uint32_t *value_r)
 {
     uint64_t value;
-    if (token == 0 || json->tokens[token].kind != JSON_STRING)
-        return false;
-    struct span text = json_inside(json, token);
-    if (text.length != 8 || !hex_decode_u64((const char *)text.data, 8, &value))
+    if (text.data == NULL || text.length != 8 ||
+        !hex_decode_u64((const char *)text.data, 8, &value))
         return false;
     *value_r = (uint32_t)value;
     return true;
 }
 
-static bool find_job(struct request *request, const struct stratum_job **job_r, unsigned *variant_r)
+static bool find_job(const struct step *step, struct span text, const struct stratum_job **job_r,
+                     unsigned *variant_r)
 {
-    unsigned token = json_element(request->json, request->params, 1);
     uint64_t id;
-    if (token == 0 || request->json->tokens[token].kind != JSON_STRING ||
-        !stratum_job_id_parse(json_inside(request->json, token), &id, variant_r))
+    if (text.data == NULL || !stratum_job_id_parse(text, &id, variant_r))
         return false;
-    *job_r = stratum_jobs_find(request->step->world->jobs, id);
+    *job_r = stratum_jobs_find(step->world->jobs, id);
     return *job_r != NULL;
 }
 
 /* What a miner chose; SHARE_ACCEPTED where a header can be formed of it. */
-static enum share_outcome read_choice(struct request *request, const struct job *job,
+static enum share_outcome read_choice(const struct submit_fields *fields, const struct job *job,
                                       struct share_submission *submission_r)
 {
-    const struct json *json = request->json;
-    unsigned extranonce2 = json_element(json, request->params, 2);
-    unsigned bits = json_element(json, request->params, 5);
-    if (extranonce2 == 0 || json->tokens[extranonce2].kind != JSON_STRING)
+    struct span text = fields->extranonce2;
+    if (text.data == NULL)
         return SHARE_MALFORMED;
-    struct span text = json_inside(json, extranonce2);
     if (text.length != 2u * job->extranonce2_bytes)
         return SHARE_INVALID_EXTRANONCE2;
     if (!hex_decode((const char *)text.data, text.length, submission_r->extranonce2,
                     job->extranonce2_bytes))
         return SHARE_MALFORMED;
     submission_r->extranonce2_bytes = job->extranonce2_bytes;
-    if (!read_u32(json, json_element(json, request->params, 3), &submission_r->ntime) ||
-        !read_u32(json, json_element(json, request->params, 4), &submission_r->nonce))
+    if (!read_u32(fields->ntime, &submission_r->ntime) ||
+        !read_u32(fields->nonce, &submission_r->nonce))
         return SHARE_MALFORMED;
-    if (bits == 0 || json->tokens[bits].kind == JSON_NULL)
+    if (!fields->has_bits)
         return SHARE_ACCEPTED;
     submission_r->has_version_bits = true;
-    return read_u32(json, bits, &submission_r->version_bits) ? SHARE_ACCEPTED : SHARE_MALFORMED;
+    return read_u32(fields->bits, &submission_r->version_bits) ? SHARE_ACCEPTED : SHARE_MALFORMED;
 }
 
-static const struct stratum_worker *find_worker(struct request *request)
+static const struct stratum_worker *find_worker(struct stratum_session *session, struct span user)
 {
-    const struct json *json = request->json;
-    unsigned token = json_element(json, request->params, 0);
-    char name[STRATUM_NAME_BYTES_MAX + 1];
-    size_t length;
-    if (token == 0 || json->tokens[token].kind != JSON_STRING)
+    if (user.data == NULL)
         return NULL;
-    struct span text = json_inside(json, token);
-    if (json->tokens[token].escaped) {
-        if (!json_copy_text(json, token, name, sizeof name, &length))
-            return NULL;
-        text = span_of(name, length);
-    }
-    const struct stratum_worker *worker =
-        worker_find(request->step->session, worker_name_hash(text));
+    const struct stratum_worker *worker = worker_find(session, worker_name_hash(user));
     return worker != NULL && worker->state == STRATUM_WORKER_AUTHORISED ? worker : NULL;
 }
 
@@ -101,7 +84,43 @@ static enum share_outcome look_for_reason(const struct step *step, const struct 
     return SHARE_ACCEPTED;
 }
 
+static struct span text_of(const struct json *json, unsigned params, unsigned index)
+{
+    unsigned token = json_element(json, params, index);
+    return token != 0 && json->tokens[token].kind == JSON_STRING ? json_inside(json, token)
+                                                                 : span_of(NULL, 0);
+}
+
+void submit_read(const struct json *json, unsigned params, char name[STRATUM_NAME_BYTES_MAX + 1],
+                 struct submit_fields *fields_r)
+{
+    unsigned user = json_element(json, params, 0), bits = json_element(json, params, 5);
+    size_t length;
+    *fields_r = (struct submit_fields){
+        .user = text_of(json, params, 0),
+        .job = text_of(json, params, 1),
+        .extranonce2 = text_of(json, params, 2),
+        .ntime = text_of(json, params, 3),
+        .nonce = text_of(json, params, 4),
+        .bits = text_of(json, params, 5),
+        .has_bits = bits != 0 && json->tokens[bits].kind != JSON_NULL,
+        .enough = params != 0 && json->tokens[params].count >= 5,
+    };
+    if (user != 0 && json->tokens[user].escaped)
+        fields_r->user = json_copy_text(json, user, name, STRATUM_NAME_BYTES_MAX + 1, &length)
+                             ? span_of(name, length)
+                             : span_of(NULL, 0);
+}
+
 void method_submit(struct request *request)
+{
+    char name[STRATUM_NAME_BYTES_MAX + 1];
+    struct submit_fields fields;
+    submit_read(request->json, request->params, name, &fields);
+    submit_decide(request, &fields);
+}
+
+void submit_decide(struct request *request, const struct submit_fields *fields)
 {
     struct step *step = request->step;
     struct stratum_session *session = step->session;
@@ -111,11 +130,11 @@ void method_submit(struct request *request)
         answer_rejected(request, SHARE_NOT_SUBSCRIBED);
         return;
     }
-    if (request->params == 0 || request->json->tokens[request->params].count < 5) {
+    if (!fields->enough) {
         answer_rejected(request, SHARE_MALFORMED);
         return;
     }
-    if (!find_job(request, &job, &variant)) {
+    if (!find_job(step, fields->job, &job, &variant)) {
         answer_rejected(request, SHARE_JOB_NOT_FOUND);
         return;
     }
@@ -125,7 +144,7 @@ void method_submit(struct request *request)
         .version_mask = session->version_mask,
         .extranonce1_bytes = 4,
     };
-    enum share_outcome outcome = read_choice(request, job->job, &submission);
+    enum share_outcome outcome = read_choice(fields, job->job, &submission);
     if (outcome != SHARE_ACCEPTED) {
         answer_rejected(request, outcome);
         return;
@@ -133,7 +152,7 @@ void method_submit(struct request *request)
     bool before_move = (job->ordinal << 8 | variant) < session->moved;
     store_be32(submission.extranonce1,
                before_move ? session->extranonce1_before : session->extranonce1);
-    const struct stratum_worker *worker = find_worker(request);
+    const struct stratum_worker *worker = find_worker(session, fields->user);
     if (worker != NULL) {
         submission.account_id = worker->account_id;
         submission.worker_id = worker->worker_id;

@@ -48,11 +48,11 @@ static bool begin(void)
 {
     char authorize[200];
     struct stratum_answers *ring = (struct stratum_answers *)(void *)b.ring;
-    b.params = (struct stratum_params){ .version_mask = JOB_VERSION_MASK_BIP320,
-                                        .start = { 1 },
-                                        .vardiff = { .share_interval_ms = 5000,
-                                                     .min = { 1 },
-                                                     .max = { 1 } } };
+    b.params = (struct stratum_params){
+        .version_mask = JOB_VERSION_MASK_BIP320,
+        .start = { 1 },
+        .vardiff = { .share_interval_ms = 5000, .min = { 1 }, .max = { 1 } }
+    };
     stratum_jobs_init(&b.table);
     b.world = (struct stratum_world){ &b.params, &b.table, 1000, 1700000000000 };
     b.job = (struct job){ .id = 0x65f0000000000001,
@@ -64,9 +64,9 @@ static bool begin(void)
                           .max_time = 1700007200 };
     b.entry.job = &b.job;
     for (int clean = 0; clean < 2; clean++)
-        b.entry.text[clean] = span_of(
-            b.text[clean], stratum_notify(&b.job, 0, b.job.cur_time, clean, b.text[clean],
-                                          STRATUM_NOTIFY_BYTES_MAX));
+        b.entry.text[clean] =
+            span_of(b.text[clean], stratum_notify(&b.job, 0, b.job.cur_time, clean, b.text[clean],
+                                                  STRATUM_NOTIFY_BYTES_MAX));
     if (!stratum_jobs_add(&b.table, &b.entry, 1000))
         return false;
     stratum_session_init(&b.session, &b.world, 1, 2, 8);

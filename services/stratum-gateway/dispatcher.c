@@ -9,6 +9,7 @@
 enum {
     TICK_MS = 20,
     PAUSE_MS = 50, /* before a batch goes out again that was refused for now */
+    GATHER_SHARES = 32, /* what an open batch must hold for each one under way */
     MESSAGE_BYTES = DISPATCH_BATCH_MAX * 96 + 256,
     ARENA_BYTES = DISPATCH_BATCH_MAX * 8 + 1024,
 };
@@ -232,6 +233,13 @@ static const struct validator *holder(const struct batch *batch)
     return NULL;
 }
 
+/* The open batch waits for more shares, or for an answer. */
+static bool gathers(const struct dispatcher *dispatcher)
+{
+    return dispatcher->filling->count <
+           GATHER_SHARES * validators_least_under_way(&dispatcher->validators);
+}
+
 /* What should leave next, and to whom: first what left before, then what is full, then what is
  * open. NULL: nothing can. */
 static struct batch *next_batch(const struct dispatcher *dispatcher, uint64_t now_ms,
@@ -248,7 +256,7 @@ static struct batch *next_batch(const struct dispatcher *dispatcher, uint64_t no
     }
     struct batch *batch =
         dispatcher->fresh.head != NULL ? dispatcher->fresh.head : dispatcher->filling;
-    if (batch == NULL)
+    if (batch == NULL || (batch == dispatcher->filling && gathers(dispatcher)))
         return NULL;
     *validator_r = validators_choose(&dispatcher->validators, batch->count, NULL);
     return *validator_r != NULL ? batch : NULL;

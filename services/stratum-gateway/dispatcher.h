@@ -1,6 +1,7 @@
 /* Shares to validators and verdicts back. A share joins the open batch; at the end of the loop's
- * round the open batch leaves, if a validator has room, so a lone share leaves at once and a flood
- * in batches.
+ * round the open batch leaves, if a validator has room and the batch holds 32 shares for each one
+ * under way there: so a lone share leaves at once, a flood in batches, and what comes while an
+ * answer is due gathers instead of costing everybody a small batch each.
  *
  * A batch's id is (lease, sequence), given when it first leaves and kept through every retry,
  * whichever validator it goes to; with it goes the lowest sequence of the lease not yet answered.

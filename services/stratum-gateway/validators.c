@@ -181,6 +181,18 @@ struct validator *validators_choose_probe(const struct validators *validators)
     return NULL;
 }
 
+unsigned validators_least_under_way(const struct validators *validators)
+{
+    uint64_t now_ms = loop_now_ms(validators->loop);
+    const struct validator *least = NULL;
+    for (size_t i = 0; i < validators->count; i++) {
+        const struct validator *one = validators->list[i];
+        if (is_healthy(one, now_ms) && (least == NULL || one->in_flight < least->in_flight))
+            least = one;
+    }
+    return least != NULL ? least->in_flight : 0;
+}
+
 uint32_t validators_batch_shares(const struct validators *validators, uint32_t most)
 {
     uint64_t now_ms = loop_now_ms(validators->loop), share_ns = 0;

@@ -78,6 +78,8 @@ struct validator *validators_choose(const struct validators *validators, uint32_
                                     const struct validator *but);
 /* One that failed and may show that it is back, while others serve; NULL: none. */
 struct validator *validators_choose_probe(const struct validators *validators);
+/* The fewest batches that are at one of the healthy ones; 0 where there is none. */
+unsigned validators_least_under_way(const struct validators *validators);
 /* How many shares the next batch should hold at the most: what the quickest validator answers in
  * some 25 ms, at least 32, at most `most`; `most` where it has not been seen with so many. */
 uint32_t validators_batch_shares(const struct validators *validators, uint32_t most);

@@ -27,6 +27,26 @@ static void a_lone_share_leaves_at_once_and_a_flood_in_batches(void **state)
     world_end();
 }
 
+static void shares_gather_behind_what_is_under_way(void **state)
+{
+    (void)state;
+    world_begin(2000, 5000);
+    world_use(1);
+    w->mute[0] = true;
+    loop_run_once(w->loop, 0);
+    for (unsigned batch = 1; batch <= 3; batch++) {
+        unsigned needed = batch == 1 ? 1 : (batch - 1) * 32;
+        for (unsigned i = 0; i < needed; i++) {
+            assert_int_equal(w->batches[0], batch - 1);
+            assert_true(world_add());
+            loop_run_once(w->loop, 0);
+            loop_run_once(w->loop, 0);
+        }
+        assert_int_equal(w->batches[0], batch);
+    }
+    world_end();
+}
+
 static void whatever_goes_wrong_each_share_has_one_true_end(void **state)
 {
     (void)state;
@@ -369,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lone_share_leaves_at_once_and_a_flood_in_batches),
+        cmocka_unit_test(shares_gather_behind_what_is_under_way),
         cmocka_unit_test(whatever_goes_wrong_each_share_has_one_true_end),
         cmocka_unit_test(a_mute_validator_holds_up_nobody_for_long),
         cmocka_unit_test(a_lone_validator_that_comes_back_is_used_within_a_moment),

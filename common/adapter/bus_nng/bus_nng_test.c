@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -372,6 +373,35 @@ static void a_busy_server_may_be_killed_again_and_again(void **state)
         __lsan_enable();
 }
 
+/* However many processors there are; repair.h says why. */
+static void two_threads_carry_all_tasks_of_nng(void **state)
+{
+    (void)state;
+    struct error error;
+    struct loop *loop = loop_create(&error);
+    struct bus *bus = bus_nng_create(loop, &error);
+    struct bus_publisher *publisher = bus_publisher_open(bus, ipc_url(), NULL, NULL, &error);
+    assert_non_null(publisher);
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    unsigned carriers = 0;
+    for (const struct dirent *entry; (entry = readdir(tasks)) != NULL;) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+        FILE *file = fopen(path, "re");
+        if (file == NULL)
+            continue;
+        carriers += fgets(name, sizeof name, file) != NULL && strcmp(name, "nng:task\n") == 0;
+        fclose(file);
+    }
+    closedir(tasks);
+    bus_publisher_close(publisher);
+    bus_destroy(bus);
+    loop_destroy(loop);
+    assert_int_equal(carriers, 2);
+    assert_true(sysconf(_SC_NPROCESSORS_ONLN) >= 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "serve") == 0)
@@ -380,6 +410,7 @@ int main(int argc, char **argv)
     if (mkdtemp(folder) == NULL)
         return 1;
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_threads_carry_all_tasks_of_nng),
         cmocka_unit_test(a_killed_server_is_gone_at_once_and_its_successor_takes_the_address),
         cmocka_unit_test(a_stopped_server_costs_its_askers_their_timeout_and_no_more),
         cmocka_unit_test(a_living_process_keeps_its_address),

@@ -7,8 +7,10 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 typedef void (*stream_function)(nng_stream *stream, nng_aio *aio);
+typedef long (*sysconf_function)(int name);
 typedef ssize_t (*sendmsg_function)(int fd, const struct msghdr *message, int flags);
 
 static bool needed(void)
@@ -75,6 +77,19 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     return sent;
 }
 
+long sysconf(int name)
+{
+    static _Atomic(sysconf_function) found;
+    sysconf_function function = atomic_load_explicit(&found, memory_order_relaxed);
+    if (function == NULL) {
+        find_next("sysconf", &function, sizeof function);
+        atomic_store_explicit(&found, function, memory_order_relaxed);
+    }
+    if (name == _SC_NPROCESSORS_ONLN && needed() && is_nng(__builtin_return_address(0)))
+        return 1;
+    return function(name);
+}
+
 /* Whether others find `function` under its name. */
 static bool in_place(const char *name, const void *function, size_t bytes)
 {
@@ -87,7 +102,9 @@ void repair_check(void)
     const stream_function receive = nng_stream_recv;
     const stream_function send = nng_stream_send;
     const sendmsg_function message = sendmsg;
+    const sysconf_function configuration = sysconf;
     ASSERT(!needed() || (in_place("nng_stream_recv", &receive, sizeof receive) &&
                          in_place("nng_stream_send", &send, sizeof send) &&
-                         in_place("sendmsg", &message, sizeof message)));
+                         in_place("sendmsg", &message, sizeof message) &&
+                         in_place("sysconf", &configuration, sizeof configuration)));
 }

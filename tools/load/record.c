@@ -16,21 +16,18 @@ void record_write(FILE *file, const struct record_line *line)
             line->miner, line->session, line->number, line->job, line->sent_us, line->ended_us);
 }
 
-bool record_read(FILE *file, struct record_line *line_r, bool *bad_r)
+bool record_read(const char *text, struct record_line *line_r)
 {
-    char text[256], end[16];
-    *bad_r = false;
-    if (fgets(text, sizeof text, file) == NULL)
+    char end[16];
+    if (sscanf(text, "%15s %" SCNu32 " %" SCNu32 " %" SCNu64 " %64s %" SCNu64 " %" SCNu64, end,
+               &line_r->miner, &line_r->session, &line_r->number, line_r->job, &line_r->sent_us,
+               &line_r->ended_us) != 7)
         return false;
-    *bad_r = sscanf(text, "%15s %" SCNu32 " %" SCNu32 " %" SCNu64 " %64s %" SCNu64 " %" SCNu64, end,
-                    &line_r->miner, &line_r->session, &line_r->number, line_r->job,
-                    &line_r->sent_us, &line_r->ended_us) != 7;
     if (strcmp(end, "accepted") == 0)
         line_r->end = RECORD_ACCEPTED;
     else if (strcmp(end, "lost") == 0)
         line_r->end = RECORD_LOST;
     else
         line_r->end = atoi(end);
-    *bad_r = *bad_r || (line_r->end <= 0 && end[0] >= '0' && end[0] <= '9');
-    return !*bad_r;
+    return end[0] < '0' || end[0] > '9' || line_r->end > 0;
 }

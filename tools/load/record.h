@@ -22,5 +22,5 @@ struct record_line {
 };
 
 void record_write(FILE *file, const struct record_line *line);
-/* The next line; false at the end of the file, or at a line that is none (*bad_r, else false). */
-MUST_CHECK bool record_read(FILE *file, struct record_line *line_r, bool *bad_r);
+/* False where the text is no such line. */
+MUST_CHECK bool record_read(const char *text, struct record_line *line_r);

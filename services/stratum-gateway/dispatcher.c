@@ -8,7 +8,7 @@
 
 enum {
     TICK_MS = 20,
-    PAUSE_MS = 50, /* before a batch goes out again that was refused for now */
+    PAUSE_MS = 50,      /* before a batch goes out again that was refused for now */
     GATHER_SHARES = 32, /* what an open batch must hold for each one under way */
     MESSAGE_BYTES = DISPATCH_BATCH_MAX * 96 + 256,
     ARENA_BYTES = DISPATCH_BATCH_MAX * 8 + 1024,
@@ -111,7 +111,7 @@ static void judge_validator(const struct flight *flight, uint8_t status)
         validator_judged(flight->at, flight->queued, loop_clock_ns() - flight->sent_ns);
         break;
     case WIRE_BATCH_OVERLOADED:
-    case WIRE_BATCH_NOT_DURABLE: /* perhaps another reaches the window */
+    case WIRE_BATCH_NOT_DURABLE:
         validator_refused(flight->at);
         break;
     case WIRE_BATCH_LEAVING:
@@ -140,10 +140,8 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
         break;
     case WIRE_BATCH_OVERLOADED:
     case WIRE_BATCH_LEAVING:
+    case WIRE_BATCH_NOT_DURABLE: /* perhaps another reaches the window; else it is they who pause */
         try_again(dispatcher, batch, 0);
-        break;
-    case WIRE_BATCH_NOT_DURABLE:
-        try_again(dispatcher, batch, PAUSE_MS);
         break;
     default:
         batch->maybe_applied = true;

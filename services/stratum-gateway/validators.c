@@ -62,14 +62,18 @@ void validator_judged(struct validator *validator, uint64_t queued, uint64_t too
     validator->learnt_of = queued;
 }
 
+/* One that was lost and comes back without the window stays aside until it judges. */
 void validator_refused(struct validator *validator)
 {
     unsigned pause_ms = (unsigned)PAUSE_MIN_MS
                         << (validator->refusals < 2 ? validator->refusals : 2);
-    validator_answered(validator);
+    uint64_t now_ms = loop_now_ms(validator->all->loop);
     validator->refusals++;
-    validator->paused_ms =
-        validator->heard_ms + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
+    validator->silent_ticks = 0;
+    validator->quiet_ms = validator->heard_ms = now_ms;
+    validator->paused_ms = now_ms + (pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS);
+    if (validator->backoff_ms != 0)
+        validator->again_ms = validator->paused_ms;
 }
 
 void validator_departs(struct validator *validator)

@@ -216,7 +216,7 @@ static void a_lost_validator_is_probed_with_copies_and_used_again_when_it_answer
     UNTIL(w->ended == w->shares);
     assert_int_equal(dispatcher_counts(w->dispatcher).healthy, 1);
     /* While it is lost no share waits for it. */
-    for (unsigned i = 0; i < 400; i++) {
+    for (unsigned i = 0; i < 150; i++) {
         uint64_t begin_ns = loop_clock_ns();
         assert_true(world_add());
         UNTIL(w->ended == w->shares);
@@ -242,7 +242,7 @@ static void work_spreads_by_what_each_validator_answers(void **state)
     w->us_a_share[1] = 10;
     w->us_a_share[2] = 200;
     loop_run_once(w->loop, 0);
-    stream(1000, 30);
+    stream(500, 30);
     check_all_judged();
     printf("judged by the quick ones %u and %u, by the slow one %u\n", w->judged[0], w->judged[1],
            w->judged[2]);

@@ -55,6 +55,34 @@ static void hex_round_trips_and_refuses_everything_else(void **state)
     assert_false(hex_decode_u64("00000000000000001", 17, &value));
 }
 
+/* Every byte at every place of a text long enough for the sixteen-at-a-time way and its rest. */
+static void hex_is_decoded_up_to_the_first_byte_that_is_no_digit(void **state)
+{
+    (void)state;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    char text[52];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = digits[i * 7 % 22];
+    for (size_t at = 0; at < sizeof text; at++) {
+        char kept = text[at];
+        for (int c = 0; c < 256; c++) {
+            uint8_t bytes[26], value;
+            text[at] = (char)c;
+            bool digit = c != 0 && strchr(digits, c) != NULL;
+            size_t run = hex_decode_run(text, sizeof text, bytes, sizeof bytes);
+            assert_int_equal(run, digit ? 26 : at / 2);
+            for (size_t i = 0; i < run; i++) {
+                assert_true(hex_decode(text + 2 * i, 2, &value, 1));
+                assert_int_equal(bytes[i], value);
+            }
+        }
+        text[at] = kept;
+    }
+    uint8_t few[3];
+    assert_int_equal(hex_decode_run(text, sizeof text, few, sizeof few), 3);
+    assert_int_equal(hex_decode_run(text, 5, few, sizeof few), 2);
+}
+
 static void decimal_of_128_bits_round_trips_at_its_edges(void **state)
 {
     (void)state;
@@ -104,6 +132,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_round_trips_and_refuses_everything_else),
         cmocka_unit_test(hex_is_read_alike_at_every_place),
+        cmocka_unit_test(hex_is_decoded_up_to_the_first_byte_that_is_no_digit),
         cmocka_unit_test(decimal_of_128_bits_round_trips_at_its_edges),
         cmocka_unit_test(an_arena_gives_zeroed_aligned_memory_and_never_more_than_it_has),
         cmocka_unit_test(an_error_keeps_its_cause_behind_a_prefix),

@@ -1,5 +1,9 @@
 #include "base/bytes.h"
 
+#ifdef __SSE2__ /* every x86-64 has it */
+#include <emmintrin.h>
+#endif
+
 void hex_encode(struct span bytes, char *text_r)
 {
     static const char digits[] = "0123456789abcdef";
@@ -40,24 +44,50 @@ static bool hex_eight(const char *text, uint32_t *bytes_r)
     return true;
 }
 
-bool hex_decode(const char *text, size_t text_length, uint8_t *data_r, size_t length)
+#ifdef __SSE2__
+/* The values of 16 digits as 8 bytes; false where one is no digit. */
+static bool decode_sixteen(const char *text, uint8_t data_r[8])
 {
-    uint32_t four;
-    size_t i = 0;
-    if (text_length != 2 * length)
+    const __m128i nine = _mm_set1_epi8(9), five = _mm_set1_epi8(5);
+    __m128i c = _mm_loadu_si128((const __m128i *)(const void *)text);
+    __m128i digit = _mm_sub_epi8(c, _mm_set1_epi8('0'));
+    __m128i letter = _mm_sub_epi8(_mm_or_si128(c, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+    __m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, nine), digit);
+    __m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, five), letter);
+    if (_mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) != 0xffff)
         return false;
-    for (; i + 4 <= length; i += 4) {
-        if (!hex_eight(text + 2 * i, &four))
-            return false;
+    letter = _mm_add_epi8(letter, _mm_set1_epi8(10));
+    __m128i value = _mm_or_si128(_mm_and_si128(digit, is_digit), _mm_and_si128(letter, is_letter));
+    /* In each 16-bit lane the first digit is the low byte: shift it up, the second down to it. */
+    value = _mm_or_si128(_mm_slli_epi16(value, 4), _mm_srli_epi16(value, 8));
+    value = _mm_and_si128(value, _mm_set1_epi16(0x00ff));
+    _mm_storel_epi64((__m128i *)(void *)data_r, _mm_packus_epi16(value, value));
+    return true;
+}
+#endif
+
+size_t hex_decode_run(const char *text, size_t text_length, uint8_t *data_r, size_t bytes_max)
+{
+    size_t end = text_length / 2 < bytes_max ? text_length / 2 : bytes_max;
+    size_t i = 0;
+#ifdef __SSE2__
+    while (end - i >= 8 && decode_sixteen(text + 2 * i, data_r + i))
+        i += 8;
+#endif
+    for (uint32_t four; end - i >= 4 && hex_eight(text + 2 * i, &four); i += 4)
         store_le32(data_r + i, four);
-    }
-    for (; i < length; i++) {
+    for (; i < end; i++) {
         int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
         if (high < 0 || low < 0)
-            return false;
+            break;
         data_r[i] = (uint8_t)(high << 4 | low);
     }
-    return true;
+    return i;
+}
+
+bool hex_decode(const char *text, size_t text_length, uint8_t *data_r, size_t length)
+{
+    return text_length == 2 * length && hex_decode_run(text, text_length, data_r, length) == length;
 }
 
 bool hex_decode_u64(const char *text, size_t text_length, uint64_t *value_r)
@@ -80,6 +110,19 @@ bool hex_decode_u64(const char *text, size_t text_length, uint64_t *value_r)
     }
     *value_r = value;
     return true;
+}
+
+size_t utf8_encode(uint32_t code, char bytes_r[4])
+{
+    if (code < 0x80) {
+        bytes_r[0] = (char)code;
+        return 1;
+    }
+    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, code >>= 6)
+        bytes_r[i] = (char)(0x80 | (code & 0x3f));
+    bytes_r[0] = (char)((length == 2 ? 0xc0u : length == 3 ? 0xe0u : 0xf0u) | code);
+    return length;
 }
 
 void bytes_reverse(const uint8_t *src, size_t length, uint8_t *dst_r)

@@ -87,8 +87,15 @@ void hex_encode(struct span bytes, char *text_r);
  * undefined, where text_length differs or a character is no hex digit. */
 MUST_CHECK bool hex_decode(const char *text, size_t text_length, uint8_t *data_r, size_t length);
 
+/* Decodes pairs of hex digits (either case) from the front of text for as long as both are digits
+ * and data_r, of `bytes_max`, has room; returns the bytes written. */
+size_t hex_decode_run(const char *text, size_t text_length, uint8_t *data_r, size_t bytes_max);
+
 /* Reads 1 to 8·2 hex digits as a big-endian number; false on anything else. */
 MUST_CHECK bool hex_decode_u64(const char *text, size_t text_length, uint64_t *value_r);
+
+/* The UTF-8 of a code point up to U+10FFFF; returns its length, 1 to 4. */
+size_t utf8_encode(uint32_t code, char bytes_r[4]);
 
 /* dst_r[i] = src[length-1-i]; the two must not overlap. Display order of hashes is the reverse of
  * their internal order. */

@@ -29,6 +29,18 @@ struct node_block {
     uint8_t coinbase_txid[32];
 };
 
+/* The block that the next one builds on: enough to know that one's header by the coin's rules. */
+struct node_tip {
+    uint8_t hash[32];
+    uint32_t height;
+    uint32_t bits;
+    uint32_t median_time; /* of the eleven blocks that end with it (BIP 113) */
+    bool is_tip;          /* nothing of the node's best chain stands on it */
+};
+
+/* A template begins to arrive, and builds on this block. */
+typedef void (*node_tip_handler)(void *context, const uint8_t hash[32]);
+
 enum node_answer {
     NODE_OK = 1,
     NODE_MISSING,     /* the node knows no such block or transaction */
@@ -72,6 +84,10 @@ struct node_ops {
     enum node_answer (*get_template)(struct node *, const char *longpoll_id, struct arena *,
                                      struct block_template *, const char **longpoll_id_r,
                                      struct error *);
+    void (*watch)(struct node *, node_tip_handler, void *context);
+    enum node_answer (*best)(struct node *, uint8_t hash_r[32], struct error *);
+    enum node_answer (*tip)(struct node *, const uint8_t hash[32], struct node_tip *,
+                            struct error *);
     enum node_submit (*submit)(struct node *, struct span block, char *answer_r,
                                size_t answer_bytes);
     enum node_answer (*block_hash)(struct node *, uint32_t height, uint8_t hash_r[32],
@@ -116,6 +132,25 @@ node_get_template(struct node *node, const char *longpoll_id, struct arena *aren
                   struct error *error)
 {
     return node->ops->get_template(node, longpoll_id, arena, template_r, longpoll_id_r, error);
+}
+/* From now on the handler is called, on the thread that is in node_get_template, as soon as the
+ * block is known that the template builds on; the rest may take a while to arrive, or turn out to
+ * be no template. NULL: no more. Not while a call is under way. */
+static inline void node_watch(struct node *node, node_tip_handler handler, void *context)
+{
+    node->ops->watch(node, handler, context);
+}
+/* The best chain's tip, which the node has found valid. */
+MUST_CHECK static inline enum node_answer node_best(struct node *node, uint8_t hash_r[32],
+                                                    struct error *error)
+{
+    return node->ops->best(node, hash_r, error);
+}
+/* A block as what the next one builds on; NODE_MISSING where the node does not know it. */
+MUST_CHECK static inline enum node_answer node_tip(struct node *node, const uint8_t hash[32],
+                                                   struct node_tip *tip_r, struct error *error)
+{
+    return node->ops->tip(node, hash, tip_r, error);
 }
 /* Submits a serialized block; the node's word (BIP22) or the trouble is written to answer_r. */
 MUST_CHECK static inline enum node_submit node_submit(struct node *node, struct span block,

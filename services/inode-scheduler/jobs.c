@@ -239,6 +239,7 @@ static bool publish_empty(struct jobs *jobs, const struct block_template *conten
     empty.fees = 0;
     empty.transactions = NULL;
     empty.transactions_count = 0;
+    empty.branches_known = false;
     empty.witness_commitment = span_of(NULL, 0);
     return make_job(jobs, &empty, NULL, true, error);
 }

@@ -103,12 +103,45 @@ static enum node_answer call_template(struct node *port, const char *longpoll_id
                                            .coinbase_value = FAKE_COINBASE_VALUE,
                                            .fees_known = true };
     memcpy(template_r->prev_hash, tip->hash, 32);
+    if (node->on_tip != NULL)
+        node->on_tip(node->tip_context, tip->hash);
     char id[24];
     snprintf(id, sizeof id, "%llu", (unsigned long long)chain->changes);
     *longpoll_id_r = arena_text(arena, span_text(id));
     bool ok = difficulty_target_from_bits(chain->bits, &template_r->network_target) &&
               fill_transactions(chain, arena, template_r) && *longpoll_id_r != NULL;
     ASSERT(ok);
+    return leave(node, NODE_OK, error);
+}
+
+static void call_watch(struct node *port, node_tip_handler handler, void *context)
+{
+    struct node_fake *node = enter(port);
+    node->on_tip = handler;
+    node->tip_context = context;
+    pthread_mutex_unlock(&node->chain->lock);
+}
+
+static enum node_answer call_best(struct node *port, uint8_t hash_r[32], struct error *error)
+{
+    struct node_fake *node = enter(port);
+    memcpy(hash_r, node->chain->blocks[fake_tip_of(node)].hash, 32);
+    return leave(node, NODE_OK, error);
+}
+
+static enum node_answer call_tip(struct node *port, const uint8_t hash[32], struct node_tip *tip_r,
+                                 struct error *error)
+{
+    struct node_fake *node = enter(port);
+    size_t at = fake_find(node->chain, hash);
+    if (at == NO_BLOCK)
+        return leave(node, NODE_MISSING, error);
+    const struct fake_block *block = &node->chain->blocks[at];
+    *tip_r = (struct node_tip){ .height = block->height,
+                                .bits = node->chain->bits,
+                                .median_time = block->time,
+                                .is_tip = at == fake_tip_of(node) };
+    memcpy(tip_r->hash, block->hash, 32);
     return leave(node, NODE_OK, error);
 }
 
@@ -373,6 +406,9 @@ const struct node_ops node_fake_ops = {
     .name = call_name,
     .chain = call_chain,
     .get_template = call_template,
+    .watch = call_watch,
+    .best = call_best,
+    .tip = call_tip,
     .submit = call_submit,
     .block_hash = call_block_hash,
     .block = call_block,

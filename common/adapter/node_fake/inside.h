@@ -50,6 +50,8 @@ struct node_fake {
     enum node_fake_trouble trouble;
     uint32_t lag;
     bool interrupted;
+    node_tip_handler on_tip; /* NULL: none */
+    void *tip_context;
 };
 
 /* All under the chain's lock. */

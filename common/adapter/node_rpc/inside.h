@@ -2,12 +2,22 @@
 #pragma once
 #include "adapter/node_rpc/amount.h"
 #include "adapter/node_rpc/rpc.h"
+#include "adapter/node_rpc/template.h"
 
 struct node_rpc {
     struct node port; /* first */
     struct rpc *rpc;
     const struct coin_profile *coin;
+    struct template_space *space; /* made at the first template */
+    struct template_reader reader;
+    node_tip_handler on_tip; /* NULL: nobody wants to know */
+    void *tip_context;
 };
+
+/* template_call.c: getblocktemplate. */
+enum node_answer node_rpc_get_template(struct node *port, const char *longpoll_id,
+                                       struct arena *arena, struct block_template *template_r,
+                                       const char **longpoll_id_r, struct error *error);
 
 /* A call that changes nothing. */
 MUST_CHECK enum node_answer node_rpc_ask(struct node_rpc *node, const char *method,

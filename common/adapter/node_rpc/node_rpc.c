@@ -1,6 +1,5 @@
 #include "adapter/node_rpc/inside.h"
 
-#include "adapter/node_rpc/template.h"
 #include "adapter/node_rpc/transaction.h"
 #include "core/pow/sha256.h"
 
@@ -81,43 +80,52 @@ static enum node_answer op_chain(struct node *port, struct node_chain *chain_r, 
     return ok ? NODE_OK : node_rpc_odd(node, "its getblockchaininfo lacks fields", error);
 }
 
-static enum node_answer op_template(struct node *port, const char *longpoll_id, struct arena *arena,
-                                    struct block_template *template_r, const char **longpoll_id_r,
-                                    struct error *error)
+static enum node_answer op_best(struct node *port, uint8_t hash_r[32], struct error *error)
 {
     struct node_rpc *node = rpc_of(port);
-    json_t *rules = json_array();
-    for (size_t i = 0; i < COIN_GBT_RULES_MAX && node->coin->gbt_rules[i] != NULL; i++)
-        json_array_append_new(rules, json_string(node->coin->gbt_rules[i]));
-    json_t *params = json_pack("[{s:o}]", "rules", rules);
-    if (longpoll_id != NULL)
-        json_object_set_new(json_array_get(params, 0), "longpollid", json_string(longpoll_id));
-    char *text = json_dumps(params, JSON_COMPACT);
-    json_decref(params);
-    if (text == NULL) {
-        error_fill(error, ERROR_SYSTEM, "no memory to ask for a template");
-        return NODE_UNAVAILABLE;
-    }
-    struct rpc_request request = { .method = "getblocktemplate",
-                                   .params = text,
-                                   .params_bytes = strlen(text),
-                                   .longpoll = longpoll_id != NULL };
     struct rpc_reply reply;
-    enum node_answer answer = rpc_call(node->rpc, &request, &reply, error);
-    free(text);
-    if (answer == NODE_REFUSED && (reply.code == RPC_SYNCING || reply.code == RPC_NOT_CONNECTED)) {
-        error->code = ERROR_UNAVAILABLE;
-        return NODE_UNAVAILABLE;
-    }
+    enum node_answer answer = node_rpc_ask(node, "getbestblockhash", "[]", &reply, error);
     if (answer != NODE_OK)
         return answer;
-    bool ok = template_read(reply.result, node->coin, arena, template_r, longpoll_id_r, error);
+    bool ok = node_rpc_read_hash(reply.result, hash_r);
     json_decref(reply.result);
-    if (!ok) {
-        error_fill_prefix(error, "node %s", rpc_name(node->rpc));
-        return NODE_REFUSED;
-    }
-    return NODE_OK;
+    return ok ? NODE_OK : node_rpc_odd(node, "its getbestblockhash is no hash", error);
+}
+
+static enum node_answer op_tip(struct node *port, const uint8_t hash[32], struct node_tip *tip_r,
+                               struct error *error)
+{
+    struct node_rpc *node = rpc_of(port);
+    char shown[65];
+    char params[80];
+    struct rpc_reply reply;
+    node_rpc_show_hash(hash, shown);
+    snprintf(params, sizeof params, "[\"%s\"]", shown);
+    enum node_answer answer = node_rpc_ask(node, "getblockheader", params, &reply, error);
+    if (answer == NODE_REFUSED && reply.code == RPC_NOT_FOUND)
+        return NODE_MISSING;
+    if (answer != NODE_OK)
+        return answer;
+    *tip_r = (struct node_tip){ 0 };
+    const char *bits = json_string_value(json_object_get(reply.result, "bits"));
+    const json_t *confirmations = json_object_get(reply.result, "confirmations");
+    uint64_t compact = 0;
+    bool ok = node_rpc_read_hash(json_object_get(reply.result, "hash"), tip_r->hash) &&
+              memcmp(tip_r->hash, hash, 32) == 0 && json_is_integer(confirmations) &&
+              node_rpc_read_u32(json_object_get(reply.result, "height"), &tip_r->height) &&
+              node_rpc_read_u32(json_object_get(reply.result, "mediantime"), &tip_r->median_time) &&
+              bits != NULL && strlen(bits) == 8 && hex_decode_u64(bits, 8, &compact);
+    tip_r->bits = (uint32_t)compact;
+    tip_r->is_tip = json_integer_value(confirmations) == 1;
+    json_decref(reply.result);
+    return ok ? NODE_OK : node_rpc_odd(node, "its getblockheader lacks fields", error);
+}
+
+static void op_watch(struct node *port, node_tip_handler handler, void *context)
+{
+    struct node_rpc *node = rpc_of(port);
+    node->on_tip = handler;
+    node->tip_context = context;
 }
 
 /* BIP 22's words. "prev-blk-not-found" and "time-too-new" are no verdict on the block: the node
@@ -300,13 +308,17 @@ static void op_close(struct node *port)
 {
     struct node_rpc *node = rpc_of(port);
     rpc_close(node->rpc);
+    free(node->space);
     free(node);
 }
 
 static const struct node_ops ops = {
     .name = op_name,
     .chain = op_chain,
-    .get_template = op_template,
+    .get_template = node_rpc_get_template,
+    .watch = op_watch,
+    .best = op_best,
+    .tip = op_tip,
     .submit = op_submit,
     .block_hash = op_block_hash,
     .block = op_block,

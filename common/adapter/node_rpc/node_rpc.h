@@ -2,7 +2,8 @@
  * Core, devnode. One handle, one connection that is kept alive; one thread at a time, except that
  * node_interrupt may come from any. It retries nothing: the port's answers say what a repeat risks.
  *
- * What a node says is not trusted: lengths, counts and ranges are bounded, and a template whose
+ * A template is read by a reader of our own while it arrives (template.h); other answers are short
+ * and read by jansson. What a node says is not trusted: lengths, counts and ranges are bounded, and a template whose
  * parts contradict each other is refused in one sentence. Credentials never reach a log or an
  * error. Amounts are read from and written to JSON exactly (eight decimals below 2^53 base units).
  */

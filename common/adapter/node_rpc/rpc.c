@@ -12,6 +12,8 @@ enum {
     /* Nodes close a silent connection after 30 s; one that may be closing is not used again,
      * because a request lost on it would have an unknown fate. */
     IDLE_REUSE_S = 20,
+    /* A long answer is taken in large pieces: each costs system calls. The most curl allows. */
+    LONG_BUFFER_BYTES = 512 << 10,
 };
 
 struct rpc {
@@ -29,7 +31,35 @@ struct rpc {
     char *reply;
     size_t reply_bytes, reply_capacity;
     bool reply_too_long;
+    const struct rpc_request *request; /* under way */
 };
+
+static bool reserve(struct rpc *rpc, size_t bytes)
+{
+    if (bytes <= rpc->reply_capacity)
+        return true;
+    char *larger = realloc(rpc->reply, bytes);
+    if (larger == NULL)
+        return false;
+    rpc->reply = larger;
+    rpc->reply_capacity = bytes;
+    return true;
+}
+
+static long status_of(struct rpc *rpc)
+{
+    long status = 0;
+    curl_easy_getinfo(rpc->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+/* At the first piece: the length its sender promises, so that what came need not be moved. */
+static size_t promised(struct rpc *rpc)
+{
+    curl_off_t length = 0;
+    curl_easy_getinfo(rpc->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length > 0 && length <= RPC_REPLY_BYTES_MAX ? (size_t)length : 0;
+}
 
 static size_t on_data(char *data, size_t size, size_t count, void *context)
 {
@@ -39,18 +69,16 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
         rpc->reply_too_long = true;
         return 0;
     }
-    if (rpc->reply_bytes + bytes > rpc->reply_capacity) {
-        size_t capacity = rpc->reply_capacity == 0 ? 4096 : rpc->reply_capacity;
-        while (capacity < rpc->reply_bytes + bytes)
-            capacity *= 2;
-        char *larger = realloc(rpc->reply, capacity);
-        if (larger == NULL)
-            return 0;
-        rpc->reply = larger;
-        rpc->reply_capacity = capacity;
-    }
+    size_t wanted = rpc->reply_bytes == 0 ? promised(rpc) : 0;
+    size_t needed = rpc->reply_bytes + bytes;
+    if (needed > rpc->reply_capacity && wanted < needed)
+        wanted = 2 * needed > 4096 ? 2 * needed : 4096;
+    if (!reserve(rpc, wanted))
+        return 0;
     memcpy(rpc->reply + rpc->reply_bytes, data, bytes);
     rpc->reply_bytes += bytes;
+    if (rpc->request->reader != NULL && status_of(rpc) == 200)
+        (void)rpc->request->reader(rpc->request->context, rpc->reply, rpc->reply_bytes, false);
     return bytes;
 }
 
@@ -199,6 +227,11 @@ void rpc_close(struct rpc *rpc)
 const char *rpc_name(const struct rpc *rpc)
 {
     return rpc->name;
+}
+
+uint64_t rpc_last_id(const struct rpc *rpc)
+{
+    return rpc->last_id;
 }
 
 void rpc_interrupt(struct rpc *rpc)
@@ -357,7 +390,10 @@ enum node_answer rpc_call(struct rpc *rpc, const struct rpc_request *request,
         return no_answer(rpc, request, false, "no memory for the request", error);
     rpc->reply_bytes = 0;
     rpc->reply_too_long = false;
+    rpc->request = request;
     CURL *easy = rpc->easy;
+    if (request->reader != NULL)
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)LONG_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_URL, request->wallet ? rpc->wallet_url : rpc->url);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_bytes);
@@ -375,11 +411,14 @@ enum node_answer rpc_call(struct rpc *rpc, const struct rpc_request *request,
                                                : curl_easy_strerror(code),
                            error);
     } else {
-        long status = 0;
-        curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-        answer = read_reply(rpc, request, status, reply_r, error);
+        long status = status_of(rpc);
+        bool read = request->reader != NULL && status == 200 &&
+                    request->reader(request->context, rpc->reply_bytes > 0 ? rpc->reply : "",
+                                    rpc->reply_bytes, true);
+        answer = read ? NODE_OK : read_reply(rpc, request, status, reply_r, error);
     }
     curl_multi_remove_handle(rpc->multi, easy);
+    rpc->request = NULL;
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
     free(body);

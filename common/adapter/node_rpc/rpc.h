@@ -34,10 +34,15 @@ struct rpc_request {
     bool wallet;  /* goes to the wallet's own path */
     bool changes; /* carrying it out twice, or not knowing, matters */
     bool longpoll;
+    /* Reads a good answer (HTTP 200) itself, NULL: nobody does. Called with all that has come so
+     * far each time more comes, and with `last` at the end, where true means that it was read and
+     * `result` is wanted by nobody. */
+    bool (*reader)(void *context, const char *text, size_t length, bool last);
+    void *context;
 };
 
 struct rpc_reply {
-    json_t *result;              /* owned: json_decref; NULL unless NODE_OK */
+    json_t *result;              /* owned: json_decref; NULL unless NODE_OK, or if it was read */
     int code;                    /* the node's error number with NODE_REFUSED, else 0 */
     char words[RPC_WORDS_BYTES]; /* its words, printable */
 };
@@ -45,6 +50,8 @@ struct rpc_reply {
 MUST_CHECK struct rpc *rpc_open(const struct node_rpc_options *options, struct error *error);
 void rpc_close(struct rpc *rpc);
 const char *rpc_name(const struct rpc *rpc);
+/* The number of the request made last: its answer's id. */
+uint64_t rpc_last_id(const struct rpc *rpc);
 
 /* NODE_OK with reply_r->result; NODE_REFUSED with code and words; NODE_UNAVAILABLE when the node
  * was not reached, is warming up or sends us away; NODE_UNKNOWN when the request was sent and no

@@ -1,274 +1,318 @@
-#include "adapter/node_rpc/template.h"
+/* The answer is an object {"result": {…, "transactions": [{…}, …], …}, "error": null, "id": n}, its
+ * members in any order. It is read one member, or one transaction, at a time:
+ *
+ *   ENVELOPE ──"result": {──▶ RESULT ──"transactions": [──▶ LIST
+ *       ▲ │                    │  ▲                          │
+ *       │ } ──▶ TAIL           }  └────────────── ] ─────────┘
+ *       └──────────────────────┘
+ *
+ * Where the text ends inside one, the reader stays before it and looks again when there is half as
+ * much more, or all: so the work stays proportional to the text, however it is cut. */
+#include "adapter/node_rpc/template_inside.h"
 
-#include "adapter/node_rpc/transaction.h"
-#include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
 
-#include <limits.h>
+enum { BEFORE, ENVELOPE, RESULT, LIST, TAIL };
 
-/* No coin here issues more than 2^53 base units in all, and JSON readers agree up to there. */
-#define VALUE_MAX ((json_int_t)1 << 53)
-
-static bool refuse(struct error *error, const char *what)
+enum scan_outcome template_refuse(struct template_reader *reader, const char *what)
 {
-    return error_set(error, ERROR_INVALID, "its template is refused: %s", what);
+    if (reader->step != TEMPLATE_REFUSED)
+        error_fill(&reader->error, ERROR_INVALID, "its template is refused: %s", what);
+    reader->step = TEMPLATE_REFUSED;
+    return SCAN_BAD;
 }
 
-static bool read_number(const json_t *document, const char *key, json_int_t min, json_int_t max,
-                        json_int_t *value_r, struct error *error)
+enum scan_outcome template_refuse_field(struct template_reader *reader, enum field field,
+                                        const char *what)
 {
-    const json_t *value = json_object_get(document, key);
-    if (!json_is_integer(value))
-        return error_set(error, ERROR_INVALID,
-                         "its template is refused: \"%s\" is missing or no integer", key);
-    *value_r = json_integer_value(value);
-    if (*value_r < min || *value_r > max)
-        return error_set(error, ERROR_INVALID,
-                         "its template is refused: \"%s\" is %lld, outside %lld to %lld", key,
-                         (long long)*value_r, (long long)min, (long long)max);
-    return true;
+    static const char *const names[] = {
+#define X(name) #name,
+        FIELDS(X)
+#undef X
+    };
+    if (reader->step != TEMPLATE_REFUSED)
+        error_fill(&reader->error, ERROR_INVALID, "its template is refused: \"%s\" %s",
+                   names[field], what);
+    reader->step = TEMPLATE_REFUSED;
+    return SCAN_BAD;
 }
 
-/* A hash as RPC shows it, turned round into internal order. */
-static bool read_hash(const json_t *value, uint8_t hash_r[32])
+static bool has(const struct template_reader *reader, enum field field)
 {
-    uint8_t shown[32];
-    if (!json_is_string(value) ||
-        !hex_decode(json_string_value(value), json_string_length(value), shown, sizeof shown))
-        return false;
-    bytes_reverse(shown, sizeof shown, hash_r);
-    return true;
+    return (reader->seen >> field & 1) != 0;
 }
 
-static bool read_hex(const json_t *value, size_t bytes_max, struct arena *arena,
-                     struct span *bytes_r)
+/* FNV-1a, to tell names apart; a node that makes two collide has its own template refused. */
+static uint64_t hash_name(const char *name)
 {
-    if (!json_is_string(value) || json_string_length(value) % 2 != 0 ||
-        json_string_length(value) / 2 > bytes_max)
-        return false;
-    size_t length = json_string_length(value) / 2;
-    uint8_t *bytes = arena_take(arena, length);
-    if (bytes == NULL || !hex_decode(json_string_value(value), 2 * length, bytes, length))
-        return false;
-    *bytes_r = span_of(bytes, length);
-    return true;
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *name != '\0'; name++)
+        hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+    return hash;
 }
 
-/* A rule behind "!" must be understood by whoever mines (BIP 9, BIP 23). */
-static bool read_rules(const json_t *document, const struct coin_profile *coin, struct error *error)
+/* The name of the next member and its colon. A name too long for any of ours reads "". */
+enum scan_outcome template_read_name(struct template_reader *reader, struct scan *scan,
+                                     struct template_members *members, char name_r[NAME_BYTES])
 {
-    const json_t *rules = json_object_get(document, "rules");
-    if (rules == NULL)
-        return true;
-    if (!json_is_array(rules) || json_array_size(rules) > 64)
-        return refuse(error, "\"rules\" is no list of at most 64");
-    for (size_t i = 0; i < json_array_size(rules); i++) {
-        const char *rule = json_string_value(json_array_get(rules, i));
-        if (rule == NULL)
-            return refuse(error, "a rule is no text");
-        bool known = rule[0] != '!';
-        for (size_t j = 0; !known && j < COIN_GBT_RULES_MAX && coin->gbt_rules[j] != NULL; j++)
-            known = strcmp(rule + 1, coin->gbt_rules[j]) == 0;
-        if (!known)
-            return refuse(error, "it demands a rule that the coin's profile does not know");
+    struct scan_string name;
+    enum scan_outcome outcome = scan_text(scan, &name);
+    if (outcome != SCAN_OK)
+        return outcome == SCAN_OTHER ? SCAN_BAD : outcome;
+    bool fits = scan_copy(&name, name_r, NAME_BYTES);
+    if (!fits)
+        name_r[0] = '\0';
+    outcome = scan_take(scan, ':');
+    if (outcome != SCAN_OK || !fits)
+        return outcome;
+    uint64_t hash = hash_name(name_r);
+    for (unsigned i = 0; i < members->count; i++)
+        if (members->hashes[i] == hash)
+            return template_refuse(reader, "a name stands twice in one object");
+    if (members->count == TEMPLATE_MEMBERS_MAX)
+        return template_refuse(reader, "an object has more than 64 members");
+    members->hashes[members->count++] = hash;
+    return SCAN_OK;
+}
+
+/* What stands before the name of a member; *ended_r: the object ends here. */
+static enum scan_outcome lead_member(struct template_reader *reader, struct scan *scan,
+                                     bool *ended_r)
+{
+    char c;
+    enum scan_outcome outcome = scan_peek(scan, &c);
+    *ended_r = outcome == SCAN_OK && c == '}';
+    if (outcome != SCAN_OK)
+        return outcome;
+    if (*ended_r) {
+        scan->at++;
+        return SCAN_OK;
     }
-    const json_t *challenge = json_object_get(document, "signet_challenge");
-    if (challenge != NULL &&
-        (!json_is_string(challenge) || strcmp(json_string_value(challenge), "51") != 0))
-        return refuse(error, "blocks of this signet need its issuer's signature");
-    return true;
+    return reader->more_members ? scan_take(scan, ',') : SCAN_OK;
 }
 
-static bool read_head(const json_t *document, struct block_template *template, struct error *error)
+static enum scan_outcome result_step(struct template_reader *reader, struct scan *scan)
 {
-    json_int_t height, version, value, cur_time, min_time;
-    if (!read_number(document, "height", 1, INT32_MAX, &height, error) ||
-        !read_number(document, "version", INT32_MIN, UINT32_MAX, &version, error) ||
-        !read_number(document, "coinbasevalue", 0, VALUE_MAX, &value, error) ||
-        !read_number(document, "curtime", 1, UINT32_MAX, &cur_time, error) ||
-        !read_number(document, "mintime", 0, UINT32_MAX, &min_time, error))
-        return false;
-    if (min_time > cur_time)
-        return refuse(error, "\"mintime\" is after \"curtime\"");
-    if (!read_hash(json_object_get(document, "previousblockhash"), template->prev_hash))
-        return refuse(error, "\"previousblockhash\" is no hash");
-    template->height = (uint32_t)height;
-    template->version = (uint32_t)version;
-    template->coinbase_value = (uint64_t)value;
-    template->cur_time = (uint32_t)cur_time;
-    template->min_time = (uint32_t)min_time;
-    return true;
-}
-
-static bool read_target(const json_t *document, struct block_template *template,
-                        struct error *error)
-{
-    const json_t *bits = json_object_get(document, "bits");
-    uint64_t compact;
-    if (!json_is_string(bits) || json_string_length(bits) != 8 ||
-        !hex_decode_u64(json_string_value(bits), 8, &compact) ||
-        !difficulty_target_from_bits((uint32_t)compact, &template->network_target))
-        return refuse(error, "\"bits\" is no compact target");
-    template->bits = (uint32_t)compact;
-    const json_t *target = json_object_get(document, "target");
-    if (target == NULL)
-        return true;
-    uint8_t shown[32];
-    if (!json_is_string(target) ||
-        !hex_decode(json_string_value(target), json_string_length(target), shown, sizeof shown))
-        return refuse(error, "\"target\" is no 256-bit number");
-    if (u256_compare(u256_load_be(shown), template->network_target) != 0)
-        return refuse(error, "\"target\" and \"bits\" contradict each other");
-    return true;
-}
-
-struct reading {
-    struct arena *arena;
-    uint8_t *data; /* where the next transaction's bytes go */
-    size_t left;
-    bool mweb;
-    bool witness_seen;
-    bool unchecked; /* a transaction whose ids cannot be recomputed here */
-    bool fees_known;
-    uint64_t fees;
-};
-
-/* Reads one transaction, and into `wtxid` (same type, for the commitment) its witness id. */
-static bool read_transaction(const json_t *entry, struct reading *reading,
-                             struct template_transaction *transaction,
-                             struct template_transaction *wtxid, struct error *error)
-{
-    const json_t *hex = json_object_get(entry, "data");
-    size_t length = json_is_string(hex) ? json_string_length(hex) / 2 : 0;
-    if (length == 0 || length > reading->left ||
-        !hex_decode(json_string_value(hex), json_string_length(hex), reading->data, length))
-        return refuse(error, "a transaction's \"data\" is no hex, or there is too much of it");
-    transaction->data = span_of(reading->data, length);
-    reading->data += length;
-    reading->left -= length;
-    const json_t *weight = json_object_get(entry, "weight");
-    if (weight != NULL && (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
-                           json_integer_value(weight) > 4 * TEMPLATE_DATA_BYTES_MAX))
-        return refuse(error, "a transaction's \"weight\" is absurd");
-    transaction->weight = (uint32_t)json_integer_value(weight);
-
-    const json_t *fee = json_object_get(entry, "fee");
-    if (!json_is_integer(fee) || json_integer_value(fee) < 0)
-        reading->fees_known = false;
-    else if (json_integer_value(fee) > VALUE_MAX - (json_int_t)reading->fees)
-        return refuse(error, "a transaction's \"fee\" is absurd");
+    char name[NAME_BYTES];
+    bool ended;
+    enum scan_outcome outcome = lead_member(reader, scan, &ended);
+    if (outcome != SCAN_OK)
+        return outcome;
+    if (ended) {
+        reader->stage = ENVELOPE;
+        reader->more_members = true;
+        return SCAN_OK;
+    }
+    /* Where the member is cut its name is read again. */
+    struct template_members before = { .count = reader->members.count };
+    if ((outcome = template_read_name(reader, scan, &reader->members, name)) == SCAN_OK) {
+        enum field field = template_find_field(name);
+        if (field == FIELD_transactions) {
+            outcome = scan_take(scan, '[');
+            if (outcome == SCAN_BAD)
+                return template_refuse_field(reader, field, "is no list");
+            if (outcome == SCAN_OK)
+                reader->stage = LIST;
+        } else {
+            outcome = template_read_field(reader, scan, field);
+        }
+        if (outcome == SCAN_OK && field != FIELDS_COUNT)
+            reader->seen |= 1u << field;
+    }
+    if (outcome == SCAN_OK)
+        reader->more_members = true;
     else
-        reading->fees += (uint64_t)json_integer_value(fee);
+        reader->members.count = before.count;
+    return outcome;
+}
 
-    struct raw_transaction raw;
-    if (!raw_transaction_read(transaction->data, &raw) || raw.bytes.length != length)
-        return refuse(error, "a transaction's \"data\" is no transaction");
-    const json_t *txid = json_object_get(entry, "txid");
-    const json_t *hash = json_object_get(entry, "hash");
-    if (!read_hash(txid != NULL ? txid : hash, transaction->txid))
-        return refuse(error, "a transaction's \"txid\" is no hash");
-    if (raw.other_flags) {
-        if (!reading->mweb || !read_hash(hash, wtxid->txid))
-            return refuse(error, "a transaction has flags that this coin does not know");
-        reading->unchecked = true;
-        return true;
+/* "error" and "id"; SCAN_OTHER: this is an answer, but no template. */
+static enum scan_outcome read_envelope_member(struct template_reader *reader, struct scan *scan,
+                                              const char *name)
+{
+    char c;
+    int64_t id;
+    enum scan_outcome outcome = scan_peek(scan, &c);
+    if (outcome != SCAN_OK)
+        return outcome;
+    if (strcmp(name, "result") == 0) {
+        if (c != '{')
+            return SCAN_OTHER;
+        scan->at++;
+        reader->stage = RESULT;
+        reader->more_members = false;
+        return SCAN_OK;
     }
-    uint8_t computed[32];
-    raw_transaction_txid(&raw, computed);
-    if (memcmp(computed, transaction->txid, sizeof computed) != 0)
-        return refuse(error, "a transaction's \"txid\" is not the hash of its data");
-    sha256d(transaction->data, wtxid->txid);
-    reading->witness_seen = reading->witness_seen || raw.witness;
-    return true;
+    reader->more_members = true;
+    if (strcmp(name, "id") == 0) {
+        outcome = scan_integer(scan, &id);
+        if (outcome == SCAN_OK)
+            reader->id = (uint64_t)id;
+        return outcome;
+    }
+    if (strcmp(name, "error") == 0 && c != 'n')
+        return SCAN_OTHER;
+    return scan_skip(scan);
+}
+
+static enum scan_outcome list_step(struct template_reader *reader, struct scan *scan)
+{
+    bool ended = false;
+    enum scan_outcome outcome = template_read_entry(reader, scan, &ended);
+    if (outcome == SCAN_OK && ended) {
+        reader->stage = RESULT;
+        reader->more_members = true;
+    }
+    return outcome;
+}
+
+static enum scan_outcome envelope_step(struct template_reader *reader, struct scan *scan)
+{
+    char name[NAME_BYTES];
+    bool ended, more = reader->more_members;
+    enum scan_outcome outcome = lead_member(reader, scan, &ended);
+    if (outcome != SCAN_OK)
+        return outcome;
+    if (ended) {
+        reader->stage = TAIL;
+        return SCAN_OK;
+    }
+    unsigned count = reader->envelope.count;
+    outcome = template_read_name(reader, scan, &reader->envelope, name);
+    if (outcome == SCAN_OK)
+        outcome = read_envelope_member(reader, scan, name);
+    if (outcome != SCAN_OK) {
+        reader->envelope.count = count;
+        reader->more_members = more;
+    }
+    return outcome;
 }
 
 /* BIP 141: sha256d(root of the witness ids, the coinbase's being 0 ‖ the reserved value, which is
  * 0 in our blocks) behind a fixed prefix. */
-static bool check_commitment(const struct template_transaction *wtxids, size_t count,
-                             struct span script)
+static bool commitment_fits(struct template_reader *reader)
 {
-    static const uint8_t prefix[6] = { 0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed };
+    static const uint8_t prefix[6] = { 0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed }, coinbase[32] = { 0 };
     uint8_t branches[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES];
     uint8_t pair[64] = { 0 };
-    size_t branches_count = template_merkle_branches(wtxids, count, branches);
-    uint8_t coinbase[32] = { 0 };
-    template_merkle_root(coinbase, (const uint8_t(*)[TEMPLATE_HASH_BYTES])branches, branches_count,
-                         pair);
+    struct span script = reader->template.witness_commitment;
+    size_t levels = template_merkle_end(&reader->wtxids, branches);
+    template_merkle_root(coinbase, (const uint8_t(*)[TEMPLATE_HASH_BYTES])branches, levels, pair);
     sha256d_pair(pair, pair);
     return script.length >= 38 && memcmp(script.data, prefix, sizeof prefix) == 0 &&
            memcmp(script.data + sizeof prefix, pair, 32) == 0;
 }
 
-static bool read_transactions(const json_t *document, const struct coin_profile *coin,
-                              struct arena *arena, struct block_template *template,
-                              struct error *error)
+/* What only the whole can tell. */
+static enum scan_outcome check_whole(struct template_reader *reader)
 {
-    const json_t *list = json_object_get(document, "transactions");
-    if (!json_is_array(list) || json_array_size(list) > TEMPLATE_TRANSACTIONS_MAX)
-        return refuse(error, "\"transactions\" is no list, or longer than any block's");
-    size_t count = json_array_size(list);
-    size_t data_bytes = 0;
-    for (size_t i = 0; i < count; i++)
-        data_bytes += json_string_length(json_object_get(json_array_get(list, i), "data")) / 2;
-    if (data_bytes > TEMPLATE_DATA_BYTES_MAX)
-        return refuse(error, "its transactions are larger than any block");
-    struct template_transaction *transactions = arena_take(arena, count * sizeof *transactions);
-    struct template_transaction *wtxids = arena_take(arena, count * sizeof *wtxids);
-    struct reading reading = {
-        .arena = arena, .left = data_bytes, .mweb = coin->mweb, .fees_known = true
-    };
-    reading.data = arena_take(arena, data_bytes);
-    if (transactions == NULL || wtxids == NULL || reading.data == NULL)
-        return error_set(error, ERROR_FULL, "its template does not fit into memory set aside");
-    for (size_t i = 0; i < count; i++)
-        if (!read_transaction(json_array_get(list, i), &reading, &transactions[i], &wtxids[i],
-                              error))
-            return false;
-    template->transactions = transactions;
-    template->transactions_count = count;
-    template->fees_known = reading.fees_known;
-    template->fees = reading.fees_known ? reading.fees : 0;
-    if (template->fees > template->coinbase_value)
-        return refuse(error, "its fees exceed \"coinbasevalue\"");
-
-    const json_t *commitment = json_object_get(document, "default_witness_commitment");
-    if (commitment == NULL) {
-        if (reading.witness_seen)
-            return refuse(error, "it has witnesses and no \"default_witness_commitment\"");
-        return true;
-    }
-    if (!coin->segwit)
-        return refuse(error, "it has a witness commitment, which this coin does not know");
-    if (!read_hex(commitment, TEMPLATE_COMMITMENT_BYTES_MAX, arena, &template->witness_commitment))
-        return refuse(error, "\"default_witness_commitment\" is no hex of a commitment's length");
-    if (!reading.unchecked && !check_commitment(wtxids, count, template->witness_commitment))
-        return refuse(error, "\"default_witness_commitment\" does not fit its transactions");
-    return true;
+    static const enum field needed[] = { FIELD_version,      FIELD_previousblockhash,
+                                         FIELD_transactions, FIELD_coinbasevalue,
+                                         FIELD_mintime,      FIELD_curtime,
+                                         FIELD_bits,         FIELD_height };
+    const struct block_template *template = &reader->template;
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!has(reader, needed[i]))
+            return template_refuse_field(reader, needed[i], "is missing");
+    if (template->min_time > template->cur_time)
+        return template_refuse(reader, "\"mintime\" is after \"curtime\"");
+    if (has(reader, FIELD_target) && u256_compare(reader->target, template->network_target) != 0)
+        return template_refuse(reader, "\"target\" and \"bits\" contradict each other");
+    if (reader->fees_known && reader->fees > template->coinbase_value)
+        return template_refuse(reader, "its fees exceed \"coinbasevalue\"");
+    if (!has(reader, FIELD_default_witness_commitment))
+        return reader->witness_seen
+                   ? template_refuse(reader,
+                                     "it has witnesses and no \"default_witness_commitment\"")
+                   : SCAN_OK;
+    if (!reader->unchecked && !commitment_fits(reader))
+        return template_refuse(reader,
+                               "\"default_witness_commitment\" does not fit its transactions");
+    return SCAN_OK;
 }
 
-bool template_read(const json_t *document, const struct coin_profile *coin, struct arena *arena,
-                   struct block_template *template_r, const char **longpoll_id_r,
-                   struct error *error)
+static enum scan_outcome finish(struct template_reader *reader)
 {
-    *template_r = (struct block_template){ 0 };
-    *longpoll_id_r = NULL;
-    if (!json_is_object(document))
-        return refuse(error, "it is no JSON object");
-    if (!read_rules(document, coin, error) || !read_head(document, template_r, error) ||
-        !read_target(document, template_r, error) ||
-        !read_transactions(document, coin, arena, template_r, error))
-        return false;
-    const json_t *mweb = json_object_get(document, "mweb");
-    if (mweb != NULL &&
-        (!coin->mweb || !read_hex(mweb, TEMPLATE_EXTENSION_BYTES_MAX, arena, &template_r->mweb)))
-        return refuse(error, "\"mweb\" is no hex, too long, or unknown to this coin");
-    const json_t *longpoll = json_object_get(document, "longpollid");
-    if (longpoll == NULL)
-        return true;
-    if (!json_is_string(longpoll) || json_string_length(longpoll) > TEMPLATE_LONGPOLL_BYTES_MAX)
-        return refuse(error, "\"longpollid\" is no text of at most 512 bytes");
-    *longpoll_id_r =
-        arena_text(arena, span_of(json_string_value(longpoll), json_string_length(longpoll)));
-    return *longpoll_id_r != NULL ||
-           error_set(error, ERROR_FULL, "its template does not fit into memory set aside");
+    struct block_template *template = &reader->template;
+    enum scan_outcome outcome = check_whole(reader);
+    if (outcome != SCAN_OK)
+        return outcome;
+    struct template_transaction *list = arena_take(reader->arena, reader->count * sizeof *list);
+    if (list == NULL)
+        return template_refuse(reader, "it does not fit into the memory set aside");
+    if (reader->count > 0)
+        memcpy(list, reader->space->transactions, reader->count * sizeof *list);
+    template->transactions = list;
+    template->transactions_count = reader->count;
+    template->fees_known = reader->fees_known;
+    template->fees = reader->fees_known ? reader->fees : 0;
+    template->branches_count = (uint8_t)template_merkle_end(&reader->txids, template->branches);
+    template->branches_known = true;
+    reader->step = TEMPLATE_WHOLE;
+    return SCAN_OK;
+}
+
+static enum scan_outcome step(struct template_reader *reader, struct scan *scan)
+{
+    char c;
+    enum scan_outcome outcome;
+    switch (reader->stage) {
+    case BEFORE:
+        outcome = scan_take(scan, '{');
+        if (outcome == SCAN_OK)
+            reader->stage = ENVELOPE;
+        return outcome;
+    case ENVELOPE:
+        return envelope_step(reader, scan);
+    case RESULT:
+        return result_step(reader, scan);
+    case LIST:
+        return list_step(reader, scan);
+    default:
+        outcome = scan_peek(scan, &c);
+        if (outcome == SCAN_OK)
+            return SCAN_BAD;
+        if (!scan->last)
+            return SCAN_SHORT;
+        return reader->seen == 0 ? SCAN_OTHER : finish(reader);
+    }
+}
+
+enum template_step template_reader_feed(struct template_reader *reader, const char *text,
+                                        size_t length, bool last)
+{
+    if (reader->step != TEMPLATE_MORE || (length < reader->wait_for && !last))
+        return reader->step;
+    struct scan scan = { text, reader->at, length, last };
+    while (reader->step == TEMPLATE_MORE) {
+        enum scan_outcome outcome = step(reader, &scan);
+        if (outcome == SCAN_OK) {
+            reader->at = scan.at;
+            continue;
+        }
+        if (outcome == SCAN_SHORT && !last) {
+            reader->wait_for = length + (length - reader->at) / 2;
+            return TEMPLATE_MORE;
+        }
+        if (outcome == SCAN_OTHER)
+            reader->step = TEMPLATE_OTHER;
+        else
+            (void)template_refuse(reader, outcome == SCAN_SHORT ? "it ends in the middle"
+                                                                : "it is no JSON");
+    }
+    return reader->step;
+}
+
+void template_reader_begin(struct template_reader *reader, const struct coin_profile *coin,
+                           struct arena *arena, struct template_space *space)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->coin = coin;
+    reader->arena = arena;
+    reader->space = space;
+    reader->stage = BEFORE;
+    reader->step = TEMPLATE_MORE;
+    reader->fees_known = true;
+    template_merkle_begin(&reader->txids);
+    template_merkle_begin(&reader->wtxids);
 }

@@ -5,7 +5,7 @@
 #include <cmocka.h>
 
 #include "adapter/node_rpc/amount.h"
-#include "adapter/node_rpc/template.h"
+#include "adapter/node_rpc/testing/template_jansson.h"
 #include "adapter/node_rpc/transaction.h"
 #include "core/pow/sha256.h"
 
@@ -113,16 +113,39 @@ static const struct coin_profile *coin(const char *name)
     return coin_profile_find(span_text(name));
 }
 
+static uint64_t seed = 7;
+
+static uint64_t next_seed(void)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return seed >> 20;
+}
+
+/* A node's answer with this result, in one of the two orders that nodes use. */
+static char *answer_of(const json_t *document)
+{
+    char *result = json_dumps(document, JSON_COMPACT);
+    assert_non_null(result);
+    size_t bytes = strlen(result) + 64;
+    char *text = malloc(bytes);
+    assert_non_null(text);
+    if (next_seed() % 2 == 0)
+        snprintf(text, bytes, "{\"result\":%s,\"error\":null,\"id\":7}\n", result);
+    else
+        snprintf(text, bytes, "{\"jsonrpc\": \"2.0\", \"id\": 7, \"result\": %s}", result);
+    free(result);
+    return text;
+}
+
+/* By our reader, held against jansson's. */
 static bool read(const json_t *document, const char *profile, struct block_template *template_r,
                  struct error *error)
 {
-    static uint8_t *memory;
-    if (memory == NULL)
-        memory = malloc(ARENA_BYTES);
-    struct arena arena = arena_over(memory, ARENA_BYTES);
-    const char *longpoll;
-    *error = (struct error){ 0 };
-    return template_read(document, coin(profile), &arena, template_r, &longpoll, error);
+    char *text = answer_of(document);
+    bool taken =
+        template_read_both(text, strlen(text), coin(profile), next_seed(), template_r, error);
+    free(text);
+    return taken;
 }
 
 static void a_good_template_is_read_whole(void **state)
@@ -288,63 +311,152 @@ static void a_coin_without_segwit_refuses_a_commitment_and_takes_none(void **sta
     struct coin_profile plain = *coin("bitcoin-regtest");
     struct block_template template;
     struct error error;
-    const char *longpoll;
-    uint8_t *memory = malloc(1 << 20);
-    struct arena arena = arena_over(memory, 1 << 20);
     plain.segwit = false;
     json_t *document = make_template(1, 30);
-    assert_false(template_read(document, &plain, &arena, &template, &longpoll, &error));
-    json_object_del(document, "default_witness_commitment");
-    arena_reset(&arena);
-    assert_true(template_read(document, &plain, &arena, &template, &longpoll, &error));
+    for (int with = 1; with >= 0; with--) {
+        if (with == 0)
+            json_object_del(document, "default_witness_commitment");
+        char *text = answer_of(document);
+        assert_int_equal(
+            template_read_both(text, strlen(text), &plain, next_seed(), &template, &error), !with);
+        free(text);
+    }
     assert_int_equal(template.witness_commitment.length, 0);
     json_decref(document);
-    free(memory);
 }
 
 static void an_arena_that_is_too_small_is_said_and_not_overrun(void **state)
 {
     (void)state;
     json_t *document = make_template(5, 300);
+    char *text = answer_of(document);
+    struct template_space *space = malloc(sizeof *space);
+    assert_non_null(space);
+    unsigned taken = 0;
     for (size_t bytes = 0; bytes < 8000; bytes += 97) {
         uint8_t *memory = malloc(bytes + 1);
         struct arena arena = arena_over(memory, bytes);
-        struct block_template template;
-        struct error error;
-        const char *longpoll;
-        (void)!template_read(document, coin("bitcoin-regtest"), &arena, &template, &longpoll,
-                             &error);
+        struct template_reader reader;
+        template_reader_begin(&reader, coin("bitcoin-regtest"), &arena, space);
+        bool good = template_reader_feed(&reader, text, strlen(text), true) == TEMPLATE_WHOLE;
+        if (!good)
+            assert_non_null(strstr(reader.error.text, "memory set aside"));
+        taken += good;
         free(memory);
     }
+    assert_true(taken > 10 && taken < 80);
+    free(space);
+    free(text);
     json_decref(document);
 }
 
-static void random_damage_is_refused_or_read_but_never_harms(void **state)
+/* Changes a few bytes: another of JSON's, one doubled, one left out. */
+static size_t damage(char *text, size_t length)
+{
+    for (uint64_t changes = 1 + next_seed() % 3; changes > 0; changes--) {
+        size_t at = next_seed() % length;
+        if (next_seed() % 4 == 0) {
+            memmove(text + at, text + at + 1, length - at - 1);
+            length--;
+        } else {
+            text[at] = "0123456789abcdef\"{}[],:-.eE\\ntu\x80\xc3"[next_seed() % 34];
+        }
+    }
+    return length;
+}
+
+static void what_ours_takes_jansson_takes_and_the_same_comes_out(void **state)
 {
     (void)state;
-    const char *given = getenv("ADIT_SEED");
-    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : 7u;
-    printf("ADIT_SEED=%u\n", seed);
-    srandom(seed);
     json_t *document = make_template(6, 40);
-    char *good = json_dumps(document, JSON_COMPACT);
-    json_decref(document);
-    size_t length = strlen(good);
-    for (unsigned i = 0; i < 3000; i++) {
-        char *bad = strdup(good);
-        for (long changes = 1 + random() % 3; changes > 0; changes--)
-            bad[(size_t)random() % length] = "0123456789abcdef\"{}[],:-"[random() % 24];
-        json_error_t trouble;
-        document = json_loadb(bad, length, 0, &trouble);
-        if (document != NULL) {
-            struct block_template template;
-            struct error error;
-            (void)!read(document, "bitcoin-regtest", &template, &error);
-            json_decref(document);
-        }
-        free(bad);
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 4000; i++) {
+        struct block_template template;
+        struct error error;
+        char *text = answer_of(document);
+        size_t length = strlen(text);
+        if (i >= 20)
+            length = damage(text, length);
+        taken += template_read_both(text, length, coin("bitcoin-regtest"), next_seed(), &template,
+                                    &error);
+        free(text);
     }
-    free(good);
+    printf("%u of 4000 damaged templates still good\n", taken);
+    assert_true(taken >= 20 && taken < 1500);
+    json_decref(document);
+}
+
+static void text_that_is_no_strict_json_is_refused(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        " ",
+        "{",
+        "[]",
+        "{\"result\":{\"height\":1,\"height\":1}}",
+        "{\"result\":{\"height\":1},\"result\":{}}",
+        "{\"result\":{\"h\\u0065ight\":1,\"height\":1}}",
+        "{\"result\":{\"height\":01}}",
+        "{\"result\":{\"height\":+1}}",
+        "{\"result\":{\"height\":1,}}",
+        "{\"result\":{\"height\":99999999999999999999}}",
+        "{\"result\":{\"height\":-9223372036854775808}}",
+        "{\"result\":{\"x\":\"\xff\"}}",
+        "{\"result\":{\"x\":\"\xc0\x80\"}}",
+        "{\"result\":{\"x\":\"\xed\xa0\x80\"}}",
+        "{\"result\":{\"x\":\"\xf4\x90\x80\x80\"}}",
+        "{\"result\":{\"x\":\"\\ud800\"}}",
+        "{\"result\":{\"x\":\"\\u0000\"}}",
+        "{\"result\":{\"x\":\"\x01\"}}",
+        "{\"result\":{\"x\":tru}}",
+        "{\"result\":{\"x\":nulls}}",
+        "{\"result\":{\"x\":[1,]}}",
+        "{\"result\":{\"x\":{1:2}}}",
+        "{\"result\":{\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+        "{\"result\":{\"transactions\":[{\"data\":\"00\",\"data\":\"00\"}]}}",
+        "{\"result\":{\"transactions\":[,]}}",
+        "{\"result\":{\"transactions\":[{\"data\":\"0\"}]}}",
+        "{\"result\":{\"height\":1}} x",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct block_template template;
+        struct error error = { 0 };
+        if (template_read_both(bad[i], strlen(bad[i]), coin("bitcoin-regtest"), next_seed(),
+                               &template, &error))
+            fail_msg("%s was taken", bad[i]);
+        if (strncmp(error.text, "its template is refused: ", 25) != 0)
+            fail_msg("%s: \"%s\"", bad[i], error.text);
+    }
+}
+
+/* However small the pieces, the reader looks at each byte a bounded number of times, and knows the
+ * tip before the first transaction. */
+static void a_template_may_come_byte_by_byte(void **state)
+{
+    (void)state;
+    json_t *document = make_template(9, 3000);
+    char *text = answer_of(document);
+    size_t length = strlen(text);
+    struct template_space *space = malloc(sizeof *space);
+    uint8_t *memory = malloc(1 << 20);
+    assert_true(space != NULL && memory != NULL);
+    struct arena arena = arena_over(memory, 1 << 20);
+    struct template_reader reader;
+    size_t tip_at = 0;
+    template_reader_begin(&reader, coin("bitcoin-regtest"), &arena, space);
+    for (size_t i = 0; i < length; i++) {
+        assert_int_equal(template_reader_feed(&reader, text, i, false), TEMPLATE_MORE);
+        if (tip_at == 0 && reader.tip_known)
+            tip_at = i;
+    }
+    assert_int_equal(template_reader_feed(&reader, text, length, true), TEMPLATE_WHOLE);
+    assert_int_equal(reader.template.transactions_count, 9);
+    assert_true(tip_at > 0 && tip_at < (size_t)(strstr(text, "\"data\"") - text));
+    free(memory);
+    free(space);
+    free(text);
+    json_decref(document);
 }
 
 static void amounts_go_through_json_and_back_exactly(void **state)
@@ -388,6 +500,10 @@ static void what_is_no_amount_is_refused(void **state)
 
 int main(void)
 {
+    const char *given = getenv("ADIT_SEED");
+    if (given != NULL)
+        seed = strtoull(given, NULL, 0);
+    printf("ADIT_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_template_is_read_whole),
         cmocka_unit_test(four_megabytes_of_transactions_are_read_and_more_are_refused),
@@ -396,7 +512,9 @@ int main(void)
         cmocka_unit_test(transactions_that_are_not_what_their_ids_say_are_refused),
         cmocka_unit_test(a_coin_without_segwit_refuses_a_commitment_and_takes_none),
         cmocka_unit_test(an_arena_that_is_too_small_is_said_and_not_overrun),
-        cmocka_unit_test(random_damage_is_refused_or_read_but_never_harms),
+        cmocka_unit_test(what_ours_takes_jansson_takes_and_the_same_comes_out),
+        cmocka_unit_test(text_that_is_no_strict_json_is_refused),
+        cmocka_unit_test(a_template_may_come_byte_by_byte),
         cmocka_unit_test(amounts_go_through_json_and_back_exactly),
         cmocka_unit_test(what_is_no_amount_is_refused),
     };

@@ -141,6 +141,21 @@ static bool outputs_sum_to(const struct job_params *params, uint64_t value)
     return sum == value;
 }
 
+static void take_branches(const struct block_template *template, struct job *job)
+{
+    size_t count = template->branches_count;
+    if (template->branches_known) {
+        /* A branch of another list would make every block of the job invalid. */
+        ASSERT(template->transactions_count < (size_t)1 << count &&
+               (count == 0 || template->transactions_count >= (size_t)1 << (count - 1)));
+        memcpy(job->branches, template->branches, count * sizeof job->branches[0]);
+    } else {
+        count = template_merkle_branches(template->transactions, template->transactions_count,
+                                         job->branches);
+    }
+    job->branches_count = (uint8_t)count;
+}
+
 static bool extranonces_fit(uint8_t extranonce1_bytes, uint8_t extranonce2_bytes)
 {
     return extranonce1_bytes >= 1 && extranonce1_bytes <= JOB_EXTRANONCE1_BYTES_MAX &&
@@ -196,8 +211,7 @@ enum job_outcome job_from_template(const struct block_template *template,
         return JOB_BAD_TAG;
     if (!write_coinbase2(template, params, job_r))
         return JOB_TOO_LONG;
-    job_r->branches_count = (uint8_t)template_merkle_branches(
-        template->transactions, template->transactions_count, job_r->branches);
+    take_branches(template, job_r);
     return JOB_OK;
 }
 

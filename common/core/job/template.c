@@ -1,46 +1,64 @@
 #include "core/job/template.h"
 #include "core/pow/sha256.h"
 
-/* The root of `count` ≥ 1 leaves in a tree of exactly `height` levels, count ≤ 2^height. Works like
- * a binary counter: waiting[l] is a finished subtree of 2^l leaves without a right sibling yet. At
- * the end the last node of a row without a sibling is paired with itself, as consensus has it. */
-static void subtree_root(const struct template_transaction *leaves, size_t count, unsigned height,
-                         uint8_t root_r[TEMPLATE_HASH_BYTES])
+/* A binary counter over the leaves, of which the coinbase is leaf 0: waiting[l] is a finished
+ * subtree of 2^l leaves whose right sibling is not there yet. The sibling of the subtree that holds
+ * the coinbase goes no further up: it is the branch of its level. */
+void template_merkle_begin(struct template_merkle *merkle)
 {
-    uint8_t waiting[TEMPLATE_BRANCHES_MAX + 1][TEMPLATE_HASH_BYTES];
-    uint8_t pair[2 * TEMPLATE_HASH_BYTES], *left = pair, *right = pair + TEMPLATE_HASH_BYTES;
-    for (size_t i = 0; i < count; i++) {
-        unsigned level = 0;
-        memcpy(right, leaves[i].txid, TEMPLATE_HASH_BYTES);
-        for (; (i >> level & 1) != 0; level++) {
-            memcpy(left, waiting[level], TEMPLATE_HASH_BYTES);
-            sha256d_pair(pair, right);
-        }
-        memcpy(waiting[level], right, TEMPLATE_HASH_BYTES);
-    }
-    unsigned lowest = (unsigned)__builtin_ctzll(count);
-    memcpy(right, waiting[lowest], TEMPLATE_HASH_BYTES);
-    for (unsigned level = lowest; level < height; level++) {
-        bool sibling = level > lowest && (count >> level & 1) != 0;
-        memcpy(left, sibling ? waiting[level] : right, TEMPLATE_HASH_BYTES);
-        sha256d_pair(pair, right);
-    }
-    memcpy(root_r, right, TEMPLATE_HASH_BYTES);
+    merkle->count = 0;
 }
 
-/* The coinbase is leaf 0, so its sibling at level l is the subtree of the leaves 2^l … 2^(l+1)-1,
- * which are the transactions 2^l - 1 … 2^(l+1) - 2. */
+void template_merkle_add(struct template_merkle *merkle, const uint8_t txid[TEMPLATE_HASH_BYTES])
+{
+    uint8_t pair[2 * TEMPLATE_HASH_BYTES], *left = pair, *right = pair + TEMPLATE_HASH_BYTES;
+    ASSERT(merkle->count < TEMPLATE_TRANSACTIONS_MAX);
+    size_t leaf = ++merkle->count;
+    memcpy(right, txid, TEMPLATE_HASH_BYTES);
+    unsigned level = 0;
+    for (; (leaf >> level & 1) != 0; level++) {
+        if (leaf >> level == 1) {
+            memcpy(merkle->branches[level], right, TEMPLATE_HASH_BYTES);
+            return;
+        }
+        memcpy(left, merkle->waiting[level], TEMPLATE_HASH_BYTES);
+        sha256d_pair(pair, right);
+    }
+    memcpy(merkle->waiting[level], right, TEMPLATE_HASH_BYTES);
+}
+
+/* The last branch is a subtree that may lack leaves: the last node of a row without a sibling is
+ * paired with itself, as consensus has it. */
+size_t template_merkle_end(struct template_merkle *merkle,
+                           uint8_t branches_r[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES])
+{
+    uint8_t pair[2 * TEMPLATE_HASH_BYTES], *left = pair, *right = pair + TEMPLATE_HASH_BYTES;
+    size_t leaves = merkle->count + 1;
+    unsigned levels = 0;
+    while ((size_t)1 << levels < leaves)
+        levels++;
+    if ((leaves & (leaves - 1)) != 0) {
+        unsigned lowest = (unsigned)__builtin_ctzll(leaves);
+        memcpy(right, merkle->waiting[lowest], TEMPLATE_HASH_BYTES);
+        for (unsigned level = lowest; level < levels - 1; level++) {
+            bool sibling = level > lowest && (leaves >> level & 1) != 0;
+            memcpy(left, sibling ? merkle->waiting[level] : right, TEMPLATE_HASH_BYTES);
+            sha256d_pair(pair, right);
+        }
+        memcpy(merkle->branches[levels - 1], right, TEMPLATE_HASH_BYTES);
+    }
+    memcpy(branches_r, merkle->branches, levels * sizeof merkle->branches[0]);
+    return levels;
+}
+
 size_t template_merkle_branches(const struct template_transaction *transactions, size_t count,
                                 uint8_t branches_r[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES])
 {
-    ASSERT(count <= TEMPLATE_TRANSACTIONS_MAX);
-    unsigned level = 0;
-    for (; ((size_t)1 << level) < count + 1; level++) {
-        size_t first = ((size_t)1 << level) - 1, width = (size_t)1 << level;
-        size_t leaves = count - first < width ? count - first : width;
-        subtree_root(transactions + first, leaves, level, branches_r[level]);
-    }
-    return level;
+    struct template_merkle merkle;
+    template_merkle_begin(&merkle);
+    for (size_t i = 0; i < count; i++)
+        template_merkle_add(&merkle, transactions[i].txid);
+    return template_merkle_end(&merkle, branches_r);
 }
 
 void template_merkle_root(const uint8_t coinbase_txid[TEMPLATE_HASH_BYTES],

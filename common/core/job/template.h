@@ -31,7 +31,24 @@ struct block_template {
     const struct template_transaction *transactions; /* without the coinbase */
     size_t transactions_count;
     struct span mweb; /* extension block behind the transactions (LIP-0002); length 0: none */
+    /* The coinbase's merkle branch, where whoever read the transactions has it already. */
+    bool branches_known;
+    uint8_t branches_count;
+    uint8_t branches[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES];
 };
+
+/* The coinbase's merkle branch, made while the transactions come one after the other. */
+struct template_merkle {
+    size_t count; /* transactions added, the coinbase not among them */
+    uint8_t waiting[TEMPLATE_BRANCHES_MAX + 1][TEMPLATE_HASH_BYTES];
+    uint8_t branches[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES];
+};
+void template_merkle_begin(struct template_merkle *merkle);
+/* The next transaction's id; at most TEMPLATE_TRANSACTIONS_MAX of them (a bug otherwise). */
+void template_merkle_add(struct template_merkle *merkle, const uint8_t txid[TEMPLATE_HASH_BYTES]);
+/* The branch, lowest first; returns its length. Nothing may be added afterwards. */
+size_t template_merkle_end(struct template_merkle *merkle,
+                           uint8_t branches_r[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES]);
 
 /* The siblings that lead from the coinbase to the merkle root, lowest first. Returns their number;
  * 0 where there is no other transaction. count ≤ TEMPLATE_TRANSACTIONS_MAX (a bug otherwise). */

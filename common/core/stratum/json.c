@@ -270,19 +270,6 @@ static unsigned read_code_point(const char **at, const char *end)
     return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
 }
 
-static size_t write_utf8(unsigned code, char bytes_r[4])
-{
-    if (code < 0x80) {
-        bytes_r[0] = (char)code;
-        return 1;
-    }
-    size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-    for (size_t i = length - 1; i > 0; i--, code >>= 6)
-        bytes_r[i] = (char)(0x80 | (code & 0x3f));
-    bytes_r[0] = (char)((length == 2 ? 0xc0u : length == 3 ? 0xe0u : 0xf0u) | code);
-    return length;
-}
-
 static char simple_escape(char c)
 {
     switch (c) {
@@ -315,7 +302,7 @@ bool json_copy_text(const struct json *json, unsigned token, char *text_r, size_
         if (piece[0] == '\\') {
             char c = *at++;
             if (c == 'u')
-                length = write_utf8(read_code_point(&at, end), piece);
+                length = utf8_encode(read_code_point(&at, end), piece);
             else
                 piece[0] = simple_escape(c);
         }

@@ -87,6 +87,10 @@ struct window_result {
     struct span verdicts;            /* borrowed until the callback returns */
     struct window_position position; /* of the batch's first share; index 0 */
     const char *reason;              /* for UNAVAILABLE and UNKNOWN, else "" */
+    /* Names the history of the window that holds the batch. When another server takes over, or one
+     * starts anew, the history has another name, and what the old one held may be missing. 0: not
+     * known. */
+    uint64_t history;
 };
 typedef void (*window_append_handler)(void *context, const struct window_result *result);
 
@@ -169,6 +173,7 @@ struct window_reader_ops {
     bool (*leases)(struct window_reader *reader, window_lease_visitor visitor, void *context,
                    struct error *error);
     bool (*lease_end)(struct window_reader *reader, uint64_t lease_id, struct error *error);
+    bool (*leases_below)(struct window_reader *reader, uint64_t lease_id, struct error *error);
     bool (*totals)(struct window_reader *reader, struct window_totals *totals_r,
                    struct error *error);
     bool (*ping)(struct window_reader *reader, struct error *error);
@@ -226,7 +231,9 @@ MUST_CHECK static inline bool window_trim(struct window_reader *reader,
     return reader->ops->trim(reader, before, removed_r, error);
 }
 /* Every lease that ever appended or was ended, in no order; while others append, one may be shown
- * more than once. The scheduler asks at its start: no lease may get an id that is known here. */
+ * more than once. Of those below the mark of window_leases_below only the highest is shown, as
+ * ended. The scheduler asks at its start: no lease may get an id that is known here, or a lower one
+ * than one that is. */
 MUST_CHECK static inline bool window_leases(struct window_reader *reader,
                                             window_lease_visitor visitor, void *context,
                                             struct error *error)
@@ -239,6 +246,14 @@ MUST_CHECK static inline bool window_lease_end(struct window_reader *reader, uin
                                                struct error *error)
 {
     return reader->ops->lease_end(reader, lease_id, error);
+}
+/* The scheduler alone: every lease below this one is over, whether it ever appended or not. They
+ * are refused from now on and nothing is kept of them but this mark, which never goes back: ids of
+ * leases only grow. */
+MUST_CHECK static inline bool window_leases_below(struct window_reader *reader, uint64_t lease_id,
+                                                  struct error *error)
+{
+    return reader->ops->leases_below(reader, lease_id, error);
 }
 MUST_CHECK static inline bool window_totals_read(struct window_reader *reader,
                                                  struct window_totals *totals_r,

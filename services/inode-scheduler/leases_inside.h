@@ -27,6 +27,7 @@ struct leases {
     bool granting;
     bool surveyed; /* last_id is not below any id the window knows */
     bool surveying;
+    uint64_t left_alone; /* the lowest open id of the window that the store lacks; 0: none */
     uint64_t survey_due_ms; /* the loop's clock */
     bool window_told;       /* that it is away */
     struct loop_timer tick;

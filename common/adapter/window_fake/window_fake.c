@@ -53,6 +53,8 @@ struct window_fake {
     unsigned delay_ms;
     bool readers_fail;
     unsigned long appends;
+    uint64_t below;   /* all leases below it are over */
+    uint64_t history; /* of which appends are told */
 };
 
 struct answer {
@@ -125,6 +127,8 @@ static struct candidate *candidates_of(struct window_fake *fake)
 static uint64_t advance(struct window_fake *fake, uint64_t lease_id, uint64_t lowest)
 {
     struct lease *lease = NULL;
+    if (lease_id < fake->below)
+        return UINT64_MAX;
     for (size_t i = 0; i < fake->leases.count && lease == NULL; i++)
         if (((struct lease *)fake->leases.items)[i].id == lease_id)
             lease = &((struct lease *)fake->leases.items)[i];
@@ -261,6 +265,7 @@ static void decide(struct window_fake *fake, const struct window_batch *batch,
     enum window_fake_trouble trouble = next_trouble(fake);
     if (trouble == WINDOW_FAKE_WELL || trouble == WINDOW_FAKE_LOSES_ANSWER)
         apply(fake, batch, answer);
+    answer->result.history = fake->history;
     pthread_mutex_unlock(&fake->mutex);
     if (trouble == WINDOW_FAKE_UNAVAILABLE)
         answer->result = (struct window_result){ .outcome = WINDOW_UNAVAILABLE,
@@ -499,6 +504,11 @@ static bool leases(struct window_reader *port, window_lease_visitor visitor, voi
     struct window_fake *fake = ((struct fake_reader *)port)->fake;
     if (!readable(fake, error))
         return false;
+    pthread_mutex_lock(&fake->mutex);
+    uint64_t below = fake->below;
+    pthread_mutex_unlock(&fake->mutex);
+    if (below > 1 && !visitor(context, below - 1, true))
+        return true;
     for (size_t i = 0;; i++) {
         struct lease lease = { 0 };
         pthread_mutex_lock(&fake->mutex);
@@ -518,6 +528,25 @@ static bool lease_end(struct window_reader *port, uint64_t lease_id, struct erro
         return false;
     pthread_mutex_lock(&fake->mutex);
     (void)advance(fake, lease_id, UINT64_MAX);
+    pthread_mutex_unlock(&fake->mutex);
+    return true;
+}
+
+static bool leases_below(struct window_reader *port, uint64_t lease_id, struct error *error)
+{
+    struct window_fake *fake = ((struct fake_reader *)port)->fake;
+    if (!readable(fake, error))
+        return false;
+    pthread_mutex_lock(&fake->mutex);
+    for (size_t i = fake->leases.count; i-- > 0;) {
+        struct lease *lease = &((struct lease *)fake->leases.items)[i];
+        if (lease->id >= lease_id)
+            continue;
+        (void)advance(fake, lease->id, UINT64_MAX); /* its records go */
+        list_remove(&fake->leases, i, sizeof *lease);
+    }
+    if (lease_id > fake->below)
+        fake->below = lease_id;
     pthread_mutex_unlock(&fake->mutex);
     return true;
 }
@@ -570,6 +599,7 @@ struct window_reader *window_fake_reader(struct window_fake *fake)
         .trim = trim,
         .leases = leases,
         .lease_end = lease_end,
+        .leases_below = leases_below,
         .totals = totals,
         .ping = ping,
         .close = close_reader,
@@ -588,6 +618,7 @@ struct window_fake *window_fake_create(struct loop *loop)
     if (fake == NULL)
         return NULL;
     fake->loop = loop;
+    fake->history = 1;
     pthread_mutex_init(&fake->mutex, NULL);
     return fake;
 }
@@ -603,6 +634,7 @@ void window_fake_clear(struct window_fake *fake)
         free((void *)candidates_of(fake)[i].found.record.data);
     fake->entries.count = fake->records.count = fake->leases.count = fake->candidates.count = 0;
     fake->totals = (struct window_totals){ 0 };
+    fake->below = 0;
     pthread_mutex_unlock(&fake->mutex);
 }
 
@@ -639,4 +671,11 @@ void window_fake_readers_fail(struct window_fake *fake, bool fail)
 unsigned long window_fake_appends(const struct window_fake *fake)
 {
     return fake->appends;
+}
+
+void window_fake_history(struct window_fake *fake, uint64_t history)
+{
+    pthread_mutex_lock(&fake->mutex);
+    fake->history = history;
+    pthread_mutex_unlock(&fake->mutex);
 }

@@ -29,6 +29,8 @@ void window_fake_trouble(struct window_fake *fake, enum window_fake_trouble trou
 void window_fake_delay(struct window_fake *fake, unsigned delay_ms);
 /* Readers fail with ERROR_UNAVAILABLE while set. */
 void window_fake_readers_fail(struct window_fake *fake, bool fail);
+/* What appends are told from now on of the history that holds them (1 before). */
+void window_fake_history(struct window_fake *fake, uint64_t history);
 /* Forgets everything. */
 void window_fake_clear(struct window_fake *fake);
 /* Appends asked for so far, whatever became of them. */

@@ -25,6 +25,9 @@ enum {
 #define PACKED_KEY_LEASES "adit:window:leases"
 #define PACKED_KEY_CANDIDATES "adit:window:candidates"
 #define PACKED_KEY_TOTALS "adit:window:totals"
+/* A field of PACKED_KEY_LEASES, whose others are 8 bytes long: all leases below its value are over,
+ * and none of them has a field of its own. */
+#define PACKED_FIELD_BELOW "below"
 void packed_key_records(uint64_t lease_id, char key_r[PACKED_KEY_BYTES]);
 
 /* Writes batch->shares (1 to WINDOW_BATCH_SHARES_MAX, a bug otherwise); returns the bytes written,

@@ -279,6 +279,11 @@ static bool visit_leases(const redisReply *page, window_lease_visitor visitor, v
     for (size_t i = 0; i < list->elements && *go_on_r; i += 2) {
         const redisReply *lease = list->element[i];
         const redisReply *lowest = list->element[i + 1];
+        if (lease->len == sizeof PACKED_FIELD_BELOW - 1 && lowest->len == 8) {
+            uint64_t below = load_be64((const uint8_t *)lowest->str);
+            *go_on_r = below <= 1 || visitor(context, below - 1, true);
+            continue;
+        }
         if (lease->len != 8 || lowest->len != 8)
             return error_set(error, ERROR_INVALID, "a lease in the window is not readable");
         *go_on_r = visitor(context, load_be64((const uint8_t *)lease->str),
@@ -358,6 +363,77 @@ static bool lease_end(struct window_reader *port, uint64_t lease_id, struct erro
            end_in_transaction(reader, lease_id, error);
 }
 
+/* Raises the mark; *below_r is what it is then. */
+static bool raise_mark(struct reader *reader, uint64_t lease_id, uint64_t *below_r,
+                       struct error *error)
+{
+    uint8_t number[8];
+    redisReply *known =
+        ASK(reader, REDIS_REPLY_STRING, error, "HGET", PACKED_KEY_LEASES, PACKED_FIELD_BELOW);
+    if (known == NULL)
+        return false;
+    *below_r = known->type == REDIS_REPLY_STRING && known->len == 8
+                   ? load_be64((const uint8_t *)known->str)
+                   : 0;
+    freeReplyObject(known);
+    if (*below_r >= lease_id)
+        return true;
+    *below_r = lease_id;
+    store_be64(number, lease_id);
+    const char *argv[] = { "HSET", PACKED_KEY_LEASES, PACKED_FIELD_BELOW, (const char *)number };
+    const size_t lengths[] = { 4, sizeof PACKED_KEY_LEASES - 1, sizeof PACKED_FIELD_BELOW - 1, 8 };
+    redisReply *answer = ask(reader, REDIS_REPLY_INTEGER, 4, argv, lengths, error);
+    freeReplyObject(answer);
+    return answer != NULL;
+}
+
+/* What is kept of one lease below the mark. The records first: while the field is there, a run that
+ * is cut short finds them again. */
+static bool forget_lease(struct reader *reader, const uint8_t lease[8], struct error *error)
+{
+    char records_key[PACKED_KEY_BYTES];
+    packed_key_records(load_be64(lease), records_key);
+    redisReply *answer = ASK(reader, REDIS_REPLY_INTEGER, error, "UNLINK", records_key);
+    freeReplyObject(answer);
+    if (answer == NULL)
+        return false;
+    const char *argv[] = { "HDEL", PACKED_KEY_LEASES, (const char *)lease };
+    const size_t lengths[] = { 4, sizeof PACKED_KEY_LEASES - 1, 8 };
+    answer = ask(reader, REDIS_REPLY_INTEGER, 3, argv, lengths, error);
+    freeReplyObject(answer);
+    return answer != NULL;
+}
+
+static bool leases_below(struct window_reader *port, uint64_t lease_id, struct error *error)
+{
+    struct reader *reader = reader_of(port);
+    uint64_t below;
+    if (!raise_mark(reader, lease_id, &below, error))
+        return false;
+    char cursor[24] = "0";
+    do {
+        redisReply *page = ASK(reader, REDIS_REPLY_ARRAY, error, "HSCAN", PACKED_KEY_LEASES, cursor,
+                               "COUNT", "500");
+        if (page == NULL)
+            return false;
+        bool good = page->elements == 2 && page->element[0]->type == REDIS_REPLY_STRING &&
+                    page->element[1]->type == REDIS_REPLY_ARRAY;
+        if (!good)
+            error_fill(error, ERROR_INVALID, "the window's leases are not readable");
+        for (size_t i = 0; good && i < page->element[1]->elements; i += 2) {
+            const redisReply *lease = page->element[1]->element[i];
+            if (lease->len == 8 && load_be64((const uint8_t *)lease->str) < below)
+                good = forget_lease(reader, (const uint8_t *)lease->str, error);
+        }
+        if (good)
+            snprintf(cursor, sizeof cursor, "%s", page->element[0]->str);
+        freeReplyObject(page);
+        if (!good)
+            return false;
+    } while (strcmp(cursor, "0") != 0);
+    return true;
+}
+
 static bool totals(struct window_reader *port, struct window_totals *totals_r, struct error *error)
 {
     redisReply *answer = ASK(reader_of(port), REDIS_REPLY_ARRAY, error, "HMGET", PACKED_KEY_TOTALS,
@@ -406,6 +482,7 @@ static const struct window_reader_ops reader_ops = {
     .trim = trim,
     .leases = leases,
     .lease_end = lease_end,
+    .leases_below = leases_below,
     .totals = totals,
     .ping = ping,
     .close = close_reader,

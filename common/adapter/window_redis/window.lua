@@ -2,7 +2,8 @@
 -- One batch of shares into the window, at most once.
 --
 -- KEYS  1 stream of batches            2 this lease's records (a sorted set read by its bytes)
---       3 lowest sequence by lease     4 candidates by block hash     5 totals
+--       3 lowest sequence by lease, and under BELOW the lowest lease that is not over
+--       4 candidates by block hash     5 totals
 -- ARGV  1 lease   2 sequence   3 lowest sequence not yet answered   (8 bytes each, big-endian)
 --       4 the packed batch, "" where no share counts   5 verdicts   6 and 7 accepted, rejected
 --       then for each candidate: block hash, its share's index ("" where not credited), record
@@ -31,6 +32,9 @@
 -- The process killed, or its power lost, in between: Redis writes a function's effects to its file
 -- as one MULTI … EXEC, and drops one that is cut short.
 local RECORDS_DROPPED_MAX = 64
+-- the field of KEYS 3 that no lease has: all leases below its value are over (packed.h)
+local BELOW = 'below'
+local OVER = '\255\255\255\255\255\255\255\255'
 -- where a packed batch holds the index of its last share (packed.h)
 local LAST_INDEX_FROM, LAST_INDEX_TO = 18, 21
 
@@ -55,7 +59,10 @@ local function last_share(stream)
 end
 
 local function advance(leases, records, lease, lowest)
-    local known = redis.call('HGET', leases, lease)
+    local known, mark = unpack(redis.call('HMGET', leases, lease, BELOW))
+    if mark and below(lease, mark) then
+        return OVER -- nothing of it is kept, not even its name
+    end
     if known and not below(known, lowest) then
         lowest = known
     else
@@ -144,7 +151,7 @@ end
 local function prove(keys)
     local stream, records, leases, candidates, totals = unpack(keys)
     local commands = {
-        { 'HGET', leases, '' },
+        { 'HMGET', leases, '', '' },
         { 'HSET', leases, '', '' },
         { 'ZRANGEBYLEX', records, '-', '+', 'LIMIT', '0', '1' },
         { 'ZREM', records, '' },

@@ -350,11 +350,12 @@ static long long number(struct ground *ground, const char *text)
 
 /* What docs/durability.md gives the user of the validators. */
 #define VALIDATOR_RIGHTS                                                                           \
-    "~adit:window:* -@all +config|get +info +function|load +fcall +hget +hset +hsetnx +hincrby "   \
+    "~adit:window:* -@all +config|get +info +function|load +fcall +hget +hmget +hset +hsetnx "     \
+    "+hincrby "                                                                                    \
     "+zadd +zrem +zrangebylex +xadd +xrevrange"
 
-static const char *const needed[] = { "hget", "hset", "hsetnx", "hincrby",   "zadd",
-                                      "zrem", "xadd", "fcall",  "xrevrange", "zrangebylex" };
+static const char *const needed[] = { "hget", "hmget", "hset",  "hsetnx",    "hincrby",    "zadd",
+                                      "zrem", "xadd",  "fcall", "xrevrange", "zrangebylex" };
 
 static void the_documented_rights_are_enough(void **state)
 {

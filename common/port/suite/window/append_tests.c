@@ -252,6 +252,38 @@ static void the_leases_it_knows_are_shown_with_their_end(void **state)
     assert_int_equal(sum, MANY * (MANY + 1) / 2);
 }
 
+static void below_the_mark_all_leases_are_over_and_forgotten(void **state)
+{
+    struct world *world = *state;
+    struct error error;
+    for (uint64_t lease = 1; lease <= 300; lease++)
+        assert_int_equal(append_one(world, lease, 1, 1), WINDOW_APPENDED);
+    for (uint64_t lease = 1; lease <= 200; lease++)
+        end_lease(world, lease);
+    for (int again = 0; again < 2; again++) {
+        assert_true(window_leases_below(world->reader, 251, &error));
+        /* A mark never goes back. */
+        assert_true(window_leases_below(world->reader, 7, &error));
+        struct leases_seen seen = leases_of(world);
+        assert_int_equal(seen.count, 51);
+        for (size_t i = 0; i < seen.count; i++) {
+            assert_in_range(seen.ids[i], 250, 300);
+            assert_int_equal(seen.ended[i], seen.ids[i] == 250);
+        }
+        /* Ended, never ended, never seen: all of them are over. */
+        static const uint64_t over[] = { 1, 200, 230, 250 };
+        for (size_t i = 0; i < sizeof over / sizeof over[0]; i++) {
+            assert_int_equal(append_one(world, over[i], 1, 1), WINDOW_REFUSED);
+            assert_int_equal(append_one(world, over[i], 2, 2), WINDOW_REFUSED);
+        }
+        assert_int_equal(append_one(world, 251, 1, 1), WINDOW_REPEATED);
+        assert_int_equal(append_one(world, 300, 1, 1), WINDOW_REPEATED);
+    }
+    assert_int_equal(append_one(world, 251, 2, 1), WINDOW_APPENDED);
+    assert_int_equal(append_one(world, 301, 1, 1), WINDOW_APPENDED);
+    assert_int_equal(totals_of(world).batches, 302);
+}
+
 static void beyond_the_bound_nothing_is_sent(void **state)
 {
     struct world *world = *state;
@@ -298,6 +330,7 @@ const struct CMUnitTest append_tests[] = {
     WORLD_TEST(a_jump_of_the_lowest_refuses_all_that_it_passed),
     WORLD_TEST(a_lease_that_is_over_is_refused_whole_and_for_ever),
     WORLD_TEST(the_leases_it_knows_are_shown_with_their_end),
+    WORLD_TEST(below_the_mark_all_leases_are_over_and_forgotten),
     WORLD_TEST(beyond_the_bound_nothing_is_sent),
     WORLD_TEST(closing_ends_what_is_outstanding_as_unknown),
 };

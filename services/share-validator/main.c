@@ -41,6 +41,9 @@ static bool open_window(struct validator *validator, struct error *error)
         .url = settings->redis_window,
         .password_file = settings->redis_window_password_file,
         .outstanding_max = (unsigned)settings->validator_batches_max,
+        .wait_replicas = (unsigned)settings->redis_window_wait_replicas,
+        .wait_ms = (unsigned)settings->redis_window_wait_ms,
+        .memory_percent_max = (unsigned)settings->redis_window_memory_percent,
         .on_state = validator_window_state,
         .context = validator,
     };

@@ -1,6 +1,6 @@
-/* Four questions leave at once, each answered by a step: the password, the server's settings, the
- * functions, and whether this user may run them. The first that goes wrong ends the connection with
- * the sentence that the operator reads. */
+/* Five questions leave at once, each answered by a step: the password, the server's settings, the
+ * name of its history, the functions, and whether this user may run them. The first that goes wrong
+ * ends the connection with the sentence that the operator reads. */
 #include "adapter/window_redis/greeting.h"
 #include "adapter/window_redis/library.h"
 #include "adapter/window_redis/packed.h"
@@ -149,6 +149,26 @@ static void on_settings(struct redisAsyncContext *redis, void *reply, void *cont
     greeting_step_done(link);
 }
 
+/* Without it the server is used all the same: it is the settings that make it durable. */
+static void on_history(struct redisAsyncContext *redis, void *reply, void *context)
+{
+    (void)context;
+    const redisReply *answer = reply;
+    struct link *link = greeting_answer(redis, answer);
+    if (link == NULL)
+        return;
+    if (!link_take_info(link, answer)) {
+        link->history = 0;
+        link->replicas = link->memory_percent = 0;
+        if (link->warning[0] == '\0')
+            snprintf(link->warning, sizeof link->warning,
+                     "INFO may not be asked (%.80s), so neither a failover nor a full memory is "
+                     "noticed; allow its user +info",
+                     answer_text(answer));
+    }
+    greeting_step_done(link);
+}
+
 static void on_library(struct redisAsyncContext *redis, void *reply, void *context)
 {
     (void)context;
@@ -185,6 +205,24 @@ static void on_proof(struct redisAsyncContext *redis, void *reply, void *context
     greeting_step_done(link);
 }
 
+/* Asked where replicas are waited for, for none of them: whether this user may ask at all. */
+static void on_wait(struct redisAsyncContext *redis, void *reply, void *context)
+{
+    (void)context;
+    const redisReply *answer = reply;
+    struct link *link = greeting_answer(redis, answer);
+    if (link == NULL)
+        return;
+    if (answer->type != REDIS_REPLY_INTEGER) {
+        char reason[300];
+        snprintf(reason, sizeof reason, "replicas cannot be waited for: %.200s",
+                 answer_text(answer));
+        link_break(link, reason);
+        return;
+    }
+    greeting_step_done(link);
+}
+
 void link_greet(struct link *link)
 {
     char password[ADDRESS_TEXT_BYTES_MAX];
@@ -194,7 +232,7 @@ void link_greet(struct link *link)
         return;
     }
     int result = REDIS_OK;
-    link->greeting_left = 3;
+    link->greeting_left = 4;
     if (password[0] != '\0') {
         link->greeting_left++;
         const char *auth[] = { "AUTH", password };
@@ -205,6 +243,8 @@ void link_greet(struct link *link)
                           "maxmemory-policy", "no-appendfsync-on-rewrite" };
     if (result == REDIS_OK)
         result = redisAsyncCommandArgv(link->redis, on_settings, NULL, 6, get, NULL);
+    if (result == REDIS_OK && !link_ask_info(link, on_history))
+        result = REDIS_ERR;
     const char *load[] = { "FUNCTION", "LOAD", "REPLACE", (const char *)library_text };
     const size_t lengths[] = { 8, 4, 7, library_text_bytes };
     if (result == REDIS_OK)
@@ -221,6 +261,11 @@ void link_greet(struct link *link)
                             PACKED_KEY_TOTALS };
     if (result == REDIS_OK)
         result = redisAsyncCommandArgv(link->redis, on_proof, NULL, 8, prove, NULL);
+    const char *wait[] = { "WAIT", "0", "1" };
+    if (result == REDIS_OK && link->before_flush != NULL) {
+        link->greeting_left++;
+        result = redisAsyncCommandArgv(link->redis, on_wait, NULL, 3, wait, NULL);
+    }
     explicit_bzero(password, sizeof password);
     if (result != REDIS_OK)
         link_break(link, "no memory for a command");

@@ -10,3 +10,11 @@ enum { LINK_PATIENCE_MS = 5000 };
 void link_greet(struct link *link);
 /* Everything was as it must be; link->warning says what is odd all the same. */
 void link_greeted(struct link *link);
+
+/* watch.c: what the server says of itself, from the answer to link_ask_info. False where it says
+ * nothing. */
+MUST_CHECK bool link_take_info(struct link *link, const redisReply *answer);
+/* Asks for it; `handler` as for any command of hiredis. False for want of memory. */
+MUST_CHECK bool link_ask_info(struct link *link, redisCallbackFn *handler);
+/* Asks while the link is ready, where the last answer is a second old. */
+void link_watch(struct link *link, uint64_t now_ms);

@@ -2,7 +2,10 @@
  * to write" does not watch for EPOLLOUT but starts a timer that is due at the end of the round, so
  * that all commands of a round leave in one write and the common case costs no epoll_ctl. */
 #include "adapter/window_redis/greeting.h"
+#include "loop/worker.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,14 +13,19 @@
 
 enum {
     PAUSE_FIRST_MS = 20,
-    PAUSE_LONGEST_MS = 1000,
+    PAUSE_LONGEST_MS = 500, /* a server that has loaded its file is found this late at the most */
     WATCH_MS = 100,
 };
 
-static const char *const state_names[] = { "closed", "down", "connecting", "greeting", "ready" };
-static const bool legal_moves[5][5] = {
+static const char *const state_names[] = { "closed",     "down",     "looking up its name",
+                                           "connecting", "greeting", "ready" };
+static const bool legal_moves[6][6] = {
     [LINK_CLOSED] = { [LINK_DOWN] = true },
-    [LINK_DOWN] = { [LINK_CONNECTING] = true, [LINK_DOWN] = true, [LINK_CLOSED] = true },
+    [LINK_DOWN] = { [LINK_RESOLVING] = true,
+                    [LINK_CONNECTING] = true,
+                    [LINK_DOWN] = true,
+                    [LINK_CLOSED] = true },
+    [LINK_RESOLVING] = { [LINK_CONNECTING] = true, [LINK_DOWN] = true, [LINK_CLOSED] = true },
     [LINK_CONNECTING] = { [LINK_GREETING] = true, [LINK_DOWN] = true, [LINK_CLOSED] = true },
     [LINK_GREETING] = { [LINK_READY] = true, [LINK_DOWN] = true, [LINK_CLOSED] = true },
     [LINK_READY] = { [LINK_DOWN] = true, [LINK_CLOSED] = true },
@@ -30,6 +38,7 @@ static void link_enter_state(struct link *link, enum link_state next)
     loop_timer_stop(link->loop, &link->timer);
     switch (next) {
     case LINK_CLOSED:
+    case LINK_RESOLVING: /* the resolver has time limits of its own */
         break;
     case LINK_DOWN:
         loop_timer_start(link->loop, &link->timer, link->pause_ms, 0);
@@ -46,6 +55,8 @@ static void link_enter_state(struct link *link, enum link_state next)
         break;
     case LINK_READY:
         link->pause_ms = PAUSE_FIRST_MS;
+        link->asking = false;
+        link->asked_ms = loop_now_ms(link->loop);
         loop_timer_start(link->loop, &link->timer, WATCH_MS, WATCH_MS);
         break;
     }
@@ -127,12 +138,20 @@ static void hook_cleanup(void *context)
     loop_remove(link->loop, &link->source);
 }
 
+static void write_gathered(struct link *link)
+{
+    if (link->before_flush != NULL)
+        link->before_flush(link->flush_context);
+    if (link->redis != NULL)
+        redisAsyncHandleWrite(link->redis);
+}
+
 static void on_flush(void *context)
 {
     struct link *link = context;
     if (link->redis == NULL)
         return;
-    redisAsyncHandleWrite(link->redis);
+    write_gathered(link);
     /* hiredis asked for more through hook_add_write: the socket is full, so wait for it. */
     if (link->redis != NULL && loop_timer_running(&link->flush)) {
         loop_timer_stop(link->loop, &link->flush);
@@ -146,7 +165,7 @@ static void on_socket(void *context, uint32_t ready)
     if (link->redis != NULL && (ready & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0)
         redisAsyncHandleRead(link->redis);
     if (link->redis != NULL && (ready & EPOLLOUT) != 0)
-        redisAsyncHandleWrite(link->redis);
+        write_gathered(link);
 }
 
 void link_greeted(struct link *link)
@@ -206,12 +225,20 @@ static bool attach(struct link *link, redisAsyncContext *redis, struct error *er
     return true;
 }
 
-static void connect_now(struct link *link)
+static void went_wrong(struct link *link, const struct error *error)
+{
+    error_fill(&link->error, ERROR_UNAVAILABLE, "redis at %s: %s", link->address.name, error->text);
+    link_enter_state(link, LINK_DOWN);
+    tell(link);
+}
+
+/* `host`: numeric, so that nothing is looked up here. */
+static void connect_to(struct link *link, const char *host)
 {
     const struct redis_address *address = &link->address;
     redisAsyncContext *redis = address->unix_path[0] != '\0'
                                    ? redisAsyncConnectUnix(address->unix_path)
-                                   : redisAsyncConnect(address->host, address->port);
+                                   : redisAsyncConnect(host, address->port);
     struct error error = { .code = ERROR_UNAVAILABLE, .text = "no memory for a connection" };
     if (redis != NULL && redis->err == 0) {
         link_enter_state(link, LINK_CONNECTING);
@@ -222,11 +249,96 @@ static void connect_now(struct link *link)
     } else if (redis != NULL) {
         error_fill(&error, ERROR_UNAVAILABLE, "%s", redis->errstr);
     }
-    error_fill(&link->error, ERROR_UNAVAILABLE, "redis at %s: %s", address->name, error.text);
     if (redis != NULL)
         redisAsyncFree(redis);
-    link_enter_state(link, LINK_DOWN);
-    tell(link);
+    went_wrong(link, &error);
+}
+
+/* A name is looked up at each connection, because it may lead to another server by then; not on the
+ * loop, because a resolver may take many seconds. Of several addresses each attempt takes the next.
+ */
+struct link_lookup {
+    struct worker_job job;
+    struct link *link;
+    unsigned attempt;
+    int result;
+    char host[INET6_ADDRSTRLEN];
+};
+
+static void lookup_work(struct worker_job *job)
+{
+    struct link_lookup *lookup = (struct link_lookup *)job;
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
+    struct addrinfo *found = NULL;
+    lookup->result = getaddrinfo(lookup->link->address.host, NULL, &hints, &found);
+    if (lookup->result != 0)
+        return;
+    unsigned count = 0;
+    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
+        count++;
+    const struct addrinfo *chosen = found;
+    for (unsigned i = 0; i < lookup->attempt % count; i++)
+        chosen = chosen->ai_next;
+    lookup->result = getnameinfo(chosen->ai_addr, chosen->ai_addrlen, lookup->host,
+                                 sizeof lookup->host, NULL, 0, NI_NUMERICHOST);
+    freeaddrinfo(found);
+}
+
+static void lookup_done(struct worker_job *job)
+{
+    struct link_lookup *lookup = (struct link_lookup *)job;
+    struct link *link = lookup->link;
+    if (link->state != LINK_RESOLVING)
+        return; /* closed meanwhile */
+    struct error error;
+    if (lookup->result == 0) {
+        connect_to(link, lookup->host);
+        return;
+    }
+    error_fill(&error, ERROR_UNAVAILABLE, "%s", gai_strerror(lookup->result));
+    went_wrong(link, &error);
+}
+
+static void connect_now(struct link *link)
+{
+    struct error error = { .text = "no memory for a look-up" };
+    if (link->resolver == NULL) {
+        connect_to(link, link->address.host);
+        return;
+    }
+    link_enter_state(link, LINK_RESOLVING);
+    link->lookup->attempt++;
+    if (!worker_submit(link->resolver, &link->lookup->job))
+        went_wrong(link, &error);
+}
+
+static bool is_name(const struct redis_address *address)
+{
+    uint8_t number[16];
+    return address->unix_path[0] == '\0' && inet_pton(AF_INET, address->host, number) != 1 &&
+           inet_pton(AF_INET6, address->host, number) != 1;
+}
+
+static bool open_resolver(struct link *link, struct error *error)
+{
+    if (!is_name(&link->address))
+        return true;
+    link->lookup = calloc(1, sizeof *link->lookup);
+    if (link->lookup == NULL)
+        return error_set(error, ERROR_FULL, "no memory for a connection to redis");
+    link->lookup->job = (struct worker_job){ .work = lookup_work, .done = lookup_done };
+    link->lookup->link = link;
+    link->resolver = worker_create(link->loop, "resolve", 1, 1, error);
+    return link->resolver != NULL;
+}
+
+static void close_resolver(struct link *link)
+{
+    if (link->resolver != NULL)
+        worker_destroy(link->resolver);
+    free(link->lookup);
+    link->resolver = NULL;
+    link->lookup = NULL;
 }
 
 static void on_timer(void *context)
@@ -251,7 +363,10 @@ static void on_timer(void *context)
     case LINK_READY:
         if (link->sent_count > 0 && now_ms - link->sent_ms[link->sent_first] > link->timeout_ms)
             link_break(link, "it does not answer");
+        else
+            link_watch(link, now_ms);
         break;
+    case LINK_RESOLVING:
     case LINK_CLOSED:
         break;
     }
@@ -276,6 +391,11 @@ bool link_open(struct link *link, struct loop *loop, const struct redis_address 
     link->sent_ms = calloc(commands_max, sizeof *link->sent_ms);
     if (link->sent_ms == NULL)
         return error_set(error, ERROR_FULL, "no memory for a connection to redis");
+    if (!open_resolver(link, error)) {
+        close_resolver(link);
+        free(link->sent_ms);
+        return false;
+    }
     error_fill(&link->error, ERROR_UNAVAILABLE, "redis at %s: not connected yet", address->name);
     link_enter_state(link, LINK_DOWN); /* whose pause is 0 the first time */
     link->pause_ms = PAUSE_FIRST_MS;
@@ -290,6 +410,7 @@ void link_close(struct link *link)
         lost(link);
         redisAsyncFree(redis);
     }
+    close_resolver(link);
     free(link->sent_ms);
     link->sent_ms = NULL;
 }

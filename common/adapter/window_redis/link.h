@@ -13,6 +13,7 @@
 enum link_state {
     LINK_CLOSED,     /* not opened, or being closed */
     LINK_DOWN,       /* pausing before the next attempt */
+    LINK_RESOLVING,  /* the host's name is being looked up, on a thread of its own */
     LINK_CONNECTING, /* the socket is not connected yet */
     LINK_GREETING,   /* connected; asking what the server is and loading the functions */
     LINK_READY,      /* commands are taken */
@@ -21,6 +22,8 @@ enum link_state {
 /* `answer` is NULL when the connection ended first. Borrowed until the callback returns. */
 typedef void (*link_answer_handler)(void *context, const redisReply *answer);
 
+struct link_lookup; /* link.c */
+
 struct link {
     struct loop *loop;
     struct redis_address address;
@@ -28,8 +31,10 @@ struct link {
     void (*on_state)(void *context, bool ready, const char *text);
     void *context;
     enum link_state state;
-    struct error error; /* why it is not ready */
-    char warning[256];  /* what is odd about a ready server, or "" */
+    struct error error;      /* why it is not ready */
+    char warning[256];       /* what is odd about a ready server, or "" */
+    struct worker *resolver; /* where the host is a name; else NULL */
+    struct link_lookup *lookup;
     redisAsyncContext *redis;
     struct loop_source source;
     uint32_t events;
@@ -37,9 +42,18 @@ struct link {
     struct loop_timer timer; /* by state: next attempt, patience with connecting, oldest command */
     unsigned pause_ms;
     unsigned greeting_left; /* answers to come; 0: not yet asked */
-    int told;               /* what on_state was told last: -1 nothing, else `ready` … */
-    char told_text[512];    /* … and why */
-    uint64_t *sent_ms;      /* ring: when each unanswered command left */
+    /* What the server said of itself last, asked for once a second (watch.c). */
+    uint64_t history;        /* names its replication history; 0: not known */
+    unsigned replicas;       /* that are connected */
+    unsigned memory_percent; /* used of its maxmemory; 0: it has none, or does not say */
+    uint64_t asked_ms;
+    bool asking;
+    /* Called before what one round gathered is written: commands may be added. May be NULL. */
+    void (*before_flush)(void *context);
+    void *flush_context;
+    int told;            /* what on_state was told last: -1 nothing, else `ready` … */
+    char told_text[512]; /* … and why */
+    uint64_t *sent_ms;   /* ring: when each unanswered command left */
     unsigned sent_max, sent_first, sent_count;
 };
 
@@ -48,7 +62,8 @@ MUST_CHECK bool link_open(struct link *link, struct loop *loop, const struct red
                           unsigned timeout_ms, unsigned commands_max,
                           void (*on_state)(void *context, bool ready, const char *text),
                           void *context, struct error *error);
-/* Answers all commands with NULL, then no callback comes any more. Not from within a callback. */
+/* Answers all commands with NULL, then no callback comes any more. Not from within a callback.
+ * Where the host's name is being looked up, it waits for the resolver. */
 void link_close(struct link *link);
 
 static inline bool link_ready(const struct link *link)

@@ -10,17 +10,26 @@
  * whose other end may be gone.
  *
  * An append is one function call (window.lua), which Redis runs and writes to its file as a unit.
+ * The appends of one round of the loop share one WAIT, where replicas are waited for.
  * The server sees opaque bytes; packed.h says what they mean. */
 #pragma once
 #include "port/window.h"
 
 struct window_redis_options {
-    /* unix:/path or tcp://[:password@]host[:port]; a host name is looked up at each connection,
-     * which blocks for as long as the resolver takes */
+    /* unix:/path or tcp://[:password@]host[:port]; a host name is looked up at each connection: by
+     * the writer on a thread of its own, by the reader where it is called */
     const char *url;
     const char *password_file; /* read at each connection; NULL or "": the URL's, or none */
     unsigned outstanding_max;  /* appends under way at once; 0: 256 */
     unsigned timeout_ms;       /* an answer that takes longer breaks the link; 0: 10000 */
+    /* Writer only: an append is answered after so many replicas have it (WAIT), 0: none is waited
+     * for. Where they are not connected appends are UNAVAILABLE; where they do not have it after
+     * wait_ms (0: 1000) the outcome is UNKNOWN: the server itself has it. */
+    unsigned wait_replicas;
+    unsigned wait_ms;
+    /* Writer only: from this share of the server's maxmemory on appends are UNAVAILABLE; 0: until
+     * the server refuses by itself. */
+    unsigned memory_percent_max;
     /* Writer only; may be NULL. Called on the loop when appends become possible (`text` is "", or
      * a warning about the server's settings that the operator must see) and when they cease to be
      * (`text` says why). Also for the same state with another text. */

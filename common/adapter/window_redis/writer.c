@@ -13,6 +13,8 @@
 enum {
     OUTSTANDING_DEFAULT = 256,
     TIMEOUT_DEFAULT_MS = 10000,
+    WAIT_DEFAULT_MS = 1000,
+    REFUSAL_BYTES = 200,
     FIXED_ARGUMENTS = 15, /* FCALL, function, 5, five keys, seven arguments */
 };
 
@@ -22,7 +24,14 @@ struct append {
     struct writer *writer;
     window_append_handler handler;
     void *context;
-    struct append *next; /* in the free list, or in the list of the unsent */
+    struct append *next; /* in the free list, or in one of the lists below */
+    /* while replicas are waited for: what the server said, with verdicts of its own */
+    struct window_result result;
+};
+
+struct list {
+    struct append *first;
+    struct append **end;
 };
 
 struct writer {
@@ -31,10 +40,15 @@ struct writer {
     struct link link;
     struct append *appends;
     struct append *free;
-    struct append *unsent; /* answered UNAVAILABLE at the end of the round */
-    struct append **unsent_end;
+    struct list unsent;   /* answered UNAVAILABLE at the end of the round */
+    struct list unwaited; /* the server has them, the replicas perhaps not yet */
     struct loop_timer unsent_timer;
-    const char **argv; /* scratch for one command */
+    unsigned wait_replicas;
+    unsigned wait_ms;
+    unsigned memory_percent_max;
+    bool wait_due;               /* appends were sent since the last WAIT */
+    char refusal[REFUSAL_BYTES]; /* why nothing is sent although the link is ready */
+    const char **argv;           /* scratch for one command */
     size_t *lengths;
     uint8_t *packed;
 };
@@ -42,6 +56,22 @@ struct writer {
 static struct writer *writer_of(struct window_writer *port)
 {
     return (struct writer *)port;
+}
+
+static void list_push(struct list *list, struct append *append)
+{
+    append->next = NULL;
+    *list->end = append;
+    list->end = &append->next;
+}
+
+/* All of them, linked by `next`. */
+static struct append *list_take(struct list *list)
+{
+    struct append *first = list->first;
+    list->first = NULL;
+    list->end = &list->first;
+    return first;
 }
 
 static void finish(struct append *append, const struct window_result *result)
@@ -111,6 +141,73 @@ static bool read_answer(const redisReply *answer, struct window_result *result_r
     }
 }
 
+/* The server has the batch; whether its replicas have it is answered by the WAIT behind it. */
+static void keep_until_waited(struct append *append, const struct window_result *result)
+{
+    append->result = *result;
+    if (result->verdicts.length > 0) {
+        uint8_t *copy = malloc(result->verdicts.length);
+        ASSERT(copy != NULL);
+        memcpy(copy, result->verdicts.data, result->verdicts.length);
+        append->result.verdicts.data = copy;
+    }
+    list_push(&append->writer->unwaited, append);
+}
+
+static void finish_waited(struct writer *writer, const char *reason /* NULL: they have it */)
+{
+    struct append *append = list_take(&writer->unwaited);
+    while (append != NULL) {
+        struct append *next = append->next;
+        struct window_result result = append->result;
+        void *verdicts = (void *)(uintptr_t)result.verdicts.data;
+        if (reason != NULL)
+            result = (struct window_result){ .outcome = WINDOW_UNKNOWN, .reason = reason };
+        finish(append, &result);
+        free(verdicts);
+        append = next;
+    }
+}
+
+/* Commands are answered in their order, so what is in the list now is what was sent before this
+ * WAIT and after the one before. It waits for all that the server had written when it came (for a
+ * repeat, too, which writes nothing). */
+static void on_waited(struct redisAsyncContext *redis, void *reply, void *context)
+{
+    struct writer *writer = context;
+    const redisReply *answer = reply;
+    char reason[REFUSAL_BYTES];
+    link_answered(&writer->link, redis, answer);
+    if (answer == NULL)
+        finish_waited(writer, writer->link.error.text);
+    else if (answer->type == REDIS_REPLY_INTEGER && answer->integer >= writer->wait_replicas)
+        finish_waited(writer, NULL);
+    else {
+        if (answer->type == REDIS_REPLY_INTEGER)
+            snprintf(reason, sizeof reason, "%lld of %u replicas had it within %u ms",
+                     answer->integer, writer->wait_replicas, writer->wait_ms);
+        else
+            snprintf(reason, sizeof reason, "WAIT: %.150s",
+                     answer->type == REDIS_REPLY_ERROR ? answer->str : "an unexpected answer");
+        finish_waited(writer, reason);
+    }
+}
+
+/* Behind the appends of the round, in the same write: the replicas are asked once for all. */
+static void send_wait(void *context)
+{
+    struct writer *writer = context;
+    char numbers[2][16];
+    if (!writer->wait_due)
+        return;
+    writer->wait_due = false;
+    snprintf(numbers[0], sizeof numbers[0], "%u", writer->wait_replicas);
+    snprintf(numbers[1], sizeof numbers[1], "%u", writer->wait_ms);
+    const char *argv[] = { "WAIT", numbers[0], numbers[1] };
+    if (!link_command(&writer->link, 3, argv, NULL, on_waited, writer) && link_ready(&writer->link))
+        link_break(&writer->link, "no memory for a command");
+}
+
 static void on_answer(struct redisAsyncContext *redis, void *reply, void *context)
 {
     struct append *append = context;
@@ -130,18 +227,23 @@ static void on_answer(struct redisAsyncContext *redis, void *reply, void *contex
     } else if (!read_answer(answer, &result, &error)) {
         result = (struct window_result){ .outcome = WINDOW_UNKNOWN, .reason = error.text };
     }
-    finish(append, &result);
+    result.history = link->history;
+    if (append->writer->wait_replicas > 0 &&
+        (result.outcome == WINDOW_APPENDED || result.outcome == WINDOW_REPEATED))
+        keep_until_waited(append, &result);
+    else
+        finish(append, &result);
 }
 
 static void answer_unsent(void *context)
 {
     struct writer *writer = context;
     /* Only those there are now: a handler may append again. */
-    struct append *append = writer->unsent;
-    writer->unsent = NULL;
-    writer->unsent_end = &writer->unsent;
+    struct append *append = list_take(&writer->unsent);
     const struct window_result result = { .outcome = WINDOW_UNAVAILABLE,
-                                          .reason = writer->link.error.text };
+                                          .reason = link_ready(&writer->link)
+                                                        ? writer->refusal
+                                                        : writer->link.error.text };
     while (append != NULL) {
         struct append *next = append->next;
         finish(append, &result);
@@ -206,6 +308,25 @@ static bool send_batch(struct writer *writer, const struct window_batch *batch,
                         append);
 }
 
+/* Whether a ready server should not be asked, and writer->refusal says why. A shared bound of
+ * memory leaves room for what must go on: payout's reading, the file's rewriting, the clients. */
+static bool refuses(struct writer *writer)
+{
+    const struct link *link = &writer->link;
+    if (link->replicas < writer->wait_replicas)
+        snprintf(writer->refusal, sizeof writer->refusal,
+                 "%u of the %u replicas that every share waits for are connected", link->replicas,
+                 writer->wait_replicas);
+    else if (writer->memory_percent_max != 0 && link->memory_percent >= writer->memory_percent_max)
+        snprintf(writer->refusal, sizeof writer->refusal,
+                 "%u %% of its maxmemory are used, beyond %u %% no share is taken: see whether "
+                 "payout runs, or give it more memory",
+                 link->memory_percent, writer->memory_percent_max);
+    else
+        return false;
+    return true;
+}
+
 static bool append_batch(struct window_writer *port, const struct window_batch *batch,
                          window_append_handler handler, void *context)
 {
@@ -218,10 +339,12 @@ static bool append_batch(struct window_writer *port, const struct window_batch *
     append->handler = handler;
     append->context = context;
     append->next = NULL;
-    if (send_batch(writer, batch, append))
+    snprintf(writer->refusal, sizeof writer->refusal, "too many commands are under way");
+    if (!(link_ready(&writer->link) && refuses(writer)) && send_batch(writer, batch, append)) {
+        writer->wait_due = writer->wait_replicas > 0;
         return true;
-    *writer->unsent_end = append;
-    writer->unsent_end = &append->next;
+    }
+    list_push(&writer->unsent, append);
     if (!loop_timer_running(&writer->unsent_timer))
         loop_timer_start(writer->loop, &writer->unsent_timer, 0, 0);
     return true;
@@ -245,6 +368,7 @@ static void close_writer(struct window_writer *port)
 {
     struct writer *writer = writer_of(port);
     link_close(&writer->link);
+    finish_waited(writer, "the share window was closed");
     loop_timer_stop(writer->loop, &writer->unsent_timer);
     answer_unsent(writer);
     release(writer);
@@ -270,7 +394,11 @@ struct window_writer *window_redis_writer_open(struct loop *loop,
     }
     writer->port.ops = &writer_ops;
     writer->loop = loop;
-    writer->unsent_end = &writer->unsent;
+    (void)list_take(&writer->unsent);
+    (void)list_take(&writer->unwaited);
+    writer->wait_replicas = options->wait_replicas;
+    writer->wait_ms = options->wait_ms != 0 ? options->wait_ms : WAIT_DEFAULT_MS;
+    writer->memory_percent_max = options->memory_percent_max;
     writer->unsent_timer = (struct loop_timer){ .on_due = answer_unsent, .context = writer };
     writer->appends = calloc(max, sizeof *writer->appends);
     writer->argv = calloc(arguments, sizeof *writer->argv);
@@ -288,10 +416,14 @@ struct window_writer *window_redis_writer_open(struct loop *loop,
     }
     writer->free = writer->appends;
     unsigned timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
-    if (!link_open(&writer->link, loop, &address, timeout_ms, max, options->on_state,
+    if (!link_open(&writer->link, loop, &address, timeout_ms, 2 * max, options->on_state,
                    options->context, error)) {
         release(writer);
         return NULL;
+    }
+    if (writer->wait_replicas > 0) {
+        writer->link.before_flush = send_wait;
+        writer->link.flush_context = writer;
     }
     return &writer->port;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,17 +86,8 @@ static bool answers(const struct redis_server *server)
     return good;
 }
 
-bool redis_server_begin(struct redis_server *server, const char *const *options,
-                        struct error *error)
+bool redis_server_wait(struct redis_server *server, struct error *error)
 {
-    memset(server, 0, sizeof *server);
-    server->options = options;
-    snprintf(server->folder, sizeof server->folder, "/tmp/adit-redis-XXXXXX");
-    if (mkdtemp(server->folder) == NULL)
-        return error_system(error, errno, "a temporary folder");
-    snprintf(server->url, sizeof server->url, "unix:%s/redis.sock", server->folder);
-    if (!redis_server_restart(server, error))
-        return false;
     const struct timespec pause = { .tv_nsec = 5000000 };
     for (unsigned waited_ms = 0; waited_ms < START_PATIENCE_MS; waited_ms += 5) {
         if (answers(server))
@@ -107,6 +99,29 @@ bool redis_server_begin(struct redis_server *server, const char *const *options,
         nanosleep(&pause, NULL);
     }
     return error_set(error, ERROR_TIMEOUT, "redis-server does not answer");
+}
+
+bool redis_server_begin(struct redis_server *server, const char *const *options,
+                        struct error *error)
+{
+    memset(server, 0, sizeof *server);
+    server->options = options;
+    snprintf(server->folder, sizeof server->folder, "/tmp/adit-redis-XXXXXX");
+    if (mkdtemp(server->folder) == NULL)
+        return error_system(error, errno, "a temporary folder");
+    snprintf(server->url, sizeof server->url, "unix:%s/redis.sock", server->folder);
+    return redis_server_restart(server, error) && redis_server_wait(server, error);
+}
+
+void redis_server_free_port(char port_r[8])
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (const struct sockaddr *)&address, length) == 0)
+        (void)getsockname(fd, (struct sockaddr *)&address, &length);
+    close(fd);
+    snprintf(port_r, 8, "%u", (unsigned)ntohs(address.sin_port));
 }
 
 void redis_server_kill(struct redis_server *server)

@@ -24,5 +24,9 @@ MUST_CHECK bool redis_server_begin(struct redis_server *server, const char *cons
 void redis_server_kill(struct redis_server *server);
 /* Starts it again on the same file; does not wait for it to have loaded. */
 MUST_CHECK bool redis_server_restart(struct redis_server *server, struct error *error);
+/* Waits until it has loaded its file and answers. */
+MUST_CHECK bool redis_server_wait(struct redis_server *server, struct error *error);
+/* A port that is free now, for servers that must find each other (--port, --replicaof); as text. */
+void redis_server_free_port(char port_r[8]);
 /* Ends it and removes its folder. */
 void redis_server_end(struct redis_server *server);

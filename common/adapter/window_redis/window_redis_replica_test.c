@@ -1,0 +1,354 @@
+/* The writer where replicas are waited for: two real servers, one the other's replica. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/window_redis/testing/redis_server.h"
+#include "adapter/window_redis/window_redis.h"
+
+#include <hiredis/hiredis.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PATIENCE_MS = 15000, WAIT_MS = 1000 };
+
+struct pair {
+    struct loop *loop;
+    char port[8];
+    const char *primary_options[7];
+    const char *replica_options[4];
+    struct redis_server primary;
+    struct redis_server replica;
+    char address[128]; /* a link to whichever leads, as an operator's name for it would be */
+    char url[160];
+    struct window_writer *writer;
+    bool ready;
+    char text[512];
+};
+
+struct answer {
+    bool done;
+    enum window_outcome outcome;
+    uint64_t history;
+    char reason[200];
+};
+
+static void on_state(void *context, bool ready, const char *text)
+{
+    struct pair *pair = context;
+    pair->ready = ready;
+    snprintf(pair->text, sizeof pair->text, "%s", text);
+}
+
+static void command(const struct redis_server *server, const char *text)
+{
+    redisContext *redis = redisConnectUnix(server->url + 5);
+    assert_non_null(redis);
+    redisReply *reply = redisCommand(redis, text);
+    assert_non_null(reply);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("%s: %s", text, reply->str);
+    freeReplyObject(reply);
+    redisFree(redis);
+}
+
+static bool says(const struct redis_server *server, const char *section, const char *line)
+{
+    redisContext *redis = redisConnectUnix(server->url + 5);
+    assert_non_null(redis);
+    redisReply *reply = redisCommand(redis, "INFO %s", section);
+    bool there =
+        reply != NULL && reply->type == REDIS_REPLY_STRING && strstr(reply->str, line) != NULL;
+    freeReplyObject(reply);
+    redisFree(redis);
+    return there;
+}
+
+#define UNTIL(pair, condition)                                                                     \
+    do {                                                                                           \
+        uint64_t end_ns = loop_clock_ns() + PATIENCE_MS * 1000000ull;                              \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() > end_ns)                                                          \
+                fail_msg("waited in vain for " #condition "; the state is \"%s\"", (pair)->text);  \
+            loop_run_once((pair)->loop, 20);                                                       \
+        }                                                                                          \
+    } while (0)
+
+static void point_at(struct pair *pair, const struct redis_server *server)
+{
+    (void)unlink(pair->address);
+    assert_int_equal(symlink(server->url + 5, pair->address), 0);
+}
+
+static void begin(struct pair *pair)
+{
+    struct error error;
+    *pair = (struct pair){ .loop = loop_create(&error) };
+    redis_server_free_port(pair->port);
+    const char *const primary[] = {
+        "--port", pair->port, "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local"
+    };
+    const char *const replica[] = { "--replicaof", "127.0.0.1", pair->port };
+    memcpy(pair->primary_options, primary, sizeof primary);
+    memcpy(pair->replica_options, replica, sizeof replica);
+    if (!redis_server_begin(&pair->primary, pair->primary_options, &error) ||
+        !redis_server_begin(&pair->replica, pair->replica_options, &error))
+        fail_msg("%s", error.text);
+    UNTIL(pair, says(&pair->replica, "replication", "master_link_status:up"));
+    snprintf(pair->address, sizeof pair->address, "%.100s/leader.sock", pair->replica.folder);
+    snprintf(pair->url, sizeof pair->url, "unix:%s", pair->address);
+    point_at(pair, &pair->primary);
+    const struct window_redis_options options = { .url = pair->url,
+                                                  .timeout_ms = 2000,
+                                                  .wait_replicas = 1,
+                                                  .wait_ms = WAIT_MS,
+                                                  .on_state = on_state,
+                                                  .context = pair };
+    pair->writer = window_redis_writer_open(pair->loop, &options, &error);
+    assert_non_null(pair->writer);
+    UNTIL(pair, pair->ready);
+}
+
+static void end(struct pair *pair)
+{
+    window_writer_close(pair->writer);
+    (void)unlink(pair->address);
+    redis_server_end(&pair->primary);
+    redis_server_end(&pair->replica);
+    loop_destroy(pair->loop);
+}
+
+static void take(void *context, const struct window_result *result)
+{
+    struct answer *answer = context;
+    answer->done = true;
+    answer->outcome = result->outcome;
+    answer->history = result->history;
+    snprintf(answer->reason, sizeof answer->reason, "%s", result->reason);
+}
+
+static void send(struct pair *pair, uint64_t sequence, struct answer *answer)
+{
+    const struct window_share share = { .account = 1, .worker = sequence, .work = 1 };
+    const struct window_batch batch = { .lease_id = 1,
+                                        .sequence = sequence,
+                                        .lowest = 1,
+                                        .shares = &share,
+                                        .share_count = 1,
+                                        .verdicts = span_text("v") };
+    *answer = (struct answer){ .done = false };
+    assert_true(window_append(pair->writer, &batch, take, answer));
+}
+
+static struct answer append(struct pair *pair, uint64_t sequence)
+{
+    struct answer answer;
+    send(pair, sequence, &answer);
+    UNTIL(pair, answer.done);
+    return answer;
+}
+
+static void what_no_replica_has_is_unknown_until_one_has_it(void **state)
+{
+    struct pair pair;
+    (void)state;
+    begin(&pair);
+    assert_int_equal(append(&pair, 1).outcome, WINDOW_APPENDED);
+    kill(pair.replica.pid, SIGSTOP);
+    struct answer answer = append(&pair, 2);
+    assert_int_equal(answer.outcome, WINDOW_UNKNOWN);
+    assert_non_null(strstr(answer.reason, "0 of 1 replicas"));
+    /* Asked again it waits again, though nothing is written any more. */
+    assert_int_equal(append(&pair, 2).outcome, WINDOW_UNKNOWN);
+    kill(pair.replica.pid, SIGCONT);
+    assert_int_equal(append(&pair, 2).outcome, WINDOW_REPEATED);
+    assert_int_equal(append(&pair, 3).outcome, WINDOW_APPENDED);
+    end(&pair);
+}
+
+static void without_its_replicas_nothing_is_sent(void **state)
+{
+    struct pair pair;
+    struct error error;
+    (void)state;
+    begin(&pair);
+    redis_server_kill(&pair.replica);
+    UNTIL(&pair, append(&pair, 1).outcome == WINDOW_UNAVAILABLE);
+    struct answer answer = append(&pair, 2);
+    assert_int_equal(answer.outcome, WINDOW_UNAVAILABLE);
+    assert_non_null(strstr(answer.reason, "0 of the 1 replicas"));
+    assert_true(redis_server_restart(&pair.replica, &error));
+    UNTIL(&pair, append(&pair, 3).outcome != WINDOW_UNAVAILABLE);
+    assert_int_equal(append(&pair, 2).outcome, WINDOW_APPENDED); /* it never was */
+    end(&pair);
+}
+
+/* One fsync and one question to the replicas for all appends of a round. */
+static void the_appends_of_a_round_wait_together(void **state)
+{
+    enum { MANY = 100 };
+    struct pair pair;
+    struct answer answers[MANY];
+    (void)state;
+    begin(&pair);
+    command(&pair.primary, "CONFIG RESETSTAT");
+    for (uint64_t i = 0; i < MANY; i++)
+        send(&pair, i + 1, &answers[i]);
+    for (size_t i = 0; i < MANY; i++) {
+        UNTIL(&pair, answers[i].done);
+        if (answers[i].outcome != WINDOW_APPENDED)
+            fail_msg("append %zu: %s", i, answers[i].reason);
+    }
+    assert_true(says(&pair.primary, "commandstats", "cmdstat_wait:calls=1,"));
+    end(&pair);
+}
+
+static bool count_shares(void *context, struct window_position first, uint64_t lease_id,
+                         uint64_t sequence, const struct window_share *shares, size_t count)
+{
+    unsigned *seen = context;
+    (void)first, (void)lease_id, (void)shares;
+    assert_int_equal(count, 1);
+    seen[sequence]++;
+    return true;
+}
+
+/* The primary dies with appends under way, the replica is made to lead: what was answered is there
+ * once, what was not can be asked for again, and the history has another name. */
+static void what_was_answered_survives_the_primary(void **state)
+{
+    enum { MANY = 200 };
+    struct pair pair;
+    static struct answer answers[MANY + 1];
+    unsigned seen[MANY + 1] = { 0 };
+    struct error error;
+    (void)state;
+    begin(&pair);
+    uint64_t history = 0;
+    for (uint64_t i = 1; i <= MANY; i++) {
+        send(&pair, i, &answers[i]);
+        if (i % 20 == 0)
+            loop_run_once(pair.loop, 1);
+    }
+    UNTIL(&pair, answers[20].done);
+    redis_server_kill(&pair.primary);
+    for (size_t i = 1; i <= MANY; i++)
+        UNTIL(&pair, answers[i].done);
+    command(&pair.replica, "REPLICAOF NO ONE");
+    point_at(&pair, &pair.replica);
+    /* The new one has no replica: from here on none is waited for. */
+    window_writer_close(pair.writer);
+    const struct window_redis_options options = { .url = pair.url,
+                                                  .on_state = on_state,
+                                                  .context = &pair };
+    pair.ready = false;
+    pair.writer = window_redis_writer_open(pair.loop, &options, &error);
+    UNTIL(&pair, pair.ready);
+    unsigned acknowledged = 0;
+    for (uint64_t i = 1; i <= MANY; i++) {
+        bool was = answers[i].outcome == WINDOW_APPENDED;
+        history = was ? answers[i].history : history;
+        struct answer again = append(&pair, i);
+        acknowledged += was;
+        assert_int_not_equal(again.history, history);
+        if (was)
+            assert_int_equal(again.outcome, WINDOW_REPEATED);
+        else
+            assert_true(again.outcome == WINDOW_REPEATED || again.outcome == WINDOW_APPENDED);
+    }
+    assert_true(acknowledged >= 20);
+    assert_int_not_equal(history, 0);
+    struct window_reader *reader =
+        window_redis_reader_open(&(struct window_redis_options){ .url = pair.url }, &error);
+    assert_true(window_walk_on(reader, NULL, count_shares, seen, &error));
+    for (size_t i = 1; i <= MANY; i++)
+        assert_int_equal(seen[i], 1);
+    window_reader_close(reader);
+    end(&pair);
+}
+
+/* A server that was made a replica and leads again has another history, though the connection may
+ * have stayed. */
+static void a_changed_history_is_noticed_on_a_standing_connection(void **state)
+{
+    struct pair pair;
+    (void)state;
+    begin(&pair);
+    uint64_t before = append(&pair, 1).history;
+    command(&pair.primary, "DEBUG CHANGE-REPL-ID");
+    UNTIL(&pair, append(&pair, 1).history != before);
+    end(&pair);
+}
+
+static void beyond_the_mark_of_memory_no_share_is_taken(void **state)
+{
+    struct pair pair;
+    struct error error;
+    (void)state;
+    begin(&pair);
+    window_writer_close(pair.writer);
+    const struct window_redis_options options = {
+        .url = pair.url, .memory_percent_max = 80, .on_state = on_state, .context = &pair
+    };
+    pair.ready = false;
+    pair.writer = window_redis_writer_open(pair.loop, &options, &error);
+    UNTIL(&pair, pair.ready);
+    assert_int_equal(append(&pair, 1).outcome, WINDOW_APPENDED);
+    redisContext *redis = redisConnectUnix(pair.primary.url + 5);
+    redisReply *info = redisCommand(redis, "INFO memory");
+    unsigned long long used = strtoull(strstr(info->str, "used_memory:") + 12, NULL, 10);
+    freeReplyObject(info);
+    freeReplyObject(redisCommand(redis, "CONFIG SET maxmemory %llu", used + used / 10));
+    UNTIL(&pair, append(&pair, 2).outcome == WINDOW_UNAVAILABLE);
+    assert_non_null(strstr(append(&pair, 3).reason, "beyond 80 %"));
+    /* The server itself would have taken it. */
+    freeReplyObject(redisCommand(redis, "CONFIG SET maxmemory %llu", used * 4));
+    redisFree(redis);
+    UNTIL(&pair, append(&pair, 3).outcome == WINDOW_APPENDED);
+    end(&pair);
+}
+
+static void a_host_name_is_looked_up_beside_the_loop(void **state)
+{
+    struct pair pair;
+    struct error error;
+    char url[64];
+    (void)state;
+    begin(&pair);
+    window_writer_close(pair.writer);
+    snprintf(url, sizeof url, "tcp://no-such-host.invalid:%s", pair.port);
+    struct window_redis_options options = { .url = url, .on_state = on_state, .context = &pair };
+    pair.ready = true;
+    pair.writer = window_redis_writer_open(pair.loop, &options, &error);
+    assert_non_null(pair.writer);
+    UNTIL(&pair, !pair.ready);
+    window_writer_close(pair.writer);
+    snprintf(url, sizeof url, "tcp://localhost:%s", pair.port);
+    pair.writer = window_redis_writer_open(pair.loop, &options, &error);
+    UNTIL(&pair, pair.ready);
+    assert_int_equal(append(&pair, 1).outcome, WINDOW_APPENDED);
+    end(&pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_no_replica_has_is_unknown_until_one_has_it),
+        cmocka_unit_test(without_its_replicas_nothing_is_sent),
+        cmocka_unit_test(the_appends_of_a_round_wait_together),
+        cmocka_unit_test(what_was_answered_survives_the_primary),
+        cmocka_unit_test(a_changed_history_is_noticed_on_a_standing_connection),
+        cmocka_unit_test(beyond_the_mark_of_memory_no_share_is_taken),
+        cmocka_unit_test(a_host_name_is_looked_up_beside_the_loop),
+    };
+    if (!redis_server_found()) {
+        printf("SKIPPED: redis-server is not installed\n");
+        return 77;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests_name("window_redis_replica", tests, NULL, NULL);
+}

@@ -1,15 +1,12 @@
-/* The window's care: payout alone says what it no longer needs. A candidate pins its window until
- * its snapshot is durable (or until its block can never count); beyond that, twice the window's
- * work is kept behind the oldest candidate, so that a block whose candidate comes late, and a
- * difficulty that rises, still find their whole window. */
+/* The window's care: payout alone says what it no longer needs. Closed stretches become segments in
+ * the store (segments.c), and then leave redis.window. A candidate pins its window until its
+ * snapshot is durable (or until its block can never count); beyond that, twice the window's work is
+ * kept behind the oldest candidate, so that a block whose candidate comes late, and a difficulty
+ * that rises, still find their whole window. What snapshots were computed from is kept for good. */
 #include "services/payout/inside.h"
 
 #include "core/difficulty/difficulty.h"
 #include "record/block/block.h"
-#include "service/log.h"
-
-#include <inttypes.h>
-
 enum { CANDIDATES_MAX = 256, KEEP_WINDOWS = 2 };
 
 struct candidates {
@@ -83,30 +80,6 @@ static bool note_oldest(void *context, const struct window_found *found)
     return true;
 }
 
-struct keeping {
-    u128 wanted;
-    u128 seen;
-    struct window_position from; /* the batch that completes it */
-    bool complete;
-    const struct window_position *end; /* what is younger does not count; NULL: all of it does */
-};
-
-static bool count_work(void *context, struct window_position first, uint64_t lease_id,
-                       uint64_t sequence, const struct window_share *shares, size_t count)
-{
-    (void)lease_id;
-    (void)sequence;
-    struct keeping *keeping = context;
-    if (keeping->end != NULL && first.high == keeping->end->high &&
-        first.low == keeping->end->low && count > (size_t)keeping->end->index + 1)
-        count = (size_t)keeping->end->index + 1;
-    for (size_t i = 0; i < count; i++)
-        keeping->seen += shares[i].work;
-    keeping->from = first;
-    keeping->complete = keeping->seen >= keeping->wanted;
-    return !keeping->complete;
-}
-
 /* The chain's difficulty may have risen since the last event; a pool that never found a block knows
  * it from here alone. */
 static void learn_network_work(struct engine *engine)
@@ -124,11 +97,13 @@ static void learn_network_work(struct engine *engine)
         engine->network_work = u256_low_u128(work);
 }
 
-static enum step trim(struct engine *engine, struct error *error)
+/* Twice a window's work behind the oldest end stays share by share, in redis.window or in segments;
+ * nothing is dropped while nobody can say what a window is. */
+static enum step drop(struct engine *engine, struct error *error)
 {
     learn_network_work(engine);
     if (engine->network_work == 0)
-        return STEP_DONE; /* nobody can say yet what a window is */
+        return STEP_DONE;
     struct candidates candidates = { .count = 0 };
     if (!window_candidates(engine->window, note_oldest, &candidates, error))
         return engine_window_away(engine, error);
@@ -137,28 +112,11 @@ static enum step trim(struct engine *engine, struct error *error)
     enum step step = engine_pin(engine, &pinned, &pin, &all, error);
     if (step != STEP_DONE || all)
         return step;
+    if (!pinned || (candidates.has_end && window_position_compare(&candidates.end, &pin) < 0))
+        pin = candidates.end;
     u128 window = engine_window_work(engine);
-    struct keeping keeping = {
-        .wanted = window > ~(u128)0 / KEEP_WINDOWS ? ~(u128)0 : window * KEEP_WINDOWS,
-        .end = candidates.has_end ? &candidates.end : NULL,
-    };
-    if (!window_walk_back(engine->window, keeping.end, count_work, &keeping, error))
-        return engine_window_away(engine, error);
-    if (!keeping.complete)
-        return STEP_DONE;
-    if (pinned && window_position_compare(&pin, &keeping.from) < 0)
-        keeping.from = pin;
-    step = engine_lead(engine, error);
-    if (step != STEP_DONE)
-        return step;
-    uint64_t removed = 0;
-    keeping.from.index = 0;
-    if (!window_trim(engine->window, &keeping.from, &removed, error))
-        return engine_window_away(engine, error);
-    engine->counters.trimmed += removed;
-    if (removed > 0)
-        log_info("window.trimmed", "batches=%" PRIu64, removed);
-    return STEP_DONE;
+    u128 wanted = window > ~(u128)0 / KEEP_WINDOWS ? ~(u128)0 : window * KEEP_WINDOWS;
+    return engine_drop_segments(engine, pinned || candidates.has_end ? &pin : NULL, wanted, error);
 }
 
 enum step engine_care(struct engine *engine, struct error *error)
@@ -167,8 +125,13 @@ enum step engine_care(struct engine *engine, struct error *error)
         return STEP_DONE;
     enum step step = release(engine, error);
     if (step == STEP_DONE)
-        step = trim(engine, error);
+        step = engine_close_segments(engine, error);
     if (step == STEP_DONE)
-        engine->trim_due_ms = engine->now_ms + engine->options.trim_interval_ms;
+        step = engine_trim(engine, error);
+    if (step == STEP_DONE)
+        step = drop(engine, error);
+    if (step == STEP_DONE)
+        engine->trim_due_ms =
+            engine->now_ms + (engine->more_to_close ? 0 : engine->options.trim_interval_ms);
     return step;
 }

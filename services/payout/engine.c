@@ -58,6 +58,22 @@ enum step engine_window_away(struct engine *engine, const struct error *error)
     return STEP_AWAY;
 }
 
+enum step engine_view_step(struct engine *engine, enum view_answer answer,
+                           const struct error *error)
+{
+    switch (answer) {
+    case VIEW_DONE:
+        return STEP_DONE;
+    case VIEW_NO_WINDOW:
+        return engine_window_away(engine, error);
+    case VIEW_NO_STORE:
+        return engine_step_of(engine, STORE_FAILED, error);
+    case VIEW_DAMAGED:
+        break;
+    }
+    return STEP_BROKEN;
+}
+
 enum step engine_node_away(struct engine *engine, const struct error *error)
 {
     note_trouble(engine, ENGINE_NODE, error);
@@ -90,9 +106,10 @@ enum step engine_lead(struct engine *engine, struct error *error)
 bool engine_declare(struct store *store, struct error *error)
 {
     const struct store_collection *collections[] = {
-        &set_collection,           &entry_collection,   &balance_collection, &snapshot_collection,
-        &snapshot_part_collection, &payment_collection, &event_collection,   &block_collection,
-        &leader_collection,        &account_collection,
+        &set_collection,      &entry_collection,         &balance_collection,
+        &snapshot_collection, &snapshot_part_collection, &payment_collection,
+        &event_collection,    &block_collection,         &leader_collection,
+        &account_collection,  &segment_collection,       &segment_part_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -132,6 +149,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->store = store;
     engine->window = window;
     engine->node = node;
+    view_open(&engine->view, store, window);
     engine->epoch = epoch;
     engine->books_due = true;
     engine->batch_limit = options->outputs_max;
@@ -153,7 +171,7 @@ void engine_close(struct engine *engine)
     free(engine->credits);
     free(engine->amounts);
     free(engine->parts);
-    free(engine->slots);
+    view_close(&engine->view);
     free(engine->arena_memory);
     free(engine);
 }

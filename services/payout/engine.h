@@ -37,7 +37,10 @@ struct engine_options {
     struct money threshold;
     uint32_t outputs_max;
     uint64_t push_interval_ms;  /* payments are looked at this often */
-    uint64_t trim_interval_ms;  /* the window is trimmed this often */
+    uint64_t trim_interval_ms;  /* the window is cared for this often */
+    uint64_t segment_shares;    /* in a segment of the window, at the least; 0: none is closed */
+    uint64_t segment_lag_ms;    /* how old shares must be for it */
+    uint64_t raw_shares;        /* kept in redis.window besides those that no segment holds */
     uint64_t candidate_wait_ms; /* how long a block's share may take to reach the window */
 };
 
@@ -79,7 +82,8 @@ struct engine_counters {
     uint64_t newest_event; /* processed */
     uint64_t sets_posted;
     uint64_t snapshots;
-    uint64_t trimmed; /* batches */
+    uint64_t segments; /* closed */
+    uint64_t trimmed;  /* batches */
     uint64_t payments_sent;
     uint64_t payments_confirmed;
     uint64_t payments_refused; /* by the node */

@@ -3,6 +3,7 @@
 #include "record/event/event.h"
 #include "record/payment/payment_record.h"
 #include "services/payout/engine.h"
+#include "services/payout/view.h"
 
 enum {
     ENGINE_HELD_MAX = 256,        /* accounts whose payment the node refuses */
@@ -31,6 +32,13 @@ struct engine {
     bool books_due;        /* a step of a payment may be half done */
     uint64_t push_due_ms;
     uint64_t trim_due_ms;
+    /* shares behind the newest segment, counted so far */
+    bool open_known, open_any;
+    bool more_to_close;   /* at the next tick */
+    uint64_t open_behind; /* that segment's number */
+    uint64_t open_shares;
+    struct window_position open_counted; /* up to this batch, where open_any */
+    uint64_t verified;                   /* segments up to here were read back */
     u128 network_work; /* expected hashes of a block, the last heard of; 0: unknown */
     uint32_t batch_limit;
     bool owing; /* a late orphan is taken back from whom it was credited to, whatever they have */
@@ -51,8 +59,7 @@ struct engine {
     size_t amounts_capacity;
     struct pplns_part *parts;
     size_t parts_capacity;
-    struct pplns_slot *slots;
-    unsigned slots_bits;
+    struct window_view view; /* over store and window */
     uint8_t *arena_memory;
     struct engine_hold holds[ENGINE_HELD_MAX];
     size_t hold_count;
@@ -69,6 +76,8 @@ void *engine_grow(void *memory, size_t *capacity, size_t need, size_t element_by
 enum step engine_step_of(struct engine *engine, enum store_outcome outcome,
                          const struct error *error);
 enum step engine_window_away(struct engine *engine, const struct error *error);
+enum step engine_view_step(struct engine *engine, enum view_answer answer,
+                           const struct error *error);
 enum step engine_node_away(struct engine *engine, const struct error *error);
 enum step engine_broken(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 /* STEP_DONE while this engine's epoch is the newest. */
@@ -113,8 +122,17 @@ u128 engine_window_work(const struct engine *engine);
 enum step engine_pin(struct engine *engine, bool *pinned_r, struct window_position *from_r,
                      bool *all_r, struct error *error);
 
-/* care.c: candidates that pin nothing any more, and trimming. */
+/* care.c: candidates that pin nothing any more, and what is kept of the window. */
 enum step engine_care(struct engine *engine, struct error *error);
+
+/* segments.c: closes the stretches that are long and old enough, a few at a time. */
+enum step engine_close_segments(struct engine *engine, struct error *error);
+/* Trims what is safe in segments from redis.window. */
+enum step engine_trim(struct engine *engine, struct error *error);
+/* Drops the archives and sums of segments that neither a payout was computed from nor one can be:
+ * windows end at `pin` or later (NULL: behind all segments) and hold `wanted` work at the most. */
+enum step engine_drop_segments(struct engine *engine, const struct window_position *pin,
+                               u128 wanted, struct error *error);
 
 /* payments.c: one payment as far as it goes now. */
 enum step engine_payment(struct engine *engine, uint64_t number, struct error *error);

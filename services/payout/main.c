@@ -7,7 +7,7 @@
 #include "adapter/window_redis/window_redis.h"
 #include "services/payout/payout.h"
 
-enum { CANDIDATE_WAIT_MS = 30000, TRIM_MS = 600000 };
+enum { CANDIDATE_WAIT_MS = 30000, CARE_MS = 15000 };
 
 static const char *admin_address(const struct settings *settings)
 {
@@ -61,7 +61,10 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
         .threshold = { (uint64_t)settings->payout_threshold },
         .outputs_max = (uint32_t)settings->payout_outputs_max,
         .push_interval_ms = (uint64_t)settings->time_push_tx * 1000,
-        .trim_interval_ms = TRIM_MS,
+        .trim_interval_ms = CARE_MS,
+        .segment_shares = (uint64_t)settings->payout_segment_shares,
+        .segment_lag_ms = (uint64_t)settings->payout_segment_lag_s * 1000,
+        .raw_shares = (uint64_t)settings->payout_window_shares,
         .candidate_wait_ms = CANDIDATE_WAIT_MS,
     };
 }

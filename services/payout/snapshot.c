@@ -13,9 +13,6 @@
 #include "service/log.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
-
-enum { TABLE_BITS_FIRST = 12, TABLE_BITS_STEP = 2, TABLE_BITS_MAX = 30 };
 
 struct found_end {
     bool empty;
@@ -70,8 +67,9 @@ static enum step find_end(struct engine *engine, const struct wire_reward_event 
     if (engine->now_ms < event->time_ms + engine->options.candidate_wait_ms)
         return STEP_WAIT;
     struct end_search search = { .event = event };
-    if (!window_walk_back(engine->window, NULL, look_for_end, &search, error))
-        return engine_window_away(engine, error);
+    enum view_answer answer = view_walk_back(&engine->view, NULL, look_for_end, &search, error);
+    if (answer != VIEW_DONE)
+        return engine_view_step(engine, answer, error);
     end_r->empty = !search.has_id && !search.has_time;
     end_r->end = search.has_id ? search.by_id : search.by_time;
     log_warn("payout.no_candidate", "event=%" PRIu64 " window_ends=%s", event->sequence,
@@ -81,75 +79,31 @@ static enum step find_end(struct engine *engine, const struct wire_reward_event 
     return STEP_DONE;
 }
 
-struct filling {
-    struct engine *engine;
-    struct pplns_table table;
-    struct window_position end;
-    struct window_position oldest;
-    const struct window_position *after; /* neither it nor what is older counts; NULL: none */
-};
-
-static void grow_table(struct filling *filling)
-{
-    unsigned bits = filling->table.bits + TABLE_BITS_STEP;
-    ASSERT(bits <= TABLE_BITS_MAX);
-    struct pplns_slot *slots = malloc(sizeof *slots << bits);
-    ASSERT(slots != NULL);
-    pplns_move(&filling->table, slots, bits);
-    free(filling->engine->slots);
-    filling->engine->slots = slots;
-    filling->engine->slots_bits = bits;
-}
-
-static bool fill(void *context, struct window_position first, uint64_t lease_id, uint64_t sequence,
-                 const struct window_share *shares, size_t count)
-{
-    (void)lease_id;
-    (void)sequence;
-    struct filling *filling = context;
-    if (first.high == filling->end.high && first.low == filling->end.low &&
-        count > (size_t)filling->end.index + 1)
-        count = (size_t)filling->end.index + 1;
-    for (size_t i = count; i-- > 0;) {
-        enum pplns_outcome outcome;
-        struct window_position here = { first.high, first.low, (uint32_t)i };
-        if (filling->after != NULL && window_position_compare(&here, filling->after) <= 0)
-            return false;
-        if (i >= PPLNS_AHEAD)
-            pplns_announce(&filling->table, shares[i - PPLNS_AHEAD].account);
-        while ((outcome = pplns_add(&filling->table, shares[i].account, shares[i].work)) ==
-               PPLNS_CROWDED)
-            grow_table(filling);
-        filling->oldest = here;
-        if (outcome == PPLNS_FILLED)
-            return false;
-    }
-    return true;
-}
-
 static enum step compute(struct engine *engine, const struct wire_reward_event *event,
                          const struct found_end *end, struct snapshot_record *snapshot,
                          size_t *count_r, struct error *error)
 {
-    if (engine->slots == NULL) {
-        engine->slots_bits = TABLE_BITS_FIRST;
-        engine->slots = malloc(sizeof *engine->slots << TABLE_BITS_FIRST);
-        ASSERT(engine->slots != NULL);
-    }
-    struct filling filling = { .engine = engine,
-                               .end = end->end,
-                               .oldest = end->end,
-                               .after = snapshot->has_after ? &snapshot->after : NULL };
-    pplns_init(&filling.table, engine->slots, engine->slots_bits, snapshot->window_work);
-    if (!end->empty && !window_walk_back(engine->window, &end->end, fill, &filling, error))
-        return engine_window_away(engine, error);
-    size_t count = filling.table.accounts;
+    const struct view_range range = { .end = end->end,
+                                      .after = snapshot->has_after ? &snapshot->after : NULL,
+                                      .target = snapshot->window_work };
+    struct view_found found = { .oldest = end->end };
+    view_table_begin(&engine->view, &found.table, snapshot->window_work);
+    enum view_answer answer =
+        end->empty ? VIEW_DONE : view_fill(&engine->view, &range, &found, error);
+    if (answer != VIEW_DONE)
+        return engine_view_step(engine, answer, error);
+    if (found.cut_short)
+        log_error("payout.window_cut",
+                  "height=%" PRIu32
+                  " reason=\"the window reaches back to shares that are dropped\"",
+                  snapshot->height);
+    size_t count = found.table.accounts;
     ENGINE_ROOM(engine, parts, count + 1);
-    pplns_collect(&filling.table, engine->parts);
+    pplns_collect(&found.table, engine->parts);
     snapshot->reward.units = event->reward;
-    snapshot->filled = filling.table.filled;
-    snapshot->shares = filling.table.shares;
-    snapshot->oldest = filling.oldest;
+    snapshot->filled = found.table.filled;
+    snapshot->shares = found.table.shares;
+    snapshot->oldest = found.oldest;
     *count_r = count;
     return engine_share(engine, snapshot, count_r, error);
 }

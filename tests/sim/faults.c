@@ -322,6 +322,11 @@ static bool f_walk_back(struct window_reader *reader, const struct window_positi
 {
     WINDOW_CALL(reader, window_walk_back(inner, from, visitor, context, error));
 }
+static bool f_walk_on(struct window_reader *reader, const struct window_position *after,
+                      window_batch_visitor visitor, void *context, struct error *error)
+{
+    WINDOW_CALL(reader, window_walk_on(inner, after, visitor, context, error));
+}
 static bool f_candidates(struct window_reader *reader, window_found_visitor visitor, void *context,
                          struct error *error)
 {
@@ -357,6 +362,7 @@ struct window_reader *sim_faulty_window(struct sim_world *world, struct window_r
 {
     static const struct window_reader_ops ops = {
         .walk_back = f_walk_back,
+        .walk_on = f_walk_on,
         .candidates = f_candidates,
         .candidate_get = f_candidate_get,
         .candidate_done = f_candidate_done,

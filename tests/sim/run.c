@@ -29,6 +29,9 @@ struct engine_options sim_options(const struct sim_world *world)
         .outputs_max = 5,
         .push_interval_ms = 3000,
         .trim_interval_ms = 7000,
+        .segment_shares = 5,
+        .segment_lag_ms = 6000,
+        .raw_shares = 7,
         .candidate_wait_ms = 30000,
     };
 }

@@ -33,6 +33,24 @@ static bool walk_back(struct window_reader *reader, const struct window_position
     return true;
 }
 
+static bool walk_on(struct window_reader *reader, const struct window_position *after,
+                    window_batch_visitor visitor, void *context, struct error *error)
+{
+    struct sim_world *world = world_of(reader);
+    (void)error;
+    for (size_t i = 0; i < world->batch_count; i++) {
+        const struct sim_batch *batch = &world->batches[i];
+        if (batch->trimmed || (after != NULL && (batch->position.high < after->high ||
+                                                 (batch->position.high == after->high &&
+                                                  batch->position.low <= after->low))))
+            continue;
+        if (!visitor(context, batch->position, batch->lease, batch->sequence, batch->shares,
+                     batch->count))
+            break;
+    }
+    return true;
+}
+
 static struct window_found found_of(const struct sim_world *world, int block)
 {
     const struct sim_block *one = &world->blocks[block];
@@ -118,6 +136,7 @@ struct window_reader *sim_window(struct sim_world *world)
 {
     static const struct window_reader_ops ops = {
         .walk_back = walk_back,
+        .walk_on = walk_on,
         .candidates = candidates,
         .candidate_get = candidate_get,
         .candidate_done = candidate_done,

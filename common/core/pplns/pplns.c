@@ -36,6 +36,19 @@ void pplns_move(struct pplns_table *table, struct pplns_slot *slots, unsigned bi
             *find(table, old[i].account) = old[i];
 }
 
+/* The account's slot, a new one where it has none; NULL where the table is too full for that. */
+static struct pplns_slot *slot_of(struct pplns_table *table, uint64_t account)
+{
+    struct pplns_slot *slot = find(table, account);
+    if (slot->work != 0)
+        return slot;
+    if (is_crowded(table))
+        return NULL;
+    slot->account = account;
+    table->accounts++;
+    return slot;
+}
+
 enum pplns_outcome pplns_add(struct pplns_table *table, uint64_t account, uint64_t work)
 {
     u128 room = table->target - table->filled;
@@ -43,18 +56,29 @@ enum pplns_outcome pplns_add(struct pplns_table *table, uint64_t account, uint64
         return PPLNS_FILLED;
     if (work == 0)
         return PPLNS_MORE;
-    struct pplns_slot *slot = find(table, account);
-    if (slot->work == 0) {
-        if (is_crowded(table))
-            return PPLNS_CROWDED;
-        slot->account = account;
-        table->accounts++;
-    }
+    struct pplns_slot *slot = slot_of(table, account);
+    if (slot == NULL)
+        return PPLNS_CROWDED;
     u128 counted = work < room ? work : room; /* the boundary share counts in part */
     slot->work += counted;
+    slot->shares++;
     table->filled += counted;
     table->shares++;
     return counted == room ? PPLNS_FILLED : PPLNS_MORE;
+}
+
+enum pplns_outcome pplns_add_sum(struct pplns_table *table, uint64_t account, u128 work,
+                                 uint64_t shares)
+{
+    ASSERT(work != 0 && work < table->target - table->filled);
+    struct pplns_slot *slot = slot_of(table, account);
+    if (slot == NULL)
+        return PPLNS_CROWDED;
+    slot->work += work;
+    slot->shares += shares;
+    table->filled += work;
+    table->shares += shares;
+    return PPLNS_MORE;
 }
 
 static void sift_down(struct pplns_part *parts, size_t root, size_t count)
@@ -89,7 +113,8 @@ void pplns_collect(const struct pplns_table *table, struct pplns_part *parts_r)
     for (size_t i = 0; i < slots; i++)
         if (table->slots[i].work != 0)
             parts_r[count++] = (struct pplns_part){ .work = table->slots[i].work,
-                                                    .account = table->slots[i].account };
+                                                    .account = table->slots[i].account,
+                                                    .shares = table->slots[i].shares };
     ASSERT(count == table->accounts);
     sort_by_account(parts_r, count);
 }

@@ -18,6 +18,7 @@
 struct pplns_slot {
     u128 work; /* 0: the slot is empty */
     uint64_t account;
+    uint64_t shares;
 };
 
 struct pplns_table {
@@ -60,12 +61,19 @@ static inline void pplns_announce(const struct pplns_table *table, uint64_t acco
  * target is 0) nothing more is counted. */
 enum pplns_outcome pplns_add(struct pplns_table *table, uint64_t account, uint64_t work);
 
+/* Counts what one account did in a stretch at once: the work of `shares` shares, none of which is
+ * at the boundary: work must be less than the room there is (a bug otherwise). PPLNS_MORE or
+ * PPLNS_CROWDED. */
+enum pplns_outcome pplns_add_sum(struct pplns_table *table, uint64_t account, u128 work,
+                                 uint64_t shares);
+
 /* The part of one account in a split. */
 struct pplns_part {
     u128 work;
     u128 remainder; /* what the floor left, the split's own */
     uint64_t account;
     uint64_t amount; /* base units; 0 until split */
+    uint64_t shares; /* counted, by pplns_collect; nothing follows from them */
     /* What the pool keeps of it, at most MONEY_BASIS_POINTS. pplns_collect leaves it 0. */
     uint32_t fee_basis_points;
 };

@@ -7,6 +7,7 @@
 #include "record/ledger/ledger_record.h"
 #include "core/reward/reward.h"
 #include "record/payment/payment_record.h"
+#include "services/payout/audit_proofs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -407,6 +408,11 @@ static bool check_payment(struct audit *audit, uint64_t number, struct error *er
     return true;
 }
 
+static void differ_of_proofs(void *context, const char *sentence)
+{
+    differ(context, "%s", sentence);
+}
+
 static bool run(struct audit *audit, struct error *error)
 {
     audit->next_seq = 1;
@@ -424,6 +430,9 @@ static bool run(struct audit *audit, struct error *error)
     for (size_t i = 0; i < audit->snapshot_count; i++)
         if (!check_snapshot(audit, &audit->snapshots[i], error))
             return false;
+    if (!audit_proofs(audit->store, audit->snapshots, audit->snapshot_count, differ_of_proofs,
+                      audit, error))
+        return false;
     if (payment_walk_newest(audit->store, 0, 0, take_number, audit, error) != STORE_DONE)
         return false;
     for (size_t i = 0; i < audit->number_count; i++)

@@ -22,7 +22,7 @@ typedef void (*payout_audit_visitor)(void *context, const char *difference);
  * the entries of closed sets, taken in order, and no miner was ever below zero; that the whole
  * ledger sums to zero; that each block's first credits are its snapshot's, and the snapshot's
  * amounts what its work, reward and fee give; that each payment's sets are those of its state and
- * its outputs. True with *report_r when it could look at everything (differences or not); false
+ * its outputs; that the chain of proofs is whole and says what the snapshots say. True with *report_r when it could look at everything (differences or not); false
  * with *error when the store could not. */
 MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                              struct payout_audit_report *report_r, struct error *error);

@@ -3,6 +3,7 @@
 #include "record/account/account.h"
 #include "record/block/block.h"
 #include "record/leader/leader.h"
+#include "record/proof/proof_record.h"
 #include "service/log.h"
 
 #include <inttypes.h>
@@ -110,6 +111,7 @@ bool engine_declare(struct store *store, struct error *error)
         &snapshot_collection, &snapshot_part_collection, &payment_collection,
         &event_collection,    &block_collection,         &leader_collection,
         &account_collection,  &segment_collection,       &segment_part_collection,
+        &proof_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }

@@ -10,6 +10,7 @@
  * engine_close; node may be NULL: payments then wait. */
 #pragma once
 #include "core/coin/coin.h"
+#include "core/identity/identity.h"
 #include "core/payment/payment.h"
 #include "core/reward/reward.h"
 #include "port/node.h"
@@ -26,6 +27,7 @@ struct engine_options {
     uint64_t boot_id;
     const struct coin_profile *coin;
     enum reward_scheme scheme;
+    struct identity_key key; /* the deployment's secret: salts what is committed to */
     uint32_t window_percent;
     u128 window_work;                   /* the window of PPLNS; 0: by window_percent */
     uint32_t fee_basis_points;          /* of accounts without a class of their own */

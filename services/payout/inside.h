@@ -122,6 +122,9 @@ u128 engine_window_work(const struct engine *engine);
 enum step engine_pin(struct engine *engine, bool *pinned_r, struct window_position *from_r,
                      bool *all_r, struct error *error);
 
+/* proofs.c: makes sure that a block with a snapshot has its statement in the chain of proofs. */
+enum step engine_prove(struct engine *engine, const uint8_t block_hash[32], struct error *error);
+
 /* care.c: candidates that pin nothing any more, and what is kept of the window. */
 enum step engine_care(struct engine *engine, struct error *error);
 

@@ -97,6 +97,8 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
     if (payout->node == NULL)
         return false;
     fill_options(payout, coin);
+    if (!settings_secret(settings, payout->options.key.bytes, error))
+        return false;
     *code_r = SERVICE_EXIT_STORE;
     if (!service_wait_for(service, "the store", open_store, payout, error) ||
         !service_wait_for(service, "the store", open_lease_store, payout, error))

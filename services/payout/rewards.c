@@ -33,6 +33,8 @@ static enum step handle(struct engine *engine, const struct wire_reward_event *e
     if (kind == LEDGER_FOUND) {
         engine->network_work = (u128)event->network_work_high << 64 | event->network_work_low;
         step = engine_snapshot(engine, event, error);
+        if (step == STEP_DONE)
+            step = engine_prove(engine, event->block_hash, error);
     } else if (kind == LEDGER_ORPHANED) {
         /* Before anybody bears a loss: what is not signed yet is not paid yet. Whether the block
          * had matured decides if that matters. */

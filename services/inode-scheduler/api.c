@@ -95,6 +95,7 @@ void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
     if (read->limit == 0)
         read->limit = 50;
     read->before = api_query_number(exchange, "before", 0, INT64_MAX);
+    read->after = api_query_number(exchange, "after", 0, INT64_MAX);
     snprintf(read->name, sizeof read->name, "%s", name != NULL ? name : "");
     if (scheduler->stopping || !worker_submit(scheduler->readers, &read->job)) {
         http_problem(exchange, 503, "Unavailable", "too many questions are waiting; ask again",
@@ -251,6 +252,9 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers", api_workers },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/credits", api_credits },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/payments", api_payments },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs", api_proofs },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs/{}", api_proof },
+    { HTTP_METHOD_GET, "/api/v1/proofs", api_proof_chain },
     { HTTP_METHOD_GET, "/api/v1/validators", on_validators },
     { HTTP_METHOD_GET, "/api/v1/pools", on_pools },
     { HTTP_METHOD_GET, NULL, NULL },

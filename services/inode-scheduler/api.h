@@ -5,6 +5,7 @@
  * are hex (hashes as explorers show them). */
 #pragma once
 #include "adapter/http_kore/http.h"
+#include "record/account/account.h"
 #include "services/inode-scheduler/scheduler.h"
 
 #include <jansson.h>
@@ -31,7 +32,7 @@ struct api_read {
     /* on the worker: makes the document, or leaves it NULL with the status and the sentence */
     void (*read)(struct api_read *read);
     char name[IDENTITY_USERNAME_BYTES_MAX + 1]; /* the path's segment */
-    uint64_t limit, before;
+    uint64_t limit, before, after;
     json_t *document;
     int status;
     struct error error;
@@ -46,5 +47,11 @@ void api_account(void *context, struct http_exchange *exchange);
 void api_workers(void *context, struct http_exchange *exchange);
 void api_credits(void *context, struct http_exchange *exchange);
 void api_payments(void *context, struct http_exchange *exchange);
+/* The account of the path's name; false with status and sentence. On the worker. */
+MUST_CHECK bool api_find_account(struct api_read *read, struct account *account_r);
+/* api_proofs.c */
+void api_proof_chain(void *context, struct http_exchange *exchange);
+void api_proofs(void *context, struct http_exchange *exchange);
+void api_proof(void *context, struct http_exchange *exchange);
 /* page.c */
 void api_page(void *context, struct http_exchange *exchange);

@@ -40,8 +40,7 @@ void api_blocks(void *context, struct http_exchange *exchange)
     api_read_begin(context, exchange, NULL, blocks_read);
 }
 
-/* The account of the path's name; false with status and sentence. */
-static bool find_account(struct api_read *read, struct account *account_r)
+bool api_find_account(struct api_read *read, struct account *account_r)
 {
     struct identity_account identity;
     struct scheduler *scheduler = read->scheduler;
@@ -74,7 +73,7 @@ static void account_read(struct api_read *read)
     struct balance_record balance;
     struct stats_sums sums;
     uint64_t now = loop_unix_ms();
-    if (!find_account(read, &account))
+    if (!api_find_account(read, &account))
         return;
     struct ledger_account who = ledger_miner(account.id);
     if (balance_get(read->scheduler->api_store, &who, &balance, &read->error) == STORE_FAILED)
@@ -126,7 +125,7 @@ static bool on_worker(void *context, const struct account_worker *worker)
 static void workers_read(struct api_read *read)
 {
     struct account account;
-    if (!find_account(read, &account))
+    if (!api_find_account(read, &account))
         return;
     struct worker_list workers = { read, json_array(), loop_unix_ms() };
     if (worker_walk(read->scheduler->api_store, account.id, on_worker, &workers, &read->error) ==
@@ -181,7 +180,7 @@ static void credits_read(struct api_read *read)
 {
     struct account account;
     struct store *store = read->scheduler->api_store;
-    if (!find_account(read, &account))
+    if (!api_find_account(read, &account))
         return;
     struct entry_list *found = calloc(1, sizeof *found);
     ASSERT(found != NULL);
@@ -245,7 +244,7 @@ static void payments_read(struct api_read *read)
     struct account account;
     struct store *store = read->scheduler->api_store;
     struct payment_list found = { .count = 0 };
-    if (!find_account(read, &account) ||
+    if (!api_find_account(read, &account) ||
         payment_walk_newest(store, read->before, read->limit, on_payment, &found, &read->error) !=
             STORE_DONE)
         return;

@@ -27,6 +27,8 @@ struct jobs {
     struct jobs_options options;
     struct span tag;
     uint8_t tag_bytes[JOB_POOL_TAG_BYTES_MAX];
+    uint8_t commitment[JOBS_COMMITMENT_BYTES]; /* an output script of every coinbase */
+    size_t commitment_bytes;
     uint64_t counter;          /* of job ids in this epoch */
     uint64_t template_counter; /* of template ids */
     uint64_t sequence;
@@ -129,8 +131,10 @@ static void announce(struct jobs *jobs)
 static bool make_job(struct jobs *jobs, const struct block_template *content,
                      struct template_box *box, bool clean, struct error *error)
 {
-    struct job_output output = { output_script_span(&jobs->options.script),
-                                 content->coinbase_value };
+    const struct job_output outputs[] = {
+        { output_script_span(&jobs->options.script), content->coinbase_value },
+        { span_of(jobs->commitment, jobs->commitment_bytes), 0 },
+    };
     uint64_t id = jobs->options.epoch << 32 | ++jobs->counter;
     struct job_params params = { .id = id,
                                  .epoch = jobs->options.epoch,
@@ -142,8 +146,8 @@ static bool make_job(struct jobs *jobs, const struct block_template *content,
                                  .extranonce2_bytes = jobs->options.extranonce2_bytes,
                                  .clean = clean,
                                  .pool_tag = jobs->tag,
-                                 .outputs = &output,
-                                 .outputs_count = 1 };
+                                 .outputs = outputs,
+                                 .outputs_count = jobs->commitment_bytes > 0 ? 2 : 1 };
     forget(jobs);
     struct kept *kept = &jobs->kept[jobs->kept_count];
     *kept = (struct kept){ 0 };
@@ -286,6 +290,14 @@ bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
         return true;
     }
     return begin(jobs, box, false, error);
+}
+
+void jobs_commit(struct jobs *jobs, struct span script)
+{
+    ASSERT(script.length <= sizeof jobs->commitment);
+    if (script.length > 0)
+        memcpy(jobs->commitment, script.data, script.length);
+    jobs->commitment_bytes = script.length;
 }
 
 static void on_interval(void *context)

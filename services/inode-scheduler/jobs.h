@@ -34,6 +34,7 @@ struct jobs_options {
 
 enum {
     JOBS_EXTRANONCE1_BYTES = 4,
+    JOBS_COMMITMENT_BYTES = 83,
     JOBS_REPEAT_MS = 2000, /* the newest job is published again this often */
 };
 
@@ -57,6 +58,9 @@ void jobs_destroy(struct jobs *jobs);
 
 /* `box` is taken. A template that makes no job is refused with one sentence; false. */
 bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error);
+/* Later jobs' coinbases carry an output of value 0 with this script, at most JOBS_COMMITMENT_BYTES
+ * of it (copied); an empty one: none. */
+void jobs_commit(struct jobs *jobs, struct span script);
 /* A node cannot be asked any more (or again): another's templates are taken instead. */
 void jobs_node_state(struct jobs *jobs, size_t node, bool usable);
 /* A validator holds this template's transactions. */

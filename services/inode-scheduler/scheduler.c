@@ -24,6 +24,7 @@ bool scheduler_declare(struct store *store, struct error *error)
         &leader_collection,  &lease_collection,    &block_collection,         &event_collection,
         &account_collection, &worker_collection,   &set_collection,           &entry_collection,
         &balance_collection, &snapshot_collection, &snapshot_part_collection, &payment_collection,
+        &proof_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -342,8 +343,10 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     ok = ok && open_stores(scheduler, error) &&
          open_nodes(&options->world, scheduler->chain_nodes, error) &&
          take_leadership(scheduler, error) && open_workers(scheduler, error) &&
-         open_jobs(scheduler, error) && open_records(scheduler, error) &&
-         open_bus(scheduler, error) && open_threads(scheduler, error);
+         open_jobs(scheduler, error) && open_records(scheduler, error);
+    if (ok)
+        commitment_start(scheduler); /* the first job has it already */
+    ok = ok && open_bus(scheduler, error) && open_threads(scheduler, error);
     if (!ok) {
         scheduler_close(scheduler);
         return false;
@@ -356,8 +359,8 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
 static void stop_timers(struct scheduler *scheduler)
 {
     struct loop_timer *const timers[] = { &scheduler->follow_timer, &scheduler->follow_soon,
-                                          &scheduler->stats_timer, &scheduler->summary_timer,
-                                          &scheduler->health_timer };
+                                          &scheduler->stats_timer,  &scheduler->summary_timer,
+                                          &scheduler->health_timer, &scheduler->commitment.timer };
     for (size_t i = 0; i < sizeof timers / sizeof *timers; i++)
         loop_timer_stop(scheduler->options.loop, timers[i]);
 }
@@ -408,6 +411,7 @@ void scheduler_close(struct scheduler *scheduler)
         store_close(scheduler->chain_store);
     if (scheduler->records_store != NULL)
         store_close(scheduler->records_store);
+    proof_trees_destroy(scheduler->proof_trees);
     stats_destroy(scheduler->stats);
     health_deinit(&scheduler->health);
 }

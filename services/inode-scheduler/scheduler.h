@@ -15,10 +15,12 @@
 #include "port/window.h"
 #include "service/metrics.h"
 #include "service/settings.h"
+#include "services/inode-scheduler/commitment.h"
 #include "services/inode-scheduler/follow.h"
 #include "services/inode-scheduler/health.h"
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
+#include "services/inode-scheduler/proof_trees.h"
 #include "services/inode-scheduler/sources.h"
 #include "services/inode-scheduler/stats.h"
 #include "services/inode-scheduler/submit.h"
@@ -79,8 +81,9 @@ struct scheduler {
     struct store *chain_store;
     struct node *chain_nodes[FOLLOW_NODES_MAX];
     struct window_reader *chain_window;
-    struct worker *readers; /* owns api_store */
+    struct worker *readers; /* owns api_store, proof_trees */
     struct store *api_store;
+    struct proof_trees *proof_trees; /* made when the first proof is asked for */
     struct worker *counting; /* owns stats_window */
     struct window_reader *stats_window;
 
@@ -116,6 +119,7 @@ struct scheduler {
     struct scheduler_summary summary, summary_fresh;
     struct loop_timer stats_timer, summary_timer, health_timer;
     bool was_running;
+    struct commitment commitment;
     uint8_t tip[32]; /* the jobs' previous block, to notice a new one */
 };
 

@@ -265,6 +265,59 @@ static void a_template_becomes_a_job_that_pays_to_the_pools_address(void **state
     close_fixture(f);
 }
 
+/* Number and head of the commitment in a job's coinbase; false where there is none. */
+static bool committed(const struct job *job, uint32_t *number_r, uint8_t head_r[PROOF_HASH_BYTES])
+{
+    static const uint8_t begin[] = { PROOF_COMMITMENT_BYTES, 0x6a, 0x28, 'a', 'd', 'i', 't' };
+    const uint8_t *at = memmem(job->coinbase2, job->coinbase2_bytes, begin, sizeof begin);
+    return at != NULL &&
+           proof_commitment_read(span_of(at + 1, PROOF_COMMITMENT_BYTES), number_r, head_r);
+}
+
+static void append_proof(struct fixture *f, uint64_t number, struct proof_link *link_r)
+{
+    struct error error;
+    *link_r = (struct proof_link){ .statement = { .number = number, .scheme = "pplns" } };
+    assert_int_equal(proof_link_append(f->store, link_r, &error), STORE_DONE);
+}
+
+static void a_coinbase_carries_the_head_of_the_chain_of_proofs(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    struct proof_link first, second;
+    uint8_t head[PROOF_HASH_BYTES];
+    uint32_t number = 0;
+    UNTIL(f, f->jobs_count == 1);
+    assert_false(committed(newest(f), &number, head));
+    append_proof(f, 1, &first);
+    append_proof(f, 2, &second);
+    stop(f);
+    node_fake_transactions(f->chain, 2, 300); /* an empty job and a full one */
+    start(f);
+    UNTIL(f, f->jobs_count == 3);
+    for (size_t i = 1; i < 3; i++) {
+        assert_true(committed(&f->jobs[i], &number, head));
+        assert_int_equal(number, 2);
+        assert_memory_equal(head, second.head, sizeof head);
+        assert_int_equal(f->jobs[i].coinbase_value, i == 1 ? REWARD : f->jobs[2].coinbase_value);
+    }
+    /* What is appended while it runs is found by itself. */
+    append_proof(f, 3, &first);
+    UNTIL(f, f->scheduler.commitment.number == 3);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count > 3);
+    assert_true(committed(newest(f), &number, head));
+    assert_int_equal(number, 3);
+    stop(f);
+    f->settings.chain_commit_proofs = false;
+    size_t before = f->jobs_count;
+    start(f);
+    UNTIL(f, f->jobs_count > before);
+    assert_false(committed(newest(f), &number, head));
+    close_fixture(f);
+}
+
 static void a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held(void **state)
 {
     (void)state;
@@ -736,6 +789,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_becomes_a_job_that_pays_to_the_pools_address),
+        cmocka_unit_test(a_coinbase_carries_the_head_of_the_chain_of_proofs),
         cmocka_unit_test(a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held),
         cmocka_unit_test(a_job_goes_out_after_a_while_though_nobody_holds_its_transactions),
         cmocka_unit_test(jobs_are_answered_alive_and_retired),

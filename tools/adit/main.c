@@ -20,6 +20,8 @@ static const struct {
     { "audit", command_audit,
       "[--json] [--data DIR]                              check the ledger" },
     { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },
+    { "verify", command_verify,
+      "PROOF [OPTIONS]                                    check a payout's proof" },
     { "config", command_config, "check [FILE] | example | explain                   settings" },
     { "prepare", command_prepare, "[--data DIR]                   secret and address, no start" },
     { "miner", command_miner, "OPTIONS                                            a CPU miner" },
@@ -34,16 +36,20 @@ static int usage(FILE *out)
     return out == stdout ? 0 : 64;
 }
 
+/* Verbs that read what follows them by themselves. */
+static bool has_own_options(const char *verb)
+{
+    return strcmp(verb, "miner") == 0 || strcmp(verb, "bench") == 0 || strcmp(verb, "verify") == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { .verb = argc > 1 ? argv[1] : "help", .data_dir = "data" };
     struct error error;
-    if (strcmp(options.verb, "miner") == 0 || strcmp(options.verb, "bench") == 0) {
+    if (has_own_options(options.verb)) {
         options.rest = argv + 2;
         options.rest_count = argc - 2;
-        return options.verb[0] == 'm' ? command_miner(&options) : command_bench(&options);
-    }
-    if (!options_parse(argc, argv, &options, &error)) {
+    } else if (!options_parse(argc, argv, &options, &error)) {
         fprintf(stderr, "adit: %s\n", error.text);
         return 64;
     }

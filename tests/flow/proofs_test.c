@@ -1,0 +1,314 @@
+/* A pool is not believed, but checked: blocks are found, an account fetches its proof, and `adit
+ * verify` holds it against the chain of proofs and the blocks themselves. Then it is lied to. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/proof_json/proof_json.h"
+#include "tests/fixture/pool_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+enum { RIGHT, UNREADABLE, WRONG, SPLIT, OMITTED, PROOFS_WANTED = 4 };
+
+static struct pool_fixture pool;
+static char name[128];
+static char proof_file[96], chain_file[96], block_file[96];
+static json_t *document;
+
+/* `adit verify WORDS`: its exit code, its words in text. */
+static char text[65536];
+static int verify(const char *words)
+{
+    char command[1400];
+    snprintf(command, sizeof command, "%s/bin/adit verify %s 2>&1", getenv("ADIT_BUILD"), words);
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    text[fread(text, 1, sizeof text - 1, out)] = '\0';
+    return WEXITSTATUS(pclose(out));
+}
+#define EXPECT(code, words)                                                                        \
+    do {                                                                                           \
+        int code_ = verify(words);                                                                 \
+        if (code_ != (code))                                                                       \
+            fail_msg("adit verify %s: %d instead of %d:\n%s", words, code_, code, text);           \
+    } while (0)
+
+static void write_json(const char *path, const json_t *json)
+{
+    assert_int_equal(json_dump_file(json, path, JSON_INDENT(1)), 0);
+}
+
+static bool has_proofs(const struct pool_fixture *self, void *context)
+{
+    (void)context;
+    char path[256];
+    snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs", name);
+    json_t *answer = pool_api(self, path);
+    bool yes = json_array_size(json_object_get(answer, "proofs")) >= PROOFS_WANTED;
+    json_decref(answer);
+    return yes;
+}
+
+static void fetch_chain(void)
+{
+    json_t *chain = pool_api(&pool, "/api/v1/proofs?limit=500");
+    assert_non_null(chain);
+    write_json(chain_file, chain);
+    json_decref(chain);
+}
+
+/* Gets the account's first proof, the chain and the proof's block into files. */
+static void fetch(void)
+{
+    char path[256], params[120];
+    document = NULL;
+    for (int number = 1; document == NULL && number <= PROOFS_WANTED; number++) {
+        snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%d", name, number);
+        document = pool_api(&pool, path);
+    }
+    assert_non_null(document);
+    write_json(proof_file, document);
+    fetch_chain();
+    const char *hash =
+        json_string_value(json_object_get(json_object_get(document, "statement"), "block"));
+    snprintf(params, sizeof params, "[\"%s\",0]", hash);
+    json_t *block = pool_node(&pool, "getblock", params);
+    assert_non_null(block);
+    FILE *file = fopen(block_file, "w");
+    assert_non_null(file);
+    fputs(json_string_value(block), file);
+    fclose(file);
+    json_decref(block);
+    /* By hash it is the same. */
+    snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%s", name, hash);
+    json_t *same = pool_api(&pool, path);
+    assert_true(json_equal(same, document));
+    json_decref(same);
+}
+
+static void an_account_fetches_a_proof_that_holds_offline(void **state)
+{
+    (void)state;
+    char words[600];
+    pool_wait(&pool, "the account has some proofs", 90, has_proofs, NULL);
+    fetch();
+    EXPECT(RIGHT, proof_file);
+    assert_non_null(strstr(text, name));
+    assert_non_null(strstr(text, "whether others are shown the same statement is not known"));
+    snprintf(words, sizeof words, "%s --chain %s --block %s", proof_file, chain_file, block_file);
+    EXPECT(RIGHT, words);
+    assert_non_null(strstr(text, "is the proof's statement"));
+    assert_non_null(strstr(text, "right  reward: the coinbase of block"));
+}
+
+static bool a_later_block_commits(const struct pool_fixture *self, void *context)
+{
+    (void)context;
+    char words[900];
+    const json_t *statement = json_object_get(document, "statement");
+    snprintf(words, sizeof words,
+             "http://127.0.0.1:%u/api/v1/accounts/%s/proofs/%s --node http://127.0.0.1:%u",
+             self->api_port, name, json_string_value(json_object_get(statement, "number")),
+             self->node_port);
+    int code = verify(words);
+    if (code != RIGHT)
+        fail_msg("%d:\n%s", code, text);
+    return strstr(text, "commits to number") != NULL &&
+           strstr(text, "none of the blocks commits") == NULL;
+}
+
+static void later_blocks_carry_the_head_in_their_coinbase(void **state)
+{
+    (void)state;
+    pool_wait(&pool, "a later block of the pool commits to the proof", 90, a_later_block_commits,
+              NULL);
+    fetch_chain();
+}
+
+static void expect_lie(const char *change, int code)
+{
+    char path[96], words[200];
+    json_t *lie = json_deep_copy(document), *fields = json_loads(change, 0, NULL);
+    assert_non_null(fields);
+    assert_int_equal(json_object_update_recursive(lie, fields), 0);
+    snprintf(path, sizeof path, "%s/lie.json", pool.folder);
+    write_json(path, lie);
+    snprintf(words, sizeof words, "%s", path);
+    EXPECT(code, words);
+    json_decref(lie);
+    json_decref(fields);
+}
+
+/* A proof with other numbers in its bytes, sealed as well as a cheat can. */
+static void expect_forged(void (*forge)(struct proof *proof), int code, const char *sentence)
+{
+    struct proof proof;
+    struct error error;
+    char path[96], words[400];
+    assert_true(proof_json_read(document, &proof, &error));
+    forge(&proof);
+    json_t *lie = proof_json_of(&proof);
+    snprintf(path, sizeof path, "%s/forged.json", pool.folder);
+    write_json(path, lie);
+    snprintf(words, sizeof words, "%s --chain %s --block %s", path, chain_file, block_file);
+    EXPECT(code, words);
+    if (strstr(text, sentence) == NULL)
+        fail_msg("\"%s\" is not in:\n%s", sentence, text);
+    json_decref(lie);
+}
+
+static void more_work(struct proof *proof)
+{
+    proof->leaf.sums.work++;
+}
+static void less_pay(struct proof *proof)
+{
+    proof->leaf.sums.amount -= 3;
+}
+static void smaller_total(struct proof *proof)
+{
+    proof->statement.root.sums.work--;
+}
+static void other_reward(struct proof *proof)
+{
+    proof->statement.reward += 1000;
+    proof->statement.unallocated += 1000;
+}
+
+static void a_tampered_proof_is_noticed(void **state)
+{
+    (void)state;
+    expect_lie("{\"leaf\": {\"work\": \"1\"}}", WRONG);
+    expect_lie("{\"statement\": {\"reward\": \"1\"}}", WRONG);
+    expect_forged(more_work, WRONG, "WRONG  path");
+    expect_forged(less_pay, WRONG, "WRONG  path");
+    expect_forged(smaller_total, WRONG, "WRONG  path");
+    /* The tree does not know the reward; the chain and the block do. */
+    expect_forged(other_reward, WRONG, "WRONG  amount");
+}
+
+static void nobody(struct proof *proof)
+{
+    proof->statement.shares++;
+}
+
+/* Two viewers, two stories: whoever compares chains, or looks into a block, finds out. */
+static void a_split_view_is_noticed(void **state)
+{
+    (void)state;
+    char words[600], path[96];
+    expect_forged(nobody, SPLIT, "two viewers were shown different ones");
+    /* Another chain altogether, well made, and a block that was mined under the true one. */
+    struct proof proof;
+    struct error error;
+    json_t *chain = json_load_file(chain_file, 0, NULL), *list = json_array();
+    uint8_t head[PROOF_HASH_BYTES] = { 0 };
+    size_t index;
+    json_t *entry;
+    json_array_foreach(json_object_get(chain, "proofs"), index, entry)
+    {
+        struct proof_statement statement;
+        assert_true(proof_json_read_statement(entry, &statement, &error));
+        if (index == 0)
+            statement.shares++;
+        else
+            memcpy(statement.previous, head, sizeof head);
+        proof_head(&statement, head);
+        json_array_append_new(list, proof_json_of_statement(&statement));
+    }
+    json_decref(chain);
+    json_t *other = json_pack("{s:o}", "proofs", list);
+    snprintf(path, sizeof path, "%s/other.json", pool.folder);
+    write_json(path, other);
+    snprintf(words, sizeof words, "%s --chain %s", proof_file, path);
+    EXPECT(SPLIT, words);
+    /* The victim's own proof follows the false chain: only a block tells. */
+    struct proof_statement own;
+    assert_true(proof_json_read(document, &proof, &error));
+    size_t place = (size_t)proof.statement.number - 1;
+    assert_true(proof_json_read_statement(json_array_get(list, place), &own, &error));
+    proof.statement = own;
+    json_t *forged = proof_json_of(&proof);
+    snprintf(proof_file, sizeof proof_file, "%s/forged.json", pool.folder);
+    write_json(proof_file, forged);
+    snprintf(words, sizeof words, "%s --chain %s", proof_file, path);
+    EXPECT(RIGHT, words);
+    snprintf(words, sizeof words, "%s --chain %s --node http://127.0.0.1:%u", proof_file, path,
+             pool.node_port);
+    EXPECT(SPLIT, words);
+    assert_non_null(strstr(text, "others were shown a different chain of proofs"));
+    json_decref(forged);
+    json_decref(other);
+    snprintf(proof_file, sizeof proof_file, "%s/proof.json", pool.folder);
+}
+
+static void omitted_work_is_noticed(void **state)
+{
+    (void)state;
+    struct proof proof;
+    struct error error;
+    char words[300], work[U128_TEXT_BYTES];
+    assert_true(proof_json_read(document, &proof, &error));
+    u128_format(proof.leaf.sums.work, work);
+    snprintf(words, sizeof words, "%s --work %s", proof_file, work);
+    EXPECT(RIGHT, words);
+    u128_format(proof.leaf.sums.work + 1, work);
+    snprintf(words, sizeof words, "%s --work %s", proof_file, work);
+    EXPECT(OMITTED, words);
+}
+
+static void what_cannot_be_read_is_said_so(void **state)
+{
+    (void)state;
+    char words[300];
+    EXPECT(64, "");
+    EXPECT(64, "--work x");
+    EXPECT(UNREADABLE, "/nowhere/at/all");
+    snprintf(words, sizeof words, "http://127.0.0.1:%u/api/v1/accounts/%s/proofs/999999",
+             pool.api_port, name);
+    EXPECT(UNREADABLE, words);
+    assert_non_null(strstr(text, "there is no proof of such a block"));
+    snprintf(words, sizeof words, "%s --block %s", proof_file, chain_file);
+    EXPECT(UNREADABLE, words);
+    pool_expect_no_errors(&pool, NULL);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    pool_start(&pool, NULL, true);
+    json_t *address = pool_node(&pool, "getnewaddress", "[]");
+    snprintf(name, sizeof name, "%s", json_string_value(address));
+    json_decref(address);
+    pool_add_miner(&pool, name, 40000);
+    snprintf(proof_file, sizeof proof_file, "%s/proof.json", pool.folder);
+    snprintf(chain_file, sizeof chain_file, "%s/chain.json", pool.folder);
+    snprintf(block_file, sizeof block_file, "%s/block.hex", pool.folder);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    json_decref(document);
+    pool_end(&pool);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_account_fetches_a_proof_that_holds_offline),
+        cmocka_unit_test(later_blocks_carry_the_head_in_their_coinbase),
+        cmocka_unit_test(a_tampered_proof_is_noticed),
+        cmocka_unit_test(a_split_view_is_noticed),
+        cmocka_unit_test(omitted_work_is_noticed),
+        cmocka_unit_test(what_cannot_be_read_is_said_so),
+    };
+    return cmocka_run_group_tests_name("proofs of payouts", tests, begin, end);
+}

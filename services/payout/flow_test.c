@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,14 +252,22 @@ static int set_up(void **state)
         print_message("%s\n", error.text);
         return -1;
     }
-    return 0;
+    char path[96];
+    snprintf(path, sizeof path, "%s/secret", folder);
+    FILE *secret = fopen(path, "w");
+    if (secret == NULL)
+        return -1;
+    (void)fchmod(fileno(secret), 0600); /* one that others may read is refused */
+    fprintf(secret, "%064d\n", 7);
+    return fclose(secret);
 }
 
 static int tear_down(void **state)
 {
-    static const char *const names[] = { "log",         "adit.db",        "adit.db-wal",
-                                         "adit.db-shm", "run/payout.rep", "run/payout-2.rep",
-                                         "run" };
+    static const char *const names[] = {
+        "log",         "secret",         "adit.db",          "adit.db-wal",
+        "adit.db-shm", "run/payout.rep", "run/payout-2.rep", "run"
+    };
     (void)state;
     redis_server_end(&redis);
     char path[96];

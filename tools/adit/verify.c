@@ -219,12 +219,13 @@ int command_verify(const struct options *options)
     free(verify.heads);
     if (error.text[0] != '\0' && (code == VERIFY_UNREADABLE || verify.code == VERIFY_RIGHT))
         fprintf(stderr, "adit: %s\n", error.text);
-    static const char *const words[] = { [VERIFY_RIGHT] = "everything that was checked is right",
-                                         [VERIFY_UNREADABLE] = "not everything could be read",
-                                         [VERIFY_WRONG] = "the proof is wrong",
-                                         [VERIFY_SPLIT] = "you were shown another chain of proofs "
-                                                          "than others: keep both",
-                                         [VERIFY_OMITTED] = "work of yours was omitted" };
+    static const char *const words[] = {
+        [VERIFY_RIGHT] = "everything that was checked is right",
+        [VERIFY_UNREADABLE] = "not everything could be read",
+        [VERIFY_WRONG] = "the proof is wrong",
+        [VERIFY_SPLIT] = "you were shown another chain of proofs than others: keep both",
+        [VERIFY_OMITTED] = "work of yours was omitted",
+    };
     printf("%s\n", words[code]);
-    return code;
+    return (int)code;
 }

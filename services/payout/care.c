@@ -109,7 +109,8 @@ static enum step drop(struct engine *engine, struct error *error)
         return engine_window_away(engine, error);
     bool pinned, all;
     struct window_position pin;
-    enum step step = engine_pin(engine, &pinned, &pin, &all, error);
+    enum step step =
+        engine_pin(engine, candidates.has_end ? &candidates.end : NULL, &pinned, &pin, &all, error);
     if (step != STEP_DONE || all)
         return step;
     if (!pinned || (candidates.has_end && window_position_compare(&candidates.end, &pin) < 0))

@@ -10,11 +10,15 @@
 
 enum { REPLY_TEXT_BYTES = 8192, REPLY_BYTES = 16384 };
 
+enum control_verb { CONTROL_STATUS, CONTROL_AUDIT, CONTROL_FUND };
+
 struct control_job {
     struct worker_job job;
     struct payout *payout;
     struct bus_call *call;
-    bool audit;
+    enum control_verb verb;
+    uint64_t number; /* of fund */
+    struct money amount;
     bool ok;
     char text[REPLY_TEXT_BYTES];
 };
@@ -99,6 +103,43 @@ static bool say_audit(struct payout *payout, struct text *text, struct error *er
     return report.differences == 0;
 }
 
+static bool fund(const struct control_job *control, struct text *text, struct error *error)
+{
+    struct money booked;
+    if (engine_fund(control->payout->engine, control->number, control->amount, &booked, error) !=
+        STEP_DONE)
+        return false;
+    put(text, "{\"number\":%" PRIu64 ",\"amount\":\"%" PRIu64 "\"}", control->number, booked.units);
+    return booked.units == control->amount.units;
+}
+
+/* "NUMBER AMOUNT" */
+static bool read_deposit(const char *argument, struct control_job *job)
+{
+    const char *space = strchr(argument, ' ');
+    u128 number, amount;
+    if (space == NULL || !u128_parse(argument, (size_t)(space - argument), &number) ||
+        !u128_parse(space + 1, strlen(space + 1), &amount) || number == 0 || number > UINT64_MAX ||
+        amount == 0 || amount > MONEY_MAX)
+        return false;
+    job->number = (uint64_t)number;
+    job->amount.units = (uint64_t)amount;
+    return true;
+}
+
+static bool read_verb(const struct wire_control_request *request, struct control_job *job)
+{
+    static const char *const verbs[] = {
+        [CONTROL_STATUS] = "status", [CONTROL_AUDIT] = "audit", [CONTROL_FUND] = "fund"
+    };
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(request->verb, verbs[i]) == 0) {
+            job->verb = (enum control_verb)i;
+            return job->verb != CONTROL_FUND || read_deposit(request->argument, job);
+        }
+    return false;
+}
+
 static void work_control(struct worker_job *job)
 {
     struct control_job *control = (struct control_job *)job;
@@ -108,8 +149,17 @@ static void work_control(struct worker_job *job)
         snprintf(control->text, sizeof control->text, PAYOUT_STANDS_BY);
         return;
     }
-    control->ok = control->audit ? say_audit(control->payout, &text, &error)
-                                 : say_status(control->payout, &text, &error);
+    switch (control->verb) {
+    case CONTROL_STATUS:
+        control->ok = say_status(control->payout, &text, &error);
+        break;
+    case CONTROL_AUDIT:
+        control->ok = say_audit(control->payout, &text, &error);
+        break;
+    case CONTROL_FUND:
+        control->ok = fund(control, &text, &error);
+        break;
+    }
     if (error.code != ERROR_NONE)
         snprintf(control->text, sizeof control->text, "%s", error.text);
 }
@@ -142,9 +192,9 @@ void payout_on_control(void *context, struct bus_call *call, struct span message
         reply(call, true, "payments are looked at now");
         return;
     }
-    bool audit = strcmp(request.verb, "audit") == 0;
-    if (!audit && strcmp(request.verb, "status") != 0) {
-        reply(call, false, "payout knows the verbs status, push and audit");
+    struct control_job asked = { .ok = false };
+    if (!read_verb(&request, &asked)) {
+        reply(call, false, "payout knows the verbs status, push, audit and fund NUMBER AMOUNT");
         return;
     }
     struct control_job *job = payout->calls < PAYOUT_CALLS_MAX ? calloc(1, sizeof *job) : NULL;
@@ -152,10 +202,10 @@ void payout_on_control(void *context, struct bus_call *call, struct span message
         reply(call, false, "too many requests at once");
         return;
     }
+    *job = asked;
     job->job = (struct worker_job){ .work = work_control, .done = done_control };
     job->payout = payout;
     job->call = call;
-    job->audit = audit;
     if (!worker_submit(payout->worker, &job->job)) {
         free(job);
         reply(call, false, "too many requests at once");

@@ -111,7 +111,8 @@ bool engine_declare(struct store *store, struct error *error)
         &snapshot_collection, &snapshot_part_collection, &payment_collection,
         &event_collection,    &block_collection,         &leader_collection,
         &account_collection,  &segment_collection,       &segment_part_collection,
-        &proof_collection,
+        &proof_collection,    &stretch_collection,       &stretch_part_collection,
+        &carry_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -156,6 +157,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->books_due = true;
     engine->batch_limit = options->outputs_max;
     engine->owing = options->miners_may_owe;
+    engine->stretch_limit = UINT64_MAX; /* halved where the reserve is short */
     engine->push_due_ms = now_ms;
     engine->trim_due_ms = now_ms + options->trim_interval_ms;
     if (!recall_network_work(engine, error)) {
@@ -172,6 +174,7 @@ void engine_close(struct engine *engine)
     free(engine->source);
     free(engine->credits);
     free(engine->amounts);
+    free(engine->earnings);
     free(engine->parts);
     view_close(&engine->view);
     free(engine->arena_memory);
@@ -211,7 +214,9 @@ static enum step run_round(struct engine *engine, struct error *error)
     if (step != STEP_DONE)
         return step;
     /* Without the window no block can be shared; what is owed already can still be paid. */
-    enum step rewards = engine_rewards(engine, error);
+    enum step rewards = engine_stretches(engine, error);
+    if (rewards == STEP_DONE)
+        rewards = engine_rewards(engine, error);
     /* Nothing is trimmed while a block waits for its share: it may be pinned by nothing. */
     if (rewards == STEP_DONE) {
         step = engine_care(engine, error);
@@ -248,6 +253,24 @@ enum step engine_tick(struct engine *engine, uint64_t now_ms, struct error *erro
             return STEP_LOST;
         }
     }
+    return step;
+}
+
+enum step engine_fund(struct engine *engine, uint64_t number, struct money amount,
+                      struct money *booked_r, struct error *error)
+{
+    struct ledger_cause cause = ledger_cause_funded(number, amount);
+    struct set_record set;
+    error_fill(error, ERROR_UNAVAILABLE, "the ledger moved meanwhile: ask again");
+    enum step step = engine_lead(engine, error);
+    if (step == STEP_DONE)
+        step = engine_settle(engine, error);
+    if (step == STEP_DONE)
+        step = engine_post(engine, &cause, 0, error);
+    if (step != STEP_DONE)
+        return step;
+    step = engine_step_of(engine, set_of_cause(engine->store, &cause, &set, error), error);
+    *booked_r = step == STEP_DONE ? ledger_cause_amount(&set.cause) : MONEY_ZERO;
     return step;
 }
 

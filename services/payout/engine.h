@@ -33,7 +33,9 @@ struct engine_options {
     uint32_t fee_basis_points;          /* of accounts without a class of their own */
     const struct reward_class *classes; /* borrowed for the engine's life */
     size_t class_count;
-    bool miners_may_owe;                /* of a block orphaned late, miners give back what was paid, too */
+    struct money block_reward;    /* what a block is worth under PPS */
+    uint64_t stretch_interval_ms; /* work is bought this often */
+    bool miners_may_owe; /* of a block orphaned late, miners give back what was paid, too */
     struct payment_rules payment;
     bool pays; /* false: balances are kept, nothing new is signed */
     struct money threshold;
@@ -73,6 +75,12 @@ enum step engine_tick(struct engine *engine, uint64_t now_ms, struct error *erro
 /* Payments are looked at in the next tick, whatever the interval. */
 void engine_push_now(struct engine *engine);
 
+/* Puts an amount of the operator's own into the reserve, under a number of the operator's: the same
+ * number again changes nothing. *booked_r is what stands under it now. STEP_DONE when it is posted.
+ */
+enum step engine_fund(struct engine *engine, uint64_t number, struct money amount,
+                      struct money *booked_r, struct error *error);
+
 /* What the last tick met with, for health: which part, and its sentence; ENGINE_NONE when all was
  * well. */
 enum engine_part engine_trouble(const struct engine *engine, const char **text_r);
@@ -89,6 +97,7 @@ struct engine_counters {
     uint64_t payments_sent;
     uint64_t payments_confirmed;
     uint64_t payments_refused; /* by the node */
+    uint64_t reserve_missing;  /* what the reserve lacks to buy one more share; 0: nothing */
 };
 struct engine_counters engine_counters(const struct engine *engine);
 

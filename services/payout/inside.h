@@ -1,6 +1,7 @@
 /* The engine's own: what its files share. */
 #pragma once
 #include "record/event/event.h"
+#include "record/ledger/stretch_record.h"
 #include "record/payment/payment_record.h"
 #include "services/payout/engine.h"
 #include "services/payout/view.h"
@@ -41,6 +42,11 @@ struct engine {
     uint64_t verified;                   /* segments up to here were read back */
     u128 network_work; /* expected hashes of a block, the last heard of; 0: unknown */
     uint32_t batch_limit;
+    struct stretch_record stretch; /* the newest that is posted; number 0: none, or not read yet */
+    uint64_t stretch_due_ms;
+    uint64_t stretch_limit; /* shares the next may have */
+    bool closing;           /* the settings share blocks again: what was promised is bought first */
+    bool stretches_over;    /* no stretch is open, and none will be begun */
     bool owing; /* a late orphan is taken back from whom it was credited to, whatever they have */
     bool funds_warned;
     bool node_silent; /* it did not answer when payments were last looked at */
@@ -60,6 +66,8 @@ struct engine {
     struct pplns_part *parts;
     size_t parts_capacity;
     struct window_view view; /* over store and window */
+    struct reward_earning *earnings;
+    size_t earnings_capacity;
     uint8_t *arena_memory;
     struct engine_hold holds[ENGINE_HELD_MAX];
     size_t hold_count;
@@ -117,10 +125,17 @@ enum step engine_set_fees(struct engine *engine, struct pplns_part *parts, size_
                           struct error *error);
 /* The work of a PPLNS window, as the settings and the network's work have it now. */
 u128 engine_window_work(const struct engine *engine);
-/* What the scheme still needs of the window beside what candidates pin: all behind *from_r where
- * *pinned_r, everything where *all_r. */
-enum step engine_pin(struct engine *engine, bool *pinned_r, struct window_position *from_r,
-                     bool *all_r, struct error *error);
+/* What the scheme still needs of the window, whose oldest candidate ends at *oldest (NULL: there is
+ * none): all behind *from_r where *pinned_r, everything where *all_r. */
+enum step engine_pin(struct engine *engine, const struct window_position *oldest, bool *pinned_r,
+                     struct window_position *from_r, bool *all_r, struct error *error);
+
+/* stretches.c: buys the work that is due to be bought, or ends buying it. STEP_WAIT only while
+ * blocks must not be shared before that. */
+enum step engine_stretches(struct engine *engine, struct error *error);
+/* legs.c's for a stretch. */
+enum step engine_build_earned(struct engine *engine, const struct ledger_cause *cause,
+                              struct ledger_legs *legs, struct error *error);
 
 /* proofs.c: makes sure that a block with a snapshot has its statement in the chain of proofs. */
 enum step engine_prove(struct engine *engine, const uint8_t block_hash[32], struct error *error);

@@ -228,7 +228,7 @@ enum step engine_build(struct engine *engine, const struct ledger_cause *cause,
                    ? STEP_DONE
                    : engine_broken(error, "a deposit is out of range");
     case LEDGER_EARNED:
-        break;
+        return engine_build_earned(engine, cause, legs_r, error);
     }
     return engine_broken(error, "a cause of unknown kind");
 }

@@ -52,6 +52,8 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
         .fee_basis_points = payout->terms.fee_basis_points,
         .classes = payout->terms.classes,
         .class_count = payout->terms.class_count,
+        .block_reward = payout->terms.block_reward,
+        .stretch_interval_ms = payout->terms.stretch_interval_ms,
         .miners_may_owe = settings->reward_miners_may_owe,
         /* What a coinbase must be buried by is deep enough for a payment, too. */
         .payment = { confirmations, confirmations > coin->coinbase_maturity

@@ -100,6 +100,7 @@ static void show_sums(struct payout *payout, const struct engine_sums *sums)
     metric_set(metrics->paid, shown(miners[LEDGER_PAID]));
     metric_set(metrics->fee, shown(sums->kinds[LEDGER_FEE][LEDGER_AVAILABLE]));
     metric_set(metrics->unallocated, shown(sums->kinds[LEDGER_UNALLOCATED][LEDGER_AVAILABLE]));
+    metric_set(metrics->reserve, shown(sums->kinds[LEDGER_RESERVE][LEDGER_AVAILABLE]));
     metric_set(metrics->loss, shown(-sums->kinds[LEDGER_LOSS][LEDGER_AVAILABLE]));
     metric_set(metrics->open_sets, sums->open_sets);
     metric_set(metrics->open_payments, open_payments);
@@ -117,6 +118,7 @@ static void show_counters(struct payout *payout, const struct engine_counters *n
     metric_add(metrics->sent, now->payments_sent - before->payments_sent);
     metric_add(metrics->confirmed, now->payments_confirmed - before->payments_confirmed);
     metric_add(metrics->refused, now->payments_refused - before->payments_refused);
+    metric_set(metrics->reserve_missing, now->reserve_missing);
     metric_set(metrics->newest_event, now->newest_event);
     metric_set(metrics->newest_set, now->newest_set);
     metric_set(metrics->epoch, now->epoch);
@@ -276,6 +278,9 @@ static void make_metrics(struct payout *payout)
     GAUGE(fee, "fee", "base units the pool has earned and not spent");
     GAUGE(unallocated, NULL, "base units nobody had a share in");
     GAUGE(loss, NULL, "base units lost to blocks orphaned after they were paid");
+    GAUGE(reserve, "reserve", "base units the reserve may spend");
+    GAUGE(reserve_missing, "reserve_missing",
+          "base units the reserve lacks to buy a share; then none is bought");
     GAUGE(broken, NULL, "1 while the ledger contradicts itself");
 #undef COUNTER
 #undef GAUGE

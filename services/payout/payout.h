@@ -48,6 +48,7 @@ struct payout_metrics {
     struct metric *sets, *snapshots, *trimmed, *sent, *confirmed, *refused;
     struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments, *leading;
     struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
+    struct metric *reserve, *reserve_missing;
     struct metric *broken;
 };
 

@@ -238,6 +238,18 @@ static bool note_first(void *context, struct window_position first, uint64_t lea
     return false;
 }
 
+/* Work that is not bought yet is bought from redis.window: it stays there. False where nothing may
+ * leave at all. */
+static bool keep_unbought(const struct engine *engine, struct window_position *keep)
+{
+    bool open = engine->stretch.number != 0 && !engine->stretch.last;
+    if (!open)
+        return !reward_buys_work(engine->options.scheme);
+    if (window_position_compare(&engine->stretch.end, keep) < 0)
+        *keep = engine->stretch.end;
+    return !engine->stretch.empty;
+}
+
 enum step engine_trim(struct engine *engine, struct error *error)
 {
     struct leaving leaving = { .wanted = engine->options.raw_shares };
@@ -262,13 +274,14 @@ enum step engine_trim(struct engine *engine, struct error *error)
             return step;
     }
     engine->verified = leaving.keep.number - 1;
-    if (window_position_compare(&oldest, &leaving.keep.first) >= 0)
+    struct window_position keep = leaving.keep.first;
+    if (!keep_unbought(engine, &keep) || window_position_compare(&oldest, &keep) >= 0)
         return STEP_DONE;
     enum step step = engine_lead(engine, error);
     if (step != STEP_DONE)
         return step;
     uint64_t removed = 0;
-    if (!window_trim(engine->window, &leaving.keep.first, &removed, error))
+    if (!window_trim(engine->window, &keep, &removed, error))
         return engine_window_away(engine, error);
     engine->counters.trimmed += removed;
     if (removed > 0)

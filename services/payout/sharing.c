@@ -21,7 +21,7 @@ u128 engine_window_work(const struct engine *engine)
  * at behind the first that fits. */
 enum { ROUND_LOOKS = 32 };
 struct round {
-    const struct snapshot_record *of; /* NULL: of the block to come */
+    const struct window_position *end; /* NULL: of a block to come */
     bool found;
     unsigned looks;
     struct window_position after;
@@ -32,7 +32,7 @@ static bool look_for_round(void *context, const struct snapshot_record *snapshot
     struct round *round = context;
     if (snapshot->empty)
         return true;
-    if (round->of == NULL || window_position_compare(&snapshot->end, &round->of->end) < 0) {
+    if (round->end == NULL || window_position_compare(&snapshot->end, round->end) < 0) {
         if (!round->found || window_position_compare(&round->after, &snapshot->end) < 0)
             round->after = snapshot->end;
         round->found = true;
@@ -47,36 +47,93 @@ static enum step find_round(struct engine *engine, struct round *round, struct e
     return engine_step_of(engine, outcome, error);
 }
 
+/* Among the stretches, the newest first: was the share at a place bought, and else, where the last
+ * of a run ended before it? */
+struct bought {
+    const struct window_position *place;
+    bool is;
+    enum reward_scheme scheme;
+    bool has_floor;
+    struct window_position floor;
+};
+
+static bool look_for_place(void *context, const struct stretch_record *stretch)
+{
+    struct bought *bought = context;
+    if (stretch->empty)
+        return true;
+    if (window_position_compare(&stretch->end, bought->place) < 0) {
+        bought->has_floor = stretch->last;
+        bought->floor = stretch->end;
+        return false;
+    }
+    bought->is = !stretch->first && (stretch->begin_empty ||
+                                     window_position_compare(&stretch->begin, bought->place) < 0);
+    bought->scheme = stretch->scheme;
+    return !bought->is;
+}
+
+static enum step find_bought(struct engine *engine, const struct snapshot_record *snapshot,
+                             struct bought *bought_r, struct error *error)
+{
+    *bought_r = (struct bought){ .place = &snapshot->end };
+    if (snapshot->empty || engine->stretch.number == 0)
+        return STEP_DONE;
+    return engine_step_of(
+        engine, stretch_walk(engine->store, STORE_DESCENDING, look_for_place, bought_r, error),
+        error);
+}
+
 enum step engine_terms(struct engine *engine, const struct wire_reward_event *event,
                        struct snapshot_record *snapshot, struct error *error)
 {
     const struct engine_options *options = &engine->options;
-    const char *name = reward_scheme_name(options->scheme);
+    struct bought bought;
+    enum step step = find_bought(engine, snapshot, &bought, error);
+    if (step != STEP_DONE)
+        return step;
+    /* Found by work that was bought: it is the reserve's, whatever the settings say now. */
+    enum reward_scheme scheme = bought.is ? bought.scheme : options->scheme;
+    const char *name = reward_scheme_name(scheme);
     memcpy(snapshot->scheme, name, strlen(name) + 1);
     snapshot->fee_basis_points = options->fee_basis_points;
     snapshot->finder = event->account;
-    if (options->scheme == REWARD_PROP) {
-        struct round round = { .of = snapshot };
-        enum step step = snapshot->empty ? STEP_DONE : find_round(engine, &round, error);
+    if (scheme == REWARD_PROP) {
+        struct round round = { .end = &snapshot->end };
+        step = snapshot->empty ? STEP_DONE : find_round(engine, &round, error);
         if (step != STEP_DONE)
             return step;
         snapshot->has_after = round.found;
         snapshot->after = round.after;
         snapshot->window_work = ~(u128)0;
-    } else if (options->scheme == REWARD_PPLNS) {
+    } else if (scheme == REWARD_PPLNS) {
         snapshot->window_percent = options->window_work != 0 ? 0 : options->window_percent;
         snapshot->window_work = engine_window_work(engine);
+    }
+    /* Work that was bought is not shared as well. */
+    if (!reward_buys_work(scheme) && bought.has_floor &&
+        (!snapshot->has_after || window_position_compare(&snapshot->after, &bought.floor) < 0)) {
+        snapshot->has_after = true;
+        snapshot->after = bought.floor;
     }
     return STEP_DONE;
 }
 
-enum step engine_pin(struct engine *engine, bool *pinned_r, struct window_position *from_r,
-                     bool *all_r, struct error *error)
+enum step engine_pin(struct engine *engine, const struct window_position *oldest, bool *pinned_r,
+                     struct window_position *from_r, bool *all_r, struct error *error)
 {
     *pinned_r = *all_r = false;
+    if (reward_buys_work(engine->options.scheme) ||
+        (engine->stretch.number != 0 && !engine->stretch.last)) {
+        bool open = engine->stretch.number != 0 && !engine->stretch.last;
+        *pinned_r = open && !engine->stretch.empty;
+        *all_r = !*pinned_r;
+        *from_r = engine->stretch.end;
+        return STEP_DONE;
+    }
     if (engine->options.scheme != REWARD_PROP)
         return STEP_DONE;
-    struct round round = { .of = NULL };
+    struct round round = { .end = oldest };
     enum step step = find_round(engine, &round, error);
     *pinned_r = round.found;
     *all_r = !round.found;
@@ -127,7 +184,9 @@ enum step engine_set_fees(struct engine *engine, struct pplns_part *parts, size_
 enum step engine_share(struct engine *engine, struct snapshot_record *snapshot, size_t *count,
                        struct error *error)
 {
-    enum reward_scheme scheme = engine->options.scheme;
+    enum reward_scheme scheme = REWARD_PPLNS;
+    bool known = reward_scheme_parse(span_text(snapshot->scheme), &scheme);
+    ASSERT(known);
     if (scheme == REWARD_SOLO) {
         *count = snapshot->finder != 0;
         engine->parts[0] = (struct pplns_part){ .account = snapshot->finder, .work = 1 };

@@ -28,12 +28,16 @@ bool payout_terms_read(const struct settings *settings, struct payout_terms *ter
     *terms_r = (struct payout_terms){
         .window_percent = (uint32_t)settings->reward_window_percent,
         .fee_basis_points = (uint32_t)settings->reward_fee_basis_points,
+        .block_reward = { (uint64_t)settings->reward_block_reward },
+        .stretch_interval_ms = (uint64_t)settings->reward_stretch_s * 1000,
     };
-    if (!reward_scheme_parse(span_text(settings->reward_scheme), &terms_r->scheme) ||
-        reward_buys_work(terms_r->scheme))
+    if (!reward_scheme_parse(span_text(settings->reward_scheme), &terms_r->scheme))
         return error_set(error, ERROR_INVALID,
-                         "reward.scheme: \"%s\" is not known (pplns, prop and solo are)",
+                         "reward.scheme: \"%s\" is not known (pplns, prop, solo, pps, fpps are)",
                          settings->reward_scheme);
+    if (terms_r->scheme == REWARD_PPS && terms_r->block_reward.units == 0)
+        return error_set(error, ERROR_INVALID,
+                         "reward.block_reward: pps needs to know what a block is worth");
     if (work[0] != '\0' && (!u128_parse(work, strlen(work), &terms_r->window_work) ||
                             terms_r->window_work == 0 || terms_r->window_work >> 114 != 0))
         return error_set(error, ERROR_INVALID,

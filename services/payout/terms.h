@@ -9,6 +9,8 @@ struct payout_terms {
     uint32_t window_percent;
     u128 window_work; /* 0: by window_percent */
     uint32_t fee_basis_points;
+    struct money block_reward;
+    uint64_t stretch_interval_ms;
     struct reward_class classes[REWARD_CLASSES_MAX];
     size_t class_count;
 };

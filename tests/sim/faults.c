@@ -246,6 +246,12 @@ static enum node_answer f_block(struct node *node, const uint8_t hash[32],
 {
     NODE_CALL(node, node_block(inner, hash, block_r, error));
 }
+static enum node_answer f_template(struct node *node, const char *longpoll_id, struct arena *arena,
+                                   struct block_template *template_r, const char **longpoll_id_r,
+                                   struct error *error)
+{
+    NODE_CALL(node, node_get_template(inner, longpoll_id, arena, template_r, longpoll_id_r, error));
+}
 static enum node_answer f_validate(struct node *node, const char *address, bool *valid_r,
                                    struct error *error)
 {
@@ -291,6 +297,7 @@ struct node *sim_faulty_node(struct sim_world *world, struct node *inner)
         .name = f_name,
         .chain = f_chain,
         .block = f_block,
+        .get_template = f_template,
         .validate_address = f_validate,
         .wallet_balance = f_balance,
         .build_payment = f_build,

@@ -7,9 +7,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* What is known of a window from outside: work before `floor` was bought. */
+struct reach {
+    bool has_floor;
+    struct window_position floor;
+};
+
 /* The regime a block was shared by: its snapshot says which, and it must be one there was. */
 static bool regime_of(const struct sim_world *world, const struct sim_block *block,
-                      struct sim_regime *regime_r)
+                      struct sim_regime *regime_r, struct reach *reach_r)
 {
     struct snapshot_record snapshot;
     struct error error;
@@ -18,12 +24,21 @@ static bool regime_of(const struct sim_world *world, const struct sim_block *blo
         return false;
     if (outcome != STORE_DONE)
         sim_fail(world, "snapshot: %s", error.text);
+    bool buys = strcmp(snapshot.scheme, "pps") == 0 || strcmp(snapshot.scheme, "fpps") == 0;
+    if (block->finder_batch >= 0) {
+        struct window_position place = world->batches[block->finder_batch].position;
+        place.index = (uint32_t)block->finder_index;
+        if (sim_is_bought(world, &place, snapshot.time_ms, &reach_r->has_floor, &reach_r->floor) &&
+            !buys)
+            sim_fail(world, "the block at height %" PRIu32 " was found by bought work",
+                     block->height);
+    }
     for (size_t i = 0; i < world->regime_count; i++) {
         const struct sim_regime *regime = &world->regimes[i];
         u128 target = regime->window_work != 0 ? regime->window_work
                                                : block->network_work * regime->window_percent / 100;
         if (strcmp(snapshot.scheme, reward_scheme_name(regime->scheme)) == 0 &&
-            snapshot.fee_basis_points == regime->fee_basis_points &&
+            (buys || snapshot.fee_basis_points == regime->fee_basis_points) &&
             (regime->scheme != REWARD_PPLNS || snapshot.window_work == target)) {
             *regime_r = *regime;
             return true;
@@ -57,7 +72,7 @@ static const struct sim_block *block_before(const struct sim_world *world,
 
 /* What each account did of the work a block is shared by; the sum. */
 static u128 window_of(const struct sim_world *world, const struct sim_block *block,
-                      const struct sim_regime *regime, u128 *work_r)
+                      const struct sim_regime *regime, const struct reach *reach, u128 *work_r)
 {
     u128 filled = 0, target = ~(u128)0;
     const struct sim_block *before = NULL;
@@ -72,6 +87,11 @@ static u128 window_of(const struct sim_world *world, const struct sim_block *blo
              s-- > 0 && filled < target;) {
             const struct window_share *share = &world->batches[b].shares[s];
             u128 counted = share->work;
+            struct window_position place = world->batches[b].position;
+            place.index = (uint32_t)s;
+            if (reach->has_floor && regime->scheme != REWARD_SOLO &&
+                window_position_compare(&place, &reach->floor) <= 0)
+                continue;
             if (before != NULL && (b < before->finder_batch ||
                                    (b == before->finder_batch && s <= before->finder_index)))
                 continue;
@@ -88,16 +108,21 @@ static u128 window_of(const struct sim_world *world, const struct sim_block *blo
 }
 
 void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
-                      uint64_t *fee_r, uint64_t *unallocated_r)
+                      uint64_t *fee_r, uint64_t *unallocated_r, uint64_t *reserve_r)
 {
     const struct sim_block *one = &world->blocks[block];
     struct sim_regime regime;
+    struct reach reach = { .has_floor = false };
     u128 work[SIM_ACCOUNTS_MAX] = { 0 }, remainders[SIM_ACCOUNTS_MAX], weights = 0, kept = 0;
     memset(credits_r, 0, world->account_count * sizeof *credits_r);
-    *fee_r = *unallocated_r = 0;
-    if (!regime_of(world, one, &regime))
+    *fee_r = *unallocated_r = *reserve_r = 0;
+    if (!regime_of(world, one, &regime, &reach))
         return;
-    u128 filled = window_of(world, one, &regime, work);
+    if (regime.scheme == REWARD_PPS || regime.scheme == REWARD_FPPS) {
+        *reserve_r = one->reward;
+        return;
+    }
+    u128 filled = window_of(world, one, &regime, &reach, work);
     if (filled == 0) {
         *fee_r = one->reward * regime.fee_basis_points / 10000;
         *unallocated_r = one->reward - *fee_r;
@@ -206,47 +231,81 @@ static uint64_t confirmed_fees(const struct sim_world *world)
     return (uint64_t)read_balance(world, ledger_house(LEDGER_COST)).amounts.paid;
 }
 
-static void verify_house(const struct sim_world *world, uint64_t fees, uint64_t unallocated,
-                         uint64_t rewards, int64_t excess)
+/* What the house must have in all. */
+struct house {
+    uint64_t fees, unallocated, rewards, reserve, spent, deposits;
+    int64_t excess; /* what miners have beyond what the chain gave them */
+};
+
+static int64_t total_of(const struct sim_world *world, enum ledger_owner owner)
 {
-    int64_t fee = total(read_balance(world, ledger_house(LEDGER_FEE)).amounts);
-    int64_t network = total(read_balance(world, ledger_house(LEDGER_NETWORK)).amounts);
-    int64_t left = total(read_balance(world, ledger_house(LEDGER_UNALLOCATED)).amounts);
-    int64_t loss = total(read_balance(world, ledger_house(LEDGER_LOSS)).amounts);
-    if (fee != (int64_t)(fees - confirmed_fees(world)))
-        sim_fail(world, "the fee account has %" PRId64 ", not %" PRId64, fee,
-                 (int64_t)(fees - confirmed_fees(world)));
-    if (network != -(int64_t)rewards)
-        sim_fail(world, "the network gave %" PRIu64 ", the ledger says %" PRId64, rewards, network);
-    if (left != (int64_t)unallocated)
-        sim_fail(world, "unallocated is %" PRId64 ", not %" PRIu64, left, unallocated);
-    if (loss != -excess)
-        sim_fail(world, "the loss is %" PRId64 ", miners have %" PRId64 " too much", loss, excess);
+    return total(read_balance(world, ledger_house(owner)).amounts);
+}
+
+static void verify_house(const struct sim_world *world, const struct house *house)
+{
+    const struct {
+        const char *name;
+        int64_t is, must;
+    } sums[] = {
+        { "the fee account", total_of(world, LEDGER_FEE),
+          (int64_t)(house->fees - confirmed_fees(world)) },
+        { "the network", total_of(world, LEDGER_NETWORK), -(int64_t)house->rewards },
+        { "unallocated", total_of(world, LEDGER_UNALLOCATED), (int64_t)house->unallocated },
+        { "the operator", total_of(world, LEDGER_CAPITAL), -(int64_t)house->deposits },
+        { "reserve and loss", total_of(world, LEDGER_RESERVE) + total_of(world, LEDGER_LOSS),
+          (int64_t)(house->reserve + house->deposits) - (int64_t)house->spent - house->excess },
+    };
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+        if (sums[i].is != sums[i].must)
+            sim_fail(world, "%s: %" PRId64 ", must be %" PRId64, sums[i].name, sums[i].is,
+                     sums[i].must);
+}
+
+/* When all is quiet, every share of a run has been bought, up to the newest one while it lasts. */
+static void verify_bought(const struct sim_world *world, const struct sim_bought *bought)
+{
+    if (!bought->open || world->batch_count == 0)
+        return;
+    struct window_position end = world->batches[world->batch_count - 1].position;
+    end.index = (uint32_t)world->batches[world->batch_count - 1].count - 1;
+    if (bought->newest.empty || window_position_compare(&bought->newest.end, &end) != 0)
+        sim_fail(world, "the newest work was never bought");
 }
 
 void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
 {
     uint64_t now[SIM_ACCOUNTS_MAX] = { 0 }, ever[SIM_ACCOUNTS_MAX] = { 0 };
-    uint64_t fees = 0, unallocated = 0, rewards = 0;
-    int64_t excess = 0;
+    struct house house = { 0 };
+    struct sim_bought bought;
     bool deep = false;
     audit(world);
     verify_inputs(world);
     for (size_t b = 1; b < world->block_count; b++) {
         const struct sim_block *block = &world->blocks[b];
-        uint64_t credits[SIM_ACCOUNTS_MAX], fee, left;
+        uint64_t credits[SIM_ACCOUNTS_MAX], fee, left, reserve;
         if (!block->ours || block->finder_batch == -2)
             continue;
-        sim_oracle_block(world, (int)b, credits, &fee, &left);
+        sim_oracle_block(world, (int)b, credits, &fee, &left, &reserve);
         verify_snapshot(world, block, credits);
         deep = deep || (block->matured_ever && !block->matured);
         for (size_t a = 0; a < world->account_count; a++) {
             ever[a] += block->matured_ever ? credits[a] : 0;
             now[a] += block->credited ? credits[a] : 0;
         }
-        fees += block->credited ? fee : 0;
-        unallocated += block->credited ? left : 0;
-        rewards += block->credited ? block->reward : 0;
+        house.fees += block->credited ? fee : 0;
+        house.unallocated += block->credited ? left : 0;
+        house.reserve += block->credited ? reserve : 0;
+        house.rewards += block->credited ? block->reward : 0;
+    }
+    sim_oracle_bought(world, &bought);
+    house.fees += bought.fee;
+    house.spent = bought.spent;
+    for (size_t i = 0; i < world->deposit_count; i++)
+        house.deposits += world->deposits[i];
+    for (size_t a = 0; a < world->account_count; a++) {
+        ever[a] += bought.credits[a];
+        now[a] += bought.credits[a];
     }
     for (size_t a = 0; a < world->account_count; a++) {
         uint64_t reached = sim_on_chain(world, a, true);
@@ -259,7 +318,7 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
         bool exact = !deep || (world->miners_may_owe && !world->owing_changed);
         if (has < (int64_t)now[a] || (exact && has != (int64_t)now[a]))
             sim_fail(world, "account %zu has %" PRId64 ", must have %" PRIu64, a, has, now[a]);
-        excess += has - (int64_t)now[a];
+        house.excess += has - (int64_t)now[a];
         if (balance.amounts.paid != (int64_t)sim_on_chain(world, a, false))
             sim_fail(world, "account %zu: %" PRId64 " paid, %" PRIu64 " on the chain", a,
                      balance.amounts.paid, sim_on_chain(world, a, false));
@@ -269,6 +328,8 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
                      " in flight",
                      a, balance.amounts.available, balance.amounts.in_flight);
     }
-    if (quiet)
-        verify_house(world, fees, unallocated, rewards, excess);
+    if (!quiet)
+        return;
+    verify_house(world, &house);
+    verify_bought(world, &bought);
 }

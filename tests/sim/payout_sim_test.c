@@ -81,7 +81,9 @@ static struct sim_regime random_regime(const struct sim_world *world, struct sim
                                  .window_percent = 20 + (uint32_t)sim_below(random, 200),
                                  .fee_basis_points = (uint32_t)sim_below(random, 3) * 100 };
     unsigned dice = (unsigned)sim_below(random, 100);
-    if (dice < 15)
+    if (world->has_bits && dice < 60)
+        regime.scheme = dice < 30 ? REWARD_PPS : REWARD_FPPS;
+    else if (dice < 15)
         regime.scheme = REWARD_SOLO;
     else if (dice < 40)
         regime.scheme = REWARD_PROP;
@@ -96,6 +98,8 @@ static struct sim_regime next_regime(struct sim_world *world, struct sim_random 
 {
     struct sim_regime regime = *sim_regime(world);
     regime.scheme = sim_chance(random, 40) ? REWARD_SOLO : REWARD_PPLNS;
+    if (world->has_bits && sim_chance(random, 60))
+        regime.scheme = sim_chance(random, 50) ? REWARD_PPS : REWARD_FPPS;
     regime.fee_basis_points = (uint32_t)sim_below(random, 3) * 100;
     if (regime.window_work != 0)
         regime.window_work += sim_below(random, 1 + regime.window_work / 8);
@@ -118,6 +122,7 @@ static void run_seed(uint64_t seed)
     world->rival_context = &run;
     world->spends_coinbases = !temper.deep;
     world->network_work = temper.busy ? 1000 : 5000;
+    world->has_bits = sim_chance(&random, 35);
     if (sim_chance(&random, 60))
         *sim_regime(world) = random_regime(world, &random);
     bool switches = sim_chance(&random, 30);
@@ -134,6 +139,10 @@ static void run_seed(uint64_t seed)
         world->store_trouble_per_mille = troubled ? 60 : 0;
         world->node_trouble_per_mille = troubled ? 120 : 0;
         act(&run, &temper);
+        if (world->has_bits && sim_chance(&world->random, 6))
+            sim_deposit(&run, sim_below(&world->random, 3000000));
+        else
+            sim_deposit(&run, 0);
         if (switches && sim_chance(&world->random, 3))
             sim_switch(&run, next_regime(world, &world->random));
         if (sim_chance(&world->random, 80))

@@ -10,6 +10,7 @@
 #include "core/coin/coin.h"
 #include "port/node.h"
 #include "port/window.h"
+#include "record/ledger/stretch_record.h"
 #include "services/payout/engine.h"
 
 enum {
@@ -24,6 +25,8 @@ enum {
     SIM_BLOCK_TXS_MAX = 24,
     SIM_COINS_MAX = 64,
     SIM_REGIMES_MAX = 8,
+    SIM_STRETCHES_MAX = 2000,
+    SIM_DEPOSITS_MAX = 64,
 };
 
 struct sim_random {
@@ -109,6 +112,11 @@ struct sim_world {
     uint32_t maturity;
     struct sim_regime regimes[SIM_REGIMES_MAX]; /* all there were; the last is in force */
     size_t regime_count;
+    uint64_t block_reward; /* what a block is worth under PPS */
+    uint64_t deposits[SIM_DEPOSITS_MAX];
+    size_t deposit_count;
+    bool deposit_open; /* the last of them may not have been booked */
+    bool has_bits;     /* the node knows the difficulty of its blocks */
     struct reward_class classes[2];
     size_t class_count;
     int account_class[SIM_ACCOUNTS_MAX]; /* -1: none, or none that is known */
@@ -219,7 +227,23 @@ struct sim_regime *sim_regime(struct sim_world *world);
 /* oracle.c: what each account was given by our block under the regime its snapshot names (nothing
  * while it has none), computed the plain way. */
 void sim_oracle_block(const struct sim_world *world, int block, uint64_t *credits_r,
-                      uint64_t *fee_r, uint64_t *unallocated_r);
+                      uint64_t *fee_r, uint64_t *unallocated_r, uint64_t *reserve_r);
+
+/* bought.c: what work that was bought earned; aborts where the stretches are not what they must be.
+ */
+struct sim_bought {
+    uint64_t credits[SIM_ACCOUNTS_MAX];
+    uint64_t fee;
+    uint64_t spent;
+    uint64_t shares;
+    bool open; /* work is being bought */
+    struct stretch_record newest;
+};
+void sim_oracle_bought(const struct sim_world *world, struct sim_bought *bought_r);
+/* Whether a share was bought by a stretch made until then; and the end of the last run before it.
+ */
+bool sim_is_bought(const struct sim_world *world, const struct window_position *place,
+                   uint64_t until_ms, bool *has_floor_r, struct window_position *floor_r);
 /* Aborts with the seed and a sentence unless the ledger agrees with the world: audit clean, nobody
  * paid more than credited, and, when `quiet` (all is processed and settled), every amount exact. */
 void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold);

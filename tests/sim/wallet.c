@@ -34,11 +34,30 @@ static enum node_answer chain(struct node *node, struct node_chain *chain_r, str
 static enum node_answer block(struct node *node, const uint8_t hash[32], struct node_block *block_r,
                               struct error *error)
 {
-    (void)node;
-    (void)hash;
-    (void)block_r;
+    struct sim_world *world = world_of(node);
+    for (size_t i = 0; i < world->block_count && world->has_bits; i++)
+        if (memcmp(world->blocks[i].hash, hash, 32) == 0) {
+            *block_r = (struct node_block){ .height = world->blocks[i].height };
+            /* Four to six thousand hashes a block, another at every height. */
+            block_r->bits = 0x1f000000 | (716000 + world->blocks[i].height % 11 * 35000);
+            return NODE_OK;
+        }
     error_fill(error, ERROR_UNAVAILABLE, "not in this world");
     return NODE_UNAVAILABLE; /* the engine then knows the network's work from events alone */
+}
+
+static enum node_answer get_template(struct node *node, const char *longpoll_id,
+                                     struct arena *arena, struct block_template *template_r,
+                                     const char **longpoll_id_r, struct error *error)
+{
+    struct sim_world *world = world_of(node);
+    (void)longpoll_id;
+    (void)arena;
+    (void)error;
+    memset(template_r, 0, sizeof *template_r);
+    template_r->coinbase_value = 2500000 + sim_below(&world->random, 900000);
+    *longpoll_id_r = "";
+    return NODE_OK;
 }
 
 static enum node_answer validate(struct node *node, const char *address, bool *valid_r,
@@ -312,6 +331,7 @@ struct node *sim_node(struct sim_world *world)
         .name = name,
         .chain = chain,
         .block = block,
+        .get_template = get_template,
         .validate_address = validate,
         .wallet_balance = balance,
         .build_payment = build,

@@ -90,6 +90,7 @@ struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store
     world->maturity = 4;
     world->regimes[0] = (struct sim_regime){ REWARD_PPLNS, 200, 0, 100 };
     world->regime_count = 1;
+    world->block_reward = 3000000;
     world->network_work = 5000;
     world->spends_coinbases = true;
     world->account_count = accounts;

@@ -18,6 +18,17 @@ struct reward_price reward_price_net(struct reward_price price, uint32_t basis_p
     return (struct reward_price){ u256_divide_u64_floor(product, MONEY_BASIS_POINTS, NULL) };
 }
 
+struct money reward_mean(const uint64_t *values, size_t count)
+{
+    struct money sum = MONEY_ZERO;
+    ASSERT(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        bool fits = money_add(sum, (struct money){ values[i] }, &sum);
+        ASSERT(fits);
+    }
+    return (struct money){ sum.units / count };
+}
+
 /* sum += price · work; true where it does not fit. */
 static bool add_product(struct u256 price, u128 work, struct u256 *sum)
 {

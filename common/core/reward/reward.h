@@ -83,6 +83,10 @@ struct reward_price reward_price(struct money block, u128 network_work);
 /* What of it is left after the pool's part: floor(price · (10000 - basis_points) / 10000). */
 struct reward_price reward_price_net(struct reward_price price, uint32_t basis_points);
 
+/* The mean of what blocks pay, rounded down: what one is worth under FPPS. count ≥ 1; the values
+ * sum to at most MONEY_MAX (bugs otherwise: aborts). */
+struct money reward_mean(const uint64_t *values, size_t count);
+
 /* One account's work being bought. */
 struct reward_earning {
     uint64_t account;

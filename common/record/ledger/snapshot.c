@@ -74,21 +74,10 @@ enum {
     PART_ID_BYTES = KEY_HASH_BYTES + 17 + 8
 };
 
-static void put_u128(uint8_t bytes_r[16], u128 value)
-{
-    store_le64(bytes_r, (uint64_t)value);
-    store_le64(bytes_r + 8, (uint64_t)(value >> 64));
-}
-
-static u128 get_u128(const uint8_t bytes[16])
-{
-    return (u128)load_le64(bytes + 8) << 64 | load_le64(bytes);
-}
-
 static void pack(const struct pplns_part *part, uint8_t packed_r[PART_WITH_FEE_BYTES])
 {
     store_le64(packed_r, part->account);
-    put_u128(packed_r + 8, part->work);
+    key_put_u128(packed_r + 8, part->work);
     store_le64(packed_r + 24, part->amount);
     store_le16(packed_r + PART_BYTES, (uint16_t)part->fee_basis_points);
 }
@@ -178,9 +167,9 @@ static bool get_terms(struct span terms, struct snapshot_record *snapshot_r)
 static void encode(const struct snapshot_record *snapshot, uint8_t numbers[3][16],
                    uint8_t terms[TERMS_BYTES], struct store_value *values)
 {
-    put_u128(numbers[0], snapshot->network_work);
-    put_u128(numbers[1], snapshot->window_work);
-    put_u128(numbers[2], snapshot->filled);
+    key_put_u128(numbers[0], snapshot->network_work);
+    key_put_u128(numbers[1], snapshot->window_work);
+    key_put_u128(numbers[2], snapshot->filled);
     values[F_HEIGHT] = store_int(snapshot->height);
     values[F_REWARD] = store_int((int64_t)snapshot->reward.units);
     values[F_FEE] = store_int((int64_t)snapshot->fee.units);
@@ -221,9 +210,9 @@ static bool decode(const struct store_record *record, struct snapshot_record *sn
         .unallocated = { (uint64_t)values[F_UNALLOCATED].integer },
         .fee_basis_points = (uint32_t)values[F_FEE_BASIS_POINTS].integer,
         .window_percent = (uint32_t)values[F_WINDOW_PERCENT].integer,
-        .network_work = get_u128(values[F_NETWORK_WORK].bytes.data),
-        .window_work = get_u128(values[F_WINDOW_WORK].bytes.data),
-        .filled = get_u128(values[F_FILLED].bytes.data),
+        .network_work = key_get_u128(values[F_NETWORK_WORK].bytes.data),
+        .window_work = key_get_u128(values[F_WINDOW_WORK].bytes.data),
+        .filled = key_get_u128(values[F_FILLED].bytes.data),
         .shares = (uint64_t)values[F_SHARES].integer,
         .empty = values[F_EMPTY].integer != 0,
         .end = { (uint64_t)values[F_END_HIGH].integer, (uint64_t)values[F_END_LOW].integer,
@@ -359,7 +348,7 @@ static bool gather_parts(void *context, const struct store_record *record)
         const uint8_t *at = packed.data + i * part_bytes;
         into->parts[into->count++] = (struct pplns_part){
             .account = load_le64(at),
-            .work = get_u128(at + 8),
+            .work = key_get_u128(at + 8),
             .amount = load_le64(at + 24),
             .fee_basis_points = part_bytes == PART_BYTES ? into->snapshot->fee_basis_points
                                                          : load_le16(at + PART_BYTES),

@@ -825,9 +825,9 @@ static int by_size(const void *a, const void *b)
     return first < second ? -1 : first > second;
 }
 
-/* 200 sessions keep as much junk under way as their batches may, and ten miners send a share each in
- * turn, one every few milliseconds. None of theirs is lost. How long they wait is shown, and with
- * ADIT_JUNK_SHARES (how many they send; 60 where not set) also judged. */
+/* 200 sessions keep as much junk under way as their batches may, and ten miners send a share each
+ * in turn, one every few milliseconds. None of theirs is lost. How long they wait is shown, and
+ * with ADIT_JUNK_SHARES (how many they send; 60 where not set) also judged. */
 static void junk_of_200_sessions_costs_honest_miners_nothing(void **state)
 {
     enum { SESSIONS = 200, HONEST = 10, KEPT = 2, SHARES_MAX = 20000 };

@@ -11,11 +11,17 @@ double bare_hash_us(unsigned transactions, double seconds);
  * part of what is measured. */
 double bare_judge_us(unsigned transactions, double seconds);
 
-/* A request and its answer over a unix socket, blocking, one thread a side: CPU µs of each side. */
+/* Requests and their answers over a unix socket, `depth` of them under way, as two processes with
+ * an epoll loop each must do it: epoll_wait, one recv of what is there, one send a message. CPU µs
+ * a request of each side. */
+struct bare_shape {
+    size_t request_bytes, answer_bytes;
+    unsigned depth;
+};
 struct bare_hop {
     double asker_us, answerer_us;
 };
-struct bare_hop bare_hop(size_t request_bytes, size_t answer_bytes, double seconds);
+struct bare_hop bare_hop(const struct bare_shape *shape, double seconds);
 
 /* A server that does nothing but the system calls of a gateway: epoll_wait, one recv of up to
  * 64 KiB, one send of as many answers as came submissions. It parses nothing but the place where
@@ -31,11 +37,11 @@ void bare_server_begin(struct bare_server *server);
 uint64_t bare_server_fanout(struct bare_server *server);
 void bare_server_end(struct bare_server *server);
 
-/* The same bytes into redis-server (append-only file fsynced before the answer): XADD of batches,
- * `depth` of them in flight. CPU µs of redis-server a batch. */
+/* What keeping a batch exactly once takes at the least, into redis-server with its append-only file
+ * fsynced before the answer, as plain commands: XADD of the shares, HSET of the id with a byte a
+ * verdict, HDEL of an older id; `depth` batches in flight. CPU µs of redis-server a batch. */
 struct bare_redis {
     double batch_us;
     double batches_per_s;
 };
-struct bare_redis bare_redis(const char *folder, size_t batch_bytes, unsigned depth,
-                             double seconds);
+struct bare_redis bare_redis(const char *folder, size_t shares, unsigned depth, double seconds);

@@ -105,7 +105,7 @@ static void report(struct side *ours, struct side *bare)
                                  .unit = "ms",
                                  .value = spread.median_ms,
                                  .floor = floor.median_ms,
-                                 .goal = "<= 1.2 x floor (bare sends), and <= 150" });
+                                 .goal = { .most = 150, .ratio_most = 1.2 } });
     figure_add(&(struct figure){ .name = "first_to_last_worst",
                                  .unit = "ms",
                                  .value = spread.worst_ms,

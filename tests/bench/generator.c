@@ -56,6 +56,17 @@ static void take_wave(struct generator *generator, bool is_tip, const char *text
     json_decref(wave);
 }
 
+static void take_slice(struct generator *generator, const char *text)
+{
+    json_t *slice = json_loads(text, 0, NULL);
+    generator->slices[generator->slice_count++ % GENERATOR_SLICES_MAX] = (struct generator_slice){
+        .end_ns = (uint64_t)json_integer_value(json_object_get(slice, "end_ns")),
+        .accepted = json_number_value(json_object_get(slice, "accepted")),
+        .p99_ms = json_number_value(json_object_get(slice, "p99_ms")),
+    };
+    json_decref(slice);
+}
+
 /* The next event's name into name_r; false at the end. */
 static bool next_event(struct generator *generator, char name_r[32])
 {
@@ -68,6 +79,8 @@ static bool next_event(struct generator *generator, char name_r[32])
         const char *rest = line + 1 + length;
         if (strcmp(name_r, "wave") == 0 || strcmp(name_r, "tip") == 0)
             take_wave(generator, name_r[0] == 't', rest);
+        else if (strcmp(name_r, "slice") == 0)
+            take_slice(generator, rest);
         else if (strcmp(name_r, "result") == 0)
             generator->result = json_loads(rest, 0, NULL);
         return true;
@@ -112,6 +125,17 @@ const struct generator_wave *generator_find_wave(const struct generator *generat
 void generator_forget_waves(struct generator *generator)
 {
     generator->wave_count = 0;
+}
+
+void generator_watch(struct generator *generator, uint64_t until_ns)
+{
+    char name[32];
+    for (uint64_t now_ns; (now_ns = bench_now_ns()) < until_ns;) {
+        struct pollfd poller = { .fd = fileno(generator->out), .events = POLLIN };
+        if (poll(&poller, 1, (int)((until_ns - now_ns) / 1000000) + 1) > 0 &&
+            !next_event(generator, name))
+            bench_fail("adit-load ended while it was watched");
+    }
 }
 
 void generator_finish(struct generator *generator)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #define GENERATOR_WAVES_MAX 32
+#define GENERATOR_SLICES_MAX 4096
 
 /* A job that all miners have, or (is_tip) a tip on which all have a job. */
 struct generator_wave {
@@ -16,12 +17,21 @@ struct generator_wave {
     uint64_t first_ns, last_ns;
 };
 
+/* What was answered in one stretch of --slice-ms. */
+struct generator_slice {
+    uint64_t end_ns;
+    double accepted, p99_ms;
+};
+
 struct generator {
     pid_t pid;
     FILE *out;
     struct generator_wave waves[GENERATOR_WAVES_MAX];
     size_t wave_count;
-    json_t *result; /* after generator_finish */
+    struct generator_slice
+        slices[GENERATOR_SLICES_MAX]; /* the newest; older ones are overwritten */
+    size_t slice_count;               /* all */
+    json_t *result;                   /* after generator_finish */
 };
 
 /* `arguments` ends with NULL and holds adit-load's options without its name and --events. */
@@ -35,6 +45,13 @@ void generator_forget_waves(struct generator *generator);
 /* The first told since then that is a tip, or a job with or without branches; NULL: none. */
 const struct generator_wave *generator_find_wave(const struct generator *generator, bool is_tip,
                                                  bool with_branches);
+/* Takes in what it tells until this moment of the monotonic clock. */
+void generator_watch(struct generator *generator, uint64_t until_ns);
+static inline const struct generator_slice *generator_slice(const struct generator *generator,
+                                                            size_t number)
+{
+    return &generator->slices[number % GENERATOR_SLICES_MAX];
+}
 /* Reads to the end. `result` is the generator's until generator_deinit. */
 void generator_finish(struct generator *generator);
 /* Ends it early. */

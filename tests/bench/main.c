@@ -1,23 +1,17 @@
 /* adit-bench: what `adit bench PART` runs. docs/performance.md says how to read it. */
 #include "parts.h"
 
+#include "figures.h"
 #include "process.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
-
-/* The whole window of ten million shares in memory, split among its accounts. */
-static void bench_pplns(const struct bench_options *options)
-{
-    char program[300];
-    (void)options;
-    execl(process_program("core_pplns_bench", program), program, (char *)NULL);
-    bench_fail("%s is not built", program);
-}
 
 static const struct {
     const char *name;
@@ -31,14 +25,40 @@ static const struct {
     { "window", bench_window, "batches into redis-server, and read back" },
     { "pool", bench_pool, "none: only the private pool, for --seconds, to be looked at by hand" },
     { "pplns", bench_pplns, "a window of ten million shares split" },
+    { "kill", bench_kill, "a validator killed or stopped at full load; redis-server killed" },
 };
+enum { PARTS = sizeof parts / sizeof *parts };
+
+/* Each part in a process of its own, with the same options, and then what was reached. */
+static int run_all(char **argv)
+{
+    const char *names[PARTS];
+    size_t count = 0;
+    time_t began = time(NULL);
+    for (size_t i = 0; i < PARTS; i++) {
+        if (parts[i].run == bench_pool)
+            continue;
+        names[count++] = parts[i].name;
+        pid_t pid = fork();
+        if (pid == 0) {
+            argv[1] = (char *)(uintptr_t)parts[i].name;
+            execv("/proc/self/exe", argv);
+            _exit(127);
+        }
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+    }
+    unsigned missed = figures_summary(names, count, began);
+    printf("%u missed\n", missed);
+    return missed == 0 ? 0 : 2;
+}
 
 static int usage(FILE *out)
 {
     fprintf(out,
-            "adit bench PART [--seconds S] [--connections N] [--in-flight N] [--validators N]\n"
-            "                [--transactions N] [--miners N]\n");
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            "adit bench PART|all [--seconds S] [--connections N] [--in-flight N] [--validators N]\n"
+            "                    [--transactions N] [--miners N] [--shares N]\n");
+    for (size_t i = 0; i < PARTS; i++)
         fprintf(out, "  %-12s %s\n", parts[i].name, parts[i].help);
     fprintf(out, "Figures also go to bench-PART.json in the current folder, or the one that\n"
                  "ADIT_BENCH_RESULTS names; ADIT_BENCH_DIR says where the pool's files lie.\n");
@@ -54,7 +74,7 @@ static bool read_option(const char *name, const char *value, struct bench_option
     } numbers[] = {
         { "--connections", &options->connections }, { "--in-flight", &options->in_flight },
         { "--validators", &options->validators },   { "--transactions", &options->transactions },
-        { "--miners", &options->miners },
+        { "--miners", &options->miners },           { "--shares", &options->shares },
     };
     if (strcmp(name, "--seconds") == 0) {
         options->seconds = strtod(value, NULL);
@@ -70,9 +90,12 @@ static bool read_option(const char *name, const char *value, struct bench_option
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {
-        .seconds = 10, .connections = 200, .in_flight = 64, .validators = 1, .transactions = 2000
-    };
+    struct bench_options options = { .seconds = 10,
+                                     .connections = 200,
+                                     .in_flight = 64,
+                                     .validators = 1,
+                                     .transactions = 2000,
+                                     .shares = 1000000 };
     struct rlimit files;
     signal(SIGPIPE, SIG_IGN);
     umask(077);
@@ -86,7 +109,9 @@ int main(int argc, char **argv)
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
     }
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+    if (strcmp(argv[1], "all") == 0)
+        return run_all(argv);
+    for (size_t i = 0; i < PARTS; i++)
         if (strcmp(argv[1], parts[i].name) == 0) {
             parts[i].run(&options);
             return 0;

@@ -9,6 +9,7 @@ struct bench_options {
     uint32_t validators;
     uint32_t transactions;
     uint32_t miners; /* connections, fanout: how many */
+    uint32_t shares; /* kill: in the window when redis-server is killed */
 };
 
 /* The private pool alone, for --seconds: to put load on and profilers to by hand. */
@@ -17,4 +18,6 @@ void bench_hotpath(const struct bench_options *options);
 void bench_connections(const struct bench_options *options);
 void bench_fanout(const struct bench_options *options);
 void bench_tip(const struct bench_options *options);
+void bench_kill(const struct bench_options *options);
+void bench_pplns(const struct bench_options *options);
 void bench_window(const struct bench_options *options);

@@ -185,6 +185,17 @@ static void start_gateway(struct pool *pool, size_t index)
     start_service(pool, &pool->gateways[index], "stratum-gateway", index + 1, variables);
 }
 
+void pool_start_validator(struct pool *pool, size_t index)
+{
+    char admin[64];
+    if (pool->validator_ports[index] == 0)
+        pool->validator_ports[index] = process_free_port();
+    snprintf(admin, sizeof admin, "ADIT_VALIDATOR__ADMIN_ADDRESS=127.0.0.1:%u",
+             pool->validator_ports[index]);
+    const char *variables[] = { admin, NULL };
+    start_service(pool, &pool->validators[index], "share-validator", index + 1, variables);
+}
+
 static void start_node(struct pool *pool, const struct pool_options *options)
 {
     char program[300], port[16], count[16];
@@ -209,7 +220,7 @@ void pool_begin(struct pool *pool, const struct pool_options *options)
     process_wait_ready(&pool->scheduler, 40);
     start_service(pool, &pool->auth, "auth", 1, NULL);
     for (size_t i = 0; i < options->validators; i++)
-        start_service(pool, &pool->validators[i], "share-validator", i + 1, NULL);
+        pool_start_validator(pool, i);
     process_wait_ready(&pool->auth, 40);
     for (size_t i = 0; i < options->validators; i++)
         process_wait_ready(&pool->validators[i], 40);

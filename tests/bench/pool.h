@@ -15,6 +15,7 @@ struct pool {
     struct process validators[POOL_VALIDATORS_MAX], gateways[POOL_GATEWAYS_MAX];
     size_t validator_count, gateway_count;
     unsigned node_port, stratum_ports[POOL_GATEWAYS_MAX], admin_ports[POOL_GATEWAYS_MAX];
+    unsigned validator_ports[POOL_VALIDATORS_MAX]; /* of metrics */
 };
 
 struct pool_options {
@@ -26,6 +27,8 @@ struct pool_options {
 
 void pool_begin(struct pool *pool, const struct pool_options *options);
 void pool_end(struct pool *pool);
+/* Starts one that was ended or killed; process_wait_ready tells when it serves. */
+void pool_start_validator(struct pool *pool, size_t index);
 
 /* A temporary folder for one benchmark, with log/ and run/ in it; removed when the benchmark ends
  * unless ADIT_KEEP is set. It lies in /tmp, or in the folder that ADIT_BENCH_DIR names: one on a

@@ -131,6 +131,13 @@ void process_wait_ready(struct process *process, unsigned seconds)
     bench_fail("%s is not ready%s", process->name, process->pid == 0 ? ": it ended" : "");
 }
 
+static void close_notify(struct process *process)
+{
+    if (process->notify_fd >= 0)
+        close(process->notify_fd);
+    process->notify_fd = -1;
+}
+
 void process_end(struct process *process)
 {
     if (process->pid == 0)
@@ -144,9 +151,15 @@ void process_end(struct process *process)
         bench_pause_ms(10);
     }
     process->pid = 0;
-    if (process->notify_fd >= 0)
-        close(process->notify_fd);
-    process->notify_fd = -1;
+    close_notify(process);
+}
+
+void process_kill(struct process *process)
+{
+    kill(process->pid, SIGKILL);
+    waitpid(process->pid, NULL, 0);
+    process->pid = 0;
+    close_notify(process);
 }
 
 unsigned process_free_port(void)

@@ -29,6 +29,8 @@ void process_start(struct process *process, const char *folder, const char *name
 void process_wait_ready(struct process *process, unsigned seconds);
 /* SIGTERM, then SIGKILL after five seconds; waited for. */
 void process_end(struct process *process);
+/* SIGKILL, and waited for. */
+void process_kill(struct process *process);
 
 unsigned process_free_port(void);
 uint64_t bench_now_ns(void);

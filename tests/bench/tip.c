@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MINERS = 100, ROUNDS = 11, WAIT_S = 10, BETWEEN_MS = 1500, PARSES = 5 };
+enum { MINERS = 100, ROUNDS = 11, WAIT_S = 4, BETWEEN_MS = 1500, PARSES = 5 };
 
 static int by_value(const void *a, const void *b)
 {
@@ -50,7 +50,9 @@ struct times {
     double tip_to_empty[ROUNDS];
 };
 
-static void move_tip(const struct pool *pool, struct generator *generator, struct times *times,
+/* False where the full job overtook the empty one: a gateway that is late gives each miner only the
+ * newest, and then there is no moment at which all had the empty one. */
+static bool move_tip(const struct pool *pool, struct generator *generator, struct times *times,
                      size_t round)
 {
     const struct generator_wave *empty = NULL, *full = NULL;
@@ -60,10 +62,14 @@ static void move_tip(const struct pool *pool, struct generator *generator, struc
     uint64_t tip_ns = pool_node_number(pool, "benchtip", "tip_ns");
     for (size_t seen = 1; empty == NULL || full == NULL; seen = generator->wave_count + 1) {
         if (!generator_wait_waves(generator, seen, WAIT_S))
-            bench_fail("a new tip brought no empty and full job in %d s", WAIT_S);
+            break;
         empty = generator_find_wave(generator, false, false);
         full = generator_find_wave(generator, false, true);
     }
+    if (full == NULL)
+        bench_fail("a new tip brought no full job in %d s", WAIT_S);
+    if (empty == NULL)
+        return false;
     uint64_t begin_ns = pool_node_number(pool, "benchtimes", "send_begin_ns");
     uint64_t end_ns = pool_node_number(pool, "benchtimes", "send_end_ns");
     times->notice[round] = (double)(begin_ns - tip_ns) / 1e6;
@@ -71,6 +77,7 @@ static void move_tip(const struct pool *pool, struct generator *generator, struc
     times->empty[round] = ((double)empty->first_ns - (double)end_ns) / 1e6;
     times->full[round] = ((double)full->first_ns - (double)end_ns) / 1e6;
     times->tip_to_empty[round] = (double)(empty->first_ns - tip_ns) / 1e6;
+    return true;
 }
 
 static void report(struct times *times, double json_ms)
@@ -82,12 +89,14 @@ static void report(struct times *times, double json_ms)
                                  .unit = "ms",
                                  .value = median(times->empty, ROUNDS),
                                  .floor = json_ms,
-                                 .goal = "<= 5 (the floor is jansson's parsing alone)" });
+                                 .floor_is = "jansson's parsing",
+                                 .goal = { .most = 5 } });
     figure_add(&(struct figure){ .name = "last_byte_to_full_job",
                                  .unit = "ms",
                                  .value = median(times->full, ROUNDS),
                                  .floor = json_ms,
-                                 .goal = "<= 5 (the floor is jansson's parsing alone)" });
+                                 .floor_is = "jansson's parsing",
+                                 .goal = { .most = 5 } });
 }
 
 void bench_tip(const struct bench_options *options)
@@ -110,10 +119,17 @@ void bench_tip(const struct bench_options *options)
                                 "--user", user,     "--connections", number, NULL };
     generator_start(&generator, arguments);
     generator_wait(&generator, "ready");
-    for (size_t i = 0; i < ROUNDS; i++) {
+    unsigned overtaken = 0;
+    for (size_t i = 0; i < ROUNDS && overtaken < ROUNDS;) {
         bench_pause_ms(BETWEEN_MS);
-        move_tip(&pool, &generator, &times, i);
+        if (move_tip(&pool, &generator, &times, i))
+            i++;
+        else
+            overtaken++;
     }
+    if (overtaken == ROUNDS)
+        bench_fail("the full job overtook the empty one %d times", ROUNDS);
+    figure_note("empty_jobs_overtaken", overtaken, "");
     report(&times, json_ms);
     generator_stop(&generator);
     generator_deinit(&generator);

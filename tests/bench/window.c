@@ -75,8 +75,7 @@ static void run_shape(struct bench *bench, const char *folder, pid_t redis, size
     bench->over = true;
     while (bench->under_way > 0)
         loop_run_once(bench->loop, 10);
-    struct bare_redis bare =
-        bare_redis(folder, shares * (WINDOW_SHARE_BYTES + 1), DEPTH, seconds / 2);
+    struct bare_redis bare = bare_redis(folder, shares, DEPTH, seconds / 2);
     snprintf(name, sizeof name, "shares_per_s_batch_%zu", shares);
     figure_note(name, (double)(done * shares) / took_s, "/s");
     snprintf(name, sizeof name, "redis_us_batch_%zu", shares);

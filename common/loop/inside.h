@@ -5,12 +5,14 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
-enum { LOOP_EVENTS_MAX = 256 };
+enum { LOOP_EVENTS_MAX = 256, LOOP_STAGES = LOOP_LATE + 1 };
 
 struct loop {
     int epoll_fd;
     int wake_fd; /* eventfd: a task was posted to the empty stack, or a stop was asked for */
     uint64_t now_ms;
+    uint64_t round_ns;
+    uint64_t round_unix_ms;
     _Atomic bool stop;
 
     /* What epoll said this round, and how far it was carried out: a source removed meanwhile is
@@ -26,8 +28,8 @@ struct loop {
     _Atomic(struct loop_task *) posted; /* newest first, pushed by any thread */
     struct loop_task *ready;            /* taken over from `posted`, oldest first */
     struct loop_task **ready_end;
-    struct loop_task *deferred;
-    struct loop_task **deferred_end;
+    struct loop_task *deferred[LOOP_STAGES];
+    struct loop_task **deferred_end[LOOP_STAGES];
 };
 
 /* Until the next timer: 0 when one is due, -1 when none runs. */

@@ -34,9 +34,26 @@ uint64_t loop_now_ms(const struct loop *loop)
     return loop->now_ms;
 }
 
+uint64_t loop_round_ns(const struct loop *loop)
+{
+    return loop->round_ns;
+}
+
+uint64_t loop_round_unix_ms(const struct loop *loop)
+{
+    return loop->round_unix_ms;
+}
+
 static void read_clock(struct loop *loop)
 {
     loop->now_ms = loop_clock_ns() / 1000000u;
+}
+
+static void read_clocks(struct loop *loop)
+{
+    loop->round_ns = loop_clock_ns();
+    loop->round_unix_ms = loop_unix_ms();
+    loop->now_ms = loop->round_ns / 1000000u;
 }
 
 struct loop *loop_create(struct error *error)
@@ -64,8 +81,9 @@ struct loop *loop_create(struct error *error)
         goto undo;
     }
     loop->ready_end = &loop->ready;
-    loop->deferred_end = &loop->deferred;
-    read_clock(loop);
+    for (unsigned i = 0; i < LOOP_STAGES; i++)
+        loop->deferred_end[i] = &loop->deferred[i];
+    read_clocks(loop);
     return loop;
 undo:
     loop_destroy(loop);
@@ -164,22 +182,37 @@ void loop_run_posted(struct loop *loop)
     }
 }
 
-void loop_defer(struct loop *loop, struct loop_task *task)
+void loop_defer_to(struct loop *loop, struct loop_task *task, enum loop_stage stage)
 {
     task->next = NULL;
-    *loop->deferred_end = task;
-    loop->deferred_end = &task->next;
+    *loop->deferred_end[stage] = task;
+    loop->deferred_end[stage] = &task->next;
+}
+
+void loop_defer(struct loop *loop, struct loop_task *task)
+{
+    loop_defer_to(loop, task, LOOP_USUAL);
+}
+
+static bool is_deferred(const struct loop *loop)
+{
+    for (unsigned i = 0; i < LOOP_STAGES; i++)
+        if (loop->deferred[i] != NULL)
+            return true;
+    return false;
 }
 
 static void run_deferred(struct loop *loop)
 {
-    struct loop_task *task = loop->deferred;
-    loop->deferred = NULL;
-    loop->deferred_end = &loop->deferred;
-    while (task != NULL) {
-        struct loop_task *next = task->next;
-        task->run(task);
-        task = next;
+    for (unsigned i = 0; i < LOOP_STAGES; i++) {
+        struct loop_task *task = loop->deferred[i];
+        loop->deferred[i] = NULL;
+        loop->deferred_end[i] = &loop->deferred[i];
+        while (task != NULL) {
+            struct loop_task *next = task->next;
+            task->run(task);
+            task = next;
+        }
     }
 }
 
@@ -195,7 +228,7 @@ static void run_ready_sources(struct loop *loop)
 
 static int wait_ms(const struct loop *loop, int timeout_ms)
 {
-    if (loop->deferred != NULL || atomic_load(&loop->stop))
+    if (is_deferred(loop) || atomic_load(&loop->stop))
         return 0;
     int timers_ms = timers_wait_ms(loop);
     if (timers_ms < 0)
@@ -211,7 +244,7 @@ void loop_run_once(struct loop *loop, int timeout_ms)
     ASSERT(count >= 0 || errno == EINTR);
     loop->event_count = count > 0 ? count : 0;
     loop->event_next = 0;
-    read_clock(loop);
+    read_clocks(loop);
     for (int i = 0; i < loop->event_count; i++) {
         if (loop->events[i].data.ptr == NULL) {
             uint64_t drained;

@@ -28,6 +28,10 @@ uint64_t loop_now_ms(const struct loop *loop);
 uint64_t loop_unix_ms(void);
 /* The monotonic clock in nanoseconds, read at each call: for measuring. */
 uint64_t loop_clock_ns(void);
+/* The same two as they were when this round's descriptors became ready: for what happens hundreds
+ * of thousands of times a second. */
+uint64_t loop_round_ns(const struct loop *loop);
+uint64_t loop_round_unix_ms(const struct loop *loop);
 
 /* Descriptors. `events` and the callback's `ready` are EPOLLIN, EPOLLOUT, …; EPOLLET may be used.
  * The source may be removed in its own callback or in another's of the same round. */
@@ -69,6 +73,14 @@ void loop_post(struct loop *loop, struct loop_task *task);
  * something whose results may still be under way. */
 void loop_run_posted(struct loop *loop);
 /* On the loop's own thread: called once at the end of the current round, before it waits again.
- * For gathering what one round produced (batches, writes). Same task may be deferred again once
- * it ran. */
+ * For gathering what one round produced (batches, writes). The end has three stages; what a task
+ * defers to a later stage than its own still runs in this round, everything else at the end of the
+ * next, which then does not wait. Same task may be deferred again once it ran. */
+enum loop_stage {
+    LOOP_EARLY, /* takes in more */
+    LOOP_USUAL, /* passes on what was gathered */
+    LOOP_LATE,  /* what takes long and nobody in this process waits for, such as many writes */
+};
+void loop_defer_to(struct loop *loop, struct loop_task *task, enum loop_stage stage);
+/* To LOOP_USUAL. */
 void loop_defer(struct loop *loop, struct loop_task *task);

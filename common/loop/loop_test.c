@@ -280,6 +280,44 @@ static void a_deferred_task_runs_once_and_one_deferred_meanwhile_does_not_wait(v
     loop_destroy(loop);
 }
 
+struct staged {
+    struct loop_task task;
+    struct loop *loop;
+    struct staged *next; /* deferred when this one runs */
+    enum loop_stage next_stage;
+    unsigned ran; /* its place in the order of all */
+};
+
+static unsigned staged_count;
+
+static void run_staged(struct loop_task *task)
+{
+    struct staged *staged = (struct staged *)task;
+    staged->ran = ++staged_count;
+    if (staged->next != NULL)
+        loop_defer_to(staged->loop, &staged->next->task, staged->next_stage);
+}
+
+static void the_end_of_a_round_has_stages_and_a_later_one_is_not_put_off(void **state)
+{
+    (void)state;
+    struct loop *loop = new_loop();
+    struct staged late = { { run_staged, NULL }, loop, NULL, LOOP_LATE, 0 };
+    struct staged next_round = { { run_staged, NULL }, loop, NULL, LOOP_EARLY, 0 };
+    struct staged usual = { { run_staged, NULL }, loop, &late, LOOP_LATE, 0 };
+    struct staged early = { { run_staged, NULL }, loop, &next_round, LOOP_EARLY, 0 };
+    loop_defer(loop, &usual.task);
+    loop_defer_to(loop, &early.task, LOOP_EARLY);
+    loop_run_once(loop, -1);
+    assert_int_equal(early.ran, 1);
+    assert_int_equal(usual.ran, 2);
+    assert_int_equal(late.ran, 3);
+    assert_int_equal(next_round.ran, 0);
+    loop_run_once(loop, -1); /* does not wait */
+    assert_int_equal(next_round.ran, 4);
+    loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +329,7 @@ int main(void)
         cmocka_unit_test(tasks_of_many_threads_all_run_each_threads_in_its_order),
         cmocka_unit_test(a_stop_from_another_thread_ends_the_run_also_when_it_came_before),
         cmocka_unit_test(a_deferred_task_runs_once_and_one_deferred_meanwhile_does_not_wait),
+        cmocka_unit_test(the_end_of_a_round_has_stages_and_a_later_one_is_not_put_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

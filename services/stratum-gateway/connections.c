@@ -9,7 +9,8 @@
 enum { READS_A_ROUND = 4 };
 
 static void on_ready(void *context, uint32_t ready);
-static void on_round_end(struct loop_task *task);
+static void on_reading_on(struct loop_task *task);
+static void on_writing(struct loop_task *task);
 
 /* Life. */
 
@@ -18,7 +19,8 @@ bool connections_init(struct connections *connections, const struct connections_
 {
     memset(connections, 0, sizeof *connections);
     connections->options = *options;
-    connections->round_end.run = on_round_end;
+    connections->reading_on.run = on_reading_on;
+    connections->writing.run = on_writing;
     connections->places_count = options->miners_max + CONNECTIONS_LEAVING_MAX;
     connections->places = calloc(connections->places_count, sizeof *connections->places);
     return connections->places != NULL ||
@@ -26,7 +28,7 @@ bool connections_init(struct connections *connections, const struct connections_
                      options->miners_max);
 }
 
-struct connection *connection_find(struct connections *connections, uint32_t index,
+struct connection *connection_find(const struct connections *connections, uint32_t index,
                                    uint32_t generation)
 {
     if (index >= connections->used_max)
@@ -125,14 +127,6 @@ static void watch(struct connection *connection)
     loop_change(connection->all->options.loop, &connection->source, events);
 }
 
-static void defer_round_end(struct connections *all)
-{
-    if (all->round_end_deferred)
-        return;
-    all->round_end_deferred = true;
-    loop_defer(all->options.loop, &all->round_end);
-}
-
 static void mark_dirty(struct connection *connection)
 {
     struct connections *all = connection->all;
@@ -141,7 +135,10 @@ static void mark_dirty(struct connection *connection)
     connection->dirty = true;
     connection->next_dirty = all->dirty;
     all->dirty = connection;
-    defer_round_end(all);
+    if (all->writing_deferred)
+        return;
+    all->writing_deferred = true;
+    loop_defer_to(all->options.loop, &all->writing, LOOP_LATE);
 }
 
 /* Writing. */
@@ -392,7 +389,10 @@ void connection_resume(struct connection *connection)
     connection->resuming = true;
     connection->next_resume = all->resume;
     all->resume = connection;
-    defer_round_end(all);
+    if (all->reading_on_deferred)
+        return;
+    all->reading_on_deferred = true;
+    loop_defer_to(all->options.loop, &all->reading_on, LOOP_EARLY);
 }
 
 static void read_on(struct connection *connection)
@@ -418,11 +418,11 @@ void connections_flush(struct connections *connections)
     }
 }
 
-static void on_round_end(struct loop_task *task)
+static void on_reading_on(struct loop_task *task)
 {
     struct connections *connections =
-        (struct connections *)((char *)task - offsetof(struct connections, round_end));
-    connections->round_end_deferred = false;
+        (struct connections *)((char *)task - offsetof(struct connections, reading_on));
+    connections->reading_on_deferred = false;
     struct connection *connection = connections->resume;
     connections->resume = NULL;
     while (connection != NULL) {
@@ -434,6 +434,13 @@ static void on_round_end(struct loop_task *task)
             free_place(connection);
         connection = next;
     }
+}
+
+static void on_writing(struct loop_task *task)
+{
+    struct connections *connections =
+        (struct connections *)((char *)task - offsetof(struct connections, writing));
+    connections->writing_deferred = false;
     connections_flush(connections);
 }
 

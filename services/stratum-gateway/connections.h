@@ -76,24 +76,31 @@ struct connections {
     struct connection *dirty;
     struct connection *resume;
     struct buffer_pool buffers;
-    struct loop_task round_end;
-    bool round_end_deferred;
+    struct loop_task reading_on;
+    struct loop_task writing;
+    bool reading_on_deferred;
+    bool writing_deferred;
     char received[CONNECTION_RECEIVE_BYTES];
 };
 
 MUST_CHECK bool connections_init(struct connections *connections,
                                  const struct connections_options *options, struct error *error);
-/* Closes all, with on_closed. The struct must outlive the loop's present round
- * (round_end_deferred).
- */
+/* Closes all, with on_closed. The struct must outlive what is deferred
+ * (connections_are_deferred). */
 void connections_deinit(struct connections *connections);
+
+/* Whether something of theirs is still to run at the end of a round. */
+static inline bool connections_are_deferred(const struct connections *connections)
+{
+    return connections->reading_on_deferred || connections->writing_deferred;
+}
 
 /* Takes an accepted socket (non-blocking; taken on success). `miner`: it counts against
  * miners_max. NULL where there is no place or the loop refuses it. */
 MUST_CHECK struct connection *connection_open(struct connections *connections, int fd, bool miner);
 
 /* The connection at a place, if it is still the one of that generation and open; else NULL. */
-struct connection *connection_find(struct connections *connections, uint32_t index,
+struct connection *connection_find(const struct connections *connections, uint32_t index,
                                    uint32_t generation);
 
 /* Queues text; it is written at the end of the loop's round. */

@@ -352,6 +352,14 @@ static void on_round_end(struct loop_task *task)
     pump(dispatcher);
 }
 
+void dispatcher_expect(struct dispatcher *dispatcher)
+{
+    if (dispatcher->round_end_deferred)
+        return;
+    dispatcher->round_end_deferred = true;
+    loop_defer(dispatcher->options.loop, &dispatcher->round_end);
+}
+
 bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *share,
                     const struct dispatch_origin *origin)
 {
@@ -373,10 +381,7 @@ bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *shar
         batch_queue_push(&dispatcher->fresh, batch);
         dispatcher->filling = NULL;
     }
-    if (!dispatcher->round_end_deferred) {
-        dispatcher->round_end_deferred = true;
-        loop_defer(dispatcher->options.loop, &dispatcher->round_end);
-    }
+    dispatcher_expect(dispatcher);
     return true;
 }
 

@@ -77,4 +77,7 @@ void dispatcher_set_validators(struct dispatcher *dispatcher,
 MUST_CHECK bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *share,
                                const struct dispatch_origin *origin);
 
+/* Shares may be added at the end of this round, by what was deferred before: they leave in it. */
+void dispatcher_expect(struct dispatcher *dispatcher);
+
 struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher);

@@ -162,6 +162,7 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     gateway->loop = service->loop;
     gateway->settings = &service->settings;
     gateway->broadcast.run = sessions_broadcast;
+    submissions_init(gateway);
     *exit_r = SERVICE_EXIT_SETTINGS;
     if (!read_params(gateway, &coin, error))
         return false;
@@ -238,7 +239,8 @@ void gateway_close(struct gateway *gateway)
     connections_deinit(&gateway->connections);
     gateway->broadcast_left = 0;
     /* What was deferred to the end of a round still points here. */
-    while (gateway->broadcasting || gateway->connections.round_end_deferred)
+    while (gateway->broadcasting || gateway->submissions.deferred ||
+           connections_are_deferred(&gateway->connections))
         loop_run_once(gateway->loop, 0);
     resolver_destroy(gateway->resolver);
     dispatcher_destroy(gateway->dispatcher);

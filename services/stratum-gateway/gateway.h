@@ -11,6 +11,7 @@
 #include "services/stratum-gateway/listener.h"
 #include "services/stratum-gateway/measures.h"
 #include "services/stratum-gateway/resolver.h"
+#include "services/stratum-gateway/submissions.h"
 
 struct gateway {
     struct service *service;
@@ -24,6 +25,7 @@ struct gateway {
     struct resolver *resolver;
     struct authoriser *authoriser;
     struct connections connections;
+    struct submissions submissions;
     struct listener listener;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */
@@ -70,6 +72,9 @@ void sessions_on_long_line(void *context, struct connection *connection);
 void sessions_on_closed(void *context, struct connection *connection, const char *reason);
 void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
                          const struct wire_share *share, const struct dispatch_result *result);
+/* The answer to a share is known; its session may be gone. */
+void sessions_judged(struct gateway *gateway, const struct dispatch_origin *origin,
+                     enum share_outcome outcome);
 void sessions_on_authorised(void *context, const struct authoriser_ticket *ticket,
                             const struct authoriser_result *result);
 void sessions_on_job(void *context);

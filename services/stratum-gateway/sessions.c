@@ -1,6 +1,6 @@
 /* Carrying out what the session machine says. The effects of a step are carried out in their order;
- * what they lead to at once (a duplicate's verdict, a remembered name) is a step of its own right
- * behind, because there is one memory for effects. */
+ * what they lead to at once (a remembered name) is a step of its own right behind, because there is
+ * one memory for effects. */
 #include "service/listen.h"
 #include "service/log.h"
 #include "services/stratum-gateway/gateway.h"
@@ -17,7 +17,7 @@ static struct stratum_world world_of(const struct gateway *gateway)
     return (struct stratum_world){ .params = &gateway->params,
                                    .jobs = &gateway->feed.table,
                                    .now_ms = loop_now_ms(gateway->loop),
-                                   .unix_ms = loop_unix_ms() };
+                                   .unix_ms = loop_round_unix_ms(gateway->loop) };
 }
 
 /* Rings of answers are lent to who has something pending: a small one, that nearly all make do
@@ -59,48 +59,11 @@ static bool lend_answers(struct gateway *gateway, struct stratum_session *sessio
 
 /* Effects. */
 
-/* What an effect leads to at once; at most one a step does. */
+/* What an effect leads to at once (a remembered name); at most one a step does. */
 struct consequence {
     bool any;
     struct stratum_event event;
 };
-
-static void be_judged(struct consequence *consequence, uint32_t answer, enum share_outcome outcome)
-{
-    consequence->any = true;
-    consequence->event =
-        (struct stratum_event){ .kind = STRATUM_VERDICT, .verdict = { answer, outcome } };
-}
-
-static void submit(struct gateway *gateway, struct connection *connection,
-                   const struct stratum_effect *effect, struct consequence *consequence)
-{
-    struct feed_job *job = feed_job_of(effect->job);
-    struct share_submission submission = effect->submission;
-    struct dispatch_origin origin = { .connection = connection->index,
-                                      .generation = connection->generation,
-                                      .answer = effect->answer,
-                                      .received_ns = loop_clock_ns() };
-    if (job->closed && submission.gateway_outcome == SHARE_ACCEPTED)
-        submission.gateway_outcome = SHARE_STALE;
-    if (submission.gateway_outcome == SHARE_ACCEPTED) {
-        origin.key = duplicates_key_of(&job->job, &submission);
-        origin.keyed = true;
-        enum duplicates_outcome seen = job_feed_see(&gateway->feed, job, &origin.key);
-        if (seen != DUPLICATES_NEW) {
-            be_judged(consequence, effect->answer,
-                      seen == DUPLICATES_SEEN ? SHARE_DUPLICATE : SHARE_OVERLOADED);
-            return;
-        }
-    }
-    struct wire_share share;
-    submission_to_wire(&submission, &share);
-    if (dispatcher_add(gateway->dispatcher, &share, &origin))
-        return;
-    if (origin.keyed)
-        job_feed_unsee(&gateway->feed, job->job.id, &origin.key);
-    be_judged(consequence, effect->answer, SHARE_OVERLOADED);
-}
 
 static struct stratum_event authorised_event(const struct authoriser_ticket *ticket,
                                              const struct authoriser_result *result)
@@ -150,7 +113,7 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
             authorise(gateway, connection, effect, consequence);
             break;
         case STRATUM_SUBMIT:
-            submit(gateway, connection, effect, consequence);
+            submissions_take(gateway, connection, effect);
             break;
         case STRATUM_CLOSE:
             metric_add(gateway->measures.rubbish, connection->session.rubbish > 0);
@@ -182,11 +145,8 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     else if (mined && session->state != STRATUM_MINING)
         metric_set(gateway->measures.miners, --gateway->miners);
     carry_out(gateway, connection, &consequence);
-    if (consequence.any && connection->state == CONNECTION_OPEN) {
-        if (consequence.event.kind == STRATUM_VERDICT)
-            measures_count(&gateway->measures, consequence.event.verdict.outcome);
+    if (consequence.any && connection->state == CONNECTION_OPEN)
         ASSERT(happen(gateway, connection, &consequence.event));
-    }
     if (connection->state == CONNECTION_OPEN && !stratum_session_holds_answers(session))
         free_ring(gateway, stratum_session_return_answers(session));
     return true;
@@ -200,6 +160,11 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
     const struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
     if (gateway->stopping)
         return false;
+    if (submissions_are_full(&gateway->submissions)) {
+        submissions_pass_on(gateway);
+        if (connection->state != CONNECTION_OPEN) /* the answer to a duplicate was its last */
+            return true;
+    }
     if (connection->session.answers == NULL &&
         !lend_answers(gateway, &connection->session, RING_SMALL)) {
         connection_leave(connection, "no memory");
@@ -288,6 +253,13 @@ void sessions_on_accept(void *context, int fd)
 
 /* What comes back. */
 
+static uint64_t session_id(const struct gateway *gateway, const struct dispatch_origin *origin)
+{
+    const struct connection *connection =
+        connection_find(&gateway->connections, origin->connection, origin->generation);
+    return connection != NULL ? connection->session.id : 0;
+}
+
 void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
                          const struct wire_share *share, const struct dispatch_result *result)
 {
@@ -305,15 +277,23 @@ void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
         result->end == DISPATCH_JUDGED && outcome == SHARE_LOW_DIFFICULTY && !result->is_block;
     if ((unjudged || junk) && origin->keyed)
         job_feed_unsee(&gateway->feed, share->job_id, &origin->key);
-    measures_count(&gateway->measures, outcome);
-    metric_add(gateway->measures.blocks, result->is_block);
-    metric_observe_us(gateway->measures.answer, (loop_clock_ns() - origin->received_ns) / 1000);
-    struct connection *connection =
-        connection_find(&gateway->connections, origin->connection, origin->generation);
+    if (result->is_block)
+        metric_add(gateway->measures.blocks, 1);
+    metric_observe_us(gateway->measures.answer,
+                      (loop_round_ns(gateway->loop) - origin->received_ns) / 1000);
     log_debug("share.verdict",
               "session=%016" PRIx64 " job=%016" PRIx64 " outcome=%s block=%d work=%" PRIu64,
-              connection != NULL ? connection->session.id : 0, share->job_id,
-              share_outcome_label(outcome), result->is_block, share->work);
+              session_id(gateway, origin), share->job_id, share_outcome_label(outcome),
+              result->is_block, share->work);
+    sessions_judged(gateway, origin, outcome);
+}
+
+void sessions_judged(struct gateway *gateway, const struct dispatch_origin *origin,
+                     enum share_outcome outcome)
+{
+    struct connection *connection =
+        connection_find(&gateway->connections, origin->connection, origin->generation);
+    measures_count(&gateway->measures, outcome);
     if (connection == NULL)
         return;
     const struct stratum_event event = { .kind = STRATUM_VERDICT,
@@ -348,7 +328,7 @@ void sessions_on_job(void *context)
     if (gateway->broadcasting)
         return; /* it goes once more round from where it is */
     gateway->broadcasting = true;
-    loop_defer(gateway->loop, &gateway->broadcast);
+    loop_defer_to(gateway->loop, &gateway->broadcast, LOOP_LATE);
 }
 
 void sessions_broadcast(struct loop_task *task)
@@ -370,7 +350,7 @@ void sessions_broadcast(struct loop_task *task)
     }
     if (gateway->broadcast_left > 0) {
         gateway->broadcasting = true;
-        loop_defer(gateway->loop, &gateway->broadcast);
+        loop_defer_to(gateway->loop, &gateway->broadcast, LOOP_LATE);
         return;
     }
     metric_observe_us(gateway->measures.broadcast,

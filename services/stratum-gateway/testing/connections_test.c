@@ -82,7 +82,7 @@ static int tear_down(void **state)
 {
     (void)state;
     connections_deinit(&w->connections);
-    while (w->connections.round_end_deferred)
+    while (connections_are_deferred(&w->connections))
         loop_run_once(w->loop, 0);
     loop_destroy(w->loop);
     free(w);

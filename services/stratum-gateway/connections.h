@@ -39,6 +39,7 @@ struct connection {
     uint64_t leave_ms;              /* when a leaving one is cut */
     uint32_t index;
     uint32_t generation;
+    uint32_t submitted; /* the owner's: submissions in this second */
     enum connection_state state;
     uint32_t events; /* what the loop watches */
     bool dirty;

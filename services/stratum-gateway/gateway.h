@@ -11,6 +11,7 @@
 #include "services/stratum-gateway/listener.h"
 #include "services/stratum-gateway/measures.h"
 #include "services/stratum-gateway/resolver.h"
+#include "services/stratum-gateway/shedding.h"
 #include "services/stratum-gateway/submissions.h"
 
 struct gateway {
@@ -26,6 +27,7 @@ struct gateway {
     struct authoriser *authoriser;
     struct connections connections;
     struct submissions submissions;
+    struct shedding shedding;
     struct listener listener;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */

@@ -21,6 +21,8 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     COUNTER(closed_rejects, "closed_rejects_total",
             "Connections closed because share after share was rejected.", NULL);
     COUNTER(blocks, "block_shares_total", "Shares that met the network's target.", "blocks");
+    COUNTER(raised, "difficulty_raised_total",
+            "Times a session's difficulty was raised because validators could not keep up.", NULL);
     GAUGE(held, "shares_held", "Shares waiting for their verdicts.", NULL);
     GAUGE(batches, "batches", "Batches sent since the start.", NULL);
     GAUGE(retries, "batch_retries", "Batches sent again since the start.", NULL);

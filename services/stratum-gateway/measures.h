@@ -17,6 +17,7 @@ struct measures {
     struct metric *rubbish;        /* closed for what they sent */
     struct metric *closed_rejects; /* every share was rejected */
     struct metric *blocks;
+    struct metric *raised; /* sessions asked to send fewer shares */
     struct metric *held; /* shares waiting for their verdicts */
     struct metric *batches;
     struct metric *retries;

@@ -380,18 +380,52 @@ static void show(struct gateway *gateway)
                                                                         : "there is no job yet");
 }
 
+static void look_for_pressure(struct gateway *gateway)
+{
+    size_t held = dispatcher_counts(gateway->dispatcher).held;
+    size_t held_max = (size_t)gateway->settings->stratum_shares_held_max;
+    struct shedding *shedding = &gateway->shedding;
+    if (!shedding_look(shedding, held, held_max))
+        return;
+    if (shedding->pressed)
+        log_warn("gateway.pressed",
+                 "held=%zu max=%zu reason=\"validators do not keep up: difficulties are raised\"",
+                 held, held_max);
+    else
+        log_info("gateway.relieved", "held=%zu raised=%" PRIu64, held, shedding->raised);
+}
+
+static void tick(struct gateway *gateway, struct connection *connection)
+{
+    struct stratum_event event = { .kind = STRATUM_TICK };
+    (void)happen(gateway, connection, &event);
+    uint32_t submitted = connection->submitted;
+    connection->submitted = 0;
+    if (!shedding_chooses(&gateway->shedding, submitted) || connection->state != CONNECTION_OPEN)
+        return;
+    unsigned raises = connection->session.raises;
+    event.kind = STRATUM_RAISE;
+    (void)happen(gateway, connection, &event);
+    if (connection->session.raises == raises)
+        return;
+    gateway->shedding.raised++;
+    metric_add(gateway->measures.raised, 1);
+}
+
 void sessions_on_tick(void *context)
 {
     struct gateway *gateway = context;
     struct connections *connections = &gateway->connections;
-    const struct stratum_event event = { .kind = STRATUM_TICK };
     size_t used = connections->used_max, slice = gateway->tick_slice;
     size_t from = used * slice / TICK_SLICES, to = used * (slice + 1) / TICK_SLICES;
     gateway->tick_slice = (gateway->tick_slice + 1) % TICK_SLICES;
+    if (slice == 0)
+        shedding_begin(&gateway->shedding);
+    look_for_pressure(gateway);
     for (size_t i = from; i < to; i++) {
         struct connection *connection = &connections->places[i];
         if (connection->state == CONNECTION_OPEN && connection->session.id != 0)
-            (void)happen(gateway, connection, &event);
+            tick(gateway, connection);
     }
     connections_sweep(connections, from, to);
     if (slice == 0)

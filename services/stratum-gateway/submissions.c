@@ -17,7 +17,7 @@ void submissions_init(struct gateway *gateway)
     gateway->submissions.task.run = on_round_end;
 }
 
-void submissions_take(struct gateway *gateway, const struct connection *connection,
+void submissions_take(struct gateway *gateway, struct connection *connection,
                       const struct stratum_effect *effect)
 {
     struct submissions *submissions = &gateway->submissions;
@@ -25,6 +25,7 @@ void submissions_take(struct gateway *gateway, const struct connection *connecti
     struct share_submission submission = effect->submission;
     ASSERT(!submissions_are_full(submissions));
     struct submission *one = &submissions->list[submissions->count++];
+    connection->submitted++;
     one->origin = (struct dispatch_origin){ .connection = connection->index,
                                             .generation = connection->generation,
                                             .answer = effect->answer,

@@ -25,7 +25,7 @@ struct submissions {
 
 void submissions_init(struct gateway *gateway);
 /* Takes what the session wants judged; there must be room. */
-void submissions_take(struct gateway *gateway, const struct connection *connection,
+void submissions_take(struct gateway *gateway, struct connection *connection,
                       const struct stratum_effect *effect);
 static inline bool submissions_are_full(const struct submissions *submissions)
 {

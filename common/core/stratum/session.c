@@ -217,6 +217,10 @@ static void on_tick(struct step *step)
         step_close(step, "idle timeout");
         return;
     }
+    if (session->raises > 0 && now_ms - session->raised_ms >= STRATUM_RAISE_KEPT_MS) {
+        session->raises--;
+        session->raised_ms = now_ms;
+    }
     if (session->state != STRATUM_MINING)
         return;
     struct vardiff_params bounds = session_bounds(step);
@@ -226,6 +230,18 @@ static void on_tick(struct step *step)
         vardiff_skip(&session->vardiff, now_ms);
     else if (vardiff_tick(&session->vardiff, &bounds, now_ms))
         step_tell_work(step);
+    step_tell_work(step);
+}
+
+static void on_raise(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    struct vardiff_params bounds = session_bounds(step);
+    if (session->state != STRATUM_MINING || session->raises == STRATUM_RAISES_MAX ||
+        !vardiff_raise(&session->vardiff, &bounds, step->world->now_ms))
+        return;
+    session->raises++;
+    session->raised_ms = step->world->now_ms;
     step_tell_work(step);
 }
 
@@ -303,6 +319,9 @@ enum stratum_step stratum_session_step(struct stratum_session *session,
     case STRATUM_TICK:
         on_tick(&step);
         break;
+    case STRATUM_RAISE:
+        on_raise(&step);
+        break;
     case STRATUM_MOVED:
         on_moved(&step, event);
         break;
@@ -316,7 +335,8 @@ bool stratum_session_verify(const struct stratum_session *session,
 {
     if (session->marks_count > STRATUM_MARKS_MAX ||
         (session->answers != NULL && session->answers->count > session->answers->capacity) ||
-        (session->state == STRATUM_MINING && session->marks_count == 0))
+        (session->state == STRATUM_MINING && session->marks_count == 0) ||
+        session->raises > STRATUM_RAISES_MAX)
         return false;
     for (unsigned i = 0; i < session->marks_count; i++) {
         uint64_t work = session->marks[i].work.expected_hashes;

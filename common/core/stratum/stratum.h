@@ -13,6 +13,8 @@
  * until answers have left. The work of a share is what was in force when its job was sent to this
  * session; it is told to the miner right before the job from which on it counts. When it must
  * change at once, the same job is sent again with a later ntime, from which on the new work counts.
+ * A pool that cannot keep up asks for more work a share (STRATUM_RAISE), which binds as any change
+ * does; no more than sixteenfold in all, so that it cannot run away where the pool stands still.
  *
  * Pure: no heap, no clock, no I/O. All memory is the caller's, one thread at a time. A session is
  * under 1 KB; the ring of answers is lent to it only while it has a use for it. */
@@ -33,6 +35,8 @@ enum {
     STRATUM_EFFECTS_MAX = 8,
     STRATUM_TEXT_BYTES_MAX = 40960,   /* all text of one step */
     STRATUM_STALE_CERTAIN_MS = 10000, /* a tip gone that long is gone for every validator */
+    STRATUM_RAISES_MAX = 4,          /* doublings of a session's work that the pool asked for */
+    STRATUM_RAISE_KEPT_MS = 30000,   /* so long without one, and one is forgotten */
     STRATUM_HELD_SILENCE_MS = 2000,   /* answers held longer say nothing about the miner's speed */
 };
 
@@ -137,6 +141,7 @@ struct stratum_session {
     uint64_t opened_ms;
     uint64_t line_ms;      /* last line from the miner */
     uint64_t notify_ms;    /* last job to the miner */
+    uint64_t raised_ms;    /* when `raises` last changed */
     uint64_t sent_ordinal; /* of the last notification's job; 0: none was sent */
     uint64_t sent_tip;
     uint32_t sent_ntime; /* of the last notification, where it was a personal one; else 0 */
@@ -151,6 +156,7 @@ struct stratum_session {
     uint8_t extranonce2_bytes;
     uint8_t marks_count;
     uint8_t rubbish;
+    uint8_t raises; /* asked for by the pool, of late */
     uint16_t rejects; /* shares rejected since the last accepted one, for the miner's own fault */
     bool extranonce_subscribed; /* takes mining.set_extranonce */
     bool authorised;            /* some worker is */
@@ -163,6 +169,7 @@ enum stratum_event_kind {
     STRATUM_VERDICT,    /* verdict: the end of a STRATUM_SUBMIT */
     STRATUM_JOB,        /* the table has a new current job */
     STRATUM_TICK,       /* about a second passed */
+    STRATUM_RAISE,      /* the pool cannot keep up: this session should send fewer shares */
     STRATUM_MOVED,      /* moved: its extranonce1 is another from now on */
 };
 

@@ -172,6 +172,10 @@ static void one(struct run *run, uint8_t what, struct span line)
         event.moved.extranonce1 = (uint32_t)line.length;
         event.moved.extranonce2_bytes = 8;
         break;
+    case 'R':
+        run->world.now_ms += line.length * 100;
+        event.kind = STRATUM_RAISE;
+        break;
     case 'L':
         event.kind = STRATUM_LINE_LONG;
         break;

@@ -581,6 +581,38 @@ static void a_flood_raises_the_work_at_once_and_silence_lowers_it(void **state)
     assert_non_null(strstr(f->sent, "mining.set_difficulty"));
 }
 
+static void a_pool_that_cannot_keep_up_raises_the_work_and_owes_what_was_due(void **state)
+{
+    (void)state;
+    begin_mining();
+    happen(STRATUM_RAISE);
+    expect(""); /* right after the job it could not be told apart */
+    pass_ms(5000);
+    happen(STRATUM_RAISE);
+    assert_non_null(strstr(f->sent, "mining.set_difficulty\",\"params\":[32]"));
+    assert_non_null(strstr(f->sent, "[\"65f000000000000101\""));
+    assert_non_null(strstr(f->sent, "false]}"));
+    f->sent[0] = '\0';
+    /* What is below the new ntime is owed at the old work, whatever id it names. */
+    submit(7, "65f0000000000001", UNIX_S, 1);
+    assert_true(f->submission.work.expected_hashes == (uint64_t)16 << 32);
+    verdict(f->answer, SHARE_ACCEPTED);
+    submit(8, "65f000000000000101", UNIX_S + 5, 2);
+    assert_true(f->submission.work.expected_hashes == (uint64_t)32 << 32);
+    verdict(f->answer, SHARE_ACCEPTED);
+    for (unsigned i = 0; i < 20; i++) {
+        pass_ms(1100);
+        happen(STRATUM_RAISE);
+    }
+    assert_true(f->session.vardiff.work.expected_hashes == (uint64_t)(16 << 4) << 32);
+    /* After a while without it may happen once more. */
+    pass_ms(STRATUM_RAISE_KEPT_MS);
+    happen(STRATUM_TICK);
+    happen(STRATUM_RAISE);
+    happen(STRATUM_RAISE);
+    assert_int_equal(f->session.raises, STRATUM_RAISES_MAX);
+}
+
 static void answers_we_hold_back_are_no_silence_of_the_miner(void **state)
 {
     (void)state;
@@ -981,6 +1013,7 @@ int main(void)
         TEST(difficulty_is_told_right_before_the_job_it_counts_from),
         TEST(whatever_is_claimed_a_header_has_one_work),
         TEST(a_flood_raises_the_work_at_once_and_silence_lowers_it),
+        TEST(a_pool_that_cannot_keep_up_raises_the_work_and_owes_what_was_due),
         TEST(answers_we_hold_back_are_no_silence_of_the_miner),
         TEST(a_minimum_difficulty_asked_for_is_kept),
         TEST(a_new_tip_is_clean_for_whoever_missed_it),

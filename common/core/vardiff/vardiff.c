@@ -227,6 +227,16 @@ bool vardiff_tick(struct vardiff *vardiff, const struct vardiff_params *params, 
     return decide(vardiff, params, now_ms);
 }
 
+bool vardiff_raise(struct vardiff *vardiff, const struct vardiff_params *params, uint64_t now_ms)
+{
+    if (now_ms < vardiff->changed_ms + VARDIFF_CHANGE_MS || !move(vardiff, params, 2, 1, now_ms))
+        return false;
+    drop_evidence(vardiff);
+    vardiff->last_ms = now_ms;
+    vardiff->phase = VARDIFF_LEARNED;
+    return true;
+}
+
 bool vardiff_verify(const struct vardiff *vardiff, const struct vardiff_params *params)
 {
     uint64_t work = vardiff->work.expected_hashes;

@@ -61,6 +61,12 @@ MUST_CHECK bool vardiff_tick(struct vardiff *vardiff, const struct vardiff_param
  * job): it is left out of the evidence. */
 void vardiff_skip(struct vardiff *vardiff, uint64_t now_ms);
 
+/* The pool wants fewer shares for a while: the work doubles, and what was known of the miner is
+ * forgotten, so that the rule finds back to the aimed rate, but slowly. True as above; false within
+ * VARDIFF_CHANGE_MS of the last change, or at the bound. */
+MUST_CHECK bool vardiff_raise(struct vardiff *vardiff, const struct vardiff_params *params,
+                              uint64_t now_ms);
+
 /* `work` clamped to the bounds, as one may ask for it. */
 struct work vardiff_clamp(const struct vardiff_params *params, struct work work);
 

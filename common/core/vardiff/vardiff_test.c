@@ -203,6 +203,34 @@ static void a_miner_that_sleeps_and_wakes_finds_its_work_again(void **state)
     assert_true(most < 60000);
 }
 
+static void a_work_the_pool_raised_stays_for_a_minute_and_is_found_again(void **state)
+{
+    (void)state;
+    unsigned stayed = 0, found = 0;
+    for (unsigned i = 0; i < 200; i++) {
+        struct miner miner;
+        begin(&miner, (uint64_t)5e12);
+        mine(&miner, 1e9, 3600e3, 0);
+        for (unsigned k = 0; k < 2; k++) {
+            uint64_t old = miner.vardiff.work.expected_hashes;
+            assert_true(vardiff_raise(&miner.vardiff, &params, (uint64_t)miner.now_ms + 2000));
+            assert_true(miner.vardiff.work.expected_hashes >= 2 * old - old / 16);
+            assert_false(vardiff_raise(&miner.vardiff, &params, (uint64_t)miner.now_ms + 2500));
+            miner.mined_work = miner.vardiff.work.expected_hashes;
+            mine(&miner, 1e9, miner.now_ms + 4000, 0);
+        }
+        uint64_t raised = miner.vardiff.work.expected_hashes;
+        mine(&miner, 1e9, miner.now_ms + 60e3, 0);
+        stayed += miner.vardiff.work.expected_hashes == raised;
+        mine(&miner, 1e9, miner.now_ms + 3600e3, 0);
+        double r = ratio(&miner, 1e9);
+        found += r >= 0.5 && r <= 2;
+    }
+    printf("raised fourfold: %.1f %% stayed so for a minute, %.1f %% within 2 after an hour\n",
+           stayed / 2.0, found / 2.0);
+    assert_true(stayed >= 160 && found >= 190);
+}
+
 static void whatever_comes_the_work_stays_within_its_bounds(void **state)
 {
     (void)state;
@@ -219,7 +247,9 @@ static void whatever_comes_the_work_stays_within_its_bounds(void **state)
             now_ms += random_u64() >> (20 + random_u64() % 44);
             uint64_t old = vardiff.work.expected_hashes;
             bool change;
-            if (random_u64() % 2 == 0)
+            if (random_u64() % 8 == 0)
+                change = vardiff_raise(&vardiff, &bounds, now_ms);
+            else if (random_u64() % 2 == 0)
                 change = vardiff_tick(&vardiff, &bounds, now_ms);
             else
                 change = vardiff_share(&vardiff, &bounds,
@@ -256,6 +286,7 @@ int main(void)
         cmocka_unit_test(silence_lowers_the_work_to_the_minimum),
         cmocka_unit_test(a_flood_is_answered_within_seconds),
         cmocka_unit_test(a_miner_that_sleeps_and_wakes_finds_its_work_again),
+        cmocka_unit_test(a_work_the_pool_raised_stays_for_a_minute_and_is_found_again),
         cmocka_unit_test(whatever_comes_the_work_stays_within_its_bounds),
         cmocka_unit_test(easy_shares_under_way_do_not_raise_the_work_again),
     };

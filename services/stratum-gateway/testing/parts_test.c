@@ -4,6 +4,7 @@
 #include "services/stratum-gateway/duplicates.h"
 #include "services/stratum-gateway/extranonces.h"
 #include "services/stratum-gateway/resolver.h"
+#include "services/stratum-gateway/shedding.h"
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -188,6 +189,37 @@ static void only_the_free_parts_of_the_header_make_the_key(void **state)
     DIFFERS(changed.has_version_bits = true; changed.version_bits = 0x2000);
 }
 
+/* Shedding. */
+
+static void who_sends_most_is_asked_to_send_less_and_only_under_pressure(void **state)
+{
+    (void)state;
+    struct shedding shedding = { 0 };
+    const uint32_t sessions[] = { 0, 1, 1, 10, 400, 800 };
+    enum { COUNT = sizeof sessions / sizeof *sessions };
+    for (unsigned second = 0; second < 3; second++) {
+        shedding_begin(&shedding);
+        for (unsigned i = 0; i < COUNT; i++)
+            assert_false(shedding_chooses(&shedding, sessions[i]));
+    }
+    assert_false(shedding_look(&shedding, 250, 1000));
+    assert_true(shedding_look(&shedding, 251, 1000));
+    assert_false(shedding_look(&shedding, 900, 1000));
+    shedding_begin(&shedding); /* the mean of those that sent: 242 */
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_int_equal(shedding_chooses(&shedding, sessions[i]), sessions[i] >= 242);
+    /* Where all send alike all are asked, whoever sends nothing is not. */
+    shedding_begin(&shedding);
+    for (unsigned i = 0; i < COUNT; i++)
+        (void)shedding_chooses(&shedding, 3);
+    shedding_begin(&shedding);
+    for (unsigned i = 0; i < COUNT; i++)
+        assert_true(shedding_chooses(&shedding, 3));
+    assert_false(shedding_chooses(&shedding, 0));
+    assert_true(shedding_look(&shedding, 250, 1000));
+    assert_false(shedding_chooses(&shedding, 800));
+}
+
 /* Extranonces. */
 
 static void no_value_is_given_twice_or_too_early(void **state)
@@ -344,6 +376,7 @@ int main(void)
         cmocka_unit_test(memory_is_bounded_and_what_is_known_stays_known),
         cmocka_unit_test(blocks_are_given_once_and_what_is_unused_goes_back),
         cmocka_unit_test(only_the_free_parts_of_the_header_make_the_key),
+        cmocka_unit_test(who_sends_most_is_asked_to_send_less_and_only_under_pressure),
         cmocka_unit_test(no_value_is_given_twice_or_too_early),
         cmocka_unit_test(what_was_not_given_by_this_lease_is_not_taken_back),
         cmocka_unit_test(only_names_are_asked_for),

@@ -1,8 +1,8 @@
 /* Whose difficulty is raised while the validators cannot keep up: those that send most. Each second
  * every session's submissions are counted; while more than a quarter of what may be held is held,
  * those that sent as many as the mean or more get a STRATUM_RAISE. So the flood halves in a second
- * or two, and who sends little is left alone; only what is beyond stratum.shares_held_max is refused
- * with error 20. One thread. */
+ * or two, and who sends little is left alone; only what is beyond stratum.shares_held_max is
+ * refused with error 20. One thread. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

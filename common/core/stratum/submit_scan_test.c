@@ -49,7 +49,8 @@ static const char *const others[] = {
     "{\"id\":4,\"method\":\"mining.submit\",\"params\":{\"u\":\"j\"}}",
     "{\"id\":4,\"method\":\"mining.submit\"}",
     "{\"id\":4,\"method\":\"mining.authorize\",\"params\":[\"u\",\"j\",\"e\",\"t\",\"n\"]}",
-    "{\"id\":4,\"jsonrpc\":\"2.0\",\"method\":\"mining.submit\",\"params\":[\"u\",\"j\",\"e\",\"t\","
+    "{\"id\":4,\"jsonrpc\":\"2.0\",\"method\":\"mining.submit\",\"params\":[\"u\",\"j\",\"e\","
+    "\"t\","
     "\"n\"]}",
     "{\"id\":\"0123456789012345678901234567890123456789\",\"method\":\"mining.submit\",\"params\":"
     "[\"u\",\"j\",\"e\",\"t\",\"n\"]}",
@@ -166,10 +167,9 @@ static void changed_lines_are_read_alike_or_left(void **state)
     unsigned taken = 0;
     for (unsigned i = 0; i < LINES; i++) {
         char line[LINE_BYTES_MAX];
-        const char *seed =
-            test_random_below(&random, 4) == 0
-                ? others[test_random_below(&random, sizeof others / sizeof *others)]
-                : spelt[test_random_below(&random, sizeof spelt / sizeof *spelt)];
+        const char *seed = test_random_below(&random, 4) == 0
+                               ? others[test_random_below(&random, sizeof others / sizeof *others)]
+                               : spelt[test_random_below(&random, sizeof spelt / sizeof *spelt)];
         size_t length = strlen(seed);
         memcpy(line, seed, length);
         for (uint64_t changes = test_random_below(&random, 4) + 1; changes > 0; changes--)

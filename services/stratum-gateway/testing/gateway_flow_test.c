@@ -31,6 +31,18 @@ struct validator {
     enum wire_batch_status status;
     enum share_outcome outcome;
     unsigned batches;
+    unsigned slow_ms; /* answers one batch after the other, each so long after the one before */
+    struct late_reply *late;
+    struct late_reply **late_end;
+    uint64_t answered_ns; /* when it last did */
+};
+
+/* An answer a slow validator has yet to give. */
+struct late_reply {
+    struct late_reply *next;
+    struct bus_call *call;
+    size_t bytes;
+    uint8_t message[];
 };
 
 struct seen_batch {
@@ -171,6 +183,23 @@ static void on_batch(void *context, struct bus_call *call, struct span message)
         verdicts[i].outcome = found != 0 ? found : (uint8_t)validator->outcome;
     }
     bool judged = validator->status == WIRE_BATCH_JUDGED;
+    if (validator->slow_ms > 0) {
+        const struct wire_verdict_batch reply = { .lease_id = batch.lease_id,
+                                                  .sequence = batch.sequence,
+                                                  .status = WIRE_BATCH_JUDGED,
+                                                  .verdicts = verdicts,
+                                                  .verdicts_count = batch.shares_count };
+        size_t length = wire_encode_verdict_batch(&reply, scratch, sizeof scratch);
+        struct late_reply *late = malloc(sizeof *late + length);
+        assert_true(length > 0 && late != NULL);
+        *late = (struct late_reply){ .call = call, .bytes = length };
+        memcpy(late->message, scratch, length);
+        if (validator->late == NULL)
+            validator->late_end = &validator->late;
+        *validator->late_end = late;
+        validator->late_end = &late->next;
+        return;
+    }
     REPLY(call, verdict_batch, .lease_id = batch.lease_id, .sequence = batch.sequence,
           .status = (uint8_t)validator->status, .verdicts = verdicts,
           .verdicts_count = judged ? batch.shares_count : 0);
@@ -187,9 +216,23 @@ static void read_log(void)
     f->log[f->log_bytes] = '\0';
 }
 
+static void answer_late(struct validator *validator)
+{
+    uint64_t now_ns = loop_clock_ns();
+    struct late_reply *late = validator->late;
+    if (late == NULL || now_ns < validator->answered_ns + (uint64_t)validator->slow_ms * 1000000)
+        return;
+    validator->answered_ns = now_ns;
+    validator->late = late->next;
+    (void)bus_reply(late->call, span_of(late->message, late->bytes));
+    free(late);
+}
+
 static void turn(void)
 {
     loop_run_once(f->loop, 5);
+    for (unsigned i = 0; i < VALIDATORS; i++)
+        answer_late(&f->validators[i]);
     read_log();
 }
 
@@ -214,7 +257,11 @@ static void set(const char *name, const char *format, ...)
     assert_int_equal(setenv(name, text, 1), 0);
 }
 
-static void start(unsigned max_miners)
+struct limits {
+    unsigned max_miners, hold_ms, shares_held;
+};
+
+static void start(const struct limits *limits)
 {
     int pipe_fds[2];
     assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
@@ -227,9 +274,10 @@ static void start(unsigned max_miners)
     set("ADIT_STRATUM__AUTH_URL", "ipc://%s/auth.rep", f->folder);
     set("ADIT_STRATUM__ADDRESS", "127.0.0.1:0");
     set("ADIT_STRATUM__ADMIN_ADDRESS", "127.0.0.1:0");
-    set("ADIT_STRATUM__MAX_MINERS", "%u", max_miners);
+    set("ADIT_STRATUM__MAX_MINERS", "%u", limits->max_miners);
+    set("ADIT_STRATUM__SHARES_HELD_MAX", "%u", limits->shares_held);
     set("ADIT_STRATUM__VALIDATOR_TIMEOUT_MS", "%d", TIMEOUT_MS);
-    set("ADIT_STRATUM__HOLD_MS", "1000");
+    set("ADIT_STRATUM__HOLD_MS", "%u", limits->hold_ms);
     set("ADIT_STRATUM__START_DIFFICULTY", "1");
     set("ADIT_CHAIN__PROFILE", "devnet-sha256d");
     pid_t parent = getpid();
@@ -263,7 +311,7 @@ static struct bus_server *serve(const char *name, bus_call_handler handler, void
     return server;
 }
 
-static int set_up_with(unsigned max_miners)
+static int set_up_with(const struct limits *limits)
 {
     struct error error;
     char url[256];
@@ -286,7 +334,7 @@ static int set_up_with(unsigned max_miners)
         f->validators[i].server = serve(name, on_batch, &f->validators[i]);
     }
     f->sequence = 1;
-    start(max_miners);
+    start(limits);
     UNTIL(strstr(f->log, "validator-0") != NULL && strstr(f->log, "validator-1") != NULL);
     return 0;
 }
@@ -294,13 +342,19 @@ static int set_up_with(unsigned max_miners)
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(100);
+    return set_up_with(&(struct limits){ 100, 1000, 262144 });
 }
 
 static int set_up_small(void **state)
 {
     (void)state;
-    return set_up_with(2);
+    return set_up_with(&(struct limits){ 2, 1000, 262144 });
+}
+
+static int set_up_pressed(void **state)
+{
+    (void)state;
+    return set_up_with(&(struct limits){ 100, 30000, 1024 });
 }
 
 static int tear_down(void **state)
@@ -318,6 +372,13 @@ static int tear_down(void **state)
     for (unsigned i = 0; i < VALIDATORS; i++)
         if (f->validators[i].server != NULL)
             bus_server_close(f->validators[i].server);
+    for (unsigned i = 0; i < VALIDATORS; i++)
+        while (f->validators[i].late != NULL) {
+            struct late_reply *late = f->validators[i].late;
+            f->validators[i].late = late->next;
+            bus_drop(late->call);
+            free(late);
+        }
     bus_publisher_close(f->publisher);
     bus_destroy(f->bus);
     loop_destroy(f->loop);
@@ -583,6 +644,97 @@ static void a_flood_travels_in_batches(void **state)
     disconnect(miner);
 }
 
+enum { FLOOD_MINERS = 12 };
+
+/* Miners that keep so many submissions unanswered; their nonces are the numbers. */
+struct flood {
+    struct miner *miners[FLOOD_MINERS];
+    unsigned sent[FLOOD_MINERS], answered[FLOOD_MINERS], refused[FLOOD_MINERS];
+    unsigned refused_first[FLOOD_MINERS]; /* its number */
+    unsigned ntime;
+};
+
+static void flood_turn(struct flood *flood, unsigned in_flight)
+{
+    turn();
+    for (unsigned i = 0; i < FLOOD_MINERS; i++) {
+        struct miner *miner = flood->miners[i];
+        for (; flood->sent[i] - flood->answered[i] < in_flight; flood->sent[i]++)
+            say(miner,
+                "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+                "\"0000000000000000\",\"%08x\",\"%08x\"]}",
+                flood->sent[i], (unsigned long long)f->job_id, flood->ntime, flood->sent[i]);
+        while (take_line(miner)) {
+            unsigned id;
+            if (strstr(miner->line, "\"method\"") != NULL)
+                continue;
+            assert_int_equal(sscanf(miner->line, "{\"id\":%u,", &id), 1);
+            assert_int_equal(id, flood->answered[i]++); /* in the order of the requests */
+            if (strstr(miner->line, "\"result\":true") != NULL)
+                continue;
+            if (strstr(miner->line, "[20,\"Overloaded, share not accepted\",null]") == NULL)
+                fail_msg("%s", miner->line);
+            if (flood->refused[i]++ == 0)
+                flood->refused_first[i] = id;
+        }
+        assert_false(miner->ended);
+    }
+}
+
+static unsigned sum(const unsigned counts[FLOOD_MINERS])
+{
+    unsigned total = 0;
+    for (unsigned i = 0; i < FLOOD_MINERS; i++)
+        total += counts[i];
+    return total;
+}
+
+static void slow_validators_raise_difficulties_before_shares_are_refused(void **state)
+{
+    (void)state;
+    struct flood flood = { .ntime = (unsigned)(loop_unix_ms() / 1000) };
+    for (unsigned i = 0; i < FLOOD_MINERS; i++) {
+        flood.miners[i] = connect_miner();
+        log_in(flood.miners[i], "w");
+    }
+    f->validators[0].slow_ms = f->validators[1].slow_ms = 60;
+    /* Nearly a thousand held, of 1024: some seconds of that, and all are asked to send less. */
+    uint64_t end_ns = loop_clock_ns() + 4000000000u;
+    while (loop_clock_ns() < end_ns)
+        flood_turn(&flood, 80);
+    assert_non_null(strstr(f->log, "gateway.pressed"));
+    assert_int_equal(sum(flood.refused), 0);
+    /* More than may be held: what is beyond is refused, nothing else. */
+    end_ns = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;
+    while (sum(flood.refused) < 50 || flood.refused[FLOOD_MINERS - 1] == 0) {
+        assert_true(loop_clock_ns() < end_ns);
+        flood_turn(&flood, 128);
+    }
+    f->validators[0].slow_ms = f->validators[1].slow_ms = 1;
+    while (sum(flood.answered) < sum(flood.sent)) {
+        assert_true(loop_clock_ns() < end_ns);
+        flood_turn(&flood, 0);
+    }
+    UNTIL(strstr(f->log, "gateway.relieved") != NULL);
+    unsigned raised = 0;
+    assert_int_equal(
+        sscanf(strstr(strstr(f->log, "gateway.relieved"), "raised="), "raised=%u", &raised), 1);
+    assert_true(raised > 0);
+    printf("%u shares, %u refused, %u raises\n", sum(flood.sent), sum(flood.refused), raised);
+    /* A refused one got no verdict: it may come again. */
+    struct miner *last = flood.miners[FLOOD_MINERS - 1];
+    say(last,
+        "{\"id\":1,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+        "\"0000000000000000\",\"%08x\",\"%08x\"]}",
+        (unsigned long long)f->job_id, flood.ntime, flood.refused_first[FLOOD_MINERS - 1]);
+    do
+        hear(last, "");
+    while (strstr(last->line, "\"method\"") != NULL);
+    assert_non_null(strstr(last->line, "{\"id\":1,\"result\":true"));
+    for (unsigned i = 0; i < FLOOD_MINERS; i++)
+        disconnect(flood.miners[i]);
+}
+
 static void the_pool_is_full_and_says_so(void **state)
 {
     (void)state;
@@ -793,6 +945,9 @@ int main(void)
         TEST(a_share_nobody_keeps_is_answered_honestly_and_may_come_again),
         TEST(a_flood_travels_in_batches),
         cmocka_unit_test_setup_teardown(the_pool_is_full_and_says_so, set_up_small, tear_down),
+        cmocka_unit_test_setup_teardown(
+            slow_validators_raise_difficulties_before_shares_are_refused, set_up_pressed,
+            tear_down),
         TEST(rubbish_harms_only_who_sends_it),
         TEST(a_new_job_reaches_everybody_and_old_ones_are_late),
         TEST(a_lost_lease_is_replaced_and_sessions_move),

@@ -1,5 +1,7 @@
 #include "service/inside.h"
 
+#include <unistd.h>
+
 const char *const service_version = ADIT_VERSION;
 
 static bool instance_good(const char *text)
@@ -8,6 +10,20 @@ static bool instance_good(const char *text)
     return length >= 1 && length <= 32 &&
            strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
                length;
+}
+
+/* `--instance @host`: where each process has a host name of its own, as containers have. Of a name
+ * too long its end stays, because that is where orchestrators write what tells replicas apart. */
+static const char *instance_of_host(char name_r[SERVICE_INSTANCE_BYTES])
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    host[strcspn(host, ".")] = '\0';
+    size_t length = strlen(host);
+    size_t skipped = length >= SERVICE_INSTANCE_BYTES ? length - (SERVICE_INSTANCE_BYTES - 1) : 0;
+    memcpy(name_r, host + skipped, length - skipped + 1);
+    return name_r;
 }
 
 bool arguments_parse(int argc, char **argv, struct service_arguments *arguments_r,
@@ -46,6 +62,8 @@ bool arguments_parse(int argc, char **argv, struct service_arguments *arguments_
         else
             return error_set(error, ERROR_INVALID, "argument %s needs a value", argv[i]);
     }
+    if (strcmp(arguments_r->instance, "@host") == 0)
+        arguments_r->instance = instance_of_host(arguments_r->host_name);
     if (!instance_good(arguments_r->instance))
         return error_set(error, ERROR_INVALID,
                          "--instance \"%.40s\" must have 1 to 32 letters, digits, - or _",
@@ -58,7 +76,8 @@ void arguments_print_help(const struct service_definition *definition)
     printf("%s %s, a process of the adit mining pool\n\n"
            "  --config FILE      the settings file (JSON); without one the defaults hold\n"
            "  --data DIR         the data folder, instead of service.data_dir\n"
-           "  --instance NAME    which of several like processes this is (default 1)\n"
+           "  --instance NAME    which of several like processes this is (default 1);\n"
+           "                     @host: this host's name\n"
            "  --check-config     read the settings, say whether they are good, and end\n"
            "  --example-config   print a settings file with every default, and end\n"
            "  --version          print the version, and end\n\n"

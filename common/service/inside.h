@@ -4,12 +4,13 @@
 
 #include <stdatomic.h>
 
-enum { SERVICE_DEGRADED_MAX = 16, SERVICE_REASON_BYTES = 256 };
+enum { SERVICE_DEGRADED_MAX = 16, SERVICE_REASON_BYTES = 256, SERVICE_INSTANCE_BYTES = 33 };
 
 struct service_arguments {
     const char *config;   /* NULL: none */
     const char *data_dir; /* NULL: as set */
-    const char *instance;
+    const char *instance; /* may point into host_name */
+    char host_name[SERVICE_INSTANCE_BYTES];
     bool check_config;
     bool print_example;
     bool print_help;

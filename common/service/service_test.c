@@ -169,6 +169,12 @@ static void arguments_that_are_not_known_are_refused(void **state)
     assert_false(arguments_parse(2, flag, &arguments, &error));
     char *instance[] = { "x", "--instance=../1" };
     assert_false(arguments_parse(2, instance, &arguments, &error));
+    char host[256] = "";
+    assert_int_equal(gethostname(host, sizeof host - 1), 0);
+    host[strcspn(host, ".")] = '\0';
+    char *of_host[] = { "x", "--instance=@host" };
+    assert_true(arguments_parse(2, of_host, &arguments, &error));
+    assert_string_equal(arguments.instance, strlen(host) > 32 ? host + strlen(host) - 32 : host);
 }
 
 static int client_of(const struct service *service)

@@ -177,32 +177,6 @@ int command_config(const struct options *options)
     return 0;
 }
 
-/* What `adit up` does before it starts anything, for deployments that start the processes
- * themselves: the secret, and on a devnet the pool's address. Doing it again changes nothing. */
-int command_prepare(const struct options *options)
-{
-    char data_dir[80];
-    struct settings settings;
-    struct error error;
-    if (!find_pool(options, data_dir, sizeof data_dir, &settings, &error)) {
-        fprintf(stderr, "adit: %s\n", error.text);
-        return 64;
-    }
-    bool done = plan_make_secret(data_dir, &error);
-    bool learn =
-        settings.chain_address[0] == '\0' && strncmp(settings.chain_profile, "devnet-", 7) == 0;
-    for (int64_t tries = 0; done && learn; tries++) {
-        if (plan_learn_address(&settings, &error))
-            break;
-        done = tries < settings.startup_deadline_s;
-        sleep(1);
-    }
-    if (!done)
-        fprintf(stderr, "adit: %s\n", error.text);
-    settings_deinit(&settings);
-    return done ? 0 : 1;
-}
-
 /* The miner has its own options, so it gets the command line as it is. */
 int command_miner(const struct options *options)
 {

@@ -12,5 +12,6 @@ int command_class(const struct options *options);
 int command_verify(const struct options *options);
 int command_config(const struct options *options);
 int command_prepare(const struct options *options);
+int command_probe(const struct options *options);
 int command_miner(const struct options *options);
 int command_bench(const struct options *options);

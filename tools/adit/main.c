@@ -23,7 +23,10 @@ static const struct {
     { "verify", command_verify,
       "PROOF [OPTIONS]                                    check a payout's proof" },
     { "config", command_config, "check [FILE] | example | explain                   settings" },
-    { "prepare", command_prepare, "[--data DIR]                   secret and address, no start" },
+    { "prepare", command_prepare,
+      "[--data DIR]                                       secret, address, store; no start" },
+    { "probe", command_probe,
+      "URL                                                0 when it is answered with a 2xx" },
     { "miner", command_miner, "OPTIONS                                            a CPU miner" },
     { "bench", command_bench, "PART OPTIONS                                       measure it" },
 };

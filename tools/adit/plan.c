@@ -79,22 +79,6 @@ bool plan_make_secret(const char *data_dir, struct error *error)
     return make_folder(data_dir, "", error) && make_secret(data_dir, error);
 }
 
-/* The devnode's wallet is where the pool's blocks pay to, unless the settings say otherwise. */
-bool plan_learn_address(const struct settings *settings, struct error *error)
-{
-    const char *path = settings->chain_address_file;
-    json_t *answer = pool_node_call(settings->chain_nodes.items[0], "getnewaddress", error);
-    if (answer == NULL)
-        return false;
-    const char *address = json_string_value(answer);
-    FILE *file = fopen(path, "we");
-    bool written = address != NULL && file != NULL && fprintf(file, "%s\n", address) > 0;
-    if (file != NULL)
-        written = fclose(file) == 0 && written;
-    json_decref(answer);
-    return written ? true : error_system(error, errno, "%s", path);
-}
-
 static bool write_redis_conf(const struct plan *plan, struct error *error)
 {
     char path[PATH_MAX];

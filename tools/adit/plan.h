@@ -33,8 +33,6 @@ void plan_deinit(struct plan *plan);
 
 /* Makes the data folder and the deployment's secret in it, where they are not there yet. */
 MUST_CHECK bool plan_make_secret(const char *data_dir, struct error *error);
-/* Asks the devnode's wallet for an address and keeps it in chain.address_file. */
-MUST_CHECK bool plan_learn_address(const struct settings *settings, struct error *error);
 
 /* The settings file to read: the one given, else the one a pool on this folder was started with
  * last; NULL: none. Borrowed until the next call. */

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ANSWER_BYTES_MAX = 4 * 1024 * 1024 };
 
@@ -88,30 +89,87 @@ json_t *pool_get(struct pool *pool, const char *path)
     return json;
 }
 
-json_t *pool_node_call(const char *url, const char *method, struct error *error)
+/* The node's cookie, "user:password", as it is now: a node makes a new one at each start. */
+static bool read_cookie(const char *path, char *cookie_r, size_t bytes, struct error *error)
 {
-    CURL *curl = curl_easy_init();
+    FILE *file = fopen(path, "re");
+    bool read = file != NULL && fgets(cookie_r, (int)bytes, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    if (!read)
+        return error_set(error, ERROR_UNAVAILABLE, "the node's cookie %s cannot be read", path);
+    cookie_r[strcspn(cookie_r, "\r\n")] = '\0';
+    return true;
+}
+
+/* The answer's `result`, or its `error` as one sentence. */
+static json_t *result_of(json_t *answer, const char *method, struct error *error)
+{
+    const json_t *refusal = json_object_get(answer, "error");
+    json_t *result = json_incref(json_object_get(answer, "result"));
+    if (json_is_object(refusal)) {
+        const char *words = json_string_value(json_object_get(refusal, "message"));
+        error_set(error, ERROR_UNAVAILABLE, "the node refuses %s: %s", method,
+                  words == NULL ? "without a word" : words);
+        json_decref(result);
+        result = NULL;
+    } else if (result == NULL) {
+        error_set(error, ERROR_UNAVAILABLE, "the node does not answer %s", method);
+    }
+    json_decref(answer);
+    return result;
+}
+
+json_t *pool_node_call(const struct settings *settings, bool wallet, const char *method,
+                       json_t *params, struct error *error)
+{
+    char url[600], cookie[256] = "";
+    json_t *request = json_pack("{s:s, s:i, s:s, s:o}", "jsonrpc", "1.0", "id", 1, "method", method,
+                                "params", params);
+    char *body = request == NULL ? NULL : json_dumps(request, JSON_COMPACT);
+    json_decref(request);
+    CURL *curl = body == NULL ? NULL : curl_easy_init();
     if (curl == NULL) {
+        free(body);
         error_set(error, ERROR_SYSTEM, "no memory for a call to the node");
         return NULL;
     }
-    char body[256];
     long code = 0;
-    snprintf(body, sizeof body, "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"%s\",\"params\":[]}",
-             method);
+    json_t *result = NULL;
+    snprintf(url, sizeof url, "%.480s%s%.100s", settings->chain_nodes.items[0],
+             wallet && settings->chain_wallet[0] != '\0' ? "/wallet/" : "",
+             wallet ? settings->chain_wallet : "");
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
-    json_t *answer = perform(curl, &code);
+    if (settings->chain_cookie_file[0] == '\0' ||
+        read_cookie(settings->chain_cookie_file, cookie, sizeof cookie, error)) {
+        if (cookie[0] != '\0')
+            curl_easy_setopt(curl, CURLOPT_USERPWD, cookie);
+        result = result_of(perform(curl, &code), method, error);
+    }
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
-    json_t *result = json_incref(json_object_get(answer, "result"));
-    json_decref(answer);
-    if (result == NULL || json_is_null(result)) {
-        json_decref(result);
-        error_set(error, ERROR_UNAVAILABLE, "the node does not answer %s", method);
-        return NULL;
-    }
+    free(body);
     return result;
+}
+
+bool pool_probe(const char *url, struct error *error)
+{
+    CURL *curl = curl_easy_init();
+    if (curl == NULL)
+        return error_set(error, ERROR_SYSTEM, "no memory for a call");
+    long code = 0;
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 3000L);
+    CURLcode result = curl_easy_perform(curl); /* the text goes to standard output */
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &code);
+    curl_easy_cleanup(curl);
+    if (result != CURLE_OK)
+        return error_set(error, ERROR_UNAVAILABLE, "%s: %s", url, curl_easy_strerror(result));
+    return code / 100 == 2 ? true
+                           : error_set(error, ERROR_UNAVAILABLE, "%s answers %ld", url, code);
 }

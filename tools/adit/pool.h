@@ -2,6 +2,7 @@
  * a second; libcurl and jansson stay in here. One thread at a time. */
 #pragma once
 #include "base/bytes.h"
+#include "service/settings.h"
 
 #include <jansson.h>
 
@@ -13,5 +14,11 @@ void pool_close(struct pool *pool);
 /* The JSON at a path; NULL when the pool does not answer or says no. Caller owns (json_decref). */
 json_t *pool_get(struct pool *pool, const char *path);
 
-/* One JSON-RPC call to a node without a password (the devnode), its `result`; NULL and *error. */
-json_t *pool_node_call(const char *url, const char *method, struct error *error);
+/* One JSON-RPC call to a node: its first node's URL and cookie are the settings', the wallet too
+ * where `wallet` is set. `params` is a JSON array, taken on success and on failure. The `result`
+ * (may be null), or NULL and one sentence. Caller owns. */
+json_t *pool_node_call(const struct settings *settings, bool wallet, const char *method,
+                       json_t *params, struct error *error);
+
+/* Whether a GET of `url` is answered with a 2xx; the answer's text goes to standard output. */
+bool pool_probe(const char *url, struct error *error);

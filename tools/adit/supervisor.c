@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "prepare.h"
 #include "view.h"
 
 enum { TICK_MS = 50, KILL_AFTER_MS = 8000, ROTATE_TICKS = 200 };
@@ -107,7 +108,7 @@ static void start_next(struct supervisor *self)
     char line[200];
     if (plan->devnode && plan->settings.chain_address[0] == '\0' &&
         strcmp(child->name, "inode-scheduler") == 0 &&
-        !plan_learn_address(&plan->settings, &error)) {
+        !prepare_address(&plan->settings, &error)) {
         fail(self, error.text);
         return;
     }

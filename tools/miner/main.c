@@ -26,6 +26,7 @@ static const char help[] =
     "\n"
     "  --url stratum+tcp://HOST:PORT   the pool (needed)\n"
     "  --user NAME                     account or address, with .worker behind it (needed)\n"
+    "  --user-file FILE                its first line is the user\n"
     "  --pass TEXT                     password (x)\n"
     "  --algorithm NAME                sha256d, blake2s or scrypt (sha256d)\n"
     "  --threads N                     hashing threads (1)\n"
@@ -45,6 +46,7 @@ static const char help[] =
 
 struct arguments {
     const char *url, *user, *password;
+    char user_text[256]; /* of --user-file */
     struct engine_options engine;
     uint64_t shares_max, seconds_max;
     bool version_rolling, quiet, json, die_with_parent;
@@ -162,6 +164,18 @@ static bool read_number(const char *text, const char *name, uint64_t least, uint
     return true;
 }
 
+static bool read_user(const char *path, char *user_r, size_t bytes, struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    bool read = file != NULL && fgets(user_r, (int)bytes, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    if (!read)
+        return error_set(error, ERROR_INVALID, "no user can be read from %s", path);
+    user_r[strcspn(user_r, "\r\n")] = '\0';
+    return true;
+}
+
 static bool read_option(int option, const char *text, struct arguments *arguments,
                         struct error *error)
 {
@@ -173,6 +187,9 @@ static bool read_option(int option, const char *text, struct arguments *argument
     case 'u':
         arguments->user = text;
         return true;
+    case 'f':
+        arguments->user = arguments->user_text;
+        return read_user(text, arguments->user_text, sizeof arguments->user_text, error);
     case 'p':
         arguments->password = text;
         return true;
@@ -221,6 +238,7 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments_r,
     static const struct option options[] = {
         { "url", required_argument, NULL, 'o' },
         { "user", required_argument, NULL, 'u' },
+        { "user-file", required_argument, NULL, 'f' },
         { "pass", required_argument, NULL, 'p' },
         { "algorithm", required_argument, NULL, 'a' },
         { "threads", required_argument, NULL, 't' },

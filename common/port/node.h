@@ -14,7 +14,7 @@ struct node_chain {
     char chain[16]; /* "main", "test", "signet", "regtest", … as getblockchaininfo says */
     uint32_t height;
     uint8_t tip[32];
-    bool initial_download; /* still syncing: its templates are not to be mined on */
+    bool initial_download;  /* still syncing: its templates are not to be mined on */
     uint8_t chain_work[32]; /* big-endian: compare with memcmp */
     uint32_t median_time;
 };
@@ -61,6 +61,13 @@ enum node_submit {
 struct node_payment_output {
     const char *address;
     uint64_t amount;
+    struct span script; /* what the address stands for */
+};
+
+struct node_payment {
+    const struct node_payment_output *outputs;
+    size_t count;
+    bool receivers_pay; /* the fee, in equal parts; the first also the rest */
 };
 
 /* A signed transaction as the wallet made it; nothing was broadcast. Memory in the arena. */
@@ -70,6 +77,14 @@ struct node_transaction {
     uint64_t fee;
     uint8_t anchor_txid[32]; /* its first input, which every later version spends too */
     uint32_t anchor_output;
+    struct span change; /* the script of an address of the wallet, where change was to go */
+};
+
+/* An output of a transaction, as the best chain alone shows it (no mempool). */
+struct node_output {
+    bool unspent; /* it is in the chain and nothing in the chain spends it */
+    uint64_t amount;
+    uint32_t confirmations;
 };
 
 struct node_transaction_state {
@@ -99,9 +114,15 @@ struct node_ops {
     enum node_answer (*validate_address)(struct node *, const char *address, bool *valid_r,
                                          struct error *);
     enum node_answer (*wallet_balance)(struct node *, uint64_t *amount_r, struct error *);
-    enum node_answer (*build_payment)(struct node *, const struct node_payment_output *outputs,
-                                      size_t count, struct arena *, struct node_transaction *,
-                                      struct error *);
+    enum node_answer (*build_payment)(struct node *, const struct node_payment *, struct arena *,
+                                      struct node_transaction *, struct error *);
+    enum node_answer (*sign)(struct node *, struct span raw, struct arena *,
+                             struct node_transaction *, struct error *);
+    enum node_answer (*output)(struct node *, const uint8_t txid[32], uint32_t output,
+                               struct node_output *, struct error *);
+    enum node_answer (*spender)(struct node *, const uint8_t txid[32], uint32_t output,
+                                uint8_t spender_r[32], uint32_t *confirmations_r, struct error *);
+    enum node_answer (*unlock_all)(struct node *, struct error *);
     enum node_answer (*broadcast)(struct node *, struct span raw, struct error *);
     enum node_answer (*transaction)(struct node *, const uint8_t txid[32],
                                     struct node_transaction_state *, struct error *);
@@ -159,8 +180,8 @@ MUST_CHECK static inline enum node_submit node_submit(struct node *node, struct 
     return node->ops->submit(node, block, answer_r, answer_bytes);
 }
 /* The block of the best chain at a height; NODE_MISSING beyond the tip. */
-MUST_CHECK static inline enum node_answer
-node_block_hash(struct node *node, uint32_t height, uint8_t hash_r[32], struct error *error)
+MUST_CHECK static inline enum node_answer node_block_hash(struct node *node, uint32_t height,
+                                                          uint8_t hash_r[32], struct error *error)
 {
     return node->ops->block_hash(node, height, hash_r, error);
 }
@@ -171,9 +192,9 @@ MUST_CHECK static inline enum node_answer node_block(struct node *node, const ui
     return node->ops->block(node, hash, block_r, error);
 }
 /* The sum of a block's coinbase outputs to a script. */
-MUST_CHECK static inline enum node_answer
-node_received(struct node *node, const uint8_t hash[32], struct span script, uint64_t *amount_r,
-              struct error *error)
+MUST_CHECK static inline enum node_answer node_received(struct node *node, const uint8_t hash[32],
+                                                        struct span script, uint64_t *amount_r,
+                                                        struct error *error)
 {
     return node->ops->received(node, hash, script, amount_r, error);
 }
@@ -188,13 +209,39 @@ MUST_CHECK static inline enum node_answer node_wallet_balance(struct node *node,
 {
     return node->ops->wallet_balance(node, amount_r, error);
 }
-/* Lets the wallet build, fund and sign a transaction with these outputs. Never broadcasts; its
- * inputs are locked in the wallet. */
+/* Lets the wallet build, fund and sign a transaction with these outputs, from coins that are in the
+ * chain. Never broadcasts; its inputs are locked in the wallet. */
 MUST_CHECK static inline enum node_answer
-node_build_payment(struct node *node, const struct node_payment_output *outputs, size_t count,
-                   struct arena *arena, struct node_transaction *transaction_r, struct error *error)
+node_build_payment(struct node *node, const struct node_payment *payment, struct arena *arena,
+                   struct node_transaction *transaction_r, struct error *error)
 {
-    return node->ops->build_payment(node, outputs, count, arena, transaction_r, error);
+    return node->ops->build_payment(node, payment, arena, transaction_r, error);
+}
+/* Lets the wallet sign a transaction whose inputs and outputs are chosen already (raw, txid and
+ * anchor are filled). Never broadcasts. NODE_REFUSED where it cannot sign all of it. */
+MUST_CHECK static inline enum node_answer node_sign(struct node *node, struct span raw,
+                                                    struct arena *arena,
+                                                    struct node_transaction *transaction_r,
+                                                    struct error *error)
+{
+    return node->ops->sign(node, raw, arena, transaction_r, error);
+}
+/* NODE_OK, also for an output that is spent or was never in the chain (unspent is false then). */
+MUST_CHECK static inline enum node_answer node_output(struct node *node, const uint8_t txid[32],
+                                                      uint32_t output, struct node_output *output_r,
+                                                      struct error *error)
+{
+    return node->ops->output(node, txid, output, output_r, error);
+}
+/* Which transaction in the best chain spends an output of the wallet's, and how deep it is;
+ * NODE_MISSING where none is found, which proves nothing. Reads the wallet's history from that
+ * output's block on: not for every day. */
+MUST_CHECK static inline enum node_answer node_spender(struct node *node, const uint8_t txid[32],
+                                                       uint32_t output, uint8_t spender_r[32],
+                                                       uint32_t *confirmations_r,
+                                                       struct error *error)
+{
+    return node->ops->spender(node, txid, output, spender_r, confirmations_r, error);
 }
 /* NODE_OK also when the node or the chain already has it. NODE_REFUSED with "missing or spent
  * inputs" is no verdict on the payment: only reconciliation ends that. */
@@ -217,6 +264,11 @@ MUST_CHECK static inline enum node_answer node_lock_input(struct node *node, con
                                                           struct error *error)
 {
     return node->ops->lock_input(node, txid, output, lock, error);
+}
+/* Lets the wallet spend everything again. */
+MUST_CHECK static inline enum node_answer node_unlock_all(struct node *node, struct error *error)
+{
+    return node->ops->unlock_all(node, error);
 }
 /* Makes a call that is under way on another thread end soon with NODE_UNAVAILABLE. */
 static inline void node_interrupt(struct node *node)

@@ -232,7 +232,7 @@ static void add_payment(json_t *list, const struct payment_record *payment, uint
             "address", output->address, "confirmations", (int)payment->confirmations, "created",
             (json_int_t)(payment->created_ms / 1000), "updated",
             (json_int_t)(payment->updated_ms / 1000));
-        if (payment->raw.length > 0)
+        if (payment->version_count > 0)
             json_object_set_new(entry, "txid", api_hash(payment->txid));
         json_array_append_new(list, entry);
     }

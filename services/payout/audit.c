@@ -6,8 +6,8 @@
 
 #include "record/ledger/ledger_record.h"
 #include "core/reward/reward.h"
-#include "record/payment/payment_record.h"
 #include "services/payout/audit_proofs.h"
+#include "services/payout/payment_legs.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -344,8 +344,7 @@ static bool take_number(void *context, const struct payment_record *payment)
 
 /* One set a payment should have, or should not. */
 static void check_payment_set(struct audit *audit, const struct payment_record *payment,
-                              enum ledger_cause_kind kind, uint32_t generation, bool expected,
-                              const struct ledger_credit *credits)
+                              enum ledger_cause_kind kind, uint32_t generation, bool expected)
 {
     struct ledger_cause cause = ledger_cause_payment(kind, payment->number, generation);
     const struct set_record *set = set_of(audit, &cause);
@@ -359,18 +358,19 @@ static void check_payment_set(struct audit *audit, const struct payment_record *
     }
     if (set == NULL)
         return;
-    size_t count = payment->output_count;
-    struct ledger_leg *memory = calloc(2 * count + 2, sizeof *memory);
+    size_t room = 3 * payment->output_count + 2;
+    struct ledger_leg *memory = calloc(room, sizeof *memory);
     ASSERT(memory != NULL);
-    struct ledger_legs legs = ledger_legs_over(memory, 2 * count + 2);
     struct ledger_cause intent = ledger_cause_payment(LEDGER_INTENT, payment->number, 1);
-    bool built =
-        kind == LEDGER_INTENT      ? ledger_build_intent(credits, count, &legs)
-        : kind == LEDGER_CONFIRMED ? ledger_build_confirmed(credits, count, payment->fee, &legs)
-        : kind == LEDGER_REOPENED
-            ? ledger_build_reopened(credits, count, payment->fee, &legs)
-            : ledger_build_voided(credits, set_of(audit, &intent) != NULL ? count : 0, &legs);
-    if (!is_set(set, &legs, built))
+    bool intended = set_of(audit, &intent) != NULL, same = false;
+    /* A generation that was undone may have been another version's. */
+    for (size_t i = 0; i < payment->version_count || i == 0; i++) {
+        struct ledger_legs legs = ledger_legs_over(memory, room);
+        struct money fee = payment->version_count == 0 ? payment->fee : payment->versions[i].fee;
+        bool built = payment_legs_build(payment, kind, fee, intended, &legs);
+        same = same || is_set(set, &legs, built);
+    }
+    if (!same)
         differ(audit, "posting set %" PRIu64 " (%s) is not what its payment says", set->seq, name);
     free(memory);
 }
@@ -384,27 +384,21 @@ static bool check_payment(struct audit *audit, uint64_t number, struct error *er
     /* A set may be ahead of its record while a payout is at work, or was killed. */
     if (payment.state == PAYMENT_PLANNED || payment.state == PAYMENT_VOIDING)
         return true;
-    struct ledger_credit *credits = calloc(payment.output_count + 1, sizeof *credits);
-    ASSERT(credits != NULL);
     uint64_t total = 0;
-    for (size_t i = 0; i < payment.output_count; i++) {
-        credits[i] =
-            (struct ledger_credit){ payment.outputs[i].account, payment.outputs[i].amount };
+    for (size_t i = 0; i < payment.output_count; i++)
         total += payment.outputs[i].amount.units;
-    }
     if (total != payment.amount.units)
         differ(audit, "the outputs of payment %" PRIu64 " do not sum to its amount", number);
     bool voided = payment.state == PAYMENT_VOIDED;
     bool confirmed = payment.state == PAYMENT_CONFIRMED || payment.state == PAYMENT_SETTLED;
     if (!voided)
-        check_payment_set(audit, &payment, LEDGER_INTENT, 1, true, credits);
-    check_payment_set(audit, &payment, LEDGER_VOIDED, 1, voided, credits);
+        check_payment_set(audit, &payment, LEDGER_INTENT, 1, true);
+    check_payment_set(audit, &payment, LEDGER_VOIDED, 1, voided);
     for (uint32_t i = 1; i <= payment.confirmed; i++) {
-        check_payment_set(audit, &payment, LEDGER_CONFIRMED, i, true, credits);
+        check_payment_set(audit, &payment, LEDGER_CONFIRMED, i, true);
         if (i < payment.confirmed || !confirmed)
-            check_payment_set(audit, &payment, LEDGER_REOPENED, i, true, credits);
+            check_payment_set(audit, &payment, LEDGER_REOPENED, i, true);
     }
-    free(credits);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include "record/block/block.h"
 #include "record/leader/leader.h"
 #include "record/proof/proof_record.h"
+#include "record/switch/switch.h"
 #include "service/log.h"
 
 #include <inttypes.h>
@@ -112,7 +113,7 @@ bool engine_declare(struct store *store, struct error *error)
         &event_collection,    &block_collection,         &leader_collection,
         &account_collection,  &segment_collection,       &segment_part_collection,
         &proof_collection,    &stretch_collection,       &stretch_part_collection,
-        &carry_collection,
+        &carry_collection,    &switch_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -158,6 +159,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->batch_limit = options->outputs_max;
     engine->owing = options->miners_may_owe;
     engine->stretch_limit = UINT64_MAX; /* halved where the reserve is short */
+    engine->relock = true;
     engine->push_due_ms = now_ms;
     engine->trim_due_ms = now_ms + options->trim_interval_ms;
     if (!recall_network_work(engine, error)) {
@@ -177,6 +179,7 @@ void engine_close(struct engine *engine)
     free(engine->earnings);
     free(engine->parts);
     view_close(&engine->view);
+    free(engine->locks);
     free(engine->arena_memory);
     free(engine);
 }
@@ -189,8 +192,10 @@ static enum step push(struct engine *engine, struct error *error)
         return STEP_DONE;
     engine->books_due = true; /* until all of it went well */
     engine->node_silent = false;
-    enum step step = engine_follow(engine, error);
-    if (step == STEP_DONE && engine->options.pays)
+    enum step step = engine_before_payments(engine, error);
+    if (step == STEP_DONE)
+        step = engine_follow(engine, error);
+    if (step == STEP_DONE && engine->options.pays && !engine->paused)
         step = engine_plan(engine, error);
     if (step != STEP_DONE && step != STEP_WAIT)
         return step;

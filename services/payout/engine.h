@@ -20,7 +20,8 @@
 
 struct engine;
 
-#define ENGINE_ROLE "payout" /* of its leader record */
+#define ENGINE_ROLE "payout"          /* of its leader record */
+#define ENGINE_PAUSED "payout.paused" /* of its switch */
 
 struct engine_options {
     const char *instance;
@@ -40,6 +41,13 @@ struct engine_options {
     bool pays; /* false: balances are kept, nothing new is signed */
     struct money threshold;
     uint32_t outputs_max;
+    bool receivers_pay;         /* the network's fee, in equal parts; else the pool does */
+    uint64_t fee_rate_max;      /* base units a virtual byte: no transaction costs more */
+    struct money day_max;       /* planned in a day (UTC), at the most; 0: no bound */
+    struct money approve_above; /* a payment of more waits for operators; 0: none does */
+    uint32_t approvals;         /* how many of them */
+    uint32_t hours;             /* bit h: new payments are planned at hour h (UTC); 0: always */
+    bool dry_run;               /* plans are logged, and nothing else */
     uint64_t push_interval_ms;  /* payments are looked at this often */
     uint64_t trim_interval_ms;  /* the window is cared for this often */
     uint64_t segment_shares;    /* in a segment of the window, at the least; 0: none is closed */
@@ -96,8 +104,9 @@ struct engine_counters {
     uint64_t trimmed;  /* batches */
     uint64_t payments_sent;
     uint64_t payments_confirmed;
-    uint64_t payments_refused; /* by the node */
-    uint64_t reserve_missing;  /* what the reserve lacks to buy one more share; 0: nothing */
+    uint64_t payments_refused; /* by the node, or by us what the wallet made */
+    uint64_t payments_bumped;
+    uint64_t reserve_missing; /* what the reserve lacks to buy one more share; 0: nothing */
 };
 struct engine_counters engine_counters(const struct engine *engine);
 

@@ -49,8 +49,12 @@ static void bind(struct bench *bench, uint64_t id, const char *address)
                                       .kind = IDENTITY_KIND_ADDRESS,
                                       .state = ACCOUNT_ACTIVE,
                                       .script = { .data = { 0x00, 0x14 }, .length = 22 } };
-    snprintf(account.payout_address, sizeof account.payout_address, "%s", address);
-    snprintf(account.name, sizeof account.name, "%s", address);
+    store_le64(account.script.data + 2, id);
+    assert_true(address_format(bench->options.coin, output_script_span(&account.script),
+                               account.payout_address));
+    if (address != NULL)
+        snprintf(account.payout_address, sizeof account.payout_address, "%s", address);
+    snprintf(account.name, sizeof account.name, "%s", account.payout_address);
     assert_int_equal(account_bind(bench->store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
 }
 
@@ -88,8 +92,9 @@ static int set_up(void **state)
         .scheme = REWARD_PPLNS,
         .window_percent = 100,
         .fee_basis_points = 100,
-        .payment = { 2, 6 },
+        .payment = { 2, 6, 0 },
         .pays = true,
+        .fee_rate_max = 500,
         .threshold = { 1000 },
         .outputs_max = 10,
         .push_interval_ms = 1000,
@@ -98,8 +103,8 @@ static int set_up(void **state)
         .raw_shares = 2,
         .candidate_wait_ms = 30000,
     };
-    bind(bench, ALICE, "alice");
-    bind(bench, BOB, "bob");
+    bind(bench, ALICE, NULL);
+    bind(bench, BOB, NULL);
     open_engine(bench);
     *state = bench;
     return 0;

@@ -8,7 +8,7 @@
 
 enum {
     ENGINE_HELD_MAX = 256,        /* accounts whose payment the node refuses */
-    ENGINE_ARENA_BYTES = 4 << 20, /* one payment with its bytes, and the wallet's answer */
+    ENGINE_ARENA_BYTES = 8 << 20, /* one payment with its bytes, and the wallet's answer */
     ENGINE_EVENTS_AT_ONCE = 32,
     ENGINE_PAYMENTS_AT_ONCE = 1024, /* open payments looked at in one tick */
 };
@@ -48,7 +48,10 @@ struct engine {
     bool closing;           /* the settings share blocks again: what was promised is bought first */
     bool stretches_over;    /* no stretch is open, and none will be begun */
     bool owing; /* a late orphan is taken back from whom it was credited to, whatever they have */
-    bool funds_warned;
+    bool funds_warned, cap_warned;
+    bool paused;      /* as the operator's switch last said */
+    bool relock;      /* the wallet may hold locks for transactions nobody stored */
+    uint32_t height;  /* of the chain, when payments were last looked at; 0: not known */
     bool node_silent; /* it did not answer when payments were last looked at */
     enum engine_part trouble;
     struct error trouble_error;
@@ -68,6 +71,8 @@ struct engine {
     struct window_view view; /* over store and window */
     struct reward_earning *earnings;
     size_t earnings_capacity;
+    struct payment_input *locks; /* inputs of live payments */
+    size_t locks_capacity, lock_count;
     uint8_t *arena_memory;
     struct engine_hold holds[ENGINE_HELD_MAX];
     size_t hold_count;
@@ -171,7 +176,32 @@ enum step engine_recall(struct engine *engine, struct error *error);
 enum step engine_plan(struct engine *engine, struct error *error);
 void engine_hold_account(struct engine *engine, uint64_t account);
 
+/* limits.c: what an operator may stop. Whether a payment may be signed now: paying is on, nobody
+ * paused it, and those who must approve it did. */
+bool engine_may_sign(const struct engine *engine, const struct payment_record *payment);
+bool engine_is_approved(const struct engine *engine, const struct payment_record *payment);
+/* Reads the switch, and the chain's height, before payments are looked at. */
+enum step engine_before_payments(struct engine *engine, struct error *error);
+/* Whether new payments may be planned at this hour. */
+bool engine_is_pay_hour(const struct engine *engine);
+/* How much may still be planned today (unix days, UTC). */
+enum step engine_left_today(struct engine *engine, uint64_t *left_r, struct error *error);
+uint32_t engine_dust_scale(const struct coin_profile *coin);
+
+/* versions.c: what the chain shows of a signed payment; sending it; raising its fee. */
+enum step engine_look(struct engine *engine, struct payment_record *payment, struct arena *arena,
+                      struct payment_observation *observation_r, struct error *error);
+enum step engine_send(struct engine *engine, struct payment_record *payment, struct error *error);
+enum step engine_bump(struct engine *engine, struct payment_record *payment, struct arena *arena,
+                      struct error *error);
+/* Its txid and fee are this version's. */
+void engine_choose_version(struct payment_record *payment, size_t index);
+
 /* wallet.c: lets the wallet make the payment; and locks the inputs of all that are signed. */
+/* What its transactions are held against, but for the inputs and the change; false where an address
+ * is none. Memory of the arena. */
+bool engine_payment_terms(const struct engine *engine, const struct payment_record *payment,
+                  struct arena *arena, struct payment_terms *terms_r);
 enum step engine_sign(struct engine *engine, struct payment_record *payment, struct arena *arena,
                       struct error *error);
 enum step engine_lock_inputs(struct engine *engine, struct error *error);

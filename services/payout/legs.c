@@ -2,6 +2,7 @@
  * sets before it, the outputs of a payment. Asked once when a set is opened, and again when one is
  * found open; the answers are the same because nothing they read can change in between. */
 #include "services/payout/inside.h"
+#include "services/payout/payment_legs.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -156,53 +157,25 @@ static enum step build_payment(struct engine *engine, const struct ledger_cause 
     struct payment_record payment;
     uint8_t *memory = NULL;
     size_t memory_bytes = 0;
-    memory = engine_grow(memory, &memory_bytes, ENGINE_ARENA_BYTES / 2, 1);
+    memory = engine_grow(memory, &memory_bytes, ENGINE_ARENA_BYTES, 1);
     struct arena arena = arena_over(memory, memory_bytes);
-    enum store_outcome outcome =
-        payment_get(engine->store, ledger_cause_number(cause), &arena, &payment, error);
-    if (outcome == STORE_DONE) {
-        ENGINE_ROOM(engine, credits, payment.output_count);
-        for (size_t i = 0; i < payment.output_count; i++)
-            engine->credits[i] =
-                (struct ledger_credit){ payment.outputs[i].account, payment.outputs[i].amount };
+    bool built = false, intended = true;
+    enum step step = engine_step_of(
+        engine, payment_get(engine->store, ledger_cause_number(cause), &arena, &payment, error),
+        error);
+    if (step == STEP_DONE && cause->kind == LEDGER_VOIDED) {
+        struct ledger_cause intent = ledger_cause_payment(LEDGER_INTENT, payment.number, 1);
+        step = engine_is_posted(engine, &intent, &intended, error);
+    }
+    if (step == STEP_DONE) {
+        ENGINE_ROOM(engine, legs, 3 * payment.output_count + 2);
+        *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+        built = payment_legs_build(&payment, cause->kind, payment.fee, intended, legs);
     }
     free(memory);
-    if (outcome != STORE_DONE)
-        return engine_step_of(engine, outcome, error);
-    size_t count = payment.output_count;
-    bool built = false, intended = true;
-    ENGINE_ROOM(engine, legs, 2 * count + 2);
-    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
-    if (cause->kind == LEDGER_VOIDED) {
-        /* A plan that never got its intent is given up by an empty set: it takes the place in the
-         * ledger that a late intent would need. */
-        struct ledger_cause intent = ledger_cause_payment(LEDGER_INTENT, payment.number, 1);
-        enum step step = engine_is_posted(engine, &intent, &intended, error);
-        if (step != STEP_DONE)
-            return step;
-    }
-    switch (cause->kind) {
-    case LEDGER_INTENT:
-        built = ledger_build_intent(engine->credits, count, legs);
-        break;
-    case LEDGER_CONFIRMED:
-        built = ledger_build_confirmed(engine->credits, count, payment.fee, legs);
-        break;
-    case LEDGER_REOPENED:
-        built = ledger_build_reopened(engine->credits, count, payment.fee, legs);
-        break;
-    case LEDGER_VOIDED:
-        built = ledger_build_voided(engine->credits, intended ? count : 0, legs);
-        break;
-    case LEDGER_FOUND:
-    case LEDGER_MATURED:
-    case LEDGER_ORPHANED:
-    case LEDGER_EARNED:
-    case LEDGER_FUNDED:
-        break;
-    }
-    return built ? STEP_DONE
-                 : engine_broken(error, "payment %" PRIu64 " does not balance", payment.number);
+    if (step != STEP_DONE || built)
+        return step;
+    return engine_broken(error, "payment %" PRIu64 " does not balance", ledger_cause_number(cause));
 }
 
 enum step engine_build(struct engine *engine, const struct ledger_cause *cause,

@@ -56,12 +56,18 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
         .stretch_interval_ms = payout->terms.stretch_interval_ms,
         .miners_may_owe = settings->reward_miners_may_owe,
         /* What a coinbase must be buried by is deep enough for a payment, too. */
-        .payment = { confirmations, confirmations > coin->coinbase_maturity
-                                        ? confirmations
-                                        : coin->coinbase_maturity },
+        .payment = { confirmations,
+                     confirmations > coin->coinbase_maturity ? confirmations
+                                                             : coin->coinbase_maturity,
+                     (uint32_t)settings->payout_bump_blocks },
         .pays = settings->payout_enabled,
         .threshold = { (uint64_t)settings->payout_threshold },
         .outputs_max = (uint32_t)settings->payout_outputs_max,
+        .fee_rate_max = (uint64_t)settings->payout_fee_rate_max,
+        .day_max = { (uint64_t)settings->payout_day_max },
+        .approve_above = { (uint64_t)settings->payout_approve_above },
+        .approvals = (uint32_t)settings->payout_approvals,
+        .dry_run = settings->payout_dry_run,
         .push_interval_ms = (uint64_t)settings->time_push_tx * 1000,
         .trim_interval_ms = CARE_MS,
         .segment_shares = (uint64_t)settings->payout_segment_shares,
@@ -69,6 +75,26 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
         .raw_shares = (uint64_t)settings->payout_window_shares,
         .candidate_wait_ms = CANDIDATE_WAIT_MS,
     };
+}
+
+/* The settings that are words. */
+static bool read_limits(struct payout *payout, struct error *error)
+{
+    const struct settings *settings = &payout->service->settings;
+    payout->options.receivers_pay = strcmp(settings->payout_fee_from, "receivers") == 0;
+    if (!payout->options.receivers_pay && strcmp(settings->payout_fee_from, "pool") != 0)
+        return error_set(error, ERROR_INVALID,
+                         "payout.fee_from: \"%s\" is neither pool nor receivers",
+                         settings->payout_fee_from);
+    for (size_t i = 0; i < settings->payout_hours.count; i++) {
+        const char *text = settings->payout_hours.items[i];
+        u128 hour;
+        if (!u128_parse(text, strlen(text), &hour) || hour > 23)
+            return error_set(error, ERROR_INVALID,
+                             "payout.hours: \"%s\" is no hour of the day (0 to 23)", text);
+        payout->options.hours |= 1u << (unsigned)hour;
+    }
+    return true;
 }
 
 /* The wallet is the first node's. It is not waited for: without it payments wait, and only they. */
@@ -99,7 +125,8 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
     if (payout->node == NULL)
         return false;
     fill_options(payout, coin);
-    if (!settings_secret(settings, payout->options.key.bytes, error))
+    if (!read_limits(payout, error) ||
+        !settings_secret(settings, payout->options.key.bytes, error))
         return false;
     *code_r = SERVICE_EXIT_STORE;
     if (!service_wait_for(service, "the store", open_store, payout, error) ||

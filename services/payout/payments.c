@@ -5,6 +5,7 @@
  *
  *   intent      record PLANNED -> set posted -> record INTENT
  *   signed      wallet signs -> record SIGNED with the bytes -> broadcast
+ *   bumped      wallet signs a version with a higher fee -> record with both -> broadcast
  *   confirmed   chain shows it -> set posted -> record CONFIRMED
  *   given up    record VOIDING (nobody can sign it any more) -> set posted -> record VOIDED */
 #include "services/payout/inside.h"
@@ -91,7 +92,8 @@ static enum step is_covered(struct engine *engine, const struct payment_record *
     *covered_r = true;
     for (size_t i = 0; i < payment->output_count && *covered_r; i++) {
         struct balance_record balance;
-        struct ledger_account account = ledger_miner(payment->outputs[i].account);
+        uint64_t id = payment->outputs[i].account;
+        struct ledger_account account = id == 0 ? ledger_house(LEDGER_FEE) : ledger_miner(id);
         enum store_outcome outcome = balance_get(engine->store, &account, &balance, error);
         if (outcome != STORE_DONE && outcome != STORE_MISSING)
             return engine_step_of(engine, outcome, error);
@@ -115,67 +117,15 @@ static enum step post_intent(struct engine *engine, struct payment_record *payme
     return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_INTENT, error) : step;
 }
 
-static enum step look(struct engine *engine, struct payment_record *payment,
-                      struct payment_observation *observation_r, struct error *error)
-{
-    struct node_transaction_state state = { 0 };
-    if (engine->node == NULL)
-        return STEP_WAIT;
-    switch (node_transaction(engine->node, payment->txid, &state, error)) {
-    case NODE_OK:
-        *observation_r =
-            (struct payment_observation){ state.known ? PAYMENT_SIGHT_KNOWN : PAYMENT_SIGHT_MISSING,
-                                          state.confirmations };
-        if (state.confirmations > 0)
-            memcpy(payment->block_hash, state.block_hash, sizeof payment->block_hash);
-        payment->confirmations = state.confirmations;
-        return STEP_DONE;
-    case NODE_MISSING:
-        observation_r->sight = PAYMENT_SIGHT_MISSING;
-        return STEP_DONE;
-    case NODE_REFUSED:
-    case NODE_UNAVAILABLE:
-    case NODE_UNKNOWN:
-        break;
-    }
-    return engine_node_away(engine, error);
-}
-
-/* What leaves the house was stored first, under this leader's own epoch. */
-static enum step send_raw(struct engine *engine, struct payment_record *payment,
-                          struct error *error)
-{
-    enum step step = STEP_DONE;
-    if (payment->epoch != engine->epoch)
-        step = engine_save(engine, payment, payment->state, error);
-    if (step == STEP_DONE)
-        step = engine_lead(engine, error);
-    if (step != STEP_DONE)
-        return step;
-    switch (node_broadcast(engine->node, payment->raw, error)) {
-    case NODE_OK:
-        if (payment->state == PAYMENT_BROADCAST)
-            return STEP_DONE;
-        engine->counters.payments_sent += payment->state == PAYMENT_SIGNED;
-        payment->reason[0] = '\0';
-        return engine_save(engine, payment, PAYMENT_BROADCAST, error);
-    case NODE_REFUSED:
-        /* No verdict: it may be in a block this node forgot, or its inputs spent by itself. */
-        engine->counters.payments_refused++;
-        return engine_note_reason(engine, payment, PAYMENT_UNCERTAIN, error->text, error);
-    case NODE_MISSING:
-    case NODE_UNAVAILABLE:
-    case NODE_UNKNOWN:
-        break;
-    }
-    return engine_node_away(engine, error);
-}
-
 static enum step confirm(struct engine *engine, struct payment_record *payment, struct error *error)
 {
     struct ledger_cause cause =
         ledger_cause_payment(LEDGER_CONFIRMED, payment->number, payment->confirmed + 1);
-    enum step step = engine_post(engine, &cause, 0, error);
+    /* Which version it was, and so what it cost, is durable before the set that says so is opened;
+     * and no leader before this one can change it any more. */
+    enum step step = engine_save(engine, payment, payment->state, error);
+    if (step == STEP_DONE)
+        step = engine_post(engine, &cause, 0, error);
     if (step != STEP_DONE)
         return step;
     payment->confirmed++;
@@ -198,6 +148,7 @@ static enum step give_back(struct engine *engine, struct payment_record *payment
                            struct error *error)
 {
     struct ledger_cause cause = ledger_cause_payment(LEDGER_VOIDED, payment->number, 1);
+    engine->relock = true; /* its coins are nobody's now */
     enum step step = engine_post(engine, &cause, 0, error);
     return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_VOIDED, error) : step;
 }
@@ -205,7 +156,7 @@ static enum step give_back(struct engine *engine, struct payment_record *payment
 static enum step build(struct engine *engine, struct payment_record *payment, struct arena *arena,
                        struct error *error)
 {
-    if (!engine->options.pays || engine->node == NULL)
+    if (engine->node == NULL || !engine_may_sign(engine, payment))
         return STEP_WAIT;
     enum step step = engine_lock_inputs(engine, error);
     return step == STEP_DONE ? engine_sign(engine, payment, arena, error) : step;
@@ -223,9 +174,14 @@ static enum step act(struct engine *engine, struct payment_record *payment,
     case PAYMENT_BUILD:
         return build(engine, payment, arena, error);
     case PAYMENT_LOOK:
-        return look(engine, payment, observation, error);
+        return engine_look(engine, payment, arena, observation, error);
+    case PAYMENT_BUMP: {
+        observation->bumpable = false; /* once a look; made or not, it is sent again */
+        enum step step = engine_bump(engine, payment, arena, error);
+        return step == STEP_WAIT && !engine->node_silent ? STEP_DONE : step;
+    }
     case PAYMENT_SEND: {
-        enum step step = send_raw(engine, payment, error);
+        enum step step = engine_send(engine, payment, error);
         return step == STEP_DONE ? STEP_WAIT : step; /* the chain needs its time now */
     }
     case PAYMENT_CONFIRM:
@@ -251,14 +207,17 @@ static enum step run_payment(struct engine *engine, uint64_t number, bool books_
     enum store_outcome outcome = payment_get(engine->store, number, &arena, &payment, error);
     if (outcome != STORE_DONE)
         return engine_step_of(engine, outcome, error);
-    struct payment_observation observation = { PAYMENT_SIGHT_NONE, 0 };
+    struct payment_observation observation = { .sight = PAYMENT_SIGHT_NONE };
     enum step step = catch_up(engine, &payment, error);
     for (int i = 0; i < PAYMENT_STEPS_MAX && step == STEP_DONE; i++) {
         enum payment_action action =
             payment_next(payment.state, &engine->options.payment, &observation);
         if (books_only && action != PAYMENT_POST && action != PAYMENT_GIVE_BACK)
             break;
+        enum payment_state before = payment.state;
         step = act(engine, &payment, action, &observation, &arena, error);
+        if (payment.state != before) /* what was seen of one version says nothing of the others */
+            observation = (struct payment_observation){ .sight = PAYMENT_SIGHT_NONE };
     }
     return step == STEP_WAIT ? STEP_DONE : step;
 }

@@ -100,7 +100,7 @@ int main(int argc, char **argv)
                                       .coin = coin_profile_find(span_text("bitcoin-regtest")),
                                       .scheme = REWARD_PPLNS,
                                       .window_percent = 200,
-                                      .payment = { 1, 100 },
+                                      .payment = { 1, 100, 0 },
                                       .threshold = { 1 },
                                       .outputs_max = 1,
                                       .push_interval_ms = UINT32_MAX,

@@ -76,6 +76,8 @@ struct plan {
     uint64_t total;
     uint64_t funds; /* what the wallet can spend */
     bool short_of_funds;
+    uint64_t left; /* of today's cap */
+    bool capped;
 };
 
 static bool has_address(const struct plan *plan, const char *address)
@@ -84,11 +86,6 @@ static bool has_address(const struct plan *plan, const char *address)
         if (strcmp(plan->outputs[i].address, address) == 0)
             return true;
     return false;
-}
-
-static uint32_t dust_scale(const struct coin_profile *coin)
-{
-    return strncmp(coin->name, "litecoin", 8) == 0 ? 10 : 1;
 }
 
 /* Adds an account where it can be paid now. */
@@ -104,7 +101,7 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
     if (outcome != STORE_DONE)
         return engine_step_of(engine, outcome, error);
     struct money dust =
-        payment_dust(output_script_span(&account.script), dust_scale(engine->options.coin));
+        payment_dust(output_script_span(&account.script), engine_dust_scale(engine->options.coin));
     if (account.state == ACCOUNT_LOCKED || account.payout_address[0] == '\0' ||
         due->amount.units < account.threshold || due->amount.units < dust.units ||
         has_address(plan, account.payout_address))
@@ -125,10 +122,11 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
         engine_hold_account(engine, due->account);
         return STEP_DONE;
     }
-    if (due->amount.units > plan->funds - plan->total) {
-        plan->short_of_funds = true;
+    /* Strictly in order: what does not fit any more keeps those behind it waiting. */
+    plan->short_of_funds = due->amount.units > plan->funds - plan->total;
+    plan->capped = due->amount.units > plan->left - plan->total;
+    if (plan->short_of_funds || plan->capped)
         return STEP_DONE;
-    }
     struct payment_output *output = &plan->outputs[plan->count++];
     *output = (struct payment_output){ .account = due->account, .amount = due->amount };
     snprintf(output->address, sizeof output->address, "%s", account.payout_address);
@@ -139,14 +137,14 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
 static enum step choose(struct engine *engine, struct plan *plan, struct error *error)
 {
     struct page page = { .has_last = false };
-    while (plan->count < engine->batch_limit && !plan->short_of_funds) {
+    while (plan->count < engine->batch_limit && !plan->short_of_funds && !plan->capped) {
         page.queue = (struct payment_queue){ page.due, PAGE, 0 };
         enum store_outcome outcome = balance_walk_available(
             engine->store, (int64_t)engine->options.threshold.units, offer, &page, error);
         if (outcome != STORE_DONE)
             return engine_step_of(engine, outcome, error);
         for (size_t i = 0; i < page.queue.count; i++) {
-            if (plan->count == engine->batch_limit || plan->short_of_funds)
+            if (plan->count == engine->batch_limit || plan->short_of_funds || plan->capped)
                 break;
             enum step step = consider(engine, &page.due[i], plan, error);
             if (step != STEP_DONE)
@@ -160,11 +158,18 @@ static enum step choose(struct engine *engine, struct plan *plan, struct error *
     return STEP_DONE;
 }
 
+struct unsigned_search {
+    const struct engine *engine;
+    bool found;
+};
+
+/* What waits for an operator keeps nobody else waiting. */
 static bool note_unsigned(void *context, const struct payment_record *payment)
 {
-    bool *found = context;
-    *found = *found || payment->state == PAYMENT_PLANNED || payment->state == PAYMENT_INTENT;
-    return !*found;
+    struct unsigned_search *search = context;
+    bool open = payment->state == PAYMENT_PLANNED || payment->state == PAYMENT_INTENT;
+    search->found = search->found || (open && engine_is_approved(search->engine, payment));
+    return !search->found;
 }
 
 static void say_short(struct engine *engine, const struct plan *plan)
@@ -172,6 +177,9 @@ static void say_short(struct engine *engine, const struct plan *plan)
     if (plan->short_of_funds && plan->count == 0 && !engine->funds_warned)
         log_warn("payment.funds", "wallet=%" PRIu64 " too_little_for=next", plan->funds);
     engine->funds_warned = plan->short_of_funds && plan->count == 0;
+    if (plan->capped && plan->count == 0 && !engine->cap_warned)
+        log_warn("payment.day_cap", "left=%" PRIu64 " too_little_for=next", plan->left);
+    engine->cap_warned = plan->capped && plan->count == 0;
 }
 
 /* One new payment; *more_r says whether another may follow. */
@@ -182,12 +190,14 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
     *more_r = false;
     plan->count = 0;
     plan->total = 0;
-    plan->short_of_funds = false;
-    bool unsigned_open = false;
-    enum store_outcome outcome =
-        payment_walk_open(engine->store, note_unsigned, &unsigned_open, error);
-    if (outcome != STORE_DONE || unsigned_open)
+    plan->short_of_funds = plan->capped = false;
+    struct unsigned_search search = { engine, false };
+    enum store_outcome outcome = payment_walk_open(engine->store, note_unsigned, &search, error);
+    if (outcome != STORE_DONE || search.found)
         return engine_step_of(engine, outcome, error);
+    enum step step = engine_left_today(engine, &plan->left, error);
+    if (step != STEP_DONE)
+        return step;
     switch (node_wallet_balance(engine->node, &plan->funds, error)) {
     case NODE_OK:
         break;
@@ -197,12 +207,16 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
     case NODE_UNKNOWN:
         return engine_node_away(engine, error);
     }
-    enum step step = choose(engine, plan, error);
+    step = choose(engine, plan, error);
     if (step != STEP_DONE)
         return step;
     say_short(engine, plan);
     if (plan->count == 0)
         return STEP_DONE;
+    if (engine->options.dry_run) {
+        log_info("payment.dry_run", "accounts=%zu amount=%" PRIu64, plan->count, plan->total);
+        return STEP_DONE;
+    }
     outcome = payment_newest(engine->store, &newest, error);
     step = engine_step_of(engine, outcome, error);
     if (step == STEP_DONE)
@@ -214,6 +228,9 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
         .state = PAYMENT_PLANNED,
         .epoch = engine->epoch,
         .amount = { plan->total },
+        .receivers_pay = engine->options.receivers_pay,
+        .approve = engine->options.approve_above.units > 0 &&
+                   plan->total > engine->options.approve_above.units,
         .created_ms = engine->now_ms,
         .updated_ms = engine->now_ms,
         .outputs = plan->outputs,
@@ -224,13 +241,13 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
         return STEP_AGAIN;
     if (outcome != STORE_DONE)
         return engine_step_of(engine, outcome, error);
-    *more_r = !plan->short_of_funds;
+    *more_r = !plan->short_of_funds && !plan->capped;
     return engine_payment(engine, payment.number, error);
 }
 
 enum step engine_plan(struct engine *engine, struct error *error)
 {
-    if (engine->node == NULL)
+    if (engine->node == NULL || !engine_is_pay_hour(engine))
         return STEP_DONE;
     struct plan *plan = calloc(1, sizeof *plan);
     ASSERT(plan != NULL);

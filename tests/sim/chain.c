@@ -141,6 +141,23 @@ static int add_block(struct sim_world *world, int parent, bool ours)
     return (int)world->block_count++;
 }
 
+/* A transaction that spends the change of one whose other version is in the chain can never
+ * confirm while that stays: as if it had been robbed. */
+static void note_orphans(struct sim_world *world)
+{
+    for (size_t i = 0; i < world->tx_count; i++)
+        for (size_t k = 0; k < world->txs[i].input_count && !world->txs[i].robbed; k++)
+            for (size_t p = 0; p < world->tx_count; p++) {
+                if (memcmp(world->txs[p].txid, world->txs[i].inputs[k].txid, 32) != 0)
+                    continue;
+                for (size_t n = 0; n < world->tx_count; n++)
+                    if (n != p && world->txs[n].original == world->txs[p].original &&
+                        tx_block(world, n) >= 0)
+                        world->txs[i].robbed = true;
+                world->txs[i].robbed = world->txs[i].robbed || world->txs[p].robbed;
+            }
+}
+
 static void set_tip(struct sim_world *world, int tip)
 {
     bool mined[SIM_TXS_MAX];
@@ -150,6 +167,7 @@ static void set_tip(struct sim_world *world, int tip)
     for (int at = tip; at >= 0; at = world->blocks[at].parent)
         world->chain[world->blocks[at].height] = at;
     renew_mempool(world, mined);
+    note_orphans(world);
 }
 
 void sim_fund(struct sim_world *world, uint64_t amount)
@@ -202,6 +220,16 @@ static void set_finder(struct sim_world *world, struct sim_block *block)
     }
 }
 
+/* A miner may have kept a version that others replaced. */
+static size_t another_version(const struct sim_world *world, size_t tx)
+{
+    for (size_t i = 0; i < world->tx_count; i++)
+        if (world->txs[i].original == world->txs[tx].original && world->txs[i].known && i != tx &&
+            !world->txs[i].robbed && world->txs[i].outputs[0].account != -2)
+            return i;
+    return tx;
+}
+
 void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
 {
     int tip = world->chain[world->height];
@@ -213,9 +241,11 @@ void sim_mine(struct sim_world *world, bool ours, bool candidate_lost)
         world->txs[i].pooled = world->txs[i].known && tx_block(world, i) < 0 &&
                                (world->txs[i].pooled || sim_tx_valid(world, i));
     struct sim_block *block = &world->blocks[at];
-    for (size_t i = 0; i < world->tx_count && block->tx_count < SIM_BLOCK_TXS_MAX; i++)
+    bool full = !ours && world->congested && sim_chance(&world->random, 70);
+    for (size_t i = 0; i < world->tx_count && block->tx_count < SIM_BLOCK_TXS_MAX && !full; i++)
         if (world->txs[i].pooled)
-            block->txs[block->tx_count++] = i;
+            block->txs[block->tx_count++] =
+                sim_chance(&world->random, 30) ? another_version(world, i) : i;
     if (ours) {
         block->reward = 1000000 + sim_below(&world->random, 5000000);
         set_finder(world, block);
@@ -300,12 +330,14 @@ bool sim_steal(struct sim_world *world)
     for (size_t i = 0; i < world->tx_count; i++) {
         const struct sim_tx *victim = &world->txs[i];
         uint64_t amount;
-        if (!victim->known || victim->outputs[0].account == -2 || tx_block(world, i) >= 0 ||
+        if ((!victim->known && !sim_chance(&world->random, 30)) ||
+            victim->outputs[0].account == -2 || tx_block(world, i) >= 0 ||
             world->tx_count == SIM_TXS_MAX || !coin_exists(world, &victim->inputs[0], &amount) ||
             sim_spender_in_chain(world, &victim->inputs[0], SIZE_MAX) >= 0)
             continue;
         struct sim_tx *thief = &world->txs[world->tx_count];
-        *thief = (struct sim_tx){ .input_count = 1, .output_count = 1 };
+        *thief =
+            (struct sim_tx){ .input_count = 1, .output_count = 1, .original = world->tx_count };
         thief->inputs[0] = victim->inputs[0];
         thief->outputs[0].account = -2;
         thief->outputs[0].amount = amount;

@@ -261,11 +261,31 @@ static enum node_answer f_balance(struct node *node, uint64_t *amount_r, struct 
 {
     NODE_CALL(node, node_wallet_balance(inner, amount_r, error));
 }
-static enum node_answer f_build(struct node *node, const struct node_payment_output *outputs,
-                                size_t count, struct arena *arena,
-                                struct node_transaction *transaction_r, struct error *error)
+static enum node_answer f_build(struct node *node, const struct node_payment *payment,
+                                struct arena *arena, struct node_transaction *transaction_r,
+                                struct error *error)
 {
-    NODE_CALL(node, node_build_payment(inner, outputs, count, arena, transaction_r, error));
+    NODE_CALL(node, node_build_payment(inner, payment, arena, transaction_r, error));
+}
+static enum node_answer f_sign(struct node *node, struct span raw, struct arena *arena,
+                               struct node_transaction *transaction_r, struct error *error)
+{
+    NODE_CALL(node, node_sign(inner, raw, arena, transaction_r, error));
+}
+static enum node_answer f_output(struct node *node, const uint8_t txid[32], uint32_t index,
+                                 struct node_output *output_r, struct error *error)
+{
+    NODE_CALL(node, node_output(inner, txid, index, output_r, error));
+}
+static enum node_answer f_spender(struct node *node, const uint8_t txid[32], uint32_t index,
+                                  uint8_t spender_r[32], uint32_t *confirmations_r,
+                                  struct error *error)
+{
+    NODE_CALL(node, node_spender(inner, txid, index, spender_r, confirmations_r, error));
+}
+static enum node_answer f_unlock_all(struct node *node, struct error *error)
+{
+    NODE_CALL(node, node_unlock_all(inner, error));
 }
 static enum node_answer f_broadcast(struct node *node, struct span raw, struct error *error)
 {
@@ -301,6 +321,10 @@ struct node *sim_faulty_node(struct sim_world *world, struct node *inner)
         .validate_address = f_validate,
         .wallet_balance = f_balance,
         .build_payment = f_build,
+        .sign = f_sign,
+        .output = f_output,
+        .spender = f_spender,
+        .unlock_all = f_unlock_all,
         .broadcast = f_broadcast,
         .transaction = f_transaction,
         .lock_input = f_lock,

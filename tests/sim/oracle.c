@@ -176,7 +176,7 @@ static int64_t total(struct ledger_balance balance)
 }
 
 /* Locks, re-established, keep the wallet from putting one coin into two payments; only a theft may
- * conflict with them. */
+ * conflict with them. Versions of one payment share all their coins. */
 static void verify_inputs(const struct sim_world *world)
 {
     for (size_t i = 0; i < world->tx_count; i++)
@@ -186,7 +186,8 @@ static void verify_inputs(const struct sim_world *world)
                 const struct sim_coin *one = &x->inputs[a % x->input_count];
                 const struct sim_coin *other = &y->inputs[a / x->input_count];
                 if (x->known && y->known && !x->robbed && !y->robbed &&
-                    one->output == other->output && memcmp(one->txid, other->txid, 32) == 0)
+                    x->original != y->original && one->output == other->output &&
+                    memcmp(one->txid, other->txid, 32) == 0)
                     sim_fail(world, "transactions %zu and %zu spend one coin", k, i);
             }
 }
@@ -231,6 +232,26 @@ static uint64_t confirmed_fees(const struct sim_world *world)
     return (uint64_t)read_balance(world, ledger_house(LEDGER_COST)).amounts.paid;
 }
 
+/* What the best branch's transactions of ours cost; and what of it an account bore. */
+static uint64_t fees_on_chain(const struct sim_world *world)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < world->tx_count; i++)
+        if (world->txs[i].outputs[0].account >= 0 && sim_tx_block(world, i) >= 0)
+            sum += world->txs[i].fee;
+    return sum;
+}
+
+static int64_t borne_by(const struct sim_world *world, size_t account)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < world->tx_count; i++)
+        for (size_t k = 0; k < world->txs[i].output_count; k++)
+            if (world->txs[i].outputs[k].account == (int)account && sim_tx_block(world, i) >= 0)
+                sum += world->txs[i].outputs[k].withheld;
+    return (int64_t)sum;
+}
+
 /* What the house must have in all. */
 struct house {
     uint64_t fees, unallocated, rewards, reserve, spent, deposits;
@@ -244,12 +265,18 @@ static int64_t total_of(const struct sim_world *world, enum ledger_owner owner)
 
 static void verify_house(const struct sim_world *world, const struct house *house)
 {
+    uint64_t cost = confirmed_fees(world), borne = 0;
+    for (size_t a = 0; a < world->account_count; a++)
+        borne += (uint64_t)borne_by(world, a);
+    if (cost != fees_on_chain(world))
+        sim_fail(world, "transactions cost %" PRIu64 ", the ledger says %" PRIu64,
+                 fees_on_chain(world), cost);
     const struct {
         const char *name;
         int64_t is, must;
     } sums[] = {
         { "the fee account", total_of(world, LEDGER_FEE),
-          (int64_t)(house->fees - confirmed_fees(world)) },
+          (int64_t)house->fees - (int64_t)(cost - borne) },
         { "the network", total_of(world, LEDGER_NETWORK), -(int64_t)house->rewards },
         { "unallocated", total_of(world, LEDGER_UNALLOCATED), (int64_t)house->unallocated },
         { "the operator", total_of(world, LEDGER_CAPITAL), -(int64_t)house->deposits },
@@ -314,7 +341,7 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
         if (!quiet)
             continue;
         struct balance_record balance = read_balance(world, ledger_miner(world->ids[a]));
-        int64_t has = total(balance.amounts);
+        int64_t has = total(balance.amounts) + borne_by(world, a);
         bool exact = !deep || (world->miners_may_owe && !world->owing_changed);
         if (has < (int64_t)now[a] || (exact && has != (int64_t)now[a]))
             sim_fail(world, "account %zu has %" PRId64 ", must have %" PRIu64, a, has, now[a]);

@@ -129,6 +129,11 @@ static void run_seed(uint64_t seed)
     world->miners_may_owe = sim_chance(&random, 30);
     run.options = sim_options(world);
     world->rebroadcasts = temper.deep;
+    world->congested = sim_chance(&random, 40);
+    world->errs = sim_chance(&random, 40) ? (unsigned)sim_below(&random, 30) : 0;
+    if (temper.deep) /* deeper than anything comes back; else a fee may be another version's */
+        run.options.payment.settle_depth = 4 * world->maturity;
+    run.options.receivers_pay = sim_chance(&random, 30);
     if (temper.deep)
         for (int i = 0; i < 20; i++)
             sim_fund(world, 10000000);

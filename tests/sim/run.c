@@ -25,8 +25,9 @@ struct engine_options sim_options(const struct sim_world *world)
         .block_reward = { world->block_reward },
         .stretch_interval_ms = 9000,
         .miners_may_owe = world->miners_may_owe,
-        .payment = { 2, world->maturity },
+        .payment = { 2, world->maturity, 3 },
         .pays = true,
+        .fee_rate_max = 100,
         .threshold = { SIM_THRESHOLD },
         .outputs_max = 5,
         .push_interval_ms = 3000,
@@ -140,7 +141,8 @@ static void quieten(struct run *run)
     struct sim_world *world = run->world;
     sim_revive(world);
     world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
-    world->node_away = world->window_away = false;
+    world->node_away = world->window_away = world->congested = false;
+    world->errs = 0;
     sim_arrive(world, 0);
     sim_fund(world, 1u << 30);
     sim_restart_node(world); /* the wallet forgets what it locked for transactions nobody got */
@@ -241,6 +243,7 @@ struct run sim_start_month(struct store *store)
     sim_regime(run.world)->window_percent = 50;
     run.options = sim_options(run.world);
     run.options.candidate_wait_ms = 10000;
+    run.options.payment.settle_depth = 16; /* deeper than anything comes back */
     run.world->rebroadcasts = true;
     run.world->spends_coinbases = false;
     return run;

@@ -52,12 +52,15 @@ struct sim_tx {
     struct {
         int account; /* -1: change to the wallet; -2: somebody else */
         uint64_t amount;
+        uint64_t withheld; /* of the fee, where the receivers bear it */
     } outputs[SIM_TX_OUTPUTS_MAX];
     size_t output_count;
     uint64_t fee;
-    bool known;  /* to the wallet: it was broadcast once */
-    bool pooled; /* in the mempool */
-    bool robbed; /* a theft took an input of it, or of one it descends from */
+    bool known;      /* to the wallet: it was broadcast once */
+    bool pooled;     /* in the mempool */
+    size_t original; /* the first version of the same payment; itself, where it is that */
+    bool bad;        /* not what the wallet was asked for: it must never be sent */
+    bool robbed;     /* a theft took an input of it, or of one it descends from */
 };
 
 struct sim_block {
@@ -127,6 +130,7 @@ struct sim_world {
     size_t account_count;
     uint64_t ids[SIM_ACCOUNTS_MAX];
     char addresses[SIM_ACCOUNTS_MAX][96];
+    uint8_t scripts[SIM_ACCOUNTS_MAX][22];
     /* the chain */
     struct sim_block *blocks;
     size_t block_count;
@@ -143,6 +147,8 @@ struct sim_world {
     struct sim_coin locks[SIM_COINS_MAX * 4];
     size_t lock_count;
     unsigned builds;
+    unsigned errs;  /* percent of what it makes is something else than it was asked for */
+    bool congested; /* most blocks leave the mempool's transactions for later */
     /* the window */
     struct sim_batch *batches;
     size_t batch_count;

@@ -6,6 +6,10 @@
 
 enum { FEE = 777 };
 
+static const uint8_t change_script[22] = { 0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52,
+                                           0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52,
+                                           0x52, 0x52, 0x52, 0x52, 0x52, 0x52 };
+
 struct sim_node {
     struct node port;
     struct sim_world *world;
@@ -188,10 +192,13 @@ static void serialize(struct sim_world *world, struct sim_tx *tx)
     raw[used++] = (uint8_t)tx->output_count;
     for (size_t i = 0; i < tx->output_count; i++) {
         store_le64(raw + used, tx->outputs[i].amount);
-        raw[used + 8] = 2;
-        raw[used + 9] = 0x51;
-        raw[used + 10] = (uint8_t)(tx->outputs[i].account + 2);
-        used += 11;
+        raw[used + 8] = 22;
+        int account = tx->outputs[i].account;
+        if (account >= 0)
+            memcpy(raw + used + 9, world->scripts[account], 22);
+        else
+            memset(raw + used + 9, account == -1 ? change_script[0] : 0x51, 22);
+        used += 31;
     }
     store_le32(raw + used, world->builds); /* no two builds give the same transaction */
     used += 4;
@@ -199,25 +206,79 @@ static void serialize(struct sim_world *world, struct sim_tx *tx)
     sha256d(span_of(raw, used), tx->txid);
 }
 
-static enum node_answer build(struct node *node, const struct node_payment_output *outputs,
-                              size_t count, struct arena *arena,
-                              struct node_transaction *transaction_r, struct error *error)
+/* A wallet at fault: the transaction is another than was asked for. */
+static void spoil(struct sim_world *world, struct sim_tx *tx)
+{
+    tx->bad = true;
+    switch (sim_below(&world->random, 4)) {
+    case 0: /* a receiver is paid more, at the cost of the change or of what is not there */
+        if (tx->outputs[tx->output_count - 1].account == -1) {
+            tx->outputs[tx->output_count - 1].amount--;
+            tx->outputs[0].amount++;
+        } else {
+            tx->outputs[0].amount += 100000;
+        }
+        break;
+    case 1: /* nobody planned for this one */
+        tx->outputs[tx->output_count].account = -2;
+        tx->outputs[tx->output_count++].amount = 1000;
+        break;
+    case 2: /* the change is forgotten: a fee beyond all bounds, where there was any */
+        tx->bad = tx->outputs[tx->output_count - 1].account == -1 &&
+                  tx->outputs[tx->output_count - 1].amount > 300000;
+        tx->output_count -= tx->bad;
+        break;
+    default: /* the change goes to somebody else */
+        tx->bad = tx->outputs[tx->output_count - 1].account == -1;
+        if (tx->bad)
+            tx->outputs[tx->output_count - 1].account = -2;
+        break;
+    }
+}
+
+/* Gives the newest transaction away, as signed. */
+static void hand_over(struct sim_world *world, struct sim_tx *tx, struct arena *arena,
+                      struct node_transaction *transaction_r)
+{
+    world->builds++;
+    serialize(world, tx);
+    for (size_t i = 0; i < tx->input_count; i++)
+        lock(world, &tx->inputs[i]);
+    world->tx_count++;
+    uint8_t *raw = arena_take(arena, tx->raw_bytes);
+    ASSERT(raw != NULL);
+    memcpy(raw, tx->raw, tx->raw_bytes);
+    *transaction_r = (struct node_transaction){ .raw = span_of(raw, tx->raw_bytes),
+                                                .fee = tx->fee,
+                                                .anchor_output = tx->inputs[0].output,
+                                                .change = span_of(change_script, 22) };
+    memcpy(transaction_r->txid, tx->txid, 32);
+    memcpy(transaction_r->anchor_txid, tx->inputs[0].txid, 32);
+}
+
+static enum node_answer build(struct node *node, const struct node_payment *payment,
+                              struct arena *arena, struct node_transaction *transaction_r,
+                              struct error *error)
 {
     struct sim_world *world = world_of(node);
-    ASSERT(world->tx_count < SIM_TXS_MAX && count < SIM_TX_OUTPUTS_MAX);
+    size_t count = payment->count;
+    ASSERT(world->tx_count < SIM_TXS_MAX && count + 2 < SIM_TX_OUTPUTS_MAX);
     struct sim_tx *tx = &world->txs[world->tx_count];
-    *tx = (struct sim_tx){ .fee = FEE };
-    struct choosing choosing = { tx, FEE, 0 };
+    *tx = (struct sim_tx){ .fee = FEE, .original = world->tx_count };
+    struct choosing choosing = { tx, payment->receivers_pay ? 0 : FEE, 0 };
     for (size_t i = 0; i < count; i++) {
         int account = -3;
         for (size_t k = 0; k < world->account_count; k++)
-            if (strcmp(world->addresses[k], outputs[i].address) == 0)
+            if (strcmp(world->addresses[k], payment->outputs[i].address) == 0)
                 account = (int)k;
         ASSERT(account >= 0);
-        tx->outputs[tx->output_count].account = account;
-        tx->outputs[tx->output_count++].amount = outputs[i].amount;
-        choosing.wanted += outputs[i].amount;
+        uint64_t share = FEE / count + (i == 0 ? FEE % count : 0);
+        tx->outputs[i].account = account;
+        tx->outputs[i].withheld = payment->receivers_pay ? share : 0;
+        tx->outputs[i].amount = payment->outputs[i].amount - tx->outputs[i].withheld;
+        choosing.wanted += payment->outputs[i].amount;
     }
+    tx->output_count = count;
     each_coin(world, choose_one, &choosing);
     if (choosing.have == 0)
         each_coin(world, choose, &choosing);
@@ -229,20 +290,97 @@ static enum node_answer build(struct node *node, const struct node_payment_outpu
         tx->outputs[tx->output_count].account = -1;
         tx->outputs[tx->output_count++].amount = choosing.have - choosing.wanted;
     }
-    world->builds++;
-    serialize(world, tx);
-    for (size_t i = 0; i < tx->input_count; i++)
-        lock(world, &tx->inputs[i]);
-    world->tx_count++;
-    uint8_t *raw = arena_take(arena, tx->raw_bytes);
-    ASSERT(raw != NULL);
-    memcpy(raw, tx->raw, tx->raw_bytes);
-    *transaction_r = (struct node_transaction){ .raw = span_of(raw, tx->raw_bytes),
-                                                .fee = FEE,
-                                                .anchor_output = tx->inputs[0].output };
-    memcpy(transaction_r->txid, tx->txid, 32);
-    memcpy(transaction_r->anchor_txid, tx->inputs[0].txid, 32);
+    if (sim_chance(&world->random, world->errs))
+        spoil(world, tx);
+    hand_over(world, tx, arena, transaction_r);
     return NODE_OK;
+}
+
+/* Signs what it is given: a transaction with the inputs of one it made, and other amounts. */
+static enum node_answer sign(struct node *node, struct span raw, struct arena *arena,
+                             struct node_transaction *transaction_r, struct error *error)
+{
+    struct sim_world *world = world_of(node);
+    const struct sim_tx *before = NULL;
+    size_t inputs_bytes = raw.length < 5 ? 0 : 1 + (size_t)raw.data[4] * 41;
+    (void)error;
+    ASSERT(world->tx_count < SIM_TXS_MAX);
+    for (size_t i = world->tx_count; i-- > 0 && before == NULL;) /* the newest of such inputs */
+        if (world->txs[i].raw_bytes == raw.length && !world->txs[i].bad &&
+            memcmp(world->txs[i].raw + 4, raw.data + 4, inputs_bytes) == 0)
+            before = &world->txs[i];
+    if (before == NULL)
+        sim_fail(world, "the wallet was given a transaction to sign that spends other inputs");
+    struct sim_tx *tx = &world->txs[world->tx_count];
+    *tx = *before;
+    tx->known = tx->pooled = false;
+    tx->fee = before->fee;
+    for (size_t i = 0; i < tx->output_count; i++) {
+        uint64_t amount = load_le64(raw.data + 4 + inputs_bytes + 1 + i * 31);
+        tx->fee += before->outputs[i].amount - amount;
+        if (tx->outputs[i].account >= 0)
+            tx->outputs[i].withheld += before->outputs[i].amount - amount;
+        tx->outputs[i].amount = amount;
+    }
+    if (sim_chance(&world->random, world->errs))
+        spoil(world, tx);
+    hand_over(world, tx, arena, transaction_r);
+    return NODE_OK;
+}
+
+static enum node_answer output(struct node *node, const uint8_t txid[32], uint32_t index,
+                               struct node_output *output_r, struct error *error)
+{
+    struct sim_world *world = world_of(node);
+    struct sim_coin coin = { .output = index };
+    uint64_t amount;
+    (void)error;
+    memcpy(coin.txid, txid, 32);
+    *output_r = (struct node_output){ .unspent = false };
+    if (sim_coin_exists(world, &coin, &amount) && sim_spender_in_chain(world, &coin, SIZE_MAX) < 0)
+        *output_r = (struct node_output){ true, amount, 1 };
+    return NODE_OK;
+}
+
+static enum node_answer spender(struct node *node, const uint8_t txid[32], uint32_t index,
+                                uint8_t spender_r[32], uint32_t *confirmations_r,
+                                struct error *error)
+{
+    struct sim_world *world = world_of(node);
+    (void)error;
+    for (size_t i = 0; i < world->tx_count; i++) {
+        const struct sim_tx *tx = &world->txs[i];
+        int at = sim_tx_block(world, i);
+        for (size_t k = 0; k < tx->input_count && at >= 0; k++)
+            if (tx->inputs[k].output == index && memcmp(tx->inputs[k].txid, txid, 32) == 0) {
+                memcpy(spender_r, tx->txid, 32);
+                *confirmations_r = sim_confirmations(world, at);
+                return NODE_OK;
+            }
+    }
+    return NODE_MISSING;
+}
+
+static enum node_answer unlock_all(struct node *node, struct error *error)
+{
+    (void)error;
+    world_of(node)->lock_count = 0;
+    return NODE_OK;
+}
+
+/* Takes what it replaces out of the mempool; false where that pays as much. */
+static bool replace(struct sim_world *world, const struct sim_tx *tx)
+{
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < world->tx_count; i++) {
+            struct sim_tx *other = &world->txs[i];
+            if (other == tx || !other->pooled || other->original != tx->original)
+                continue;
+            if (pass == 0 && other->fee >= tx->fee)
+                return false;
+            other->pooled = pass == 0;
+        }
+    return true;
 }
 
 static enum node_answer broadcast(struct node *node, struct span raw, struct error *error)
@@ -252,8 +390,14 @@ static enum node_answer broadcast(struct node *node, struct span raw, struct err
         struct sim_tx *tx = &world->txs[i];
         if (!span_equal(raw, span_of(tx->raw, tx->raw_bytes)))
             continue;
+        if (tx->bad)
+            sim_fail(world, "a transaction was sent that is not what was planned");
         if (tx->pooled || sim_tx_block(world, i) >= 0)
             return NODE_OK;
+        if (!replace(world, tx)) {
+            error_fill(error, ERROR_REFUSED, "insufficient fee, rejecting replacement");
+            return NODE_REFUSED;
+        }
         if (!sim_tx_valid(world, i)) {
             error_fill(error, ERROR_REFUSED, "bad-txns-inputs-missingorspent");
             return NODE_REFUSED;
@@ -312,6 +456,9 @@ static enum node_answer lock_input(struct node *node, const uint8_t txid[32], ui
     memcpy(coin.txid, txid, 32);
     if (wanted)
         lock(world, &coin);
+    for (size_t i = 0; i < world->lock_count && !wanted; i++)
+        if (world->locks[i].output == output && memcmp(world->locks[i].txid, txid, 32) == 0)
+            world->locks[i--] = world->locks[--world->lock_count];
     return NODE_OK;
 }
 
@@ -335,6 +482,10 @@ struct node *sim_node(struct sim_world *world)
         .validate_address = validate,
         .wallet_balance = balance,
         .build_payment = build,
+        .sign = sign,
+        .output = output,
+        .spender = spender,
+        .unlock_all = unlock_all,
         .broadcast = broadcast,
         .transaction = transaction,
         .lock_input = lock_input,

@@ -55,6 +55,7 @@ static void bind_accounts(struct sim_world *world)
         bool formatted = address_format(world->coin, output_script_span(&account.script),
                                         account.payout_address);
         ASSERT(formatted);
+        memcpy(world->scripts[i], account.script.data, sizeof world->scripts[i]);
         snprintf(world->addresses[i], sizeof world->addresses[i], "%s", account.payout_address);
         world->account_class[i] = -1;
         if (sim_chance(&world->random, 25)) {

@@ -183,7 +183,70 @@ static json_t *gettransaction(struct rpc_call *call)
     return json;
 }
 
+/* The wallet's part in one block, added to the list: what it sent. */
+static void add_sent(const struct node *node, const struct chain_block *block, json_t *list)
+{
+    json_int_t confirmations = (json_int_t)(chain_tip(&node->chain)->height - block->height) + 1;
+    for (size_t i = 1; i < block->block->tx_count; i++) { /* a coinbase spends nothing */
+        const struct tx *tx = block->block->txs[i];
+        struct wallet_view view = view_of(node, tx);
+        if (!view.from_us)
+            continue;
+        json_t *json = json_object();
+        json_object_set_new(json, "category", json_string("send"));
+        json_object_set_new(json, "amount", json_amount(view.credit - view.debit));
+        json_object_set_new(json, "confirmations", json_integer(confirmations));
+        json_object_set_new(json, "blockhash", json_hash(block->block->id));
+        json_object_set_new(json, "blockheight", json_integer(block->height));
+        json_object_set_new(json, "txid", json_hash(tx->txid));
+        json_array_append_new(list, json);
+    }
+}
+
+static json_t *listsinceblock(struct rpc_call *call)
+{
+    const struct node *node = call->node;
+    /* From where the block's branch left the best chain, as Bitcoin Core has it. */
+    const struct chain_block *block = rpc_block(call, 0, "blockhash");
+    if (block == NULL)
+        return NULL;
+    while (!block->on_main)
+        block = block->parent;
+    json_t *list = json_array();
+    for (size_t height = block->height + 1; chain_at(&node->chain, height) != NULL; height++)
+        add_sent(node, chain_at(&node->chain, height), list);
+    return json_pack("{s:o, s:[], s:o}", "transactions", list, "removed", "lastblock",
+                     json_hash(chain_tip(&node->chain)->block->id));
+}
+
+static json_t *gettxout(struct rpc_call *call)
+{
+    const struct node *node = call->node;
+    const char *text;
+    struct outpoint outpoint;
+    int64_t output;
+    bool mempool;
+    if (!rpc_text(call, 0, "txid", &text) || !rpc_hash(call, text, "txid", outpoint.txid) ||
+        !rpc_number(call, 1, "n", 0, 0, UINT32_MAX, &output) ||
+        !rpc_flag(call, 2, "include_mempool", true, &mempool))
+        return NULL;
+    outpoint.index = (uint32_t)output;
+    const struct coin *confirmed = chain_coin(&node->chain, &outpoint);
+    const struct coin *coin =
+        mempool ? mempool_coin(&node->mempool, &node->chain, &outpoint) : confirmed;
+    if (coin == NULL || (mempool && mempool_spender(&node->mempool, &outpoint) != NULL))
+        return json_null();
+    uint32_t tip = (uint32_t)chain_tip(&node->chain)->height;
+    json_t *script = json_pack("{s:o}", "hex", json_hex(buffer_span(&coin->script)));
+    return json_pack(
+        "{s:o, s:I, s:o, s:o, s:b}", "bestblock", json_hash(chain_tip(&node->chain)->block->id),
+        "confirmations", confirmed != NULL ? (json_int_t)(tip - coin->height) + 1 : (json_int_t)0,
+        "value", json_amount(coin->value), "scriptPubKey", script, "coinbase", coin->coinbase);
+}
+
 const struct rpc_entry rpc_history_methods[] = {
+    { "gettxout", gettxout, "txid|n|include_mempool" },
+    { "listsinceblock", listsinceblock, "blockhash|target_confirmations|include_watchonly" },
     { "gettransaction", gettransaction, "txid|include_watchonly|verbose" },
     { NULL, NULL, NULL },
 };

@@ -272,7 +272,7 @@ static enum node_answer call_balance(struct node *port, uint64_t *amount_r, stru
 
 enum { FEE = 1000, FRAME_BYTES = 64, OUTPUT_BYTES_MAX = 9 + 0xfd };
 
-/* One made-up input, the outputs with the address's text as their script. */
+/* One made-up input, and the outputs. */
 static size_t write_payment(struct node_fake_chain *chain,
                             const struct node_payment_output *outputs, size_t count, uint8_t *raw,
                             struct node_transaction *transaction_r)
@@ -291,22 +291,25 @@ static size_t write_payment(struct node_fake_chain *chain,
     used += 41;
     raw[used++] = (uint8_t)count;
     for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(outputs[i].address);
+        size_t length = outputs[i].script.length;
         ASSERT(length < 0xfd);
         store_le64(raw + used, outputs[i].amount);
         raw[used + 8] = (uint8_t)length;
-        memcpy(raw + used + 9, outputs[i].address, length);
+        memcpy(raw + used + 9, outputs[i].script.data, length);
         used += 9 + length;
     }
     memset(raw + used, 0, 4);
     return used + 4;
 }
 
-static enum node_answer call_build(struct node *port, const struct node_payment_output *outputs,
-                                   size_t count, struct arena *arena,
-                                   struct node_transaction *transaction_r, struct error *error)
+/* The pool pays what it costs, whatever is asked for: the suite asks the others. */
+static enum node_answer call_build(struct node *port, const struct node_payment *payment,
+                                   struct arena *arena, struct node_transaction *transaction_r,
+                                   struct error *error)
 {
     struct node_fake *node = enter(port);
+    const struct node_payment_output *outputs = payment->outputs;
+    size_t count = payment->count;
     uint64_t sum = FEE;
     bool addresses = true;
     for (size_t i = 0; i < count; i++) {
@@ -330,7 +333,53 @@ static enum node_answer call_build(struct node *port, const struct node_payment_
         span_of(raw, write_payment(node->chain, outputs, count, raw, transaction_r));
     sha256d(transaction_r->raw, transaction_r->txid);
     node->chain->balance -= sum;
+    struct fake_coin *coin = &node->chain->coins[node->chain->made % COINS_MAX];
+    memcpy(coin->txid, transaction_r->anchor_txid, 32);
+    coin->amount = sum;
     return leave(node, NODE_OK, error);
+}
+
+/* A signature of nothing: the bytes as they are. */
+static enum node_answer call_sign(struct node *port, struct span raw, struct arena *arena,
+                                  struct node_transaction *transaction_r, struct error *error)
+{
+    struct node_fake *node = enter(port);
+    uint8_t *bytes = arena_take(arena, raw.length);
+    ASSERT(bytes != NULL && raw.length > 41);
+    memcpy(bytes, raw.data, raw.length);
+    *transaction_r = (struct node_transaction){ .raw = span_of(bytes, raw.length) };
+    memcpy(transaction_r->anchor_txid, raw.data + 5, 32);
+    transaction_r->anchor_output = load_le32(raw.data + 37);
+    sha256d(transaction_r->raw, transaction_r->txid);
+    return leave(node, NODE_OK, error);
+}
+
+/* Its coins are all in the chain, and spent by nobody else. */
+static enum node_answer call_output(struct node *port, const uint8_t txid[32], uint32_t output,
+                                    struct node_output *output_r, struct error *error)
+{
+    struct node_fake *node = enter(port);
+    *output_r = (struct node_output){ .unspent = false };
+    for (size_t i = 0; i < COINS_MAX; i++)
+        if (output == 0 && memcmp(node->chain->coins[i].txid, txid, 32) == 0)
+            *output_r = (struct node_output){ true, node->chain->coins[i].amount, 100 };
+    return leave(node, NODE_OK, error);
+}
+
+static enum node_answer call_spender(struct node *port, const uint8_t txid[32], uint32_t output,
+                                     uint8_t spender_r[32], uint32_t *confirmations_r,
+                                     struct error *error)
+{
+    (void)txid;
+    (void)output;
+    (void)spender_r;
+    *confirmations_r = 0;
+    return leave(enter(port), NODE_MISSING, error);
+}
+
+static enum node_answer call_unlock_all(struct node *port, struct error *error)
+{
+    return leave(enter(port), NODE_OK, error);
 }
 
 static struct fake_transaction *find_transaction(struct node_fake_chain *chain,
@@ -416,6 +465,10 @@ const struct node_ops node_fake_ops = {
     .validate_address = call_validate,
     .wallet_balance = call_balance,
     .build_payment = call_build,
+    .sign = call_sign,
+    .output = call_output,
+    .spender = call_spender,
+    .unlock_all = call_unlock_all,
     .broadcast = call_broadcast,
     .transaction = call_transaction,
     .lock_input = call_lock,

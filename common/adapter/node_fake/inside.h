@@ -7,6 +7,7 @@
 enum {
     BLOCKS_MAX = 4096,
     TRANSACTIONS_MAX = 256,
+    COINS_MAX = 64,  /* the newest payments' inputs */
     WAIT_MS = 60000, /* a long poll that nothing ends */
 };
 #define NO_BLOCK SIZE_MAX
@@ -25,6 +26,11 @@ struct fake_transaction {
     uint32_t height; /* mined in the best branch's block of this height; 0: in the mempool */
 };
 
+struct fake_coin { /* what a payment's made-up input was worth */
+    uint8_t txid[32];
+    uint64_t amount;
+};
+
 struct node_fake_chain {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -37,6 +43,7 @@ struct node_fake_chain {
     uint64_t made;    /* blocks and inputs of its own so far: makes them all different */
     size_t transactions_count, transaction_bytes;
     uint64_t balance;
+    struct fake_coin coins[COINS_MAX];
     struct fake_transaction known[TRANSACTIONS_MAX];
     size_t known_count;
     unsigned submissions, broadcasts;

@@ -7,6 +7,7 @@
 
 #include "adapter/node_fake/node_suite.h"
 #include "core/job/job.h"
+#include "core/payment/payment.h"
 
 #include <stdlib.h>
 
@@ -118,12 +119,24 @@ static void a_payment_is_signed_kept_back_broadcast_twice_and_confirmed(void **s
     static uint8_t kept[1 << 16]; /* mining uses the other memory */
     struct arena arena = arena_over(kept, sizeof kept);
     struct node_transaction transaction;
-    struct node_payment_output outputs[2] = { { f->address, 123456789 }, { NULL, 1000001 } };
+    struct node_payment_output outputs[2] = { { .address = f->address, .amount = 123456789 },
+                                              { .amount = 1000001 } };
     char other[ADDRESS_TEXT_BYTES];
     f->new_address(f, other);
     outputs[1].address = other;
-    if (node_build_payment(f->node, outputs, 2, &arena, &transaction, &error) != NODE_OK)
+    struct output_script script;
+    outputs[0].script = outputs[1].script = output_script_span(&f->script);
+    if (address_parse(f->coin, span_text(other), &script, NULL) == ADDRESS_OK)
+        outputs[1].script = output_script_span(&script);
+    struct node_payment payment = { outputs, 2, false };
+    if (node_build_payment(f->node, &payment, &arena, &transaction, &error) != NODE_OK)
         fail_msg("%s", error.text);
+    struct node_output coin;
+    assert_int_equal(
+        node_output(f->node, transaction.anchor_txid, transaction.anchor_output, &coin, &error),
+        NODE_OK);
+    assert_true(coin.unspent && coin.confirmations > 0);
+    assert_true(coin.amount >= 123456789 + 1000001 + transaction.fee);
     assert_true(transaction.fee > 0 && transaction.fee < 1000000);
     assert_true(transaction.raw.length > 100);
     /* Nothing left our hands yet. */
@@ -141,15 +154,79 @@ static void a_payment_is_signed_kept_back_broadcast_twice_and_confirmed(void **s
         fail_msg("%s", error.text);
 }
 
+/* The same transaction again with more left to the miner: signed by the wallet, taken by the node
+ * in place of the first, and named as the spender of their common input once it is in a block. */
+static void a_version_with_a_higher_fee_replaces_the_first(void **state)
+{
+    struct node_suite *f = *state;
+    struct error error;
+    uint8_t id[32], spender[32];
+    uint32_t depth = 0;
+    struct node_transaction first, second;
+    struct node_transaction_state seen;
+    struct node_output coin;
+    static uint8_t kept[1 << 16];
+    struct arena arena = arena_over(kept, sizeof kept);
+    if (!f->checks_work) /* the fake knows no coins */
+        return;
+    struct node_payment_output output = { f->address, 5000000, output_script_span(&f->script) };
+    struct node_payment payment = { &output, 1, true };
+    struct payment_receiver receiver = { output.script, { output.amount } };
+    struct payment_terms terms = {
+        .receivers = &receiver, .count = 1, .receivers_pay = true, .rate_max = 1000, .dust_scale = 1
+    };
+    if (node_build_payment(f->node, &payment, &arena, &first, &error) != NODE_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(node_output(f->node, first.anchor_txid, first.anchor_output, &coin, &error),
+                     NODE_OK);
+    assert_true(coin.unspent);
+    uint64_t fee = 0;
+    terms.input_sum = coin.amount;
+    terms.change = first.change;
+    assert_int_equal(payment_check(first.raw, &terms, &fee), PAYMENT_SOUND);
+    assert_int_equal(fee, first.fee);
+    assert_int_equal(node_broadcast(f->node, first.raw, &error), NODE_OK);
+
+    uint8_t *bare = arena_take(&arena, first.raw.length);
+    size_t length = payment_bump(first.raw, &terms, payment_next_fee(first.raw, &terms, fee), bare);
+    assert_true(length > 0);
+    if (node_sign(f->node, span_of(bare, length), &arena, &second, &error) != NODE_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(payment_check(second.raw, &terms, &fee), PAYMENT_SOUND);
+    assert_true(fee > first.fee);
+    assert_memory_equal(second.anchor_txid, first.anchor_txid, 32);
+    if (node_broadcast(f->node, second.raw, &error) != NODE_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(node_broadcast(f->node, first.raw, &error), NODE_REFUSED);
+    assert_int_equal(
+        node_spender(f->node, first.anchor_txid, first.anchor_output, spender, &depth, &error),
+        NODE_MISSING);
+    node_suite_mine(f, id);
+    node_suite_mine(f, id);
+    assert_int_equal(node_transaction(f->node, second.txid, &seen, &error), NODE_OK);
+    assert_int_equal(seen.confirmations, 2);
+    assert_int_equal(node_transaction(f->node, first.txid, &seen, &error), NODE_OK);
+    assert_int_equal(seen.confirmations, -2);
+    assert_int_equal(node_output(f->node, first.anchor_txid, first.anchor_output, &coin, &error),
+                     NODE_OK);
+    assert_false(coin.unspent);
+    if (node_spender(f->node, first.anchor_txid, first.anchor_output, spender, &depth, &error) !=
+        NODE_OK)
+        fail_msg("%s", error.text);
+    assert_memory_equal(spender, second.txid, 32);
+    assert_int_equal(depth, 2);
+}
+
 static void inputs_stay_locked_until_they_are_let_go(void **state)
 {
     struct node_suite *f = *state;
     struct error error;
     struct arena arena = arena_over(f->memory, 1 << 20);
     struct node_transaction first, second;
-    struct node_payment_output output = { f->address, 1000000 };
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &first, &error), NODE_OK);
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &second, &error), NODE_OK);
+    struct node_payment_output output = { f->address, 1000000, output_script_span(&f->script) };
+    struct node_payment payment = { &output, 1, false };
+    assert_int_equal(node_build_payment(f->node, &payment, &arena, &first, &error), NODE_OK);
+    assert_int_equal(node_build_payment(f->node, &payment, &arena, &second, &error), NODE_OK);
     assert_memory_not_equal(first.anchor_txid, second.anchor_txid, 32);
     assert_int_equal(node_lock_input(f->node, first.anchor_txid, first.anchor_output, true, &error),
                      NODE_OK);
@@ -157,6 +234,7 @@ static void inputs_stay_locked_until_they_are_let_go(void **state)
         assert_int_equal(
             node_lock_input(f->node, first.anchor_txid, first.anchor_output, false, &error),
             NODE_OK);
+    assert_int_equal(node_unlock_all(f->node, &error), NODE_OK);
 }
 
 static void more_than_there_is_cannot_be_paid(void **state)
@@ -165,11 +243,13 @@ static void more_than_there_is_cannot_be_paid(void **state)
     struct error error;
     struct arena arena = arena_over(f->memory, 1 << 20);
     struct node_transaction transaction;
-    struct node_payment_output output = { f->address, 4000000000000000 };
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &transaction, &error),
+    struct node_payment_output output = { f->address, 4000000000000000,
+                                          output_script_span(&f->script) };
+    struct node_payment payment = { &output, 1, false };
+    assert_int_equal(node_build_payment(f->node, &payment, &arena, &transaction, &error),
                      NODE_REFUSED);
-    output = (struct node_payment_output){ "x\",\"data", 1 };
-    assert_int_equal(node_build_payment(f->node, &output, 1, &arena, &transaction, &error),
+    output = (struct node_payment_output){ "x\",\"data", 1, output_script_span(&f->script) };
+    assert_int_equal(node_build_payment(f->node, &payment, &arena, &transaction, &error),
                      NODE_REFUSED);
 }
 
@@ -201,6 +281,7 @@ int node_suite_run(const char *name, void (*open)(struct node_suite *suite),
         cmocka_unit_test(a_template_becomes_a_block_the_node_knows_all_about),
         cmocka_unit_test(addresses_are_the_nodes_to_judge),
         cmocka_unit_test(a_payment_is_signed_kept_back_broadcast_twice_and_confirmed),
+        cmocka_unit_test(a_version_with_a_higher_fee_replaces_the_first),
         cmocka_unit_test(inputs_stay_locked_until_they_are_let_go),
         cmocka_unit_test(more_than_there_is_cannot_be_paid),
     };

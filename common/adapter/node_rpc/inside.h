@@ -33,12 +33,24 @@ MUST_CHECK bool node_rpc_read_u32(const json_t *value, uint32_t *value_r);
 /* wallet.c: the port's calls about money. */
 enum node_answer node_rpc_wallet_balance(struct node *port, uint64_t *amount_r,
                                          struct error *error);
-enum node_answer node_rpc_build_payment(struct node *port,
-                                        const struct node_payment_output *outputs, size_t count,
+enum node_answer node_rpc_build_payment(struct node *port, const struct node_payment *payment,
                                         struct arena *arena, struct node_transaction *transaction_r,
                                         struct error *error);
+enum node_answer node_rpc_sign(struct node *port, struct span raw, struct arena *arena,
+                               struct node_transaction *transaction_r, struct error *error);
 enum node_answer node_rpc_broadcast(struct node *port, struct span raw, struct error *error);
 enum node_answer node_rpc_transaction(struct node *port, const uint8_t txid[32],
                                       struct node_transaction_state *state_r, struct error *error);
 enum node_answer node_rpc_lock_input(struct node *port, const uint8_t txid[32], uint32_t output,
                                      bool lock, struct error *error);
+enum node_answer node_rpc_unlock_all(struct node *port, struct error *error);
+/* A call to the wallet's own path; `changes` as in struct rpc_request. */
+enum node_answer node_rpc_ask_wallet(struct node_rpc *node, const char *method, const char *params,
+                                     bool changes, struct rpc_reply *reply_r, struct error *error);
+
+/* spent.c: what became of an output. */
+enum node_answer node_rpc_output(struct node *port, const uint8_t txid[32], uint32_t output,
+                                 struct node_output *output_r, struct error *error);
+enum node_answer node_rpc_spender(struct node *port, const uint8_t txid[32], uint32_t output,
+                                  uint8_t spender_r[32], uint32_t *confirmations_r,
+                                  struct error *error);

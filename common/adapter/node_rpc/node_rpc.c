@@ -1,6 +1,6 @@
 #include "adapter/node_rpc/inside.h"
 
-#include "adapter/node_rpc/transaction.h"
+#include "core/transaction/transaction.h"
 #include "core/pow/sha256.h"
 
 #include <stdio.h>
@@ -326,6 +326,10 @@ static const struct node_ops ops = {
     .validate_address = op_validate,
     .wallet_balance = node_rpc_wallet_balance,
     .build_payment = node_rpc_build_payment,
+    .sign = node_rpc_sign,
+    .output = node_rpc_output,
+    .spender = node_rpc_spender,
+    .unlock_all = node_rpc_unlock_all,
     .broadcast = node_rpc_broadcast,
     .transaction = node_rpc_transaction,
     .lock_input = node_rpc_lock_input,

@@ -2,7 +2,7 @@
  * into both merkle trees, before the next is looked at. */
 #include "adapter/node_rpc/template_inside.h"
 
-#include "adapter/node_rpc/transaction.h"
+#include "core/transaction/transaction.h"
 #include "core/pow/sha256.h"
 
 /* One entry of the list, as it is gathered. */

@@ -6,7 +6,7 @@
 
 #include "adapter/node_rpc/amount.h"
 #include "adapter/node_rpc/testing/template_jansson.h"
-#include "adapter/node_rpc/transaction.h"
+#include "core/transaction/transaction.h"
 #include "core/pow/sha256.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* Payments through the node's wallet: build, fund and sign without broadcasting, so that the signed
  * bytes can be stored first; then broadcast those bytes as often as it takes. */
 #include "adapter/node_rpc/inside.h"
-#include "adapter/node_rpc/transaction.h"
+#include "core/address/address.h"
+#include "core/transaction/transaction.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -9,8 +10,8 @@
 
 enum { TRANSACTION_BYTES_MAX = 400000 }; /* consensus allows more, no node relays it */
 
-static enum node_answer ask_wallet(struct node_rpc *node, const char *method, const char *params,
-                                   bool changes, struct rpc_reply *reply_r, struct error *error)
+enum node_answer node_rpc_ask_wallet(struct node_rpc *node, const char *method, const char *params,
+                                     bool changes, struct rpc_reply *reply_r, struct error *error)
 {
     struct rpc_request request = { .method = method,
                                    .params = params,
@@ -24,7 +25,7 @@ enum node_answer node_rpc_wallet_balance(struct node *port, uint64_t *amount_r, 
 {
     struct node_rpc *node = (struct node_rpc *)port;
     struct rpc_reply reply;
-    enum node_answer answer = ask_wallet(node, "getbalance", "[]", false, &reply, error);
+    enum node_answer answer = node_rpc_ask_wallet(node, "getbalance", "[]", false, &reply, error);
     if (answer != NODE_OK)
         return answer;
     bool ok = amount_read(reply.result, node->coin->decimals, amount_r);
@@ -88,6 +89,29 @@ static void unlock_inputs(struct node_rpc *node, const char *hex)
     free(bytes);
 }
 
+/* An address of the wallet for the change, so that the change can be told from what nobody asked
+ * for. */
+static enum node_answer change_address(struct node_rpc *node, struct arena *arena, char text_r[],
+                                       struct span *script_r, struct error *error)
+{
+    struct rpc_reply reply;
+    struct output_script script;
+    enum node_answer answer =
+        node_rpc_ask_wallet(node, "getrawchangeaddress", "[]", true, &reply, error);
+    if (answer != NODE_OK)
+        return answer;
+    const char *address = json_string_value(reply.result);
+    bool ok = address != NULL &&
+              address_parse(node->coin, span_text(address), &script, text_r) == ADDRESS_OK;
+    json_decref(reply.result);
+    uint8_t *bytes = ok ? arena_take(arena, script.length) : NULL;
+    if (bytes == NULL)
+        return node_rpc_odd(node, "its getrawchangeaddress is no address of this chain", error);
+    memcpy(bytes, script.data, script.length);
+    *script_r = span_of(bytes, script.length);
+    return NODE_OK;
+}
+
 static enum node_answer read_signed(struct node_rpc *node, const json_t *result,
                                     struct arena *arena, struct node_transaction *transaction_r,
                                     struct error *error)
@@ -117,16 +141,45 @@ static enum node_answer read_signed(struct node_rpc *node, const json_t *result,
     return NODE_OK;
 }
 
-/* Funds the bare transaction; its inputs are locked from here on. */
-static enum node_answer fund(struct node_rpc *node, const char *bare, char **hex_r, uint64_t *fee_r,
+/* fundrawtransaction's parameters; NULL where the hex is none or memory is out. */
+static char *fund_params(const char *bare, const char *change, const struct node_payment *payment,
+                         bool confirmed_only)
+{
+    enum { OPTION_BYTES = 256, INDEX_BYTES = 8 };
+    size_t capacity = OPTION_BYTES + ADDRESS_TEXT_BYTES + payment->count * INDEX_BYTES;
+    char *tail = malloc(capacity);
+    if (tail == NULL)
+        return NULL;
+    size_t used = (size_t)snprintf(
+        tail, capacity, ",{\"lockUnspents\":true,\"replaceable\":true,\"changeAddress\":\"%s\"%s",
+        change, confirmed_only ? ",\"minconf\":1" : "");
+    for (size_t i = 0; i < payment->count && payment->receivers_pay; i++)
+        used += (size_t)snprintf(tail + used, capacity - used, "%s%zu",
+                                 i == 0 ? ",\"subtractFeeFromOutputs\":[" : ",", i);
+    snprintf(tail + used, capacity - used, "%s}", payment->receivers_pay ? "]" : "");
+    char *params = hex_params(bare, tail);
+    free(tail);
+    return params;
+}
+
+/* Funds the bare transaction; its inputs are locked from here on. Coins that are not in the chain
+ * may vanish with a version that is replaced; where the node does not know how to leave them out,
+ * the caller finds out by looking at the inputs. */
+static enum node_answer fund(struct node_rpc *node, const char *bare, const char *change,
+                             const struct node_payment *payment, char **hex_r, uint64_t *fee_r,
                              struct error *error)
 {
-    char *params = hex_params(bare, ",{\"lockUnspents\":true,\"replaceable\":true}");
-    if (params == NULL)
-        return node_rpc_odd(node, "its createrawtransaction is no hex", error);
-    struct rpc_reply reply;
-    enum node_answer answer = ask_wallet(node, "fundrawtransaction", params, true, &reply, error);
-    free(params);
+    struct rpc_reply reply = { .code = RPC_NOTHING };
+    enum node_answer answer = NODE_REFUSED;
+    for (int attempt = 0; attempt < 2 && answer == NODE_REFUSED; attempt++) {
+        if (attempt == 1 && strstr(reply.words, "minconf") == NULL)
+            return answer;
+        char *params = fund_params(bare, change, payment, attempt == 0);
+        if (params == NULL)
+            return node_rpc_odd(node, "its createrawtransaction is no hex", error);
+        answer = node_rpc_ask_wallet(node, "fundrawtransaction", params, true, &reply, error);
+        free(params);
+    }
     if (answer != NODE_OK)
         return answer;
     const char *hex = json_string_value(json_object_get(reply.result, "hex"));
@@ -145,7 +198,7 @@ static enum node_answer sign(struct node_rpc *node, const char *funded, struct a
         return node_rpc_odd(node, "its fundrawtransaction is no hex", error);
     struct rpc_reply reply;
     enum node_answer answer =
-        ask_wallet(node, "signrawtransactionwithwallet", params, false, &reply, error);
+        node_rpc_ask_wallet(node, "signrawtransactionwithwallet", params, false, &reply, error);
     free(params);
     if (answer != NODE_OK)
         return answer;
@@ -154,31 +207,53 @@ static enum node_answer sign(struct node_rpc *node, const char *funded, struct a
     return answer;
 }
 
-enum node_answer node_rpc_build_payment(struct node *port,
-                                        const struct node_payment_output *outputs, size_t count,
+enum node_answer node_rpc_build_payment(struct node *port, const struct node_payment *payment,
                                         struct arena *arena, struct node_transaction *transaction_r,
                                         struct error *error)
 {
     struct node_rpc *node = (struct node_rpc *)port;
+    char change[ADDRESS_TEXT_BYTES];
+    struct span change_script;
     *transaction_r = (struct node_transaction){ 0 };
-    char *params = outputs_text(outputs, count, node->coin->decimals);
+    char *params = outputs_text(payment->outputs, payment->count, node->coin->decimals);
     if (params == NULL) {
         error_fill(error, ERROR_INVALID, "a payment's address contains what no address does");
         return NODE_REFUSED;
     }
     struct rpc_reply bare;
-    enum node_answer answer = ask_wallet(node, "createrawtransaction", params, false, &bare, error);
+    enum node_answer answer =
+        node_rpc_ask_wallet(node, "createrawtransaction", params, false, &bare, error);
     free(params);
     if (answer != NODE_OK)
         return answer;
     char *funded = NULL;
-    answer = fund(node, json_string_value(bare.result), &funded, &transaction_r->fee, error);
+    answer = change_address(node, arena, change, &change_script, error);
+    if (answer == NODE_OK)
+        answer = fund(node, json_string_value(bare.result), change, payment, &funded,
+                      &transaction_r->fee, error);
     json_decref(bare.result);
     if (answer == NODE_OK)
         answer = sign(node, funded, arena, transaction_r, error);
+    transaction_r->change = change_script;
     if (answer != NODE_OK && funded != NULL)
         unlock_inputs(node, funded);
     free(funded);
+    return answer;
+}
+
+enum node_answer node_rpc_sign(struct node *port, struct span raw, struct arena *arena,
+                               struct node_transaction *transaction_r, struct error *error)
+{
+    struct node_rpc *node = (struct node_rpc *)port;
+    *transaction_r = (struct node_transaction){ 0 };
+    char *hex = malloc(2 * raw.length + 1);
+    if (hex == NULL) {
+        error_fill(error, ERROR_SYSTEM, "no memory to sign");
+        return NODE_UNAVAILABLE;
+    }
+    hex_encode(raw, hex);
+    enum node_answer answer = sign(node, hex, arena, transaction_r, error);
+    free(hex);
     return answer;
 }
 
@@ -234,7 +309,8 @@ enum node_answer node_rpc_transaction(struct node *port, const uint8_t txid[32],
     node_rpc_show_hash(txid, shown);
     snprintf(params, sizeof params, "[\"%s\"]", shown);
     struct rpc_reply reply;
-    enum node_answer answer = ask_wallet(node, "gettransaction", params, false, &reply, error);
+    enum node_answer answer =
+        node_rpc_ask_wallet(node, "gettransaction", params, false, &reply, error);
     if (answer == NODE_REFUSED) {
         /* Not the wallet's (or there is no wallet): mempool and, with an index, the chain. */
         snprintf(params, sizeof params, "[\"%s\",true]", shown);
@@ -261,7 +337,7 @@ enum node_answer node_rpc_lock_input(struct node *port, const uint8_t txid[32], 
     snprintf(params, sizeof params, "[%s,[{\"txid\":\"%s\",\"vout\":%u}]]", lock ? "false" : "true",
              shown, output);
     struct rpc_reply reply;
-    enum node_answer answer = ask_wallet(node, "lockunspent", params, true, &reply, error);
+    enum node_answer answer = node_rpc_ask_wallet(node, "lockunspent", params, true, &reply, error);
     if (answer == NODE_OK) {
         bool ok = json_is_true(reply.result);
         json_decref(reply.result);
@@ -272,4 +348,15 @@ enum node_answer node_rpc_lock_input(struct node *port, const uint8_t txid[32], 
     if (strstr(reply.words, lock ? "already locked" : "expected locked output") != NULL)
         return NODE_OK;
     return NODE_MISSING; /* "unknown transaction", "expected unspent output", … */
+}
+
+enum node_answer node_rpc_unlock_all(struct node *port, struct error *error)
+{
+    struct node_rpc *node = (struct node_rpc *)port;
+    struct rpc_reply reply;
+    enum node_answer answer =
+        node_rpc_ask_wallet(node, "lockunspent", "[true]", true, &reply, error);
+    if (answer == NODE_OK)
+        json_decref(reply.result);
+    return answer;
 }

@@ -73,13 +73,19 @@ bool ledger_build_returned(const struct ledger_leg *orphaned, size_t count,
     return ledger_legs_close(legs);
 }
 
+/* Of a payment's outputs, 0 is the pool itself: it is paid from what its fees earned. */
+static struct ledger_account receiver(uint64_t id)
+{
+    return id == 0 ? ledger_house(LEDGER_FEE) : ledger_miner(id);
+}
+
 static bool move_credits(const struct ledger_credit *credits, size_t count, enum ledger_kind from,
                          enum ledger_kind to, struct ledger_legs *legs)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t amount = (int64_t)credits[i].amount.units;
-        ledger_legs_add(legs, ledger_miner(credits[i].account), from, -amount);
-        ledger_legs_add(legs, ledger_miner(credits[i].account), to, amount);
+        ledger_legs_add(legs, receiver(credits[i].account), from, -amount);
+        ledger_legs_add(legs, receiver(credits[i].account), to, amount);
     }
     return ledger_legs_close(legs);
 }
@@ -96,25 +102,45 @@ bool ledger_build_voided(const struct ledger_credit *credits, size_t count,
     return move_credits(credits, count, LEDGER_IN_FLIGHT, LEDGER_AVAILABLE, legs);
 }
 
-/* What the transaction cost is the pool's: its fee account goes down, the cost account shows it. */
-static void add_cost(struct ledger_legs *legs, int64_t cost)
+/* What the transaction cost is seen in the cost account. It comes out of what the receivers are
+ * paid, where they bear it; the rest is the pool's, from its fee account. */
+static void add_cost(const struct ledger_credit *credits, const struct money *borne, size_t count,
+                     int64_t cost, int sign, struct ledger_legs *legs)
 {
-    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_AVAILABLE, -cost);
-    ledger_legs_add(legs, ledger_house(LEDGER_COST), LEDGER_PAID, cost);
+    int64_t rest = cost;
+    for (size_t i = 0; i < count && borne != NULL; i++) {
+        rest -= (int64_t)borne[i].units;
+        ledger_legs_add(legs, receiver(credits[i].account), LEDGER_PAID,
+                        -sign * (int64_t)borne[i].units);
+    }
+    ledger_legs_add(legs, ledger_house(LEDGER_FEE), LEDGER_AVAILABLE, -sign * rest);
+    ledger_legs_add(legs, ledger_house(LEDGER_COST), LEDGER_PAID, sign * cost);
+}
+
+bool ledger_build_confirmed_borne(const struct ledger_credit *credits, const struct money *borne,
+                                  size_t count, struct money network_fee, struct ledger_legs *legs)
+{
+    add_cost(credits, borne, count, (int64_t)network_fee.units, 1, legs);
+    return move_credits(credits, count, LEDGER_IN_FLIGHT, LEDGER_PAID, legs);
+}
+
+bool ledger_build_reopened_borne(const struct ledger_credit *credits, const struct money *borne,
+                                 size_t count, struct money network_fee, struct ledger_legs *legs)
+{
+    add_cost(credits, borne, count, (int64_t)network_fee.units, -1, legs);
+    return move_credits(credits, count, LEDGER_PAID, LEDGER_IN_FLIGHT, legs);
 }
 
 bool ledger_build_confirmed(const struct ledger_credit *credits, size_t count,
                             struct money network_fee, struct ledger_legs *legs)
 {
-    add_cost(legs, (int64_t)network_fee.units);
-    return move_credits(credits, count, LEDGER_IN_FLIGHT, LEDGER_PAID, legs);
+    return ledger_build_confirmed_borne(credits, NULL, count, network_fee, legs);
 }
 
 bool ledger_build_reopened(const struct ledger_credit *credits, size_t count,
                            struct money network_fee, struct ledger_legs *legs)
 {
-    add_cost(legs, -(int64_t)network_fee.units);
-    return move_credits(credits, count, LEDGER_PAID, LEDGER_IN_FLIGHT, legs);
+    return ledger_build_reopened_borne(credits, NULL, count, network_fee, legs);
 }
 
 bool ledger_build_earned(const struct ledger_credit *credits, size_t count, struct money fee,

@@ -198,6 +198,14 @@ MUST_CHECK bool ledger_build_confirmed(const struct ledger_credit *credits, size
                                        struct money network_fee, struct ledger_legs *legs);
 MUST_CHECK bool ledger_build_reopened(const struct ledger_credit *credits, size_t count,
                                       struct money network_fee, struct ledger_legs *legs);
+/* The same where the receivers bear the network's fee, each its part (they sum to it): it stays out
+ * of what they are paid. Room: 3 × count + 2. */
+MUST_CHECK bool ledger_build_confirmed_borne(const struct ledger_credit *credits,
+                                             const struct money *borne, size_t count,
+                                             struct money network_fee, struct ledger_legs *legs);
+MUST_CHECK bool ledger_build_reopened_borne(const struct ledger_credit *credits,
+                                            const struct money *borne, size_t count,
+                                            struct money network_fee, struct ledger_legs *legs);
 MUST_CHECK bool ledger_build_voided(const struct ledger_credit *credits, size_t count,
                                     struct ledger_legs *legs);
 

@@ -47,22 +47,27 @@ bool payment_state_is_open(enum payment_state state)
 
 /* A signed transaction that is not on the chain as deep as it must be. Sending it again is harmless
  * wherever it is, and needed where a mempool dropped it. */
-static enum payment_action next_signed(const struct payment_rules *rules,
+static enum payment_action next_signed(bool sent, const struct payment_rules *rules,
                                        const struct payment_observation *observation)
 {
     int64_t confirmations = observation->confirmations;
+    bool slow = sent && rules->bump_blocks > 0 && observation->waited >= rules->bump_blocks &&
+                observation->bumpable;
     switch (observation->sight) {
     case PAYMENT_SIGHT_NONE:
         return PAYMENT_LOOK;
     case PAYMENT_SIGHT_MISSING:
-        return PAYMENT_SEND;
+        if (observation->elsewhere_depth > 0)
+            return observation->elsewhere_depth >= rules->settle_depth ? PAYMENT_GIVE_UP
+                                                                       : PAYMENT_WAIT;
+        return slow ? PAYMENT_BUMP : PAYMENT_SEND;
     case PAYMENT_SIGHT_KNOWN:
         break;
     }
     if (confirmations >= (int64_t)rules->confirmations)
         return PAYMENT_CONFIRM;
     if (confirmations == 0)
-        return PAYMENT_SEND;
+        return slow ? PAYMENT_BUMP : PAYMENT_SEND;
     return -confirmations >= (int64_t)rules->settle_depth ? PAYMENT_GIVE_UP : PAYMENT_WAIT;
 }
 
@@ -97,7 +102,7 @@ enum payment_action payment_next(enum payment_state state, const struct payment_
     case PAYMENT_SIGNED:
     case PAYMENT_BROADCAST:
     case PAYMENT_UNCERTAIN:
-        return next_signed(rules, observation);
+        return next_signed(state != PAYMENT_SIGNED, rules, observation);
     case PAYMENT_CONFIRMED:
         return next_confirmed(rules, observation);
     case PAYMENT_VOIDING:
@@ -142,54 +147,4 @@ struct money payment_dust(struct span script, uint32_t scale)
     uint64_t output = 8 + (script.length < 253 ? 1u : 3u) + script.length;
     uint64_t bytes = output + (witness ? WITNESS_INPUT : INPUT);
     return (struct money){ bytes * 3 * scale };
-}
-
-/* What is left of a serialization; taking more than there is makes it fail for good. */
-struct reader {
-    struct span rest;
-    bool failed;
-};
-
-static const uint8_t *take(struct reader *reader, uint64_t length)
-{
-    if (reader->failed || reader->rest.length < length) {
-        reader->failed = true;
-        return NULL;
-    }
-    const uint8_t *data = reader->rest.data;
-    reader->rest.data += length;
-    reader->rest.length -= (size_t)length;
-    return data;
-}
-
-static uint64_t take_compact(struct reader *reader)
-{
-    const uint8_t *first = take(reader, 1);
-    if (first == NULL || *first < 0xfd)
-        return first == NULL ? 0 : *first;
-    const uint8_t *more = take(reader, *first == 0xfd ? 2 : *first == 0xfe ? 4 : 8);
-    if (more == NULL)
-        return 0;
-    return *first == 0xfd ? load_le16(more) : *first == 0xfe ? load_le32(more) : load_le64(more);
-}
-
-size_t payment_inputs(struct span raw, struct payment_input *inputs_r, size_t capacity)
-{
-    struct reader reader = { raw, false };
-    const uint8_t *version = take(&reader, 4);
-    if (version == NULL)
-        return 0;
-    if (reader.rest.length >= 2 && reader.rest.data[0] == 0 && reader.rest.data[1] == 1)
-        (void)take(&reader, 2); /* BIP 144: marker and flag */
-    uint64_t count = take_compact(&reader);
-    for (uint64_t i = 0; i < count && !reader.failed; i++) {
-        const uint8_t *outpoint = take(&reader, 36);
-        if (outpoint != NULL && i < capacity) {
-            memcpy(inputs_r[i].txid, outpoint, 32);
-            inputs_r[i].output = load_le32(outpoint + 32);
-        }
-        (void)take(&reader, take_compact(&reader));
-        (void)take(&reader, 4);
-    }
-    return reader.failed || count > SIZE_MAX ? 0 : (size_t)count;
 }

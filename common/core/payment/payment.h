@@ -43,7 +43,8 @@ MUST_CHECK bool payment_move_is_legal(enum payment_state from, enum payment_stat
 /* Not settled and not voided: it must be looked at. */
 bool payment_state_is_open(enum payment_state state);
 
-/* What the node said about the transaction. */
+/* What the node said about the transaction: of several versions, of the one that is furthest. All
+ * versions of a payment spend the same inputs, so what conflicts with one conflicts with all. */
 enum payment_sight {
     PAYMENT_SIGHT_NONE = 0, /* not asked, or no answer */
     PAYMENT_SIGHT_MISSING,  /* neither wallet nor mempool nor chain knows it */
@@ -53,11 +54,16 @@ enum payment_sight {
 struct payment_observation {
     enum payment_sight sight;
     int32_t confirmations;
+    uint32_t waited;          /* blocks since its newest version was stored; 0: not known */
+    bool bumpable;            /* a version with a higher fee can be made */
+    uint32_t elsewhere_depth; /* its anchor was found spent by another's transaction, buried so
+                                 deep; 0: it was not, or nobody looked */
 };
 
 struct payment_rules {
     uint32_t confirmations; /* from this on a payment counts as paid; ≥ 1 */
     uint32_t settle_depth;  /* from this on nothing is expected to undo it; ≥ confirmations */
+    uint32_t bump_blocks;   /* without a confirmation for so long the fee is raised; 0: never */
 };
 
 enum payment_action {
@@ -66,6 +72,7 @@ enum payment_action {
     PAYMENT_BUILD,     /* let the wallet sign it, store that; then SIGNED */
     PAYMENT_LOOK,      /* ask the node for the transaction, then decide again */
     PAYMENT_SEND,      /* broadcast what is stored; then BROADCAST or UNCERTAIN */
+    PAYMENT_BUMP,      /* store a version with a higher fee; then send that */
     PAYMENT_CONFIRM,   /* post in flight -> paid; then CONFIRMED */
     PAYMENT_REOPEN,    /* a reorganisation undid it: post paid -> in flight; then BROADCAST */
     PAYMENT_SETTLE,    /* SETTLED */
@@ -104,6 +111,62 @@ struct payment_input {
     uint32_t output;
 };
 
-/* The inputs of a serialized transaction (with or without witness). Returns their number, which may
- * be above capacity (the first capacity are filled then); 0 where the bytes are no transaction. */
-size_t payment_inputs(struct span raw, struct payment_input *inputs_r, size_t capacity);
+/* Versions of a payment. The first is built by the wallet; later ones spend the same inputs, pay
+ * the same receivers, and leave more to the miner, so at most one of them can ever confirm. */
+
+enum { PAYMENT_VERSIONS_MAX = 8, PAYMENT_WEIGHT_MAX = 400000 /* MAX_STANDARD_TX_WEIGHT */ };
+
+struct payment_receiver {
+    struct span script;
+    struct money amount; /* as planned; what reaches it where the pool pays the fee */
+};
+
+/* What a signed transaction is held against before it is stored. */
+struct payment_terms {
+    const struct payment_receiver *receivers; /* in the order of the outputs */
+    size_t count;
+    struct span change; /* the only other script it may pay to, once; empty: whichever */
+    bool receivers_pay; /* the fee is taken from their amounts (payment_share) */
+    uint64_t input_sum; /* what its inputs are worth, by the chain */
+    uint64_t rate_max;  /* base units a virtual byte, at the most */
+    uint32_t dust_scale;
+};
+
+/* X(enum name, text) */
+#define PAYMENT_FAULTS(X)                                                                          \
+    X(PAYMENT_SOUND, "it is what was planned")                                                     \
+    X(PAYMENT_FAULT_BYTES, "the wallet's transaction cannot be read")                              \
+    X(PAYMENT_FAULT_OUTPUTS, "the wallet's transaction does not pay what was planned")             \
+    X(PAYMENT_FAULT_CHANGE, "the wallet's transaction pays to somebody nobody planned")            \
+    X(PAYMENT_FAULT_FEE, "the wallet's transaction has a fee out of bounds")                       \
+    X(PAYMENT_FAULT_DUST, "an output would be too small for nodes to relay")                       \
+    X(PAYMENT_FAULT_WEIGHT, "the transaction is heavier than nodes relay")
+
+enum payment_fault {
+#define X(name, text) name,
+    PAYMENT_FAULTS(X)
+#undef X
+};
+const char *payment_fault_text(enum payment_fault fault); /* static */
+
+/* What one of `count` receivers bears of a fee: equal parts, the first the rest (as
+ * fundrawtransaction's subtractFeeFromOutputs does it). */
+uint64_t payment_share(uint64_t fee, size_t count, size_t index);
+
+/* PAYMENT_SOUND with the real fee, or what is wrong with the transaction. */
+MUST_CHECK enum payment_fault payment_check(struct span raw, const struct payment_terms *terms,
+                                            uint64_t *fee_r);
+
+/* Where the change of a sound version went (borrowed from its bytes), for the terms of the next;
+ * empty where there is none. */
+struct span payment_change(struct span raw, const struct payment_terms *terms);
+
+/* The fee to try next: half as much again, at least one base unit a virtual byte more (BIP 125,
+ * rule 4), never above the terms' rate. 0 where that is no raise. */
+uint64_t payment_next_fee(struct span raw, const struct payment_terms *terms, uint64_t fee);
+/* The next version, unsigned: `raw` is a sound version of these terms; its outputs change so that
+ * its fee is `fee`, at the cost of the change, or of the receivers where they pay. bytes_r has room
+ * for raw.length bytes; returns how many were written, 0 where an output would become dust or there
+ * is no change to take it from. */
+MUST_CHECK size_t payment_bump(struct span raw, const struct payment_terms *terms, uint64_t fee,
+                               uint8_t *bytes_r);

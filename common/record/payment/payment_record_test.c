@@ -55,7 +55,16 @@ static void a_payment_reads_back_as_it_was_saved(void **state)
     assert_int_equal(payment_insert(store, &payment, &error), STORE_EXISTS);
     struct payment_record stale = payment;
     payment.state = PAYMENT_SIGNED;
-    payment.raw = span_of(raw, sizeof raw);
+    for (size_t i = 0; i < PAYMENT_VERSIONS_MAX; i++) {
+        payment.versions[i] = (struct payment_version){ .fee = { 50 + i },
+                                                        .height = 9 + (uint32_t)i,
+                                                        .raw = span_of(raw, sizeof raw - i) };
+        payment.versions[i].txid[3] = (uint8_t)i;
+    }
+    payment.version_count = PAYMENT_VERSIONS_MAX;
+    payment.receivers_pay = payment.approve = true;
+    snprintf(payment.approvals, sizeof payment.approvals, "ann bob");
+    snprintf(payment.request, sizeof payment.request, "0000000000000001:a");
     payment.txid[0] = 7;
     payment.fee.units = 55;
     payment.confirmations = -3;
@@ -63,7 +72,8 @@ static void a_payment_reads_back_as_it_was_saved(void **state)
     snprintf(payment.reason, sizeof payment.reason, "because");
     assert_int_equal(payment_save(store, &payment, &error), STORE_DONE);
     assert_int_equal(payment_save(store, &stale, &error), STORE_CONFLICT);
-    struct arena arena = arena_over(memory, payment_record_bytes(PAYMENT_OUTPUTS_MAX, sizeof raw));
+    struct arena arena = arena_over(
+        memory, payment_record_bytes(PAYMENT_OUTPUTS_MAX, PAYMENT_VERSIONS_MAX * sizeof raw));
     assert_int_equal(payment_get(store, 1, &arena, &read, &error), STORE_DONE);
     assert_int_equal(read.output_count, PAYMENT_OUTPUTS_MAX);
     for (size_t i = 0; i < PAYMENT_OUTPUTS_MAX; i++) {
@@ -71,7 +81,21 @@ static void a_payment_reads_back_as_it_was_saved(void **state)
         assert_int_equal(read.outputs[i].amount.units, outputs[i].amount.units);
         assert_string_equal(read.outputs[i].address, outputs[i].address);
     }
-    assert_true(span_equal(read.raw, payment.raw));
+    assert_int_equal(read.version_count, PAYMENT_VERSIONS_MAX);
+    for (size_t i = 0; i < PAYMENT_VERSIONS_MAX; i++) {
+        assert_true(span_equal(read.versions[i].raw, payment.versions[i].raw));
+        assert_memory_equal(read.versions[i].txid, payment.versions[i].txid, 32);
+        assert_int_equal(read.versions[i].fee.units, 50 + i);
+        assert_int_equal(read.versions[i].height, 9 + i);
+    }
+    assert_true(read.receivers_pay && read.approve);
+    assert_string_equal(read.approvals, "ann bob");
+    assert_string_equal(read.request, payment.request);
+    uint64_t number;
+    assert_int_equal(payment_of_request(store, payment.request, &number, &error), STORE_DONE);
+    assert_int_equal(number, 1);
+    assert_int_equal(payment_of_request(store, "0000000000000001:b", &number, &error),
+                     STORE_MISSING);
     assert_memory_equal(read.txid, payment.txid, 32);
     assert_true(read.state == PAYMENT_SIGNED && read.fee.units == 55 && read.confirmations == -3 &&
                 read.anchor_output == UINT32_MAX && read.version == payment.version);

@@ -1,6 +1,6 @@
 #include "adapter/node_rpc/testing/template_jansson.h"
 
-#include "adapter/node_rpc/transaction.h"
+#include "core/transaction/transaction.h"
 #include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
 

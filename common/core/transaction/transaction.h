@@ -1,5 +1,5 @@
-/* Just enough of a transaction's serialization (BIP 144) to know its id, its first input and its
- * outputs. Bounded by the bytes given; pure. Private to adapter/node_rpc. */
+/* A transaction's serialization (BIP 144) read: its id, what it spends, what it pays, its weight.
+ * Borrows the bytes it was read from; bounded by them. Pure; any thread. */
 #pragma once
 #include "base/bytes.h"
 
@@ -24,3 +24,13 @@ MUST_CHECK bool raw_transaction_received(const struct raw_transaction *transacti
                                          struct span script, uint64_t *amount_r);
 /* A CompactSize from the front of *rest; false where it is cut. */
 MUST_CHECK bool raw_count(struct span *rest, uint64_t *count_r);
+/* Amount and script (borrowed from the bytes) of an output; false beyond the last. */
+MUST_CHECK bool raw_transaction_output(const struct raw_transaction *transaction, uint64_t index,
+                                       uint64_t *amount_r, struct span *script_r);
+/* Three times the size without witness and once with it (BIP 141); needs !other_flags. */
+uint64_t raw_transaction_weight(const struct raw_transaction *transaction);
+/* The same transaction unsigned: without witness, each input's script empty. Needs !other_flags and
+ * transaction->bytes.length bytes of room; returns how many it took, and where in them the outputs
+ * begin, behind their count. */
+size_t raw_transaction_unsigned(const struct raw_transaction *transaction, uint8_t *bytes_r,
+                                size_t *outputs_at_r);

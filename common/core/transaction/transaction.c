@@ -1,4 +1,4 @@
-#include "adapter/node_rpc/transaction.h"
+#include "core/transaction/transaction.h"
 
 #include "core/pow/sha256.h"
 
@@ -136,6 +136,58 @@ bool raw_transaction_input(const struct raw_transaction *transaction, uint64_t i
             return true;
         }
     }
+}
+
+bool raw_transaction_output(const struct raw_transaction *transaction, uint64_t index,
+                            uint64_t *amount_r, struct span *script_r)
+{
+    struct span rest = transaction->outputs;
+    if (index >= transaction->outputs_count)
+        return false;
+    for (uint64_t i = 0;; i++) {
+        const uint8_t *value;
+        if (!take(&rest, 8, &value) || !take_counted(&rest, script_r))
+            return false;
+        *amount_r = load_le64(value);
+        if (i == index)
+            return true;
+    }
+}
+
+uint64_t raw_transaction_weight(const struct raw_transaction *transaction)
+{
+    ASSERT(!transaction->other_flags);
+    uint64_t base = 4 + (uint64_t)transaction->inputs.length + 4; /* version … lock time */
+    return 3 * base + transaction->bytes.length;
+}
+
+size_t raw_transaction_unsigned(const struct raw_transaction *transaction, uint8_t *bytes_r,
+                                size_t *outputs_at_r)
+{
+    ASSERT(!transaction->other_flags);
+    struct span all = transaction->inputs, rest = all, script;
+    uint64_t count = 0;
+    bool ok = raw_count(&rest, &count);
+    size_t used = 4, head = all.length - rest.length;
+    memcpy(bytes_r, transaction->bytes.data, 4);
+    memcpy(bytes_r + used, all.data, head);
+    used += head;
+    for (uint64_t i = 0; i < count && ok; i++) {
+        const uint8_t *outpoint, *sequence;
+        ok =
+            take(&rest, 36, &outpoint) && take_counted(&rest, &script) && take(&rest, 4, &sequence);
+        ASSERT(ok); /* it was read before */
+        memcpy(bytes_r + used, outpoint, 36);
+        bytes_r[used + 36] = 0;
+        memcpy(bytes_r + used + 37, sequence, 4);
+        used += 41;
+    }
+    size_t tail = (size_t)(transaction->outputs.data - rest.data); /* the outputs' count */
+    *outputs_at_r = used + tail;
+    memcpy(bytes_r + used, rest.data, rest.length);
+    used += rest.length;
+    memcpy(bytes_r + used, transaction->bytes.data + transaction->bytes.length - 4, 4);
+    return used + 4;
 }
 
 bool raw_transaction_received(const struct raw_transaction *transaction, struct span script,

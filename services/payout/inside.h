@@ -201,7 +201,7 @@ void engine_choose_version(struct payment_record *payment, size_t index);
 /* What its transactions are held against, but for the inputs and the change; false where an address
  * is none. Memory of the arena. */
 bool engine_payment_terms(const struct engine *engine, const struct payment_record *payment,
-                  struct arena *arena, struct payment_terms *terms_r);
+                          struct arena *arena, struct payment_terms *terms_r);
 enum step engine_sign(struct engine *engine, struct payment_record *payment, struct arena *arena,
                       struct error *error);
 enum step engine_lock_inputs(struct engine *engine, struct error *error);

@@ -125,8 +125,7 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
     if (payout->node == NULL)
         return false;
     fill_options(payout, coin);
-    if (!read_limits(payout, error) ||
-        !settings_secret(settings, payout->options.key.bytes, error))
+    if (!read_limits(payout, error) || !settings_secret(settings, payout->options.key.bytes, error))
         return false;
     *code_r = SERVICE_EXIT_STORE;
     if (!service_wait_for(service, "the store", open_store, payout, error) ||

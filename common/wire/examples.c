@@ -112,8 +112,11 @@ static const struct wire_job_reply job_reply = {
 };
 static const struct wire_template_request template_request = { .template_id =
                                                                    UINT64_C(0x0000000300000007) };
+static uint8_t encoded_job[] = { 0xad, 0x17, 0x01,
+                                 0x01 }; /* the head alone: wire looks no deeper */
 static const struct wire_template_reply template_reply = {
     .template_id = UINT64_C(0x0000000300000007),
+    .job = { encoded_job, sizeof encoded_job },
     .transactions = transactions,
     .transactions_count = 1,
 };

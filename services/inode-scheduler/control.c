@@ -89,6 +89,7 @@ static void on_template_request(struct request *request)
         for (size_t i = 0; i < count; i++)
             list[i].data = box->content.transactions[i].data;
         reply.template_id = message.template_id;
+        reply.job = jobs_of_template(request->scheduler->jobs, message.template_id);
         reply.transactions = list;
         reply.transactions_count = (uint32_t)count;
     }

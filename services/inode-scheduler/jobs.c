@@ -36,7 +36,7 @@ struct jobs {
     size_t kept_count;
     size_t templates_bytes;
     struct template_box *pending; /* announced, not published yet */
-    bool pending_clean;
+    struct job pending_job;
     struct template_box *fresh; /* of the same tip, waiting for the interval */
     /* what is mined on */
     bool any;
@@ -127,9 +127,10 @@ static void announce(struct jobs *jobs)
     jobs->options.publish(jobs->options.context, span_of(jobs->message, length));
 }
 
-/* Makes and publishes a job of this content; box NULL: it needs no transactions. */
+/* Makes the job of this content; box NULL: it needs no transactions. */
 static bool make_job(struct jobs *jobs, const struct block_template *content,
-                     struct template_box *box, bool clean, struct error *error)
+                     const struct template_box *box, bool clean, struct job *job_r,
+                     struct error *error)
 {
     const struct job_output outputs[] = {
         { output_script_span(&jobs->options.script), content->coinbase_value },
@@ -148,35 +149,40 @@ static bool make_job(struct jobs *jobs, const struct block_template *content,
                                  .pool_tag = jobs->tag,
                                  .outputs = outputs,
                                  .outputs_count = jobs->commitment_bytes > 0 ? 2 : 1 };
+    enum job_outcome outcome = job_from_template(content, &params, job_r);
+    return outcome == JOB_OK || error_set(error, ERROR_INVALID, "a template makes no job: %s",
+                                          job_outcome_text(outcome));
+}
+
+/* Publishes a job; `box`: whose transactions it needs, NULL: none. */
+static void publish_job(struct jobs *jobs, const struct job *job, struct template_box *box)
+{
     forget(jobs);
     struct kept *kept = &jobs->kept[jobs->kept_count];
-    *kept = (struct kept){ 0 };
-    enum job_outcome outcome = job_from_template(content, &params, &kept->job);
-    if (outcome != JOB_OK)
-        return error_set(error, ERROR_INVALID, "a template makes no job: %s",
-                         job_outcome_text(outcome));
-    retire(jobs, clean);
-    kept->box = box;
+    *kept = (struct kept){ .job = *job, .box = box };
+    retire(jobs, job->clean);
     if (box != NULL)
         box->jobs++;
     kept->sequence = ++jobs->sequence;
     jobs->kept_count++;
+    publish_newest(jobs);
     log_info("job.published",
              "job=%016" PRIx64 " height=%u transactions=%zu clean=%d value=%" PRIu64 " node=%zu",
-             id, content->height, content->transactions_count, clean, content->coinbase_value,
-             jobs->node);
-    publish_newest(jobs);
-    return true;
+             job->id, job->height, box != NULL ? box->content.transactions_count : 0, job->clean,
+             job->coinbase_value, jobs->node);
 }
 
-/* The job of a template whose transactions are held, or that has none. Takes the box. */
+/* The job of a template that needs no transactions to be held. Takes the box. */
 static bool publish_box(struct jobs *jobs, struct template_box *box, bool clean,
                         struct error *error)
 {
-    bool needs = box->content.transactions_count > 0 || box->content.mweb.length > 0;
-    bool made = make_job(jobs, &box->content, needs ? box : NULL, clean, error);
-    if (made)
+    struct template_box *needed = box->content.mweb.length > 0 ? box : NULL;
+    struct job job;
+    bool made = make_job(jobs, &box->content, needed, clean, &job, error);
+    if (made) {
+        publish_job(jobs, &job, needed);
         jobs->published_ms = loop_now_ms(jobs->options.loop);
+    }
     release(jobs, box);
     return made;
 }
@@ -199,13 +205,12 @@ static void drop_fresh(struct jobs *jobs)
 static void publish_pending(struct jobs *jobs)
 {
     struct template_box *box = jobs->pending;
-    struct error error;
     if (box == NULL)
         return;
     jobs->pending = NULL;
     loop_timer_stop(jobs->options.loop, &jobs->hold);
-    if (!publish_box(jobs, box, jobs->pending_clean, &error))
-        log_error("job.refused", "reason=\"%s\"", error.text);
+    publish_job(jobs, &jobs->pending_job, box);
+    jobs->published_ms = loop_now_ms(jobs->options.loop);
 }
 
 static void on_hold_over(void *context)
@@ -226,8 +231,11 @@ static bool begin(struct jobs *jobs, struct template_box *box, bool clean, struc
                      jobs->options.interval_ms);
     if (box->content.transactions_count == 0)
         return publish_box(jobs, box, clean, error);
+    if (!make_job(jobs, &box->content, box, clean, &jobs->pending_job, error)) {
+        release(jobs, box);
+        return false;
+    }
     jobs->pending = box;
-    jobs->pending_clean = clean;
     announce(jobs);
     loop_timer_start(jobs->options.loop, &jobs->hold, jobs->options.hold_ms, 0);
     return true;
@@ -245,7 +253,11 @@ static bool publish_empty(struct jobs *jobs, const struct block_template *conten
     empty.transactions_count = 0;
     empty.branches_known = false;
     empty.witness_commitment = span_of(NULL, 0);
-    return make_job(jobs, &empty, NULL, true, error);
+    struct job job;
+    if (!make_job(jobs, &empty, NULL, true, &job, error))
+        return false;
+    publish_job(jobs, &job, NULL);
+    return true;
 }
 
 static bool take_new_tip(struct jobs *jobs, struct template_box *box, struct error *error)
@@ -370,6 +382,23 @@ struct span jobs_answer(struct jobs *jobs, uint64_t job_id)
     size_t length = wire_encode_job_reply(&reply, jobs->answer, ANSWER_BYTES_MAX);
     ASSERT(length > 0);
     return span_of(jobs->answer, length);
+}
+
+struct span jobs_of_template(struct jobs *jobs, uint64_t template_id)
+{
+    struct kept pending = { .job = jobs->pending_job, .box = jobs->pending };
+    const struct kept *found =
+        jobs->pending != NULL && jobs->pending->id == template_id ? &pending : NULL;
+    for (size_t i = jobs->kept_count; found == NULL && i-- > 0;)
+        if (jobs->kept[i].box != NULL && jobs->kept[i].box->id == template_id)
+            found = &jobs->kept[i];
+    if (found == NULL)
+        return span_of(NULL, 0);
+    struct wire_job wire;
+    to_wire(found, &wire);
+    size_t length = wire_encode_job(&wire, jobs->message, MESSAGE_BYTES_MAX);
+    ASSERT(length > 0);
+    return span_of(jobs->message, length);
 }
 
 const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id)

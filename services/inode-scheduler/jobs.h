@@ -72,6 +72,9 @@ void jobs_stop(struct jobs *jobs);
 
 /* The encoded reply to a job_request: borrowed until the next call. */
 struct span jobs_answer(struct jobs *jobs, uint64_t job_id);
+/* The encoded job that needs this template's transactions, published or about to be (then its
+ * sequence is 0): borrowed until the next call; empty: none is remembered. */
+struct span jobs_of_template(struct jobs *jobs, uint64_t template_id);
 /* Borrowed until the loop's next round; NULL: not known any more. */
 const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id);
 /* A job still remembered, borrowed likewise; NULL. */

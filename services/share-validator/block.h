@@ -10,6 +10,8 @@ enum {
     RECORD_BYTES_MAX = JOB_COINBASE_BYTES_MAX + 1024,
     HASH_TEXT_BYTES = 65,
     ANSWER_BYTES = 200,
+    /* The same solved line sent again must not be submitted again. */
+    SETTLED_MAX = 4096,
 };
 
 struct offer { /* of one block to one node */
@@ -67,6 +69,8 @@ struct blocks {
     size_t count;
     size_t bytes;
     _Atomic bool ending;
+    uint8_t settled[SETTLED_MAX][32]; /* hashes of blocks that need nothing any more; a ring */
+    size_t settled_next;
     uint8_t record[RECORD_BYTES_MAX];
     struct metric *found;
     struct metric *answers[5]; /* by enum node_submit - 1 */

@@ -15,6 +15,20 @@ static struct block *find_block(const struct blocks *blocks, const uint8_t hash[
     return block;
 }
 
+static bool is_settled(const struct blocks *blocks, const uint8_t hash[32])
+{
+    for (size_t i = 0; i < SETTLED_MAX; i++)
+        if (memcmp(blocks->settled[i], hash, 32) == 0)
+            return true;
+    return false;
+}
+
+static void remember_settled(struct blocks *blocks, const uint8_t hash[32])
+{
+    memcpy(blocks->settled[blocks->settled_next], hash, 32);
+    blocks->settled_next = (blocks->settled_next + 1) % SETTLED_MAX;
+}
+
 static void block_free(struct block *block)
 {
     struct blocks *blocks = block->owner;
@@ -46,8 +60,11 @@ void block_step(struct block *block)
         offers_give_up_late(block);
     shelf_step(block);
     if (block_finished(block) && block->spool == SPOOL_GONE && !shelf_busy(block) &&
-        !offers_busy(block))
+        !offers_busy(block)) {
+        if (block->settled)
+            remember_settled(block->owner, block->hash);
         block_free(block);
+    }
 }
 
 /* Assembly. */
@@ -167,7 +184,7 @@ struct span blocks_found(struct blocks *blocks, struct job_entry *entry,
     struct span record =
         span_of(blocks->record, encode_record(blocks, entry, submission, verdict, origin, hash_r,
                                               span_of(coinbase, coinbase_bytes)));
-    if (find_block(blocks, hash_r) != NULL)
+    if (find_block(blocks, hash_r) != NULL || is_settled(blocks, hash_r))
         return record;
     metric_add(blocks->found, 1);
     struct block *block = block_create(blocks, hash_r, record);

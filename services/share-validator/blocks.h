@@ -47,7 +47,8 @@ struct block_origin {
     uint64_t now_ms; /* unix */
 };
 
-/* Begins all of the above; one already under way is left as it is. Returns the encoded record for
+/* Begins all of the above; one already under way, or among the last 4096 that are settled, is left
+ * as it is. Returns the encoded record for
  * the window: borrowed until the next call; the block's id goes to hash_r. */
 struct span blocks_found(struct blocks *blocks, struct job_entry *entry,
                          const struct share_submission *submission,

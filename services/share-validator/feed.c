@@ -16,6 +16,7 @@ enum {
     PAUSE_MS = 50,
     REQUESTS_MAX = 64,
     MESSAGE_BYTES_MAX = 16 << 20,
+    JOB_BYTES_MAX = 256 << 10,
     ARENA_BYTES = 2 << 20, /* 65536 transactions of 16 bytes, and room */
 };
 
@@ -27,6 +28,8 @@ struct want {
     uint64_t id;
     uint64_t deadline_ms; /* jobs only */
     bool asked;           /* a request is under way */
+    uint64_t held_id;     /* the template fetched last, and its job: while that is written */
+    uint64_t held_job;
 };
 
 struct feed {
@@ -45,6 +48,7 @@ struct feed {
     size_t unknown_next;
     struct loop_timer timer; /* runs while anything is wanted */
     uint8_t *arena_memory;
+    uint8_t *job_bytes; /* room to encode a job twice */
 };
 
 static uint64_t now_ms(const struct feed *feed)
@@ -62,6 +66,14 @@ bool feed_request(struct feed *feed, struct span message, unsigned timeout_ms,
 {
     return feed->up && !feed->closing &&
            bus_request(feed->client, message, timeout_ms, handler, context);
+}
+
+static const struct want *find_held(const struct feed *feed, uint64_t template_id)
+{
+    for (size_t i = WANTS_FOR_JOBS; i < WANTS_MAX; i++)
+        if (feed->wants[i].held_id == template_id)
+            return &feed->wants[i];
+    return NULL;
 }
 
 static struct want *find_want(struct feed *feed, enum want_kind kind, uint64_t id)
@@ -89,9 +101,41 @@ static void report_held(struct feed *feed, uint64_t template_id)
         log_warn("template.held_unsaid", "template=%016" PRIx64, template_id);
 }
 
+static void on_kept(void *context, uint64_t job_id, const struct error *error)
+{
+    (void)context;
+    if (error != NULL)
+        log_error("job.not_kept", "job=%016" PRIx64 " reason=\"%s\"", job_id, error->text);
+}
+
+/* The job is in its file, or cannot be: then memory alone holds its transactions, as good as it
+ * gets, and the operator has a line. */
+static void on_template_kept(void *context, uint64_t job_id, const struct error *error)
+{
+    const struct want *want = context;
+    on_kept(want->feed, job_id, error);
+    if (!want->feed->closing)
+        report_held(want->feed, want->held_id);
+}
+
+/* A job that needs no transactions waits for nobody. */
+static void keep_job(struct feed *feed, const struct wire_job *wire)
+{
+    uint8_t *job = feed->job_bytes, *message = feed->job_bytes + JOB_BYTES_MAX;
+    if (keep_has(feed->options.keep, wire->job_id))
+        return;
+    struct wire_template_reply reply = { .job = { job,
+                                                  wire_encode_job(wire, job, JOB_BYTES_MAX) } };
+    size_t length = wire_encode_template_reply(&reply, message, JOB_BYTES_MAX);
+    ASSERT(reply.job.length > 0 && length > 0);
+    if (!keep_write(feed->options.keep, wire->job_id, span_of(message, length), on_kept, feed))
+        log_warn("job.not_kept", "job=%016" PRIx64 " reason=\"too much is being written\"",
+                 wire->job_id);
+}
+
 static void want_template_quietly(struct feed *feed, uint64_t template_id)
 {
-    if (!template_table_holds(feed->options.templates, template_id) &&
+    if (!template_table_is_fresh(feed->options.templates, template_id) &&
         !feed_want_template(feed, template_id))
         log_warn("template.not_wanted", "template=%016" PRIx64 " reason=\"too much is wanted\"",
                  template_id);
@@ -102,8 +146,11 @@ static void want_all_jobs(struct feed *feed);
 static bool take_job(struct feed *feed, const struct wire_job *wire)
 {
     struct error error;
-    if (job_table_take(feed->options.jobs, wire, now_ms(feed), &error))
+    if (job_table_take(feed->options.jobs, wire, now_ms(feed), &error)) {
+        if (wire->template_id == 0 && feed->options.keep != NULL)
+            keep_job(feed, wire);
         return true;
+    }
     log_error("job.refused", "reason=\"%s\"", error.text);
     return false;
 }
@@ -153,7 +200,10 @@ static void on_announced_template(struct feed *feed, struct span message)
     }
     if (wire.epoch < feed->epoch || wire.template_id == 0)
         return;
-    if (template_table_holds(feed->options.templates, wire.template_id))
+    const struct want *kept = find_held(feed, wire.template_id);
+    if (kept != NULL && keep_is_writing(feed->options.keep, kept->held_job))
+        return; /* it is reported when it is written */
+    if (template_table_is_fresh(feed->options.templates, wire.template_id))
         report_held(feed, wire.template_id);
     else
         want_template_quietly(feed, wire.template_id);
@@ -234,6 +284,23 @@ static void on_jobs(void *context, enum bus_outcome outcome, struct span reply)
     feed->options.on_job(feed->options.context, id, known ? FEED_KNOWN : FEED_UNKNOWN);
 }
 
+/* Writes template and job to their file as they came; false: there is nothing to wait for. */
+static bool keep_template(struct want *want, const struct wire_template_reply *decoded,
+                          struct span message)
+{
+    struct feed *feed = want->feed;
+    struct wire_job job;
+    struct error error;
+    uint8_t memory[1024];
+    struct arena arena = arena_over(memory, sizeof memory);
+    if (feed->options.keep == NULL || decoded->job.length == 0 ||
+        !wire_decode_job(decoded->job, &arena, &job, &error))
+        return false;
+    want->held_id = decoded->template_id;
+    want->held_job = job.job_id;
+    return keep_write(feed->options.keep, job.job_id, message, on_template_kept, want);
+}
+
 static void on_template(void *context, enum bus_outcome outcome, struct span reply)
 {
     struct want *want = context;
@@ -252,12 +319,13 @@ static void on_template(void *context, enum bus_outcome outcome, struct span rep
         return;
     }
     if (decoded.template_id == id) {
-        if (!template_table_take(feed->options.templates, &decoded, &error)) {
+        if (!template_table_take(feed->options.templates, &decoded, false, &error)) {
             log_error("template.refused", "reason=\"%s\"", error.text);
             return;
         }
         answer = FEED_KNOWN;
-        report_held(feed, id);
+        if (!keep_template(want, &decoded, reply))
+            report_held(feed, id);
     }
     feed->options.on_template(feed->options.context, id, answer);
 }
@@ -311,7 +379,8 @@ static bool want_it(struct feed *feed, enum want_kind kind, uint64_t id)
     for (size_t i = kind == WANT_JOB ? 0 : WANTS_FOR_JOBS; i < end; i++) {
         struct want *want = &feed->wants[i];
         /* One that is over may still have its request under way. */
-        if (want->kind != WANT_NOTHING || want->asked)
+        if (want->kind != WANT_NOTHING || want->asked ||
+            (want->held_id != 0 && keep_is_writing(feed->options.keep, want->held_job)))
             continue;
         *want = (struct want){
             .feed = feed, .kind = kind, .id = id, .deadline_ms = now_ms(feed) + JOB_PATIENCE_MS
@@ -357,13 +426,53 @@ static void on_down(void *context)
         feed->options.on_link(feed->options.context, false);
 }
 
+static void on_kept_file(void *context, uint64_t job_id, struct span message)
+{
+    struct feed *feed = context;
+    struct wire_template_reply reply;
+    struct wire_job job;
+    struct error error;
+    struct arena arena = fresh_arena(feed);
+    bool good = wire_decode_template_reply(message, &arena, &reply, &error) &&
+                wire_decode_job(reply.job, &arena, &job, &error);
+    if (good) {
+        job.sequence = 0;
+        good = (reply.template_id == 0 ||
+                template_table_take(feed->options.templates, &reply, true, &error)) &&
+               job_table_take(feed->options.jobs, &job, now_ms(feed), &error);
+    }
+    if (!good)
+        log_error("job.not_read", "job=%016" PRIx64 " reason=\"%s\"", job_id, error.text);
+}
+
+static void on_damaged_file(void *context, const char *sentence)
+{
+    (void)context;
+    log_error("job.not_read", "reason=\"%s\"", sentence);
+}
+
+void feed_read_kept(struct feed *feed)
+{
+    if (feed->options.keep == NULL)
+        return;
+    keep_read(feed->options.keep, on_kept_file, on_damaged_file, feed);
+    if (keep_count(feed->options.keep) > 0)
+        log_info("job.kept", "jobs=%zu", keep_count(feed->options.keep));
+}
+
 struct feed *feed_create(const struct feed_options *options, struct error *error)
 {
     struct feed *feed = calloc(1, sizeof *feed);
-    if (feed != NULL)
+    if (feed != NULL) {
         feed->arena_memory = malloc(ARENA_BYTES);
-    if (feed == NULL || feed->arena_memory == NULL) {
+        feed->job_bytes = malloc((size_t)2 * JOB_BYTES_MAX);
+    }
+    if (feed == NULL || feed->arena_memory == NULL || feed->job_bytes == NULL) {
         error_fill(error, ERROR_FULL, "no memory for the connection to inode-scheduler");
+        if (feed != NULL) {
+            free(feed->arena_memory);
+            free(feed->job_bytes);
+        }
         free(feed);
         return NULL;
     }
@@ -398,5 +507,6 @@ void feed_destroy(struct feed *feed)
     if (feed->client != NULL)
         bus_client_close(feed->client);
     free(feed->arena_memory);
+    free(feed->job_bytes);
     free(feed);
 }

@@ -3,11 +3,14 @@
  *
  * A gap in what was published, a new epoch, a connection that came up: all jobs alive are asked
  * for. A share's unknown job is asked for by its id; "no such job" is remembered for a moment, so
- * that a miner sending nonsense costs one question. Announced templates are fetched and then
- * reported as held, so that the scheduler may publish their jobs. */
+ * that a miner sending nonsense costs one question. Announced templates are fetched, kept in a file
+ * together with their job, and then reported as held, so that the scheduler may publish the job; a
+ * job without transactions is kept when it is heard. What an earlier process kept is read at the
+ * start, and gives way to what the scheduler says. */
 #pragma once
 #include "port/bus.h"
 #include "services/share-validator/job_table.h"
+#include "services/share-validator/keep.h"
 #include "services/share-validator/template_table.h"
 
 enum feed_answer {
@@ -24,6 +27,7 @@ struct feed_options {
     const char *instance;
     struct job_table *jobs; /* borrowed, as the rest */
     struct template_table *templates;
+    struct keep *keep; /* NULL: nothing is kept in files */
     void (*on_job)(void *context, uint64_t job_id, enum feed_answer answer);
     void (*on_template)(void *context, uint64_t template_id, enum feed_answer answer);
     void (*on_link)(void *context, bool up);
@@ -44,6 +48,9 @@ MUST_CHECK bool feed_want_job(struct feed *feed, uint64_t job_id);
 bool feed_job_is_unknown(const struct feed *feed, uint64_t job_id);
 /* Asks for a template until the scheduler has answered; on_template tells. */
 MUST_CHECK bool feed_want_template(struct feed *feed, uint64_t template_id);
+
+/* Takes in the jobs and templates that are in files. Before any share is judged. */
+void feed_read_kept(struct feed *feed);
 
 /* A request to the scheduler, as bus_request. */
 MUST_CHECK bool feed_request(struct feed *feed, struct span message, unsigned timeout_ms,

@@ -41,12 +41,14 @@ static struct job_entry **bucket_of(struct job_table *table, uint64_t job_id)
     return &table->buckets[(job_id ^ job_id >> 32) % BUCKETS];
 }
 
-static void forget_oldest(struct job_table *table)
+static void forget_entry(struct job_table *table, struct job_entry *entry)
 {
-    struct job_entry *entry = table->oldest;
-    table->oldest = entry->next;
-    if (table->oldest == NULL)
-        table->end = &table->oldest;
+    struct job_entry **before = &table->oldest;
+    while (*before != entry)
+        before = &(*before)->next;
+    *before = entry->next;
+    if (entry->next == NULL)
+        table->end = before;
     struct job_entry **at = bucket_of(table, entry->job.id);
     while (*at != entry)
         at = &(*at)->next_in_bucket;
@@ -57,6 +59,11 @@ static void forget_oldest(struct job_table *table)
     entry->forgotten = true;
     if (entry->holders == 0)
         entry_free(entry);
+}
+
+static void forget_oldest(struct job_table *table)
+{
+    forget_entry(table, table->oldest);
 }
 
 static void forget(struct job_table *table, uint64_t now_ms)
@@ -78,9 +85,12 @@ static void forget(struct job_table *table, uint64_t now_ms)
 
 static bool is_newer(const struct job_entry *entry, const struct job_entry *than)
 {
-    if (than == NULL || entry->job.epoch != than->job.epoch)
-        return than == NULL || entry->job.epoch > than->job.epoch;
-    return entry->sequence > than->sequence;
+    if (than == NULL || (entry->sequence == 0) != (than->sequence == 0))
+        return than == NULL || than->sequence == 0;
+    if (entry->job.epoch != than->job.epoch)
+        return entry->job.epoch > than->job.epoch;
+    /* Ids of an epoch count up, too. */
+    return entry->sequence != 0 ? entry->sequence > than->sequence : entry->job.id > than->job.id;
 }
 
 static void insert(struct job_table *table, struct job_entry *entry, uint64_t now_ms)
@@ -104,7 +114,8 @@ static void insert(struct job_table *table, struct job_entry *entry, uint64_t no
 bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64_t now_ms,
                     struct error *error)
 {
-    if (job_table_find(table, wire->job_id) != NULL)
+    struct job_entry *known = job_table_find(table, wire->job_id);
+    if (known != NULL && (known->sequence != 0 || wire->sequence == 0))
         return true;
     struct job_entry *entry = calloc(1, sizeof *entry);
     uint8_t *extension = malloc(wire->extension.length != 0 ? wire->extension.length : 1);
@@ -124,6 +135,8 @@ bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64
         memcpy(extension, wire->extension.data, wire->extension.length);
     entry->sequence = wire->sequence;
     job_prepare(&entry->job, &entry->prepared);
+    if (known != NULL)
+        forget_entry(table, known);
     forget(table, now_ms);
     insert(table, entry, now_ms);
     return true;

@@ -11,7 +11,7 @@ struct job_entry {
     struct job job;
     struct job_prepared prepared;
     struct span extension; /* bytes behind a block's transactions; owned */
-    uint64_t sequence;     /* within job.epoch */
+    uint64_t sequence;     /* within job.epoch; 0: read from a file, not heard from a scheduler */
     uint64_t retired_ms;   /* the loop's clock; 0: the newest */
     unsigned holders;
     bool forgotten; /* freed with its last holder */
@@ -25,8 +25,9 @@ MUST_CHECK struct job_table *job_table_create(uint64_t memory_ms);
 /* Nothing may be held any more. */
 void job_table_destroy(struct job_table *table);
 
-/* Takes a job in; one already known is left as it is. The newest job (by epoch, then sequence)
- * says what the tip is. False with one sentence for a job that breaks a bound. */
+/* Takes a job in; one already known is left as it is, but one that a file told (sequence 0) gives
+ * way to what a scheduler says. The newest job (by epoch, then sequence; what was heard before what
+ * a file told) says what the tip is. False with one sentence for a job that breaks a bound. */
 MUST_CHECK bool job_table_take(struct job_table *table, const struct wire_job *wire,
                                uint64_t now_ms, struct error *error);
 

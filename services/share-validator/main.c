@@ -1,8 +1,9 @@
 /* share-validator: judges shares. Alone it may append to the share window; it also offers the
  * blocks it finds to the nodes, before anything else. It is stateless but for its spool of block
- * candidates: killed at any time it loses nothing that was answered, and a batch it did not answer
- * goes to another validator under the same id. Its peers: stratum-gateways (batches in, verdicts
- * out), inode-scheduler (jobs, templates; candidates, heartbeat), redis.window, the nodes. */
+ * candidates and of the jobs they may come from: killed at any time it loses nothing that was
+ * answered, and a batch it did not answer goes to another validator under the same id. Its peers:
+ * stratum-gateways (batches in, verdicts out), inode-scheduler (jobs, templates; candidates,
+ * heartbeat), redis.window, the nodes. */
 #include "adapter/node_rpc/node_rpc.h"
 #include "adapter/window_redis/window_redis.h"
 #include "services/share-validator/validator.h"

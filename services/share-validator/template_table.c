@@ -6,6 +6,7 @@ struct held {
     uint64_t template_id;
     struct template_transaction *transactions; /* their bytes lie behind them */
     size_t count;
+    bool old;
 };
 
 struct template_table {
@@ -40,6 +41,26 @@ static const struct held *find(const struct template_table *table, uint64_t temp
     return NULL;
 }
 
+bool template_table_is_fresh(const struct template_table *table, uint64_t template_id)
+{
+    const struct held *held = template_id != 0 ? find(table, template_id) : NULL;
+    return template_id == 0 || (held != NULL && !held->old);
+}
+
+/* Where the next one goes: the place of the same one that is old, or of the oldest. */
+static struct held *place_for(struct template_table *table, uint64_t template_id)
+{
+    for (size_t i = 0; i < table->max; i++)
+        if (table->held[i].template_id == template_id)
+            return &table->held[i];
+    struct held *place = &table->held[(table->oldest + table->count) % table->max];
+    if (table->count == table->max)
+        table->oldest = (table->oldest + 1) % table->max;
+    else
+        table->count++;
+    return place;
+}
+
 bool template_table_holds(const struct template_table *table, uint64_t template_id)
 {
     return template_id == 0 || find(table, template_id) != NULL;
@@ -61,10 +82,11 @@ bool template_table_find(const struct template_table *table, uint64_t template_i
 }
 
 bool template_table_take(struct template_table *table, const struct wire_template_reply *reply,
-                         struct error *error)
+                         bool old, struct error *error)
 {
     ASSERT(reply->template_id != 0);
-    if (find(table, reply->template_id) != NULL)
+    if (old ? template_table_holds(table, reply->template_id)
+            : template_table_is_fresh(table, reply->template_id))
         return true;
     size_t bytes = 1;
     for (uint32_t i = 0; i < reply->transactions_count; i++)
@@ -81,13 +103,9 @@ bool template_table_take(struct template_table *table, const struct wire_templat
         transactions[i].data = span_of(at, data.length);
         at += data.length;
     }
-    struct held *place = &table->held[(table->oldest + table->count) % table->max];
-    if (table->count == table->max)
-        table->oldest = (table->oldest + 1) % table->max;
-    else
-        table->count++;
+    struct held *place = place_for(table, reply->template_id);
     free(place->transactions);
-    *place = (struct held){ reply->template_id, transactions, reply->transactions_count };
+    *place = (struct held){ reply->template_id, transactions, reply->transactions_count, old };
     return true;
 }
 

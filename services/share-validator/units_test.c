@@ -102,6 +102,31 @@ static void the_newest_job_of_the_newest_epoch_says_what_is_stale(void **state)
     job_table_destroy(table);
 }
 
+/* A file's word (sequence 0) counts until a scheduler's is heard, whatever the epochs: the store
+ * may have been made anew meanwhile. */
+static void a_job_from_a_file_gives_way_to_what_a_scheduler_says(void **state)
+{
+    (void)state;
+    struct job_table *table = job_table_create(1000);
+    take(table, 0x700000001, 7, 0, 'a', 1);
+    take(table, 0x700000003, 7, 0, 'c', 1);
+    take(table, 0x700000002, 7, 0, 'b', 1);
+    assert_int_equal(tip_of(table, 0x700000003), SHARE_TIP_CURRENT);
+    assert_int_equal(tip_of(table, 0x700000002), SHARE_TIP_STALE);
+    take(table, 0x700000003, 7, 0, 'z', 1); /* known: left as it is */
+    assert_int_equal(tip_of(table, 0x700000003), SHARE_TIP_CURRENT);
+    take(table, 0x100000001, 1, 1, 'd', 2);
+    assert_int_equal(tip_of(table, 0x100000001), SHARE_TIP_CURRENT);
+    assert_int_equal(tip_of(table, 0x700000003), SHARE_TIP_STALE);
+    take(table, 0x700000003, 7, 5, 'e', 3); /* what is said now, not what the file had */
+    assert_int_equal(job_table_find(table, 0x700000003)->job.prev_hash[0], 'e');
+    assert_int_equal(tip_of(table, 0x700000003), SHARE_TIP_CURRENT);
+    assert_int_equal(job_table_count(table), 4);
+    take(table, 0x800000009, 8, 0, 'f', 4); /* a file read late decides nothing */
+    assert_int_equal(tip_of(table, 0x700000003), SHARE_TIP_CURRENT);
+    job_table_destroy(table);
+}
+
 static void retired_jobs_are_remembered_for_their_time_and_the_newest_for_ever(void **state)
 {
     (void)state;
@@ -169,6 +194,27 @@ static void a_job_that_breaks_a_bound_is_refused(void **state)
     job_table_destroy(table);
 }
 
+static void a_template_from_a_file_gives_way_to_a_fetched_one(void **state)
+{
+    (void)state;
+    struct template_table *table = template_table_create(2);
+    struct error error;
+    const struct template_transaction *transactions;
+    size_t count;
+    for (int old = 1; old >= 0; old--) {
+        struct wire_transaction one = { .data = span_text(old ? "old" : "new") };
+        const struct wire_template_reply reply = { .template_id = 5,
+                                                   .transactions = &one,
+                                                   .transactions_count = 1 };
+        assert_true(template_table_take(table, &reply, old, &error));
+        assert_int_equal(template_table_is_fresh(table, 5), !old);
+        assert_true(template_table_find(table, 5, &transactions, &count));
+        assert_memory_equal(transactions[0].data.data, old ? "old" : "new", 3);
+        assert_int_equal(template_table_count(table), 1);
+    }
+    template_table_destroy(table);
+}
+
 static void the_newest_templates_are_held(void **state)
 {
     (void)state;
@@ -184,8 +230,8 @@ static void the_newest_templates_are_held(void **state)
         const struct wire_template_reply reply = { .template_id = id,
                                                    .transactions = transactions,
                                                    .transactions_count = 2 };
-        assert_true(template_table_take(table, &reply, &error));
-        assert_true(template_table_take(table, &reply, &error));
+        assert_true(template_table_take(table, &reply, false, &error));
+        assert_true(template_table_take(table, &reply, false, &error));
     }
     const struct template_transaction *transactions;
     size_t count;
@@ -279,6 +325,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_read_back_as_they_were_written),
         cmocka_unit_test(the_newest_job_of_the_newest_epoch_says_what_is_stale),
+        cmocka_unit_test(a_job_from_a_file_gives_way_to_what_a_scheduler_says),
+        cmocka_unit_test(a_template_from_a_file_gives_way_to_a_fetched_one),
         cmocka_unit_test(retired_jobs_are_remembered_for_their_time_and_the_newest_for_ever),
         cmocka_unit_test(a_job_that_breaks_a_bound_is_refused),
         cmocka_unit_test(the_newest_templates_are_held),

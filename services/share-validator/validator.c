@@ -1,12 +1,14 @@
 #include "services/share-validator/validator.h"
 
 #include "service/log.h"
+#include "services/share-validator/spool.h"
 
 #include <stdio.h>
 
 enum {
     BATCH_BYTES_MAX = 256 << 10,
-    SPARE_CALLS = 32, /* beyond batches_max, so that these can be told to go elsewhere */
+    KEPT_EMPTY_MAX = 48, /* files of jobs without transactions, beside those of templates */
+    SPARE_CALLS = 32,    /* beyond batches_max, so that these can be told to go elsewhere */
     LETTERS_MAX = 2 * BLOCKS_MAX + 4096,
     DRAIN_MS = 5000,
     LINGER_MS = 50, /* nng drops on closing what it has not written yet */
@@ -88,6 +90,24 @@ void validator_ready(struct validator *validator)
     service_ready(validator->service);
 }
 
+static bool start_keep(struct validator *validator, struct error *error)
+{
+    const struct settings *settings = &validator->service->settings;
+    char folder[4200];
+    snprintf(folder, sizeof folder, "%.4096s/jobs", settings->validator_spool_dir);
+    if (!spool_open(settings->validator_spool_dir, error))
+        return false;
+    validator->keep = keep_create(
+        &(struct keep_options){
+            .loop = validator->service->loop,
+            .folder = folder,
+            .files_max = (size_t)settings->validator_templates_max + KEPT_EMPTY_MAX,
+            .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
+        },
+        error);
+    return validator->keep != NULL;
+}
+
 static bool start_feed(struct validator *validator, struct error *error)
 {
     struct service *service = validator->service;
@@ -104,6 +124,7 @@ static bool start_feed(struct validator *validator, struct error *error)
         .instance = service->instance,
         .jobs = validator->jobs,
         .templates = validator->templates,
+        .keep = validator->keep,
         .on_job = on_job,
         .on_template = on_template,
         .on_link = on_link,
@@ -112,6 +133,7 @@ static bool start_feed(struct validator *validator, struct error *error)
     validator->feed = feed_create(&options, error);
     if (validator->feed == NULL)
         return false;
+    feed_read_kept(validator->feed);
     validator->outbox = outbox_create(service->loop, validator->feed, LETTERS_MAX);
     return validator->outbox != NULL || error_set(error, ERROR_FULL, "no memory for reports");
 }
@@ -158,8 +180,8 @@ bool validator_start(struct validator *validator, enum service_exit *code_r, str
 {
     struct service *service = validator->service;
     *code_r = SERVICE_EXIT_SETTINGS;
-    if (!start_feed(validator, error) || !start_blocks(validator, error) ||
-        !start_batches(validator, error))
+    if (!start_keep(validator, error) || !start_feed(validator, error) ||
+        !start_blocks(validator, error) || !start_batches(validator, error))
         return false;
     *code_r = SERVICE_EXIT_PORT;
     validator->server = bus_serve(service->bus, service->settings.validator_listen,
@@ -204,6 +226,7 @@ void validator_stop(struct validator *validator)
     batches_destroy(validator->batches);
     outbox_destroy(validator->outbox);
     blocks_destroy(validator->blocks);
+    keep_destroy(validator->keep); /* its handlers still report */
     feed_destroy(validator->feed);
     template_table_destroy(validator->templates);
     job_table_destroy(validator->jobs);

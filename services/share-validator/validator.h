@@ -18,6 +18,7 @@ struct validator {
     bool linked; /* to the scheduler */
     struct job_table *jobs;
     struct template_table *templates;
+    struct keep *keep;
     struct feed *feed;
     struct outbox *outbox;
     struct blocks *blocks;

@@ -1,0 +1,15 @@
+/* Whole files of the spool's folder: written aside under another name and renamed, so that a file
+ * that has its name is whole. Blocking. */
+#pragma once
+#include "base/bytes.h"
+
+enum { FILE_PATH_BYTES = 4400 };
+
+/* Writes the parts one behind the other. With `synced` the bytes are on the disk when it returns
+ * (the folder's entry is not: file_sync_folder). False and *error: nothing has the name. */
+MUST_CHECK bool file_write(const char *path, const char *aside, const struct span *parts,
+                           size_t parts_count, bool synced, struct error *error);
+MUST_CHECK bool file_sync_folder(const char *folder, struct error *error);
+/* All of a regular file of 1 to bytes_max bytes, from malloc: caller owns; NULL where it is none or
+ * cannot be read. */
+MUST_CHECK uint8_t *file_read(const char *path, size_t bytes_max, size_t *length_r);

@@ -1,0 +1,46 @@
+/* Jobs, with the transactions their blocks need, as files: so that a
+ * validator killed together with the scheduler can judge and complete a block of a job that nobody
+ * else holds any more. One file a job, named by its id:
+ *
+ *   "ADITJOB" 1 · length (8) · an encoded `template_reply` · checksum (8)
+ *
+ * Integers are little-endian. Written aside and renamed, so a file that has its name is whole after
+ * the death of any process. It is not fsynced: what a power failure leaves is found out by the
+ * checksum. At most files_max of them; beyond that, and memory_ms after the next one was kept, the
+ * oldest goes.
+ *
+ * On the loop's thread; a thread of its own writes. */
+#pragma once
+#include "loop/worker.h"
+
+struct keep;
+
+struct keep_options {
+    struct loop *loop;
+    const char *folder; /* made where it is not there; its parent is */
+    size_t files_max;
+    uint64_t memory_ms;
+};
+
+/* NULL and *error on failure. What an earlier process kept is left there: keep_read. */
+MUST_CHECK struct keep *keep_create(const struct keep_options *options, struct error *error);
+/* Finishes what is being written; its handlers are called. */
+void keep_destroy(struct keep *keep);
+
+/* Keeps a job: `message` is copied. The handler (may be NULL) is called once, when the file has its
+ * name or cannot be written (error: the sentence), never before this returns. False, and nothing
+ * happens, where too much is being written, or this job is kept already. */
+typedef void (*keep_handler)(void *context, uint64_t job_id, const struct error *error);
+MUST_CHECK bool keep_write(struct keep *keep, uint64_t job_id, struct span message,
+                           keep_handler handler, void *context);
+/* Kept by this process, or being written. */
+bool keep_has(const struct keep *keep, uint64_t job_id);
+/* Whether a write of this job has begun and its handler was not called yet. */
+bool keep_is_writing(const struct keep *keep, uint64_t job_id);
+
+/* Calls visitor for each file that is whole, oldest job first, the message borrowed until it
+ * returns; and on_damaged (a sentence) for the others, which are removed. For the start. */
+void keep_read(struct keep *keep,
+               void (*visitor)(void *context, uint64_t job_id, struct span message),
+               void (*on_damaged)(void *context, const char *sentence), void *context);
+size_t keep_count(const struct keep *keep);

@@ -1,0 +1,196 @@
+/* Kept jobs: whole after any death, bounded, and pruned. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "services/share-validator/keep.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct fixture {
+    char folder[64];
+    struct loop *loop;
+    struct keep *keep;
+    unsigned kept, failed;
+    uint64_t seen[64];
+    size_t seen_count;
+    unsigned damaged;
+};
+
+static void open_keep(struct fixture *f, size_t files_max, uint64_t memory_ms)
+{
+    struct error error;
+    f->keep = keep_create(
+        &(struct keep_options){
+            .loop = f->loop, .folder = f->folder, .files_max = files_max, .memory_ms = memory_ms },
+        &error);
+    if (f->keep == NULL)
+        fail_msg("%s", error.text);
+}
+
+static void on_kept(void *context, uint64_t job_id, const struct error *error)
+{
+    struct fixture *f = context;
+    assert_true(job_id != 0);
+    f->kept += error == NULL;
+    f->failed += error != NULL;
+}
+
+/* The text tells whose file it is. */
+static void keep_job(struct fixture *f, uint64_t job_id)
+{
+    char text[64];
+    unsigned before = f->kept + f->failed;
+    snprintf(text, sizeof text, "job %016" PRIx64, job_id);
+    assert_true(keep_write(f->keep, job_id, span_text(text), on_kept, f));
+    assert_false(keep_write(f->keep, job_id, span_text(text), on_kept, f));
+    assert_true(keep_is_writing(f->keep, job_id));
+    for (int i = 0; i < 5000 && f->kept + f->failed == before; i++)
+        loop_run_once(f->loop, 10);
+    assert_int_equal(f->kept + f->failed, before + 1);
+    assert_false(keep_is_writing(f->keep, job_id));
+}
+
+static void visit(void *context, uint64_t job_id, struct span message)
+{
+    struct fixture *f = context;
+    char text[64];
+    snprintf(text, sizeof text, "job %016" PRIx64, job_id);
+    assert_true(span_equal(message, span_text(text)));
+    f->seen[f->seen_count++] = job_id;
+}
+
+static void on_damaged(void *context, const char *sentence)
+{
+    struct fixture *f = context;
+    assert_non_null(strstr(sentence, "damaged"));
+    f->damaged++;
+}
+
+/* As another process that comes after this one. */
+static void reopen(struct fixture *f, size_t files_max, uint64_t memory_ms)
+{
+    keep_destroy(f->keep);
+    open_keep(f, files_max, memory_ms);
+    f->seen_count = 0;
+    f->damaged = 0;
+    keep_read(f->keep, visit, on_damaged, f);
+}
+
+static void the_newest_jobs_outlive_their_process_and_older_ones_go(void **state)
+{
+    struct fixture *f = *state;
+    open_keep(f, 4, 3600000);
+    for (uint64_t id = 1; id <= 9; id++)
+        keep_job(f, 0x300000000 + id);
+    assert_int_equal(keep_count(f->keep), 4);
+    reopen(f, 4, 3600000);
+    assert_int_equal(f->seen_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(f->seen[i] == 0x300000006 + i);
+    /* With less room the newest are read, and no damage is told of those that are too many. */
+    reopen(f, 2, 3600000);
+    assert_true(f->seen_count == 2 && f->seen[1] == 0x300000009 && f->damaged == 0);
+    /* What an earlier process kept is written anew, and is the newest then. */
+    assert_false(keep_has(f->keep, 0x300000008));
+    keep_job(f, 0x300000008);
+    assert_true(keep_has(f->keep, 0x300000008));
+    keep_job(f, 0x30000000a);
+    reopen(f, 4, 3600000);
+    assert_true(f->seen_count == 2 && f->seen[0] == 0x300000008 && f->seen[1] == 0x30000000a);
+}
+
+static void a_job_goes_when_the_one_after_it_is_old_enough(void **state)
+{
+    struct fixture *f = *state;
+    open_keep(f, 8, 0);
+    uint64_t second_ms = 0;
+    for (uint64_t id = 1; id <= 2; id++) {
+        keep_job(f, id);
+        second_ms = loop_now_ms(f->loop);
+    }
+    assert_int_equal(keep_count(f->keep), 2);
+    while (loop_now_ms(f->loop) <= second_ms)
+        loop_run_once(f->loop, 1);
+    keep_job(f, 3);
+    assert_int_equal(keep_count(f->keep), 2);
+}
+
+static void a_damaged_file_is_told_and_removed(void **state)
+{
+    struct fixture *f = *state;
+    for (int kind = 0; kind < 4; kind++) {
+        char path[128];
+        open_keep(f, 8, 3600000);
+        keep_job(f, 0xabc);
+        snprintf(path, sizeof path, "%s/0000000000000abc.job", f->folder);
+        int fd = open(path, O_RDWR);
+        assert_true(fd >= 0);
+        if (kind == 0)
+            assert_int_equal(pwrite(fd, "X", 1, 20), 1);
+        else
+            assert_int_equal(ftruncate(fd, kind == 1 ? 0 : kind == 2 ? 20 : 40), 0);
+        close(fd);
+        reopen(f, 8, 3600000);
+        assert_true(f->seen_count == 0 && f->damaged == 1);
+        assert_int_not_equal(access(path, F_OK), 0);
+        keep_destroy(f->keep);
+        f->keep = NULL;
+    }
+}
+
+static void a_folder_that_cannot_be_written_is_told_to_who_waits(void **state)
+{
+    struct fixture *f = *state;
+    open_keep(f, 8, 3600000);
+    assert_int_equal(rmdir(f->folder), 0);
+    keep_job(f, 5);
+    assert_true(f->failed == 1 && f->kept == 0 && !keep_has(f->keep, 5));
+}
+
+static int begin(void **state)
+{
+    static struct fixture f;
+    struct error error;
+    f = (struct fixture){ .folder = "/tmp/adit-keep-XXXXXX" };
+    assert_non_null(mkdtemp(f.folder));
+    f.loop = loop_create(&error);
+    assert_non_null(f.loop);
+    *state = &f;
+    return 0;
+}
+
+static int end(void **state)
+{
+    struct fixture *f = *state;
+    keep_destroy(f->keep);
+    loop_destroy(f->loop);
+    for (uint64_t id = 1; id < 16; id++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%016" PRIx64 ".job", f->folder, id);
+        unlink(path);
+        snprintf(path, sizeof path, "%s/%016" PRIx64 ".job", f->folder, 0x300000000 + id);
+        unlink(path);
+    }
+    rmdir(f->folder);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_newest_jobs_outlive_their_process_and_older_ones_go,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_job_goes_when_the_one_after_it_is_old_enough, begin, end),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_told_and_removed, begin, end),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_told_to_who_waits, begin,
+                                        end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

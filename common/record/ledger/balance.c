@@ -2,6 +2,7 @@
 #include "record/ledger/keys.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 enum balance_field {
     F_OWNER,
@@ -29,7 +30,7 @@ static const struct store_field fields[F_COUNT] = {
 const struct store_collection balance_collection = { "balances", fields, F_COUNT };
 
 enum {
-    BALANCE_BATCH = 128,
+    BALANCE_BATCH = 1024,
     BALANCE_ATTEMPTS = 5,
     /* Reading a run of accounts in one walk pays where at least every eighth of them is wanted. */
     BALANCE_WALK_FACTOR = 8,
@@ -145,6 +146,7 @@ struct batch {
     struct balance_record balances[BALANCE_BATCH];
     char ids[BALANCE_BATCH][LEDGER_ACCOUNT_BYTES];
     bool read[BALANCE_BATCH];
+    struct store_write writes[BALANCE_BATCH];
     size_t next;    /* where the walk stands */
     size_t visited; /* records it has seen */
 };
@@ -203,7 +205,7 @@ static enum store_outcome apply_round(struct store *store, uint64_t seq,
                                       enum ledger_cause_kind cause, struct batch *batch,
                                       struct error *error)
 {
-    struct store_write writes[BALANCE_BATCH];
+    struct store_write *writes = batch->writes;
     size_t count = 0;
     enum store_outcome outcome = read_batch(store, batch, error);
     if (outcome != STORE_DONE)
@@ -237,21 +239,22 @@ enum store_outcome balance_apply_all(struct store *store, uint64_t seq,
                                      enum ledger_cause_kind cause, const struct ledger_leg *legs,
                                      size_t count, struct error *error)
 {
-    struct batch batch;
-    for (size_t done = 0; done < count;) {
-        batch.count = 0;
-        while (done < count && batch.count < BALANCE_BATCH) {
+    struct batch *batch = malloc(sizeof *batch);
+    enum store_outcome outcome = STORE_DONE;
+    ASSERT(batch != NULL);
+    for (size_t done = 0; done < count && outcome == STORE_DONE;) {
+        batch->count = 0;
+        while (done < count && batch->count < BALANCE_BATCH) {
             size_t same = ledger_legs_of_account(legs + done, count - done);
-            ledger_account_format(&legs[done].account, batch.ids[batch.count]);
-            batch.legs[batch.count] = legs + done;
-            batch.leg_counts[batch.count++] = same;
+            ledger_account_format(&legs[done].account, batch->ids[batch->count]);
+            batch->legs[batch->count] = legs + done;
+            batch->leg_counts[batch->count++] = same;
             done += same;
         }
-        enum store_outcome outcome = STORE_CONFLICT;
+        outcome = STORE_CONFLICT;
         for (int i = 0; i < BALANCE_ATTEMPTS && outcome == STORE_CONFLICT; i++)
-            outcome = apply_round(store, seq, cause, &batch, error);
-        if (outcome != STORE_DONE)
-            return outcome;
+            outcome = apply_round(store, seq, cause, batch, error);
     }
-    return STORE_DONE;
+    free(batch);
+    return outcome;
 }

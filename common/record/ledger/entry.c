@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum entry_field {
     F_PLACE,
@@ -25,7 +26,8 @@ static const struct store_field fields[F_COUNT] = {
 const struct store_collection entry_collection = { "entries", fields, F_COUNT };
 
 enum {
-    ENTRY_BATCH = 256,
+    /* One call of the store, and so one wait for the disk (SQLite) or the majority (MongoDB). */
+    ENTRY_BATCH = 2048,
     ENTRY_ID_BYTES = 64,
     ENTRY_PLACE_BYTES = LEDGER_ACCOUNT_BYTES + KEY_SEQUENCE_BYTES + 1,
 };
@@ -80,18 +82,21 @@ enum store_outcome entry_insert_all(struct store *store, uint64_t seq,
                                     const struct ledger_leg *legs, size_t count,
                                     struct error *error)
 {
-    struct store_write writes[ENTRY_BATCH];
-    struct entry_names names[ENTRY_BATCH];
-    for (size_t done = 0; done < count;) {
-        size_t batch = count - done < ENTRY_BATCH ? count - done : ENTRY_BATCH;
+    size_t room = count < ENTRY_BATCH ? count : ENTRY_BATCH;
+    struct store_write *writes = calloc(room + 1, sizeof *writes);
+    struct entry_names *names = calloc(room + 1, sizeof *names);
+    enum store_outcome outcome = STORE_DONE;
+    ASSERT(writes != NULL && names != NULL);
+    for (size_t done = 0; done < count && outcome == STORE_DONE;) {
+        size_t batch = count - done < room ? count - done : room;
         for (size_t i = 0; i < batch; i++)
             encode(seq, &legs[done + i], &names[i], &writes[i]);
-        enum store_outcome outcome = store_apply(store, writes, batch, error);
-        if (outcome != STORE_DONE)
-            return outcome;
+        outcome = store_apply(store, writes, batch, error);
         done += batch;
     }
-    return STORE_DONE;
+    free(writes);
+    free(names);
+    return outcome;
 }
 
 struct entry_search {

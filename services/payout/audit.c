@@ -1,8 +1,8 @@
-/* Three passes: the headers of the sets, then every entry in the order of sets (balances are added
- * up on the way), then what was kept beside them: balances, snapshots, payments. What is newer than
- * the last applied set seen in the first pass belongs to a payout that is at work, and is left out.
- */
-#include "services/payout/audit.h"
+/* First every set with its entries, in order (audit_sets.c; balances are added up on the way), then
+ * what was kept beside them: balances, snapshots, events, stretches, statements, payments. What is
+ * newer than the last applied set at the beginning belongs to a payout that is at work, and is left
+ * out. */
+#include "services/payout/audit_inside.h"
 
 #include "record/ledger/ledger_record.h"
 #include "core/reward/reward.h"
@@ -15,194 +15,10 @@
 
 enum { ARENA_BYTES = 4 << 20, TABLE_BITS_FIRST = 12 };
 
-struct tally {
-    struct ledger_account account;
-    struct ledger_balance amounts;
-    bool used;
-    bool seen; /* a balance record was compared with it */
-};
-
-struct audit {
-    struct store *store;
-    payout_audit_visitor visit;
-    void *context;
-    struct payout_audit_report *report;
-    struct set_record *sets; /* by sequence; then by cause */
-    size_t set_count, set_capacity;
-    uint64_t last; /* the newest applied set: what is looked at ends here */
-    struct ledger_leg *legs;
-    size_t leg_count, leg_capacity;
-    uint64_t legs_seq;
-    uint64_t next_seq;     /* the first set whose entries were not met yet */
-    struct tally *tallies; /* open addressing, 1 << bits */
-    unsigned bits;
-    size_t tally_count;
-    uint8_t *memory;
-    uint64_t *numbers; /* of payments */
-    size_t number_count, number_capacity;
-    struct snapshot_record *snapshots;
-    size_t snapshot_count, snapshot_capacity;
-};
-
-static void differ(struct audit *audit, const char *format, ...) PRINTF_LIKE(2, 3);
-static void differ(struct audit *audit, const char *format, ...)
-{
-    char text[sizeof audit->report->first];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (audit->report->differences++ == 0)
-        memcpy(audit->report->first, text, sizeof text);
-    if (audit->visit != NULL)
-        audit->visit(audit->context, text);
-}
-
-static void *grow(void *memory, size_t *capacity, size_t need, size_t element_bytes)
-{
-    if (need <= *capacity)
-        return memory;
-    size_t wanted = *capacity < 256 ? 256 : 2 * *capacity;
-    while (wanted < need)
-        wanted *= 2;
-    memory = realloc(memory, wanted * element_bytes);
-    ASSERT(memory != NULL);
-    *capacity = wanted;
-    return memory;
-}
-
-static struct tally *find_tally(const struct audit *audit, const struct ledger_account *account)
-{
-    size_t mask = ((size_t)1 << audit->bits) - 1;
-    uint64_t key = account->id ^ (uint64_t)account->owner << 60;
-    size_t place = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - audit->bits));
-    while (audit->tallies[place].used &&
-           ledger_account_compare(&audit->tallies[place].account, account) != 0)
-        place = (place + 1) & mask;
-    return &audit->tallies[place];
-}
-
-static void make_table(struct audit *audit, unsigned bits)
-{
-    struct tally *old = audit->tallies;
-    size_t old_count = old == NULL ? 0 : (size_t)1 << audit->bits;
-    audit->bits = bits;
-    audit->tallies = calloc((size_t)1 << bits, sizeof *audit->tallies);
-    ASSERT(audit->tallies != NULL);
-    for (size_t i = 0; i < old_count; i++)
-        if (old[i].used)
-            *find_tally(audit, &old[i].account) = old[i];
-    free(old);
-}
-
-static struct tally *tally_of(struct audit *audit, const struct ledger_account *account)
-{
-    if (audit->tally_count >= ((size_t)1 << audit->bits) / 2)
-        make_table(audit, audit->bits + 2);
-    struct tally *tally = find_tally(audit, account);
-    if (!tally->used) {
-        tally->used = true;
-        tally->account = *account;
-        audit->tally_count++;
-    }
-    return tally;
-}
-
-static bool take_set(void *context, const struct set_record *set)
-{
-    struct audit *audit = context;
-    audit->sets =
-        grow(audit->sets, &audit->set_capacity, audit->set_count + 1, sizeof *audit->sets);
-    if (audit->set_count > 0 && audit->sets[audit->set_count - 1].state != SET_APPLIED)
-        differ(audit, "posting set %" PRIu64 " is not applied, though %" PRIu64 " follows it",
-               audit->sets[audit->set_count - 1].seq, set->seq);
-    if (set->seq != audit->set_count + 1)
-        differ(audit, "posting set %zu is missing", audit->set_count + 1);
-    audit->sets[audit->set_count++] = *set;
-    if (set->state == SET_APPLIED)
-        audit->last = set->seq;
-    return true;
-}
-
-static const struct set_record *set_at(const struct audit *audit, uint64_t seq)
-{
-    size_t low = 0, high = audit->set_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (audit->sets[middle].seq < seq)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < audit->set_count && audit->sets[low].seq == seq ? &audit->sets[low] : NULL;
-}
-
-/* The gathered legs are one set's: hold them against its header, and add them up. */
-static void close_set(struct audit *audit, uint64_t seq)
-{
-    const struct set_record *set = set_at(audit, seq);
-    if (set == NULL) {
-        differ(audit, "entries belong to posting set %" PRIu64 ", which does not exist", seq);
-        return;
-    }
-    if (!ledger_legs_verify(&set->cause, &set->digest, audit->legs, audit->leg_count))
-        differ(audit, "the entries of posting set %" PRIu64 " are not what its header says", seq);
-    for (size_t i = 0; i < audit->leg_count;) {
-        size_t same = ledger_legs_of_account(audit->legs + i, audit->leg_count - i);
-        struct tally *tally = tally_of(audit, &audit->legs[i].account);
-        if (ledger_balance_apply(&tally->amounts, seq, set->cause.kind, audit->legs + i, same) !=
-            LEDGER_APPLIED) {
-            char name[LEDGER_ACCOUNT_BYTES];
-            ledger_account_format(&audit->legs[i].account, name);
-            differ(audit, "posting set %" PRIu64 " brings %s below zero", seq, name);
-        }
-        i += same;
-    }
-}
-
-/* Sets that have no entries at all. */
-static void close_empty_sets(struct audit *audit, uint64_t before)
-{
-    for (; audit->next_seq < before && audit->next_seq <= audit->last; audit->next_seq++) {
-        audit->leg_count = 0;
-        if (set_at(audit, audit->next_seq) != NULL)
-            close_set(audit, audit->next_seq);
-    }
-}
-
-static void close_gathered(struct audit *audit)
-{
-    if (audit->legs_seq == 0)
-        return;
-    size_t count = audit->leg_count;
-    uint64_t seq = audit->legs_seq;
-    close_empty_sets(audit, seq);
-    audit->leg_count = count;
-    if (seq <= audit->last)
-        close_set(audit, seq);
-    audit->next_seq = seq + 1;
-    audit->leg_count = 0;
-}
-
-static bool take_entry(void *context, const struct entry_record *entry)
-{
-    struct audit *audit = context;
-    if (entry->seq > audit->last)
-        return false;
-    if (entry->seq != audit->legs_seq)
-        close_gathered(audit);
-    audit->legs_seq = entry->seq;
-    audit->legs =
-        grow(audit->legs, &audit->leg_capacity, audit->leg_count + 1, sizeof *audit->legs);
-    audit->legs[audit->leg_count++] = entry->leg;
-    audit->report->entries++;
-    return true;
-}
-
 static bool take_balance(void *context, const struct balance_record *balance)
 {
     struct audit *audit = context;
-    struct tally *tally = find_tally(audit, &balance->account);
+    struct tally *tally = audit_find_tally(audit, &balance->account);
     audit->report->accounts += balance->account.owner == LEDGER_MINER;
     if (balance->amounts.applied_seq > audit->last) {
         if (tally->used)
@@ -245,50 +61,13 @@ static void check_tallies(struct audit *audit)
         differ(audit, "the ledger does not sum to zero");
 }
 
-static int compare_causes(const void *a, const void *b)
-{
-    const struct ledger_cause *x = &((const struct set_record *)a)->cause;
-    const struct ledger_cause *y = &((const struct set_record *)b)->cause;
-    int order = memcmp(x->subject, y->subject, sizeof x->subject);
-    if (order == 0)
-        order = (x->kind > y->kind) - (x->kind < y->kind);
-    if (order == 0)
-        order = (x->generation > y->generation) - (x->generation < y->generation);
-    return order;
-}
-
-/* After the sets were sorted by cause. */
-static const struct set_record *set_of(const struct audit *audit, const struct ledger_cause *cause)
-{
-    struct set_record wanted = { .cause = *cause };
-    return audit->set_count == 0 ? NULL
-                                 : bsearch(&wanted, audit->sets, audit->set_count,
-                                           sizeof *audit->sets, compare_causes);
-}
-
-static void sort_by_cause(struct audit *audit)
-{
-    if (audit->set_count > 0)
-        qsort(audit->sets, audit->set_count, sizeof *audit->sets, compare_causes);
-    for (size_t i = 1; i < audit->set_count; i++)
-        if (compare_causes(&audit->sets[i - 1], &audit->sets[i]) == 0)
-            differ(audit, "posting sets %" PRIu64 " and %" PRIu64 " have the same cause",
-                   audit->sets[i - 1].seq, audit->sets[i].seq);
-}
-
 static bool take_snapshot(void *context, const struct snapshot_record *snapshot)
 {
     struct audit *audit = context;
-    audit->snapshots = grow(audit->snapshots, &audit->snapshot_capacity, audit->snapshot_count + 1,
-                            sizeof *audit->snapshots);
+    audit->snapshots = audit_grow(audit->snapshots, &audit->snapshot_capacity,
+                                  audit->snapshot_count + 1, sizeof *audit->snapshots);
     audit->snapshots[audit->snapshot_count++] = *snapshot;
     return true;
-}
-
-/* Whether closed legs are those of a set's header. */
-static bool is_set(const struct set_record *set, const struct ledger_legs *legs, bool built)
-{
-    return built && ledger_legs_verify(&set->cause, &set->digest, legs->legs, legs->count);
 }
 
 static bool check_snapshot(struct audit *audit, const struct snapshot_record *snapshot,
@@ -336,8 +115,8 @@ static bool check_snapshot(struct audit *audit, const struct snapshot_record *sn
 static bool take_number(void *context, const struct payment_record *payment)
 {
     struct audit *audit = context;
-    audit->numbers = grow(audit->numbers, &audit->number_capacity, audit->number_count + 1,
-                          sizeof *audit->numbers);
+    audit->numbers = audit_grow(audit->numbers, &audit->number_capacity, audit->number_count + 1,
+                                sizeof *audit->numbers);
     audit->numbers[audit->number_count++] = payment->number;
     return true;
 }
@@ -409,22 +188,17 @@ static void differ_of_proofs(void *context, const char *sentence)
 
 static bool run(struct audit *audit, struct error *error)
 {
-    audit->next_seq = 1;
-    if (set_walk(audit->store, 0, take_set, audit, error) != STORE_DONE ||
-        entry_walk(audit->store, take_entry, audit, error) != STORE_DONE)
-        return false;
-    close_gathered(audit);
-    close_empty_sets(audit, audit->last + 1);
-    if (balance_walk(audit->store, take_balance, audit, error) != STORE_DONE)
+    if (!audit_sets(audit, error) ||
+        balance_walk(audit->store, take_balance, audit, error) != STORE_DONE)
         return false;
     check_tallies(audit);
-    sort_by_cause(audit);
     if (snapshot_walk(audit->store, 0, take_snapshot, audit, error) != STORE_DONE)
         return false;
     for (size_t i = 0; i < audit->snapshot_count; i++)
         if (!check_snapshot(audit, &audit->snapshots[i], error))
             return false;
-    if (!audit_proofs(audit->store, audit->snapshots, audit->snapshot_count, differ_of_proofs,
+    if (!audit_events(audit, error) || !audit_bought(audit, error) ||
+        !audit_proofs(audit->store, audit->snapshots, audit->snapshot_count, differ_of_proofs,
                       audit, error))
         return false;
     if (payment_walk_newest(audit->store, 0, 0, take_number, audit, error) != STORE_DONE)
@@ -432,23 +206,27 @@ static bool run(struct audit *audit, struct error *error)
     for (size_t i = 0; i < audit->number_count; i++)
         if (!check_payment(audit, audit->numbers[i], error))
             return false;
-    audit->report->sets = audit->set_count;
     audit->report->snapshots = audit->snapshot_count;
     audit->report->payments = audit->number_count;
-    return true;
+    return !audit->failed;
 }
 
 bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                   struct payout_audit_report *report_r, struct error *error)
 {
     *report_r = (struct payout_audit_report){ 0 };
-    struct audit audit = { .store = store, .visit = visit, .context = context, .report = report_r };
-    make_table(&audit, TABLE_BITS_FIRST);
+    struct audit audit = {
+        .store = store, .visit = visit, .context = context, .report = report_r, .error = error
+    };
+    audit_make_table(&audit, TABLE_BITS_FIRST);
     audit.memory = malloc(ARENA_BYTES);
     ASSERT(audit.memory != NULL);
     bool looked = run(&audit, error);
     free(audit.sets);
     free(audit.legs);
+    free(audit.source);
+    free(audit.derived);
+    free(audit.amounts);
     free(audit.tallies);
     free(audit.memory);
     free(audit.numbers);

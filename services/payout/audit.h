@@ -10,6 +10,7 @@ struct payout_audit_report {
     uint64_t accounts;
     uint64_t snapshots;
     uint64_t payments;
+    uint64_t stretches; /* of bought work */
     uint64_t differences;
     char first[256]; /* the first difference, for people; "" where there is none */
 };
@@ -17,12 +18,17 @@ struct payout_audit_report {
 /* Called for each difference, with one sentence; may be NULL. */
 typedef void (*payout_audit_visitor)(void *context, const char *difference);
 
-/* Checks that the sets' sequence has no gap and that only the newest is not applied; that each
+/* Everything in the ledger is computed again from what it was computed from, entry by entry. Checks
+ * that the sets' sequence has no gap and that only the newest is not applied; that each
  * closed set has exactly the entries its header says, balanced; that every balance is the sum of
  * the entries of closed sets, taken in order, and no miner was ever below zero; that the whole
  * ledger sums to zero; that each block's first credits are its snapshot's, and the snapshot's
- * amounts what its work, reward and fee give; that each payment's sets are those of its state and
- * its outputs; that the chain of proofs is whole and says what the snapshots say. True with *report_r when it could look at everything (differences or not); false
- * with *error when the store could not. */
+ * amounts what its work, reward and fees give; that maturings, reversals and returns are what
+ * follows from the sets before them; that each of the scheduler's events that was processed has its
+ * set, and the reward it names was shared; that each stretch of bought work costs what its price
+ * gives, and leaves the carries that are kept; that each payment's sets are those of its state and
+ * its outputs; that the chain of proofs is whole and says what the snapshots say. True with
+ * *report_r when it could look at everything (differences or not); false with *error when the store
+ * could not. */
 MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                              struct payout_audit_report *report_r, struct error *error);

@@ -183,9 +183,11 @@ enum store_outcome entry_walk_account(struct store *store, const struct ledger_a
     return run(store, &query, visit, context, error);
 }
 
-enum store_outcome entry_walk(struct store *store, entry_visitor visit, void *context,
-                              struct error *error)
+enum store_outcome entry_walk(struct store *store, uint64_t first, entry_visitor visit,
+                              void *context, struct error *error)
 {
-    struct store_query query = { .field = "id" };
+    char low[ENTRY_ID_BYTES];
+    snprintf(low, sizeof low, "%020" PRIu64 ":", first);
+    struct store_query query = { .field = "id", .has_low = true, .low = store_text(low) };
     return run(store, &query, visit, context, error);
 }

@@ -63,6 +63,10 @@ typedef bool (*set_visitor)(void *context, const struct set_record *set);
 MUST_CHECK enum store_outcome set_walk(struct store *store, uint64_t first, set_visitor visit,
                                        void *context, struct error *error);
 
+/* All of them, by the text of their cause: equal ones are neighbours. */
+MUST_CHECK enum store_outcome set_walk_causes(struct store *store, set_visitor visit, void *context,
+                                              struct error *error);
+
 /* One leg of a set, as kept. */
 struct entry_record {
     uint64_t seq;
@@ -85,9 +89,9 @@ MUST_CHECK enum store_outcome entry_walk_account(struct store *store,
                                                  const struct ledger_account *account,
                                                  uint64_t newest, size_t limit, entry_visitor visit,
                                                  void *context, struct error *error);
-/* Every entry, by set. */
-MUST_CHECK enum store_outcome entry_walk(struct store *store, entry_visitor visit, void *context,
-                                         struct error *error);
+/* Every entry of the sets from `first` on, by set. */
+MUST_CHECK enum store_outcome entry_walk(struct store *store, uint64_t first, entry_visitor visit,
+                                         void *context, struct error *error);
 
 /* What one account has. */
 struct balance_record {

@@ -203,3 +203,10 @@ enum store_outcome set_walk(struct store *store, uint64_t first, set_visitor vis
     struct store_query query = { .field = "id", .has_low = true, .low = store_text(id) };
     return run(store, &query, &(struct set_search){ .visit = visit, .context = context }, error);
 }
+
+enum store_outcome set_walk_causes(struct store *store, set_visitor visit, void *context,
+                                   struct error *error)
+{
+    struct store_query query = { .field = "cause" };
+    return run(store, &query, &(struct set_search){ .visit = visit, .context = context }, error);
+}

@@ -247,6 +247,17 @@ enum store_outcome stretch_walk(struct store *store, enum store_order order, str
     return run(store, &query, visit, context, error);
 }
 
+enum store_outcome stretch_walk_after(struct store *store, uint64_t after, size_t limit,
+                                      stretch_visitor visit, void *context, struct error *error)
+{
+    char id[KEY_SEQUENCE_BYTES];
+    key_sequence(after + 1, id);
+    struct store_query query = {
+        .field = "id", .has_low = true, .low = store_text(id), .limit = limit
+    };
+    return run(store, &query, visit, context, error);
+}
+
 struct stretch_copy {
     struct stretch_record *stretch_r;
     bool found;

@@ -63,6 +63,11 @@ MUST_CHECK enum store_outcome stretch_walk(struct store *store, enum store_order
                                            stretch_visitor visit, void *context,
                                            struct error *error);
 
+/* In order of numbers, those behind `after`, at most `limit`. */
+MUST_CHECK enum store_outcome stretch_walk_after(struct store *store, uint64_t after, size_t limit,
+                                                 stretch_visitor visit, void *context,
+                                                 struct error *error);
+
 /* Fills in what is carried so far for each earning (ascending ids): STORE_DONE, STORE_FAILED. */
 MUST_CHECK enum store_outcome carry_read(struct store *store, struct reward_earning *earnings,
                                          size_t count, struct error *error);

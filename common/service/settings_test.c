@@ -1,4 +1,5 @@
 /* The settings: what is taken, what is refused, and with which words. */
+#include "service/numbered.h"
 #include "service/settings.h"
 
 #include <stdarg.h>
@@ -285,9 +286,46 @@ static void the_secret_is_64_hex_digits_closed_to_others(void **state)
     settings_deinit(&settings);
 }
 
+static void numbered_addresses_stand_for_each_of_their_numbers(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {
+        "ipc:///run/v-1.rep",
+        "tcp://[::1]:9",
+        "a{1..2",
+        "a{1.2}",
+        "a{..2}",
+        "a{1..}",
+        "a{2..1}b",
+        "a{1..65}b",
+        "a{x..2}",
+        "a{1..2x}",
+        "{-1..2}",
+        "a{1..1000000}b",
+        "a{100000..}",
+        "{99999..1000000}",
+    };
+    struct numbered numbered;
+    char text[64];
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        assert_false(numbered_read(plain[i], &numbered));
+    static const char four[] = "ipc:///run/v-{9..12}.rep";
+    assert_true(numbered_read(four, &numbered));
+    assert_int_equal(numbered.first, 9);
+    assert_int_equal(numbered.last, 12);
+    assert_true(numbered_write(four, &numbered, 10, text, sizeof text));
+    assert_string_equal(text, "ipc:///run/v-10.rep");
+    assert_false(numbered_write(four, &numbered, 10, text, strlen("ipc:///run/v-10.rep")));
+    assert_true(numbered_read("{7..7}", &numbered));
+    assert_true(numbered_write("{7..7}", &numbered, 7, text, 2));
+    assert_string_equal(text, "7");
+    assert_true(numbered_read("v-{0..63}", &numbered));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbered_addresses_stand_for_each_of_their_numbers),
         cmocka_unit_test(defaults_hold_where_nothing_is_said),
         cmocka_unit_test(the_file_replaces_defaults_and_the_environment_replaces_the_file),
         cmocka_unit_test(a_relative_data_folder_is_made_absolute),

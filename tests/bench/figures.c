@@ -43,6 +43,7 @@ static bool judge(const struct figure *figure, char text_r[128], bool *reached_r
     ASK(goal->least, figure->value >= goal->least, ">= %.0f", goal->least)
     ASK(goal->ratio_most, figure->floor > 0 && ratio <= goal->ratio_most, "<= %g x floor",
         goal->ratio_most)
+    ASK(goal->ratio_least, ratio >= goal->ratio_least, ">= %g x floor", goal->ratio_least)
     ASK(goal->over_floor_most, figure->value <= figure->floor + goal->over_floor_most,
         "<= floor + %g", goal->over_floor_most)
 #undef ASK

@@ -8,8 +8,8 @@
 /* What a figure is to reach; a member that is 0 asks nothing. */
 struct goal {
     double most, least;
-    double ratio_most;      /* to the floor */
-    double over_floor_most; /* value less floor */
+    double ratio_most, ratio_least; /* to the floor */
+    double over_floor_most;         /* value less floor */
 };
 
 struct figure {

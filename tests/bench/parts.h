@@ -18,6 +18,7 @@ void bench_hotpath(const struct bench_options *options);
 void bench_connections(const struct bench_options *options);
 void bench_fanout(const struct bench_options *options);
 void bench_tip(const struct bench_options *options);
+void bench_scale(const struct bench_options *options);
 void bench_kill(const struct bench_options *options);
 void bench_pplns(const struct bench_options *options);
 void bench_window(const struct bench_options *options);

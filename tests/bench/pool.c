@@ -17,7 +17,9 @@
 
 /* One expected hash a share: the lowest work there is. */
 #define LOWEST_DIFFICULTY "0.00000000023283064365386962890625"
+#define LOWEST_SCRYPT_DIFFICULTY "0.0000152587890625"
 #define PROFILE "bitcoin-regtest"
+#define SCRYPT_PROFILE "devnet-scrypt" /* with the same form of addresses */
 
 static char folder_to_remove[64];
 static pid_t folder_owner;
@@ -126,6 +128,8 @@ static void write_settings(struct pool *pool, const struct pool_options *options
 {
     uint8_t secret[32];
     char text[65], node[64];
+    const char *profile = options->scrypt ? SCRYPT_PROFILE : PROFILE;
+    const char *lowest = options->scrypt ? LOWEST_SCRYPT_DIFFICULTY : LOWEST_DIFFICULTY;
     make_address(pool);
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         bench_fail("no random bytes");
@@ -140,12 +144,12 @@ static void write_settings(struct pool *pool, const struct pool_options *options
     }
     json_t *all = json_pack(
         "{s:{s:s,s:[s],s:s}, s:{s:i,s:o,s:s,s:s,s:s,s:s,s:s}, s:{s:s}, s:{s:s,s:s}, s:{s:s,s:s}}",
-        "chain", "profile", PROFILE, "nodes", node, "address", pool->address, "stratum",
+        "chain", "profile", profile, "nodes", node, "address", pool->address, "stratum",
         "max_miners", (int)options->max_miners, "validators", validators, "address", "127.0.0.1:0",
-        "admin_address", "127.0.0.1:0", "start_difficulty", LOWEST_DIFFICULTY, "min_difficulty",
-        LOWEST_DIFFICULTY, "max_difficulty", LOWEST_DIFFICULTY, "validator", "admin_address",
-        "127.0.0.1:0", "scheduler", "http_address", "127.0.0.1:0", "admin_address", "127.0.0.1:0",
-        "auth", "http_address", "127.0.0.1:0", "admin_address", "127.0.0.1:0");
+        "admin_address", "127.0.0.1:0", "start_difficulty", lowest, "min_difficulty", lowest,
+        "max_difficulty", lowest, "validator", "admin_address", "127.0.0.1:0", "scheduler",
+        "http_address", "127.0.0.1:0", "admin_address", "127.0.0.1:0", "auth", "http_address",
+        "127.0.0.1:0", "admin_address", "127.0.0.1:0");
     char *dumped = json_dumps(all, JSON_INDENT(2));
     if (dumped == NULL)
         bench_fail("no memory for the settings");
@@ -219,10 +223,11 @@ void pool_begin(struct pool *pool, const struct pool_options *options)
     start_service(pool, &pool->scheduler, "inode-scheduler", 1, NULL);
     process_wait_ready(&pool->scheduler, 40);
     start_service(pool, &pool->auth, "auth", 1, NULL);
-    for (size_t i = 0; i < options->validators; i++)
+    size_t validators = options->later ? 1 : options->validators;
+    for (size_t i = 0; i < validators; i++)
         pool_start_validator(pool, i);
     process_wait_ready(&pool->auth, 40);
-    for (size_t i = 0; i < options->validators; i++)
+    for (size_t i = 0; i < validators; i++)
         process_wait_ready(&pool->validators[i], 40);
     for (size_t i = 0; i < options->gateways; i++)
         start_gateway(pool, i);

@@ -23,6 +23,8 @@ struct pool_options {
     size_t transactions; /* of the template */
     bool no_fees;        /* told of them: a new tip then brings no empty job first */
     unsigned max_miners; /* of each gateway */
+    bool scrypt;         /* instead of sha256d */
+    bool later;          /* validators but the first are not started yet */
 };
 
 void pool_begin(struct pool *pool, const struct pool_options *options);

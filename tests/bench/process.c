@@ -1,9 +1,11 @@
 #include "process.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,6 +162,21 @@ void process_kill(struct process *process)
     waitpid(process->pid, NULL, 0);
     process->pid = 0;
     close_notify(process);
+}
+
+void process_pin(const struct process *process, unsigned processor)
+{
+    char path[64];
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor % (unsigned)sysconf(_SC_NPROCESSORS_ONLN), &set);
+    snprintf(path, sizeof path, "/proc/%d/task", (int)process->pid);
+    DIR *threads = opendir(path);
+    for (struct dirent *entry; threads != NULL && (entry = readdir(threads)) != NULL;)
+        if (entry->d_name[0] != '.')
+            (void)sched_setaffinity((pid_t)atoi(entry->d_name), sizeof set, &set);
+    if (threads != NULL)
+        closedir(threads);
 }
 
 unsigned process_free_port(void)

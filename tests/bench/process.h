@@ -32,6 +32,8 @@ void process_end(struct process *process);
 /* SIGKILL, and waited for. */
 void process_kill(struct process *process);
 
+/* Keeps all its threads on one processor, counted round those there are. */
+void process_pin(const struct process *process, unsigned processor);
 unsigned process_free_port(void);
 uint64_t bench_now_ns(void);
 void bench_pause_ms(long ms);

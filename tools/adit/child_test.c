@@ -1,0 +1,132 @@
+/* When the supervisor starts a process again: real processes that serve for a while, or never. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "child.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct child child;
+static char log_path[64];
+
+/* A process that sleeps; ready at once, or (with a socket nobody opens) never. */
+static void make_child(enum child_readiness readiness)
+{
+    struct error error;
+    child_init(&child, "sleeper", "1");
+    child_argument(&child, "/bin/sleep");
+    child_argument(&child, "60");
+    child.readiness = readiness;
+    snprintf(child.connect_to, sizeof child.connect_to, "/nowhere/socket");
+    snprintf(child.log_path, sizeof child.log_path, "%s", log_path);
+    assert_true(child_open(&child, loop, "/tmp", &error));
+}
+
+static void start_child(void)
+{
+    struct error error;
+    assert_true(child_start(&child, &error));
+    child_probe(&child);
+}
+
+static void turn_for(uint64_t ms)
+{
+    uint64_t end_ms = loop_clock_ns() / 1000000 + ms;
+    while (loop_clock_ns() / 1000000 < end_ms)
+        loop_run_once(loop, 10);
+}
+
+/* Kills it and lets the supervisor know; the delay until it may start again. */
+static uint64_t kill_child(void)
+{
+    int status;
+    kill(child.pid, SIGKILL);
+    assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+    loop_run_once(loop, 0);
+    child_ended(&child, status);
+    assert_int_equal(child.state, CHILD_WAITING);
+    return child.start_again_ms - loop_now_ms(loop);
+}
+
+static void one_that_served_is_started_at_once_however_often_it_dies(void **state)
+{
+    (void)state;
+    make_child(CHILD_READY_STARTED);
+    for (unsigned i = 1; i <= 3; i++) {
+        start_child();
+        assert_int_equal(child.state, CHILD_RUNNING);
+        turn_for(1100);
+        assert_int_equal(kill_child(), 0);
+        assert_int_equal(child.restarts, i);
+    }
+    child_deinit(&child);
+}
+
+static void one_that_never_serves_waits_twice_as_long_each_time(void **state)
+{
+    (void)state;
+    make_child(CHILD_READY_CONNECT);
+    uint64_t wanted_ms = CHILD_BACKOFF_FIRST_MS;
+    for (unsigned i = 0; i < 12; i++) {
+        start_child();
+        assert_int_equal(child.state, CHILD_STARTING);
+        assert_int_equal(kill_child(), wanted_ms);
+        wanted_ms = 2 * wanted_ms < CHILD_BACKOFF_LAST_MS ? 2 * wanted_ms : CHILD_BACKOFF_LAST_MS;
+    }
+    child_deinit(&child);
+}
+
+static void one_that_dies_right_after_it_was_ready_waits_until_it_has_served(void **state)
+{
+    (void)state;
+    make_child(CHILD_READY_STARTED);
+    start_child();
+    assert_int_equal(kill_child(), CHILD_BACKOFF_FIRST_MS);
+    start_child();
+    assert_int_equal(kill_child(), 2 * CHILD_BACKOFF_FIRST_MS);
+    start_child();
+    turn_for(1100);
+    assert_int_equal(kill_child(), 0);
+    start_child();
+    assert_int_equal(kill_child(), CHILD_BACKOFF_FIRST_MS);
+    child_deinit(&child);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    struct error error;
+    int fd;
+    snprintf(log_path, sizeof log_path, "/tmp/adit-child-XXXXXX");
+    fd = mkstemp(log_path);
+    loop = loop_create(&error);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 && loop != NULL ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    loop_destroy(loop);
+    unlink(log_path);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_that_served_is_started_at_once_however_often_it_dies),
+        cmocka_unit_test(one_that_never_serves_waits_twice_as_long_each_time),
+        cmocka_unit_test(one_that_dies_right_after_it_was_ready_waits_until_it_has_served),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

@@ -1,7 +1,8 @@
 /* What a share costs the validator and Redis: one real validator, one real redis-server (fsync
- * always), batches in flight from here over nng. Prints one line a shape.
+ * always), batches in flight from here over nng. Prints one line a shape. Then how far two
+ * validators with one hashing thread each, on a processor each, are ahead of one on scrypt.
  *
- *   validator_bench [SECONDS]        ADIT_BUILD: the build folder
+ *   validator_bench [SECONDS [scrypt]]        ADIT_BUILD: the build folder; scrypt: only that
  *
  * Not a test: nothing fails but what is broken. */
 #include <stdarg.h>
@@ -17,11 +18,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { IN_FLIGHT_MAX = 64 };
+enum { IN_FLIGHT_MAX = 64, VALIDATORS = 2, SCRYPT_SHARES = 64, SCRYPT_IN_FLIGHT = 8 };
 
 struct shape {
     size_t shares;
@@ -31,8 +33,8 @@ struct shape {
 struct bench {
     struct script script;
     struct redis_server redis;
-    pid_t validator;
-    char scheduler_url[200], publish_url[200], validator_url[200];
+    pid_t validators[VALIDATORS];
+    char scheduler_url[200], publish_url[200], validator_urls[VALIDATORS][200];
     uint64_t sequence;
     uint64_t shares_done;
     double seconds;
@@ -56,11 +58,11 @@ static double cpu_seconds(pid_t pid)
     return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
-static void start_validator(struct bench *bench)
+static void start_validator(struct bench *bench, size_t at)
 {
     const pid_t parent = getpid();
-    bench->validator = fork();
-    if (bench->validator != 0)
+    bench->validators[at] = fork();
+    if (bench->validators[at] != 0)
         return;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -70,12 +72,14 @@ static void start_validator(struct bench *bench)
     setenv("ADIT_SERVICE__PUBLISH_URL", bench->publish_url, 1);
     setenv("ADIT_SERVICE__LOG_LEVEL", "warn", 1);
     setenv("ADIT_REDIS__WINDOW", bench->redis.url, 1);
-    setenv("ADIT_VALIDATOR__LISTEN", bench->validator_url, 1);
+    setenv("ADIT_VALIDATOR__LISTEN", bench->validator_urls[at], 1);
+    setenv("ADIT_VALIDATOR__HASH_THREADS", "1", 1);
     setenv("ADIT_VALIDATOR__ADMIN_ADDRESS", "127.0.0.1:0", 1);
     setenv("ADIT_CHAIN__PROFILE", "devnet-sha256d", 1);
     const char *build = getenv("ADIT_BUILD");
     snprintf(binary, sizeof binary, "%s/bin/share-validator", build != NULL ? build : ".");
-    execl(binary, binary, "--data", bench->redis.folder, (char *)NULL);
+    execl(binary, binary, "--data", bench->redis.folder, "--instance", at == 0 ? "1" : "2",
+          (char *)NULL);
     _exit(127);
 }
 
@@ -88,7 +92,7 @@ static void run_shape(struct bench *bench, const struct script_job *job, const s
     for (uint32_t i = 0; i < shape->shares; i++)
         shares[i] = script_share(job, i * 7);
     memset(busy, 0, sizeof busy);
-    double validator_cpu = cpu_seconds(bench->validator);
+    double validator_cpu = cpu_seconds(bench->validators[0]);
     double redis_cpu = cpu_seconds(bench->redis.pid);
     uint64_t began_ns = loop_clock_ns();
     uint64_t done = 0;
@@ -113,7 +117,7 @@ static void run_shape(struct bench *bench, const struct script_job *job, const s
         loop_run_once(script->loop, 1);
     }
     double seconds = (double)(loop_clock_ns() - began_ns) / 1e9;
-    validator_cpu = cpu_seconds(bench->validator) - validator_cpu;
+    validator_cpu = cpu_seconds(bench->validators[0]) - validator_cpu;
     redis_cpu = cpu_seconds(bench->redis.pid) - redis_cpu;
     printf(
         "%4zu shares a batch, %2zu in flight: %8.0f shares/s  validator %5.2f us  redis %5.2f us "
@@ -125,6 +129,74 @@ static void run_shape(struct bench *bench, const struct script_job *job, const s
             script_wait_flag(script, "the last answers", &answers[i].done);
 }
 
+/* A batch of SCRYPT_SHARES sessions' shares to that validator. */
+static bool send_scrypt(struct bench *bench, const struct script_job *job, size_t validator,
+                        struct script_answer *answer)
+{
+    static struct wire_share shares[SCRYPT_SHARES];
+    const uint64_t sequence = ++bench->sequence;
+    for (uint32_t i = 0; i < SCRYPT_SHARES; i++) {
+        shares[i] = script_share(job, (uint32_t)sequence * SCRYPT_SHARES + i);
+        shares[i].extranonce1[0] = (uint8_t)i;
+    }
+    const struct wire_share_batch batch = { .lease_id = 2,
+                                            .sequence = sequence,
+                                            .lowest = sequence > 200 ? sequence - 200 : 1,
+                                            .shares = shares,
+                                            .shares_count = SCRYPT_SHARES };
+    return script_send(&bench->script, validator, &batch, 5000, answer);
+}
+
+/* Scrypt shares a second by the first `validators`. */
+static double scrypt_rate(struct bench *bench, const struct script_job *job, size_t validators)
+{
+    static struct script_answer answers[VALIDATORS][SCRYPT_IN_FLIGHT];
+    static bool busy[VALIDATORS][SCRYPT_IN_FLIGHT];
+    uint64_t began_ns = loop_clock_ns(), done = 0;
+    memset(busy, 0, sizeof busy);
+    while (loop_clock_ns() - began_ns < (uint64_t)(bench->seconds * 1e9)) {
+        for (size_t v = 0; v < validators; v++)
+            for (size_t i = 0; i < SCRYPT_IN_FLIGHT; i++) {
+                if (busy[v][i] && !answers[v][i].done)
+                    continue;
+                if (busy[v][i] && answers[v][i].status == WIRE_BATCH_JUDGED)
+                    done += SCRYPT_SHARES;
+                busy[v][i] = send_scrypt(bench, job, v, &answers[v][i]);
+            }
+        loop_run_once(bench->script.loop, 1);
+    }
+    double rate = (double)done * 1e9 / (double)(loop_clock_ns() - began_ns);
+    for (size_t v = 0; v < validators; v++)
+        for (size_t i = 0; i < SCRYPT_IN_FLIGHT; i++)
+            if (busy[v][i])
+                script_wait_flag(&bench->script, "the last answers", &answers[v][i].done);
+    return rate;
+}
+
+/* In turn, and the best of three each: a neighbour on a processor is none of the validators'
+ * doing. */
+static void run_scaling(struct bench *bench, const struct script_job *job)
+{
+    double best[VALIDATORS] = { 0 };
+    for (int round = 0; round < 3; round++)
+        for (size_t i = 0; i < VALIDATORS; i++) {
+            double rate = scrypt_rate(bench, job, i + 1);
+            best[i] = rate > best[i] ? rate : best[i];
+        }
+    printf("scrypt, one hashing thread a validator: one %.0f shares/s, two %.0f shares/s: %.2f "
+           "times one (goal 1.8)\n",
+           best[0], best[1], best[1] / best[0]);
+}
+
+static void begin_validator(struct bench *bench, size_t at)
+{
+    snprintf(bench->validator_urls[at], sizeof bench->validator_urls[at], "ipc://%s/v%zu",
+             bench->redis.folder, at);
+    start_validator(bench, at);
+    script_connect(&bench->script, bench->validator_urls[at]);
+    script_wait_flag(&bench->script, "the validator", &bench->script.connected[at]);
+}
+
 int main(int argc, char **argv)
 {
     static struct bench bench;
@@ -134,6 +206,7 @@ int main(int argc, char **argv)
     };
     signal(SIGPIPE, SIG_IGN);
     bench.seconds = argc > 1 ? strtod(argv[1], NULL) : 3;
+    const bool only_scrypt = argc > 2 && strcmp(argv[2], "scrypt") == 0;
     if (!redis_server_begin(&bench.redis, NULL, &error)) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
@@ -142,17 +215,21 @@ int main(int argc, char **argv)
     struct bus *bus = bus_nng_create(loop, &error);
     snprintf(bench.scheduler_url, sizeof bench.scheduler_url, "ipc://%s/s", bench.redis.folder);
     snprintf(bench.publish_url, sizeof bench.publish_url, "ipc://%s/p", bench.redis.folder);
-    snprintf(bench.validator_url, sizeof bench.validator_url, "ipc://%s/v", bench.redis.folder);
     script_begin(&bench.script, loop, bus, bench.scheduler_url, bench.publish_url);
     const struct script_job *job =
         script_add_job(&bench.script, &(struct script_job_params){ .id = 1, .template_id = 1 });
-    start_validator(&bench);
-    script_connect(&bench.script, bench.validator_url);
-    script_wait_flag(&bench.script, "the validator", &bench.script.connected[0]);
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+    const struct script_job *slow = script_add_job(
+        &bench.script,
+        &(struct script_job_params){ .id = 2, .template_id = 1, .algorithm = POW_SCRYPT });
+    begin_validator(&bench, 0);
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0] && !only_scrypt; i++)
         run_shape(&bench, job, &shapes[i]);
-    kill(bench.validator, SIGKILL);
-    waitpid(bench.validator, NULL, 0);
+    begin_validator(&bench, 1);
+    run_scaling(&bench, slow);
+    for (size_t i = 0; i < VALIDATORS; i++) {
+        kill(bench.validators[i], SIGKILL);
+        waitpid(bench.validators[i], NULL, 0);
+    }
     script_end(&bench.script);
     bus_destroy(bus);
     loop_destroy(loop);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -63,7 +64,7 @@ static bool start_threads(struct worker *worker, const char *name, unsigned thre
     while (worker->thread_count < threads && result == 0) {
         result = pthread_create(&worker->threads[worker->thread_count], NULL, thread_main, worker);
         if (result == 0) {
-            char short_name[16] = {0}; /* the kernel's limit */
+            char short_name[16] = { 0 }; /* the kernel's limit */
             strncpy(short_name, name, sizeof short_name - 1);
             (void)pthread_setname_np(worker->threads[worker->thread_count++], short_name);
         }
@@ -91,6 +92,31 @@ struct worker *worker_create(struct loop *loop, const char *name, unsigned threa
         return NULL;
     }
     return worker;
+}
+
+/* The wanted one of the processors in `allowed`, counted round. */
+static size_t processor_at(const cpu_set_t *allowed, unsigned wanted)
+{
+    unsigned left = wanted % (unsigned)CPU_COUNT(allowed);
+    size_t processor = 0;
+    while (!CPU_ISSET(processor, allowed) || left-- > 0)
+        processor++;
+    return processor;
+}
+
+bool worker_pin(struct worker *worker, unsigned first)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0)
+        return false;
+    for (unsigned i = 0; i < worker->thread_count; i++) {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(processor_at(&allowed, first + i), &one);
+        if (pthread_setaffinity_np(worker->threads[i], sizeof one, &one) != 0)
+            return false;
+    }
+    return true;
 }
 
 bool worker_submit(struct worker *worker, struct worker_job *job)

@@ -17,6 +17,9 @@ struct worker_job {
 /* `threads` ≥ 1, `queue_max` jobs waiting at the most. NULL and *error on failure. Caller owns. */
 MUST_CHECK struct worker *worker_create(struct loop *loop, const char *name, unsigned threads,
                                         size_t queue_max, struct error *error);
+/* Binds thread t to the (first + t)th of the processors this process may use, counted round. False
+ * where the kernel refuses; the threads then run anywhere. */
+MUST_CHECK bool worker_pin(struct worker *worker, unsigned first);
 /* False when the queue is full: nothing was taken. */
 MUST_CHECK bool worker_submit(struct worker *worker, struct worker_job *job);
 size_t worker_waiting(const struct worker *worker);

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 
@@ -95,11 +96,53 @@ static void a_full_queue_takes_nothing_and_destroying_finishes_what_was_taken(vo
     loop_destroy(loop);
 }
 
+struct seen {
+    struct worker_job job;
+    cpu_set_t processors;
+    bool done;
+};
+
+static void see(struct worker_job *job)
+{
+    struct seen *seen = (struct seen *)job;
+    assert_int_equal(sched_getaffinity(0, sizeof seen->processors, &seen->processors), 0);
+}
+
+static void mark_done(struct worker_job *job)
+{
+    ((struct seen *)job)->done = true;
+}
+
+static void pinned_threads_have_a_processor_each_counted_round(void **state)
+{
+    (void)state;
+    struct error error;
+    struct loop *loop = loop_create(&error);
+    cpu_set_t allowed;
+    assert_int_equal(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+    const unsigned count = (unsigned)CPU_COUNT(&allowed);
+    for (unsigned first = 0; first < 2 * count; first++) {
+        struct worker *worker = worker_create(loop, "pinned", 1, 1, &error);
+        struct seen seen = { .job = { .work = see, .done = mark_done } };
+        assert_true(worker_pin(worker, first));
+        assert_true(worker_submit(worker, &seen.job));
+        worker_destroy(worker);
+        assert_true(seen.done);
+        assert_int_equal(CPU_COUNT(&seen.processors), 1);
+        unsigned before = 0;
+        for (size_t i = 0; !CPU_ISSET(i, &seen.processors); i++)
+            before += CPU_ISSET(i, &allowed) != 0;
+        assert_int_equal(before, first % count);
+    }
+    loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_runs_on_a_worker_and_done_on_the_loop),
         cmocka_unit_test(a_full_queue_takes_nothing_and_destroying_finishes_what_was_taken),
+        cmocka_unit_test(pinned_threads_have_a_processor_each_counted_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 enum batch_state {
     BATCH_FREE,
     BATCH_WAITING,   /* for jobs */
-    BATCH_HASHING,   /* chunks are on the threads */
+    BATCH_HASHING,   /* shares wait for the hashing threads, or are there */
     BATCH_APPENDING, /* the window has been asked */
     BATCH_ASKING,    /* the window's answer was lost; waiting to ask again, or having asked */
 };
@@ -36,7 +36,8 @@ struct batch {
     bool *judged;
     size_t judged_count;
     bool unreached;  /* a share's job could be had from nobody */
-    unsigned chunks; /* on the threads */
+    size_t hashing;  /* shares that wait for the hashing threads, or are there */
+    bool judging;    /* judge_batch is at it: it will go on by itself */
     struct batch_candidate *candidates;
     size_t candidate_count;
     size_t candidate_capacity;
@@ -47,6 +48,12 @@ struct batch {
     struct batch *next_free;
 };
 
+/* A share of a batch. */
+struct share_place {
+    struct batch *batch;
+    size_t index;
+};
+
 struct batches {
     struct batches_options options;
     bool draining;
@@ -55,7 +62,8 @@ struct batches {
     size_t count;
     struct batch **buckets;
     size_t bucket_count;     /* a power of two */
-    struct worker *hashers;  /* made when the first slow job comes */
+    struct hashing *hashing; /* made when the first slow job comes */
+    bool hashing_failed;
     struct loop_timer timer; /* while a batch is ASKING */
     uint8_t *arena_memory;
     struct window_share *shares; /* scratch of one append */
@@ -72,11 +80,23 @@ struct batches {
     struct metric_histogram *hash_time;
 };
 
-/* Judges every share whose job is known: at once, or by handing chunks to the threads. Blocks are
+/* Judges every share whose job is known: at once, or by letting it wait to be hashed. Blocks are
  * on their way to the nodes when this returns. Shares of unknown jobs stay unjudged, with the job
  * asked for. */
 void judge_batch(struct batch *batch);
 /* The job of these shares does not exist. */
 void judge_job_missing(struct batch *batch, uint64_t job_id);
-/* judge.c calls this when the last chunk is back. */
+/* judge.c calls this when the last share is back from hashing. */
 void batch_go_on(struct batch *batch);
+
+/* For hashing.c. The verdicts of up to CHUNK_SHARES shares of one job, which may be of several
+ * batches: on any thread. */
+void judge_hash(const struct share_place *places, size_t count, const struct job_entry *entry,
+                enum share_tip tip, uint64_t now_ms, void *scratch,
+                struct share_verdict *verdicts_r);
+/* How many hashes a share's verdict takes at the most. */
+uint32_t judge_hashes(const struct share_place *place, const struct job_entry *entry);
+/* The verdict of a share that was hashed; and of one that will not be. */
+void judge_taken(const struct share_place *place, struct job_entry *entry,
+                 const struct share_verdict *verdict);
+void judge_dropped(const struct share_place *place);

@@ -68,7 +68,7 @@ static void finish(struct batch *batch, enum wire_batch_status status,
                    const struct wire_verdict *verdicts)
 {
     struct batches *batches = batch->owner;
-    ASSERT(batch->chunks == 0 && !batch->window_busy);
+    ASSERT(batch->hashing == 0 && !batch->window_busy);
     metric_add(batches->by_status[status], 1);
     size_t count = status == WIRE_BATCH_JUDGED ? batch->count : 0;
     for (size_t i = 0; i < batch->call_count; i++)
@@ -242,7 +242,7 @@ static void append(struct batch *batch)
 
 void batch_go_on(struct batch *batch)
 {
-    if (batch->chunks > 0) {
+    if (batch->hashing > 0) {
         batch_enter_state(batch, BATCH_HASHING);
     } else if (batch->judged_count == batch->count) {
         batch_enter_state(batch, BATCH_APPENDING);
@@ -345,6 +345,8 @@ static void start(struct batches *batches, struct bus_call *call,
     batch->count = wire->shares_count;
     batch->judged_count = 0;
     batch->unreached = false;
+    batch->hashing = 0;
+    batch->judging = false;
     if (batch->count > 0)
         memcpy(batch->shares, wire->shares, batch->count * sizeof *batch->shares);
     for (size_t i = 0; i < batch->count; i++) {
@@ -489,15 +491,15 @@ void batches_join(struct batches *batches)
 {
     if (batches == NULL)
         return;
-    worker_destroy(batches->hashers);
-    batches->hashers = NULL;
+    hashing_destroy(batches->hashing);
+    batches->hashing = NULL;
 }
 
 void batches_destroy(struct batches *batches)
 {
     if (batches == NULL)
         return;
-    ASSERT(batches->hashers == NULL);
+    ASSERT(batches->hashing == NULL);
     loop_timer_stop(batches->options.loop, &batches->timer);
     for (size_t i = 0; i < batches->options.batches_max && batches->batches != NULL; i++)
         forget_batch(&batches->batches[i]);

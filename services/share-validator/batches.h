@@ -12,9 +12,9 @@
  * Bounded: beyond batches_max the asker is told to go elsewhere. Everything on the loop's thread
  * but the slow hashing. */
 #pragma once
-#include "loop/worker.h"
 #include "port/window.h"
 #include "services/share-validator/blocks.h"
+#include "services/share-validator/hashing.h"
 
 enum { BATCHES_ASK_MS = 5000 };
 
@@ -26,7 +26,7 @@ struct batches_options {
     struct blocks *blocks;
     struct metrics *metrics;
     size_t batches_max;
-    unsigned hash_threads;
+    struct hashing_options hashing;
     /* The window refuses writes (reason), or takes them again (NULL). */
     void (*on_window)(void *context, const char *reason);
     void *context;

@@ -1,6 +1,6 @@
 /* The verdicts of a batch. Cheap algorithms are hashed here and now, job by job, several shares of
- * a job at once; a slow one (scrypt) goes to the threads in chunks of one job, so that a batch uses
- * all of them and a block among its shares is seen after a few milliseconds. */
+ * a job at once; those of a slow one (scrypt) wait for the hashing threads (hashing.h), so that a
+ * block among them is seen after a few milliseconds. */
 #include "services/share-validator/batch.h"
 
 #include "service/log.h"
@@ -9,19 +9,6 @@
 
 #include <stdlib.h>
 
-struct chunk {
-    struct worker_job job;
-    struct batch *batch;
-    struct job_entry *entry; /* held */
-    enum share_tip tip;
-    uint64_t now_ms;
-    size_t count;
-    size_t indexes[CHUNK_SHARES];
-    struct share_verdict verdicts[CHUNK_SHARES];
-    uint64_t took_us;
-    bool out_of_memory;
-};
-
 /* No share counts for nobody, whatever the gateway thinks. */
 static void refuse_nobody(struct share_submission *submission)
 {
@@ -29,17 +16,25 @@ static void refuse_nobody(struct share_submission *submission)
         submission->gateway_outcome = SHARE_UNAUTHORIZED;
 }
 
-/* The verdicts of up to CHUNK_SHARES shares of one job. */
-static void check(const struct batch *batch, const size_t *indexes, size_t count,
-                  const struct job_entry *entry, enum share_tip tip, uint64_t now_ms, void *scratch,
-                  struct share_verdict *verdicts_r)
+void judge_hash(const struct share_place *places, size_t count, const struct job_entry *entry,
+                enum share_tip tip, uint64_t now_ms, void *scratch,
+                struct share_verdict *verdicts_r)
 {
     struct share_submission submissions[CHUNK_SHARES];
+    ASSERT(count <= CHUNK_SHARES);
     for (size_t i = 0; i < count; i++) {
-        submission_from_wire(&batch->shares[indexes[i]], &entry->job, &submissions[i]);
+        submission_from_wire(&places[i].batch->shares[places[i].index], &entry->job,
+                             &submissions[i]);
         refuse_nobody(&submissions[i]);
     }
     share_check_many(&entry->prepared, tip, submissions, count, now_ms, scratch, verdicts_r);
+}
+
+uint32_t judge_hashes(const struct share_place *place, const struct job_entry *entry)
+{
+    struct share_submission submission;
+    submission_from_wire(&place->batch->shares[place->index], &entry->job, &submission);
+    return share_hashes(&entry->job, &submission);
 }
 
 static void add_candidate(struct batch *batch, size_t index, const uint8_t hash[32],
@@ -88,79 +83,66 @@ static void take_verdict(struct batch *batch, size_t index, struct job_entry *en
     set_verdict(batch, index, verdict->outcome, verdict->is_block);
 }
 
-/* On a hashing thread. */
-static void hash_chunk(struct worker_job *job)
+/* Shares that wait to be hashed, or are, are marked by a verdict they cannot have yet. */
+enum { BEING_HASHED = 0xff };
+
+static bool is_open(const struct batch *batch, size_t index)
 {
-    struct chunk *chunk = (struct chunk *)((char *)job - offsetof(struct chunk, job));
-    uint64_t began_ns = loop_clock_ns();
-    void *scratch = malloc(POW_SCRATCH_BYTES);
-    chunk->out_of_memory = scratch == NULL;
-    if (scratch != NULL)
-        check(chunk->batch, chunk->indexes, chunk->count, chunk->entry, chunk->tip, chunk->now_ms,
-              scratch, chunk->verdicts);
-    free(scratch);
-    chunk->took_us = (loop_clock_ns() - began_ns) / 1000;
+    return !batch->judged[index] && batch->verdicts[index].outcome != BEING_HASHED;
 }
 
-static void chunk_done(struct worker_job *job)
+/* A share is back from hashing. While the batch is being looked through, whoever does so goes on.
+ */
+static void come_back(struct batch *batch)
 {
-    struct chunk *chunk = (struct chunk *)((char *)job - offsetof(struct chunk, job));
-    struct batch *batch = chunk->batch;
-    ASSERT(!chunk->out_of_memory);
-    metric_observe_us(batch->owner->hash_time, chunk->took_us);
-    for (size_t i = 0; i < chunk->count; i++)
-        take_verdict(batch, chunk->indexes[i], chunk->entry, &chunk->verdicts[i]);
-    job_entry_release(chunk->entry);
-    free(chunk);
-    if (--batch->chunks == 0)
+    batch->hashing--;
+    if (batch->hashing == 0 && !batch->judging)
         batch_go_on(batch);
 }
 
-/* Shares that are on a thread are marked by a verdict they cannot have yet. */
-enum { ON_A_THREAD = 0xff };
-
-static struct worker *hashers_of(struct batches *batches)
+void judge_taken(const struct share_place *place, struct job_entry *entry,
+                 const struct share_verdict *verdict)
 {
-    struct error error;
-    if (batches->hashers == NULL)
-        batches->hashers = worker_create(
-            batches->options.loop, "hash", batches->options.hash_threads,
-            batches->options.batches_max * (WINDOW_BATCH_SHARES_MAX / CHUNK_SHARES + 1), &error);
-    return batches->hashers;
+    take_verdict(place->batch, place->index, entry, verdict);
+    come_back(place->batch);
 }
 
-/* All shares of the batch that have this slow job and are not judged. */
-static void hand_over(struct batch *batch, size_t from, struct job_entry *entry, uint64_t now_ms)
+static enum share_outcome found_or(const struct wire_share *share, enum share_outcome otherwise)
 {
-    struct batches *batches = batch->owner;
-    struct worker *hashers = hashers_of(batches);
-    ASSERT(hashers != NULL);
-    struct chunk *chunk = NULL;
-    for (size_t i = from; i <= batch->count; i++) {
-        bool ours = i < batch->count && !batch->judged[i] &&
-                    batch->verdicts[i].outcome != ON_A_THREAD &&
-                    batch->shares[i].job_id == entry->job.id;
-        if (ours) {
-            if (chunk == NULL) {
-                chunk = calloc(1, sizeof *chunk);
-                ASSERT(chunk != NULL);
-                chunk->job.work = hash_chunk;
-                chunk->job.done = chunk_done;
-                chunk->batch = batch;
-                chunk->entry = job_entry_hold(entry);
-                chunk->tip = job_table_tip(batches->options.jobs, entry);
-                chunk->now_ms = now_ms;
-            }
-            chunk->indexes[chunk->count++] = i;
-            batch->verdicts[i].outcome = ON_A_THREAD;
-        }
-        if (chunk != NULL && (chunk->count == CHUNK_SHARES || i == batch->count)) {
-            batch->chunks++;
-            /* The queue has room for every chunk of every batch. */
-            ASSERT(worker_submit(hashers, &chunk->job));
-            chunk = NULL;
-        }
+    enum share_outcome found;
+    return share_outcome_from_wire(share->found, &found) && found != SHARE_ACCEPTED ? found
+                                                                                    : otherwise;
+}
+
+void judge_dropped(const struct share_place *place)
+{
+    struct batch *batch = place->batch;
+    set_verdict(batch, place->index, found_or(&batch->shares[place->index], SHARE_OVERLOADED),
+                false);
+    come_back(batch);
+}
+
+static struct hashing *hashing_of(struct batches *batches)
+{
+    struct error error;
+    if (batches->hashing == NULL && !batches->hashing_failed) {
+        batches->hashing = hashing_create(&batches->options.hashing, &error);
+        batches->hashing_failed = batches->hashing == NULL;
+        if (batches->hashing_failed)
+            log_error("hashing.threads", "reason=\"%s\"", error.text);
     }
+    return batches->hashing;
+}
+
+static void hand_over(struct batch *batch, size_t index, struct job_entry *entry)
+{
+    struct hashing *hashing = hashing_of(batch->owner);
+    if (hashing == NULL) { /* another validator may have threads */
+        batch->unreached = true;
+        return;
+    }
+    batch->verdicts[index].outcome = BEING_HASHED;
+    hashing_add(hashing, batch, index, entry);
 }
 
 /* All shares of the batch from there on that have this fast job and are not judged; returns how
@@ -169,15 +151,16 @@ static size_t judge_here(struct batch *batch, size_t from, struct job_entry *ent
 {
     const enum share_tip tip = job_table_tip(batch->owner->options.jobs, entry);
     struct share_verdict verdicts[CHUNK_SHARES];
-    size_t indexes[CHUNK_SHARES], count = 0, judged = 0;
+    struct share_place places[CHUNK_SHARES];
+    size_t count = 0, judged = 0;
     for (size_t i = from; i <= batch->count; i++) {
         if (i < batch->count && !batch->judged[i] && batch->shares[i].job_id == entry->job.id)
-            indexes[count++] = i;
+            places[count++] = (struct share_place){ batch, i };
         if (count < CHUNK_SHARES && (i < batch->count || count == 0))
             continue;
-        check(batch, indexes, count, entry, tip, now_ms, NULL, verdicts);
+        judge_hash(places, count, entry, tip, now_ms, NULL, verdicts);
         for (size_t j = 0; j < count; j++)
-            take_verdict(batch, indexes[j], entry, &verdicts[j]);
+            take_verdict(batch, places[j].index, entry, &verdicts[j]);
         judged += count;
         count = 0;
     }
@@ -204,30 +187,28 @@ void judge_batch(struct batch *batch)
     uint64_t began_ns = loop_clock_ns();
     uint64_t asked_last = UINT64_MAX;
     size_t hashed = 0;
+    batch->judging = true;
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->judged[i] || batch->verdicts[i].outcome == ON_A_THREAD)
+        if (!is_open(batch, i))
             continue;
         struct job_entry *entry = job_table_find(batches->options.jobs, batch->shares[i].job_id);
         if (entry == NULL)
             ask_for_job(batch, i, &asked_last);
         else if (pow_scratch_bytes(entry->job.algorithm) > 0)
-            hand_over(batch, i, entry, now_ms);
+            hand_over(batch, i, entry);
         else
             hashed += judge_here(batch, i, entry, now_ms);
     }
+    batch->judging = false;
+    if (batch->hashing > 0)
+        hashing_run(batches->hashing);
     if (hashed > 0)
         metric_observe_us(batches->hash_time, (loop_clock_ns() - began_ns) / 1000);
 }
 
 void judge_job_missing(struct batch *batch, uint64_t job_id)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct wire_share *share = &batch->shares[i];
-        enum share_outcome found;
-        if (batch->judged[i] || share->job_id != job_id ||
-            batch->verdicts[i].outcome == ON_A_THREAD)
-            continue;
-        bool known = share_outcome_from_wire(share->found, &found) && found != SHARE_ACCEPTED;
-        set_verdict(batch, i, known ? found : SHARE_JOB_NOT_FOUND, false);
-    }
+    for (size_t i = 0; i < batch->count; i++)
+        if (is_open(batch, i) && batch->shares[i].job_id == job_id)
+            set_verdict(batch, i, found_or(&batch->shares[i], SHARE_JOB_NOT_FOUND), false);
 }

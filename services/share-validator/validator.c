@@ -4,6 +4,7 @@
 #include "services/share-validator/spool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
     BATCH_BYTES_MAX = 256 << 10,
@@ -157,6 +158,28 @@ static bool start_blocks(struct validator *validator, struct error *error)
     return validator->blocks != NULL;
 }
 
+/* Processors are told apart by the instance's number, so that the validators of one machine do not
+ * meet on one; an instance that is a name says nothing about the others, and is not pinned. */
+static struct hashing_options hashing_options_of(struct validator *validator)
+{
+    const struct service *service = validator->service;
+    const struct settings *settings = &service->settings;
+    const unsigned threads = (unsigned)settings->validator_hash_threads;
+    char *end;
+    const unsigned long number = strtoul(service->instance, &end, 10);
+    const bool numbered = end != service->instance && *end == '\0' && number >= 1;
+    return (struct hashing_options){
+        .loop = service->loop,
+        .jobs = validator->jobs,
+        .metrics = service->metrics,
+        .threads = threads,
+        .pinned = settings->validator_hash_pin && numbered,
+        .pin_first = numbered ? (unsigned)(number - 1) * threads : 0,
+        .waiting_max = (size_t)settings->validator_hashes_max,
+        .session_waiting_max = (size_t)settings->validator_session_hashes_max,
+    };
+}
+
 static bool start_batches(struct validator *validator, struct error *error)
 {
     struct service *service = validator->service;
@@ -168,7 +191,7 @@ static bool start_batches(struct validator *validator, struct error *error)
         .blocks = validator->blocks,
         .metrics = service->metrics,
         .batches_max = (size_t)service->settings.validator_batches_max,
-        .hash_threads = (unsigned)service->settings.validator_hash_threads,
+        .hashing = hashing_options_of(validator),
         .on_window = on_window_refuses,
         .context = validator,
     };

@@ -45,7 +45,7 @@ xargs nm --defined-only -g <"$work/archives" | awk 'NF == 3 { print $3 }' >>"$wo
 xargs nm --defined-only -g <"$work/base" | awk 'NF == 3 { print $3 }' >>"$work/allowed"
 
 # The variables of core that are written, once and before main: core/pow/sha256.c says why.
-variables_allowed='^(blocks|engine)_chosen$'
+variables_allowed='^(blocks|engine|scrypt_engine)_chosen$'
 
 complain() { # WHAT FILE: the archive fails where the file has lines
     if [ -s "$2" ]; then

@@ -71,6 +71,11 @@ void pow_hash_many(enum pow_algorithm algorithm, const uint8_t (*headers)[POW_HE
         sha256d_headers(headers, count, hashes_r);
         return;
     }
+    if (algorithm == POW_SCRYPT) {
+        ASSERT(scratch != NULL);
+        scrypt_headers(headers, count, scratch, hashes_r);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         pow_hash(algorithm, headers[i], scratch, hashes_r[i]);
 }

@@ -32,7 +32,7 @@ MUST_CHECK bool pow_algorithm_from_name(struct span name, enum pow_algorithm *al
 MUST_CHECK bool pow_algorithm_from_wire(uint64_t value, enum pow_algorithm *algorithm_r);
 
 /* Bytes of scratch memory pow_hash needs: 0 unless scrypt. POW_SCRATCH_BYTES is enough for all. */
-#define POW_SCRATCH_BYTES (131072 + 64)
+#define POW_SCRATCH_BYTES (4 * 131072 + 64)
 size_t pow_scratch_bytes(enum pow_algorithm algorithm);
 
 /* The proof-of-work hash of a header. scratch (borrowed during the call, any alignment, at least

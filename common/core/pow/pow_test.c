@@ -2,7 +2,7 @@
 #include "base/test_random.h"
 #include "core/pow/blake2s.h"
 #include "core/pow/pow.h"
-#include "core/pow/scrypt.h"
+#include "core/pow/scrypt_engines.h"
 #include "core/pow/sha256_engines.h"
 
 #include <openssl/evp.h>
@@ -73,8 +73,8 @@ static void portable_and_processor_sha256_agree_on_any_blocks(void **state)
     }
 }
 
-/* The states of an engine against as many states of the portable code: everything an engine can do, in
- * any order, in every lane it is asked for, from any state. */
+/* The states of an engine against as many states of the portable code: everything an engine can do,
+ * in any order, in every lane it is asked for, from any state. */
 static void every_engine_does_in_each_lane_what_portable_code_does(void **state)
 {
     (void)state;
@@ -290,6 +290,117 @@ static void scrypt_is_that_of_another_library_wherever_its_scratch_pad_lies(void
     free(memory);
 }
 
+static void every_scrypt_engine_gives_in_each_lane_what_another_library_gives(void **state)
+{
+    (void)state;
+    static uint8_t scratch[SCRYPT_SCRATCH_BYTES];
+    struct test_random random = test_random_begin("scrypt engines");
+    const struct scrypt_engine *engine;
+    for (size_t at = 0; (engine = scrypt_engine_at(at)) != NULL; at++)
+        for (size_t count = 1; count <= engine->lanes; count++) {
+            uint8_t messages[SCRYPT_LANES_MAX][100], hashes[SCRYPT_LANES_MAX][32], expected[32];
+            struct span given[SCRYPT_LANES_MAX];
+            for (size_t i = 0; i < count; i++) {
+                test_random_bytes(&random, messages[i], sizeof messages[i]);
+                given[i] = span_of(messages[i], i == 0 ? 80 : test_random_below(&random, 100) + 1);
+            }
+            scrypt_engine_hash(engine, given, count, scratch, hashes);
+            for (size_t i = 0; i < count; i++) {
+                assert_int_equal(EVP_PBE_scrypt((const char *)given[i].data, given[i].length,
+                                                given[i].data, given[i].length, 1024, 1, 1, 0,
+                                                expected, 32),
+                                 1);
+                assert_memory_equal(hashes[i], expected, 32);
+            }
+        }
+}
+
+/* The unkeyed known answers of the BLAKE2 reference package (blake2-kat.h: input 00 01 02 …). */
+static void blake2s_gives_the_known_answers_of_the_reference_package(void **state)
+{
+    (void)state;
+    static const uint8_t input[3] = { 0, 1, 2 };
+    static const char *const known[] = {
+        "69217a3079908094e11121d042354a7c1f55b6482ca1a51e1b250dfd1ed0eef9",
+        "e34d74dbaf4ff4c6abd871cc220451d2ea2648846c7757fbaac82fe51ad64bea",
+        "ddad9ab15dac4549ba42f49d262496bef6c0bae1dd342a8808f8ea267c6e210c",
+        "e8f91c6ef232a041452ab0e149070cdd7dd1769e75b3a5921be37876c45c9900",
+    };
+    for (size_t length = 0; length < sizeof known / sizeof *known; length++) {
+        uint8_t hash[32];
+        blake2s_256(span_of(input, length), hash);
+        assert_hex(hash, 32, known[length]);
+    }
+}
+
+/* Litecoin Core's src/test/scrypt_tests.cpp (headers, hashes in display order), in every lane. */
+static void scrypt_gives_litecoin_s_published_hashes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header, *hash;
+    } known[] = {
+        { "020000004c1271c211717198227392b029a64a7971931d351b387bb80db027f270411e39"
+          "8a07046f7d4a08dd815412a8712f874a7ebf0507e3878bd24e20a3b73fd750a667d2f451eac7471b00de665"
+          "9",
+          "00000000002bef4107f882f6115e0b01f348d21195dacd3582aa2dabd7985806" },
+        { "0200000011503ee6a855e900c00cfdd98f5f55fffeaee9b6bf55bea9b852d9de2ce35828"
+          "e204eef76acfd36949ae56d1fbe81c1ac9c0209e6331ad56414f9072506a77f8c6faf551eac7471b00389d0"
+          "1",
+          "00000000003a0d11bdd5eb634e08b7feddcfbbf228ed35d250daf19f1c88fc94" },
+        { "02000000a72c8a177f523946f42f22c3e86b8023221b4105e8007e59e81f6beb013e29aa"
+          "f635295cb9ac966213fb56e046dc71df5b3f7f67ceaeab24038e743f883aff1aaafaf551eac7471b0166249"
+          "b",
+          "00000000000b40f895f288e13244728a6c2d9d59d8aff29c65f8dd5114a8ca81" },
+        { "010000007824bc3a8a1b4628485eee3024abd8626721f7f870f8ad4d2f33a27155167f6a"
+          "4009d1285049603888fe85a84b6c803a53305a8d497965a5e896e1a00568359589faf551eac7471b0065434"
+          "e",
+          "00000000003007005891cd4923031e99d8e8d72f6e8e7edc6a86181897e105fe" },
+        { "0200000050bfd4e4a307a8cb6ef4aef69abc5c0f2d579648bd80d7733e1ccc3fbc90ed66"
+          "4a7f74006cb11bde87785f229ecd366c2d4e44432832580e0608c579e4cb76f383f7f551eac7471b00c3698"
+          "2",
+          "000000000018f0b426a4afc7130ccb47fa02af730d345b4fe7c7724d3800ec8c" },
+    };
+    enum { KNOWN = sizeof known / sizeof *known };
+    static uint8_t scratch[POW_SCRATCH_BYTES];
+    uint8_t headers[KNOWN][POW_HEADER_BYTES], hashes[KNOWN][32], display[32];
+    for (size_t i = 0; i < KNOWN; i++)
+        assert_true(hex_decode(known[i].header, strlen(known[i].header), headers[i], 80));
+    for (size_t first = 0; first < KNOWN; first++) {
+        pow_hash_many(POW_SCRYPT, (const uint8_t(*)[POW_HEADER_BYTES])headers + first,
+                      KNOWN - first, scratch, hashes);
+        for (size_t i = first; i < KNOWN; i++) {
+            bytes_reverse(hashes[i - first], 32, display);
+            assert_hex(display, 32, known[i].hash);
+        }
+    }
+}
+
+/* Bitcoin's and Litecoin's genesis blocks, as their chainparams.cpp assert them. */
+static void genesis_blocks_hash_as_published(void **state)
+{
+    (void)state;
+    static uint8_t scratch[POW_SCRATCH_BYTES];
+    static const char bitcoin[] =
+        "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd"
+        "7a7b12b27ac72c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d1dac2b7c";
+    static const char litecoin[] =
+        "010000000000000000000000000000000000000000000000000000000000000000000000d9ced4ed"
+        "1130f7b7faad9be25323ffafa33232a17c3edf6cfd97bee6bafbdd97b9aa8e4ef0ff0f1ecd513f7c";
+    uint8_t header[POW_HEADER_BYTES], hash[32], display[32];
+    assert_true(hex_decode(bitcoin, strlen(bitcoin), header, sizeof header));
+    pow_hash(POW_SHA256D, header, NULL, hash);
+    bytes_reverse(hash, 32, display);
+    assert_hex(display, 32, "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f");
+    assert_true(hex_decode(litecoin, strlen(litecoin), header, sizeof header));
+    pow_hash(POW_SHA256D, header, NULL, hash);
+    bytes_reverse(hash, 32, display);
+    assert_hex(display, 32, "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2");
+    pow_hash(POW_SCRYPT, header, scratch, hash);
+    bytes_reverse(hash, 32, display);
+    assert_hex(display, 32, "0000050c34a64b415b6b15b37f2216634b5b1669cb9a2e38d76f7213b0671e00");
+}
+
 static void block_1_of_bitcoin_hashes_as_published(void **state)
 {
     (void)state;
@@ -315,7 +426,7 @@ static void algorithms_keep_their_names_and_wire_values(void **state)
     const struct {
         const char *name;
         uint64_t wire;
-    } known[] = {{"sha256d", 0}, {"blake2s", 1}, {"scrypt", 2}};
+    } known[] = { { "sha256d", 0 }, { "blake2s", 1 }, { "scrypt", 2 } };
     enum pow_algorithm by_name, by_wire;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         assert_true(pow_algorithm_from_name(span_text(known[i].name), &by_name));
@@ -342,6 +453,10 @@ int main(void)
         cmocka_unit_test(blake2s_is_that_of_another_library),
         cmocka_unit_test(pbkdf2_gives_the_published_bytes),
         cmocka_unit_test(scrypt_is_that_of_another_library_wherever_its_scratch_pad_lies),
+        cmocka_unit_test(every_scrypt_engine_gives_in_each_lane_what_another_library_gives),
+        cmocka_unit_test(blake2s_gives_the_known_answers_of_the_reference_package),
+        cmocka_unit_test(scrypt_gives_litecoin_s_published_hashes),
+        cmocka_unit_test(genesis_blocks_hash_as_published),
         cmocka_unit_test(block_1_of_bitcoin_hashes_as_published),
         cmocka_unit_test(algorithms_keep_their_names_and_wire_values),
     };

@@ -1,75 +1,8 @@
 /* RFC 7914 with N = 1024, r = 1, p = 1: PBKDF2 stretches the message to 128 bytes, ROMix walks a
- * table of 1024 such blocks, PBKDF2 folds the result to 32 bytes.
- *
- * Salsa20/8 works on four vectors of four words. With the words of a block reordered along the
- * diagonals of the 4 x 4 matrix (word i comes from 5i mod 16), a column round is plain vector
- * arithmetic and a row round the same after rotating three of the vectors. The order is kept for
- * the whole walk and undone once at the end. */
+ * table of 1024 such blocks (scrypt_wide.h), PBKDF2 folds the result to 32 bytes. */
 #include "core/pow/scrypt.h"
-#include "core/pow/sha256.h"
-
-#define TABLE_BLOCKS 1024
-
-typedef uint32_t lanes __attribute__((vector_size(16)));
-
-struct block {
-    lanes v[8]; /* two Salsa blocks */
-};
-_Static_assert(sizeof(struct block) == 128, "the table has 1024 blocks of 128 bytes");
-_Static_assert(SCRYPT_SCRATCH_BYTES >= TABLE_BLOCKS * sizeof(struct block) + 63,
-               "the scratch pad has room for alignment");
-
-static inline lanes rotate_left(lanes x, int bits)
-{
-    return x << bits | x >> (32 - bits);
-}
-
-static inline void salsa20_8(lanes out[4], const lanes in[4])
-{
-    lanes x0 = out[0] ^ in[0], x1 = out[1] ^ in[1], x2 = out[2] ^ in[2], x3 = out[3] ^ in[3];
-    const lanes before[4] = { x0, x1, x2, x3 };
-    for (int i = 0; i < 4; i++) {
-        x1 ^= rotate_left(x0 + x3, 7);
-        x2 ^= rotate_left(x1 + x0, 9);
-        x3 ^= rotate_left(x2 + x1, 13);
-        x0 ^= rotate_left(x3 + x2, 18);
-        x1 = __builtin_shufflevector(x1, x1, 3, 0, 1, 2);
-        x2 = __builtin_shufflevector(x2, x2, 2, 3, 0, 1);
-        x3 = __builtin_shufflevector(x3, x3, 1, 2, 3, 0);
-        x3 ^= rotate_left(x0 + x1, 7);
-        x2 ^= rotate_left(x3 + x0, 9);
-        x1 ^= rotate_left(x2 + x3, 13);
-        x0 ^= rotate_left(x1 + x2, 18);
-        x1 = __builtin_shufflevector(x1, x1, 1, 2, 3, 0);
-        x2 = __builtin_shufflevector(x2, x2, 2, 3, 0, 1);
-        x3 = __builtin_shufflevector(x3, x3, 3, 0, 1, 2);
-    }
-    out[0] = x0 + before[0];
-    out[1] = x1 + before[1];
-    out[2] = x2 + before[2];
-    out[3] = x3 + before[3];
-}
-
-/* BlockMix for r = 1: X = B1; B0 = X = Salsa(X ^ B0); B1 = Salsa(X ^ B1). */
-static inline void block_mix(struct block *b)
-{
-    salsa20_8(b->v, b->v + 4);
-    salsa20_8(b->v + 4, b->v);
-}
-
-static void ro_mix(struct block *x, struct block *table)
-{
-    for (int i = 0; i < TABLE_BLOCKS; i++) {
-        table[i] = *x;
-        block_mix(x);
-    }
-    for (int i = 0; i < TABLE_BLOCKS; i++) {
-        const struct block *other = &table[x->v[4][0] % TABLE_BLOCKS];
-        for (int j = 0; j < 8; j++)
-            x->v[j] ^= other->v[j];
-        block_mix(x);
-    }
-}
+#include "core/pow/scrypt_engines.h"
+#include "core/pow/sha256_engines.h"
 
 void scrypt_pbkdf2_once(struct span password, struct span salt, uint8_t *output_r,
                         size_t output_bytes)
@@ -106,36 +39,67 @@ void scrypt_pbkdf2_once(struct span password, struct span salt, uint8_t *output_
     }
 }
 
-/* Where the words of a Salsa block stand in the vectors' order: word i is word 5i mod 16. A
- * table, because clang 14 with -fwrapv reads wrong words where it vectorizes the computed index. */
-static const uint8_t diagonal[16] = { 0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11 };
-
-static void to_diagonals(const uint8_t bytes[128], struct block *block_r)
+/* Every engine there is here, the widest first. */
+static size_t engines_of(const struct scrypt_engine *engines_r[3])
 {
-    uint32_t words[32];
-    for (size_t i = 0; i < 32; i++)
-        words[i] = load_le32(bytes + 64 * (i / 16) + 4 * (size_t)diagonal[i % 16]);
-    memcpy(block_r, words, sizeof words);
+    size_t count = 0;
+    if (scrypt_engine_avx512.lanes > 0 && sha256_avx512_available())
+        engines_r[count++] = &scrypt_engine_avx512;
+    if (scrypt_engine_avx2.lanes > 0 && sha256_avx2_available())
+        engines_r[count++] = &scrypt_engine_avx2;
+    engines_r[count++] = &scrypt_engine_single;
+    return count;
 }
 
-static void from_diagonals(const struct block *block, uint8_t bytes_r[128])
+const struct scrypt_engine *scrypt_engine_at(size_t index)
 {
-    uint32_t words[32];
-    memcpy(words, block, sizeof words);
-    for (size_t i = 0; i < 32; i++)
-        store_le32(bytes_r + 64 * (i / 16) + 4 * (size_t)diagonal[i % 16], words[i]);
+    const struct scrypt_engine *engines[3];
+    return index < engines_of(engines) ? engines[index] : NULL;
+}
+
+/* Written once before main, as in sha256.c. */
+static const struct scrypt_engine *scrypt_engine_chosen = &scrypt_engine_single;
+
+__attribute__((constructor)) static void choose_engine(void)
+{
+    scrypt_engine_chosen = scrypt_engine_at(0);
+}
+
+void scrypt_engine_hash(const struct scrypt_engine *engine, const struct span *messages,
+                        size_t count, void *scratch, uint8_t (*hashes_r)[32])
+{
+    ASSERT(count >= 1 && count <= engine->lanes && engine->lanes <= SCRYPT_LANES_MAX);
+    uint8_t stretched[SCRYPT_LANES_MAX][128];
+    uint8_t *tables = (uint8_t *)scratch + (64 - (uintptr_t)scratch % 64) % 64;
+    for (size_t i = 0; i < count; i++)
+        scrypt_pbkdf2_once(messages[i], messages[i], stretched[i], sizeof stretched[i]);
+    for (size_t i = count; i < engine->lanes; i++) /* idle lanes */
+        memcpy(stretched[i], stretched[0], sizeof stretched[i]);
+    engine->ro_mix(stretched, tables);
+    for (size_t i = 0; i < count; i++)
+        scrypt_pbkdf2_once(messages[i], span_of(stretched[i], sizeof stretched[i]), hashes_r[i],
+                           32);
 }
 
 void scrypt_1024_1_1(struct span bytes, void *scratch, uint8_t hash_r[32])
 {
-    uint8_t stretched[128];
-    struct block x;
-    uintptr_t misaligned = (uintptr_t)scratch % 64;
-    struct block *table = (struct block *)(void *)((uint8_t *)scratch + (64 - misaligned) % 64);
+    scrypt_engine_hash(&scrypt_engine_single, &bytes, 1, scratch, (uint8_t(*)[32])(void *)hash_r);
+}
 
-    scrypt_pbkdf2_once(bytes, bytes, stretched, sizeof stretched);
-    to_diagonals(stretched, &x);
-    ro_mix(&x, table);
-    from_diagonals(&x, stretched);
-    scrypt_pbkdf2_once(bytes, span_of(stretched, sizeof stretched), hash_r, 32);
+void scrypt_headers(const uint8_t (*headers)[80], size_t count, void *scratch,
+                    uint8_t (*hashes_r)[32])
+{
+    while (count > 0) {
+        /* Idle lanes cost nothing but the power of the processor. */
+        const struct scrypt_engine *engine =
+            count > 1 ? scrypt_engine_chosen : &scrypt_engine_single;
+        const size_t part = count < engine->lanes ? count : engine->lanes;
+        struct span messages[SCRYPT_LANES_MAX];
+        for (size_t i = 0; i < part; i++)
+            messages[i] = span_of(headers[i], 80);
+        scrypt_engine_hash(engine, messages, part, scratch, hashes_r);
+        headers += part;
+        hashes_r += part;
+        count -= part;
+    }
 }

@@ -90,6 +90,8 @@ static bool meets_network(const struct job *job, const struct share_verdict *ver
     return u256_compare(u256_load_le(verdict->hash), job->network_target) <= 0;
 }
 
+enum { OTHER_VERSIONS = 2 };
+
 /* A miner that rolls bits it did not negotiate gets no credit, but it hashed *some* version, and if
  * that made a block it must not be lost: try the two ways firmware is known to apply the bits. On
  * true the verdict has that header, else it is untouched. */
@@ -99,11 +101,11 @@ static bool is_block_with_other_version(const struct job_prepared *prepared,
 {
     const struct job *job = prepared->job;
     uint32_t bits = rolled_bits(submission);
-    const uint32_t versions[] = {
+    const uint32_t versions[OTHER_VERSIONS] = {
         job_final_version(job->version, JOB_VERSION_MASK_BIP320, bits),
         job->version | bits,
     };
-    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+    for (size_t i = 0; i < OTHER_VERSIONS; i++) {
         struct share_verdict other = *verdict;
         hash_header(prepared, submission, versions[i], scratch, &other);
         if (meets_network(job, &other)) {
@@ -112,6 +114,11 @@ static bool is_block_with_other_version(const struct job_prepared *prepared,
         }
     }
     return false;
+}
+
+uint32_t share_hashes(const struct job *job, const struct share_submission *submission)
+{
+    return version_is_allowed(job, submission) ? 1 : 1 + OTHER_VERSIONS;
 }
 
 /* Begins a verdict; true where there is a header to hash. */

@@ -8,6 +8,7 @@
  * Each connection carries one session and belongs to a place in a fixed array; a place used again
  * has another generation. One thread. */
 #pragma once
+#include "core/budget/budget.h"
 #include "core/stratum/stratum.h"
 #include "loop/loop.h"
 #include "services/stratum-gateway/buffer.h"
@@ -47,6 +48,8 @@ struct connection {
     bool held;      /* the owner took no more lines: connection_resume goes on */
     bool working;   /* its lines are being handled now */
     bool broken;    /* the socket is no use any more; closed when that is safe */
+    uint32_t hash_address;     /* hash_budgets.c's: its address there */
+    struct budget hash_budget; /* for slow algorithms */
     uint64_t lease; /* whose value the session's extranonce1 is */
     struct stratum_session session;
 };

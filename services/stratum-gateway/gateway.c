@@ -169,6 +169,12 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     if (getrandom(&gateway->session_ids, sizeof gateway->session_ids, 0) !=
         (ssize_t)sizeof gateway->session_ids)
         gateway->session_ids = service->boot_id;
+    const struct budget_params budget = {
+        .share_interval_ms = (uint32_t)gateway->settings->stratum_share_interval_ms,
+        .multiple = (uint32_t)gateway->settings->stratum_hash_budget,
+        .burst = (uint32_t)gateway->settings->stratum_hash_burst,
+    };
+    hash_budgets_init(&gateway->hash_budgets, &budget);
     measures_register(&gateway->measures, service->metrics);
     if (!open_connections(gateway, error) || !open_dispatcher(gateway, error) ||
         !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error))
@@ -248,6 +254,7 @@ void gateway_close(struct gateway *gateway)
     job_feed_close(&gateway->feed);
     if (gateway->scheduler != NULL)
         bus_client_close(gateway->scheduler);
+    hash_budgets_deinit(&gateway->hash_budgets);
     extranonces_deinit(&gateway->extranonces);
     while (gateway->spare_answers_count > 0)
         free(gateway->spare_answers[--gateway->spare_answers_count]);

@@ -7,6 +7,7 @@
 #include "services/stratum-gateway/connections.h"
 #include "services/stratum-gateway/dispatcher.h"
 #include "services/stratum-gateway/extranonces.h"
+#include "services/stratum-gateway/hash_budgets.h"
 #include "services/stratum-gateway/job_feed.h"
 #include "services/stratum-gateway/listener.h"
 #include "services/stratum-gateway/measures.h"
@@ -25,6 +26,7 @@ struct gateway {
     struct dispatcher *dispatcher;
     struct resolver *resolver;
     struct authoriser *authoriser;
+    struct hash_budgets hash_budgets;
     struct connections connections;
     struct submissions submissions;
     struct shedding shedding;

@@ -191,6 +191,7 @@ void sessions_on_closed(void *context, struct connection *connection, const char
     struct gateway *gateway = context;
     struct stratum_session *session = &connection->session;
     metric_set(gateway->measures.connections, gateway->connections.open);
+    hash_budgets_closed(&gateway->hash_budgets, connection);
     if (session->id == 0) /* turned away: it never had a session */
         return;
     log_debug("session.close", "session=%016" PRIx64 " reason=\"%s\"", session->id, reason);
@@ -296,6 +297,7 @@ void sessions_judged(struct gateway *gateway, const struct dispatch_origin *orig
     measures_count(&gateway->measures, outcome);
     if (connection == NULL)
         return;
+    hash_budgets_verdict(&gateway->hash_budgets, connection, outcome, loop_now_ms(gateway->loop));
     const struct stratum_event event = { .kind = STRATUM_VERDICT,
                                          .verdict = { origin->answer, outcome } };
     (void)happen(gateway, connection, &event);

@@ -37,6 +37,9 @@ void submissions_take(struct gateway *gateway, struct connection *connection,
         one->origin.keyed = true;
         duplicates_prefetch(&job->duplicates, &gateway->feed.memory, &one->origin.key);
     }
+    one->slow_hashes = pow_scratch_bytes(job->job.algorithm) > 0
+                           ? share_hashes(&job->job, &submission)
+                           : 0;
     submission_to_wire(&submission, &one->share);
     if (submissions->deferred)
         return;
@@ -67,6 +70,18 @@ static enum share_outcome remember(struct gateway *gateway, struct submission *o
     }
 }
 
+/* A slow hash is worth having only where its session keeps within its budget. */
+static bool may_be_hashed(struct gateway *gateway, const struct submission *one)
+{
+    if (one->slow_hashes == 0)
+        return true;
+    struct connection *connection =
+        connection_find(&gateway->connections, one->origin.connection, one->origin.generation);
+    return connection == NULL ||
+           hash_budgets_take(&gateway->hash_budgets, connection, one->slow_hashes,
+                             loop_now_ms(gateway->loop));
+}
+
 void submissions_pass_on(struct gateway *gateway)
 {
     struct submissions *submissions = &gateway->submissions;
@@ -76,7 +91,8 @@ void submissions_pass_on(struct gateway *gateway)
         struct submission *one = &submissions->list[i];
         enum share_outcome outcome = remember(gateway, one);
         if (outcome == SHARE_ACCEPTED) {
-            if (dispatcher_add(gateway->dispatcher, &one->share, &one->origin))
+            if (may_be_hashed(gateway, one) &&
+                dispatcher_add(gateway->dispatcher, &one->share, &one->origin))
                 continue;
             if (one->origin.keyed)
                 job_feed_unsee(&gateway->feed, one->share.job_id, &one->origin.key);

@@ -14,6 +14,7 @@ struct stratum_effect;
 struct submission {
     struct wire_share share;
     struct dispatch_origin origin;
+    uint32_t slow_hashes; /* it costs; 0 where the algorithm is fast */
 };
 
 struct submissions {

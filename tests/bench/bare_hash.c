@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-enum { CHUNK = 1000 };
+enum { CHUNK = 1000, TOGETHER = 256 };
 
 static double cpu_us(void)
 {
@@ -104,23 +104,26 @@ double bare_judge_us(unsigned transactions, double seconds)
 {
     static struct job job;
     struct job_prepared prepared;
-    struct share_verdict verdict;
-    struct share_submission submission = { .job_id = 1,
-                                           .work = work_of(1),
-                                           .ntime = 1700000000,
-                                           .extranonce1_bytes = 4,
-                                           .extranonce2_bytes = 8 };
+    static struct share_verdict verdicts[TOGETHER];
+    static struct share_submission submissions[TOGETHER];
     uint64_t end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9), count = 0, credited = 0;
     make_job(transactions, &job);
     job_prepare(&job, &prepared);
     double began_us = cpu_us();
-    while (bench_now_ns() < end_ns)
-        for (int i = 0; i < CHUNK; i++, count++) {
-            store_le32(submission.extranonce2, (uint32_t)count);
-            submission.nonce = (uint32_t)count;
-            share_check(&prepared, SHARE_TIP_CURRENT, &submission, 1700000000000, NULL, &verdict);
-            credited += verdict.credited.expected_hashes;
+    while (bench_now_ns() < end_ns) {
+        for (size_t i = 0; i < TOGETHER; i++, count++) {
+            submissions[i] = (struct share_submission){ .job_id = 1,
+                                                        .work = work_of(1),
+                                                        .ntime = 1700000000,
+                                                        .nonce = (uint32_t)count,
+                                                        .extranonce1_bytes = 4,
+                                                        .extranonce2_bytes = 8 };
+            store_le32(submissions[i].extranonce2, (uint32_t)count);
         }
+        share_check_many(&prepared, SHARE_TIP_CURRENT, submissions, TOGETHER, 1700000000000, NULL,
+                         verdicts);
+        credited += verdicts[0].credited.expected_hashes + verdicts[1].credited.expected_hashes;
+    }
     if (credited == 0)
         bench_fail("no share was credited while hashing");
     return (cpu_us() - began_us) / (double)count;

@@ -185,7 +185,8 @@ static void start_gateway(struct pool *pool, size_t index)
              pool->stratum_ports[index]);
     snprintf(admin, sizeof admin, "ADIT_STRATUM__ADMIN_ADDRESS=127.0.0.1:%u",
              pool->admin_ports[index]);
-    const char *variables[] = { stratum, admin, NULL };
+    /* A generator of shares without end is what budgets are made against. */
+    const char *variables[] = { stratum, admin, "ADIT_STRATUM__HASH_BUDGET=0", NULL };
     start_service(pool, &pool->gateways[index], "stratum-gateway", index + 1, variables);
 }
 

@@ -211,6 +211,19 @@ static bool run(struct audit *audit, struct error *error)
     return !audit->failed;
 }
 
+void audit_free(struct audit *audit)
+{
+    free(audit->sets);
+    free(audit->legs);
+    free(audit->source);
+    free(audit->derived);
+    free(audit->amounts);
+    free(audit->tallies);
+    free(audit->memory);
+    free(audit->numbers);
+    free(audit->snapshots);
+}
+
 bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                   struct payout_audit_report *report_r, struct error *error)
 {
@@ -222,14 +235,6 @@ bool payout_audit(struct store *store, payout_audit_visitor visit, void *context
     audit.memory = malloc(ARENA_BYTES);
     ASSERT(audit.memory != NULL);
     bool looked = run(&audit, error);
-    free(audit.sets);
-    free(audit.legs);
-    free(audit.source);
-    free(audit.derived);
-    free(audit.amounts);
-    free(audit.tallies);
-    free(audit.memory);
-    free(audit.numbers);
-    free(audit.snapshots);
+    audit_free(&audit);
     return looked;
 }

@@ -32,3 +32,9 @@ typedef void (*payout_audit_visitor)(void *context, const char *difference);
  * could not. */
 MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                              struct payout_audit_report *report_r, struct error *error);
+
+/* Writes every balance anew that is not the sum of its entries. Takes the payout's leadership: one
+ * that is at work steps down. True with how many were written; false with *error, also where a set
+ * is not applied or the entries themselves are not what their headers say: those are not mended. */
+MUST_CHECK bool payout_rebuild(struct store *store, uint64_t boot_id, uint64_t now_ms,
+                               uint64_t *changed_r, struct error *error);

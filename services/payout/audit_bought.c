@@ -186,6 +186,7 @@ static bool check_event(struct audit *audit, const struct wire_reward_event *eve
     struct snapshot_record snapshot;
     if (event->kind >= sizeof kinds / sizeof *kinds || kinds[event->kind] == 0)
         return true; /* between schedulers alone */
+    audit->events++;
     struct ledger_cause cause =
         ledger_cause_block(kinds[event->kind], event->block_hash, event->generation);
     const struct set_record *set = set_of(audit, &cause);
@@ -225,5 +226,8 @@ bool audit_events(struct audit *audit, struct error *error)
         }
     }
     free(events);
+    if (looked && audit->events != audit->event_sets)
+        differ(audit, "%" PRIu64 " posting sets answer %" PRIu64 " reward events",
+               audit->event_sets, audit->events);
     return looked;
 }

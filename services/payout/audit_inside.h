@@ -31,6 +31,8 @@ struct audit {
     struct error *error;
     uint64_t last;         /* the newest applied set: what is looked at ends here */
     uint64_t newest_event; /* answered by a set up to there */
+    uint64_t event_sets;   /* sets that answer one */
+    uint64_t events;       /* that must be answered */
     struct ledger_leg *legs, *source, *derived;
     size_t leg_capacity, source_capacity, derived_capacity;
     int64_t *amounts;
@@ -70,6 +72,9 @@ void audit_make_table(struct audit *audit, unsigned bits);
 const struct set_record *set_of(struct audit *audit, const struct ledger_cause *cause);
 /* Whether closed legs are those of a set's header. */
 MUST_CHECK bool is_set(const struct set_record *set, const struct ledger_legs *legs, bool built);
+
+/* Frees what the audit gathered. */
+void audit_free(struct audit *audit);
 
 /* audit_sets.c: every set with its entries in order, what follows from earlier sets derived again,
  * balances added up. False with *error when the store could not. */

@@ -215,6 +215,10 @@ static bool check_slice(struct audit *audit, struct error *error)
         if (set->state != SET_APPLIED)
             differ(audit, "posting set %" PRIu64 " is not applied, though others follow it",
                    set->seq);
+        bool of_event = set->event_sequence != 0;
+        if (of_event != (set->cause.kind <= LEDGER_ORPHANED))
+            differ(audit, "posting set %" PRIu64 " is of the wrong origin", set->seq);
+        audit->event_sets += of_event;
         if (set->event_sequence > audit->newest_event)
             audit->newest_event = set->event_sequence;
         audit->report->sets++;

@@ -81,17 +81,11 @@ static bool say_status(struct payout *payout, struct text *text, struct error *e
     return true;
 }
 
-static void note_difference(void *context, const char *difference)
-{
-    (void)context;
-    char safe[300];
-    log_error("audit.difference", "what=\"%s\"", log_text(difference, safe, sizeof safe));
-}
-
 static bool say_audit(struct payout *payout, struct text *text, struct error *error)
 {
     struct payout_audit_report report;
-    if (!payout_audit(payout->store, note_difference, NULL, &report, error))
+    uint64_t lines = 0;
+    if (!payout_audit(payout->store, payout_log_difference, &lines, &report, error))
         return false;
     char safe[sizeof report.first];
     put(text,

@@ -8,6 +8,7 @@
 enum {
     TICK_MS = 1000,
     SUMS_MS = 15000,
+    WALLET_MS = 60000,
     WORKER_QUEUE = PAYOUT_CALLS_MAX + 2,
     MESSAGE_BYTES_MAX = 65536,
 };
@@ -59,7 +60,7 @@ static void work_tick(struct worker_job *job)
     const char *text;
     tick->step = STEP_WAIT;
     tick->trouble = ENGINE_NONE;
-    tick->has_sums = false;
+    tick->has_sums = tick->has_wallet = false;
     tick->leads = payout->engine != NULL || take_lead(payout, tick);
     if (!tick->leads)
         return;
@@ -72,6 +73,11 @@ static void work_tick(struct worker_job *job)
     if (tick->step == STEP_LOST) {
         step_down(payout);
         return;
+    }
+    if (now_ms >= payout->wallet_due_ms && tick->trouble == ENGINE_NONE && payout->node != NULL) {
+        struct error ignored;
+        payout->wallet_due_ms = now_ms + WALLET_MS;
+        tick->has_wallet = node_wallet_balance(payout->node, &tick->wallet, &ignored) == NODE_OK;
     }
     if (now_ms >= payout->sums_due_ms && payout->sums_sets != tick->counters.newest_set + 1) {
         struct error ignored;
@@ -94,6 +100,7 @@ static void show_sums(struct payout *payout, const struct engine_sums *sums)
     uint64_t open_payments = 0;
     for (size_t i = 0; i < sizeof sums->payments / sizeof *sums->payments; i++)
         open_payments += sums->payments[i];
+    payout->owed = shown(miners[LEDGER_AVAILABLE]);
     metric_set(metrics->immature, shown(miners[LEDGER_IMMATURE]));
     metric_set(metrics->available, shown(miners[LEDGER_AVAILABLE]));
     metric_set(metrics->in_flight, shown(miners[LEDGER_IN_FLIGHT]));
@@ -104,6 +111,17 @@ static void show_sums(struct payout *payout, const struct engine_sums *sums)
     metric_set(metrics->loss, shown(-sums->kinds[LEDGER_LOSS][LEDGER_AVAILABLE]));
     metric_set(metrics->open_sets, sums->open_sets);
     metric_set(metrics->open_payments, open_payments);
+}
+
+/* Solvency: what the wallet could spend next to what miners may be paid. */
+static void show_wallet(struct payout *payout, const struct payout_tick *tick)
+{
+    uint64_t owed = payout->owed;
+    bool short_now = tick->wallet < owed;
+    metric_set(payout->metrics.wallet, tick->wallet);
+    if (short_now && !payout->wallet_short)
+        log_warn("solvency.short", "wallet=%" PRIu64 " owed=%" PRIu64, tick->wallet, owed);
+    payout->wallet_short = short_now;
 }
 
 static void show_counters(struct payout *payout, const struct engine_counters *now)
@@ -185,6 +203,8 @@ static void done_tick(struct worker_job *job)
     show_role(payout, tick);
     if (tick->has_sums)
         show_sums(payout, &tick->sums);
+    if (tick->has_wallet)
+        show_wallet(payout, tick);
     show_health(payout, tick);
     if (payout->again && !service_stopping(payout->service))
         start_tick(payout);
@@ -281,6 +301,10 @@ static void make_metrics(struct payout *payout)
     GAUGE(reserve, "reserve", "base units the reserve may spend");
     GAUGE(reserve_missing, "reserve_missing",
           "base units the reserve lacks to buy a share; then none is bought");
+    COUNTER(audits, NULL, "audits made by itself");
+    GAUGE(audited, "audited", "unix time of the last of them, in seconds");
+    GAUGE(audit_differences, "audit_differences", "what it found");
+    GAUGE(wallet, "wallet", "base units the wallet could spend");
     GAUGE(broken, NULL, "1 while the ledger contradicts itself");
 #undef COUNTER
 #undef GAUGE
@@ -310,6 +334,9 @@ bool payout_start(struct payout *payout, enum service_exit *code_r, struct error
                                     (size_t)16 << 20, on_notice, payout, error);
     if (payout->notices == NULL)
         return false;
+    *code_r = SERVICE_EXIT_BUG;
+    if (!payout_daily_start(payout, error))
+        return false;
     loop_timer_start(service->loop, &payout->timer, 0, TICK_MS);
     uint64_t quarter_ms = (uint64_t)service->settings.payout_lease_ms / 4;
     loop_timer_start(service->loop, &payout->lease_timer, quarter_ms, quarter_ms);
@@ -325,6 +352,7 @@ void payout_stop(struct payout *payout)
         bus_subscriber_close(payout->notices);
     if (payout->node != NULL)
         node_interrupt(payout->node);
+    payout_daily_stop(payout);
     if (payout->worker != NULL)
         worker_destroy(payout->worker);
     if (payout->lessor != NULL)

@@ -35,6 +35,8 @@ struct payout_tick {
     struct engine_counters counters;
     bool has_sums;
     struct engine_sums sums;
+    bool has_wallet;
+    uint64_t wallet; /* base units it could spend */
 };
 
 /* One renewal of the lease. */
@@ -44,11 +46,25 @@ struct payout_beat {
     enum store_outcome outcome;
 };
 
+/* The audit that runs by itself. */
+struct payout_daily {
+    struct worker_job job;
+    struct worker *worker; /* NULL: it never runs */
+    struct loop_timer timer;
+    uint64_t due_ms;
+    bool running;
+    bool looked; /* out, like the rest */
+    struct payout_audit_report report;
+    struct error error;
+    uint64_t took_ms;
+};
+
 struct payout_metrics {
     struct metric *sets, *snapshots, *trimmed, *sent, *confirmed, *refused;
     struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments, *leading;
     struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
     struct metric *reserve, *reserve_missing;
+    struct metric *audits, *audited, *audit_differences, *wallet;
     struct metric *broken;
 };
 
@@ -66,16 +82,20 @@ struct payout {
     struct worker *worker, *lessor;
     struct payout_tick tick;
     struct payout_beat beat;
+    struct payout_daily daily;
     bool beating;
     bool led, role_shown; /* as last shown */
     struct leader leader; /* as last seen while it stood by */
     struct loop_timer lease_timer;
     bool ticking;
-    bool again;           /* something happened while it ran */
-    bool push_next;       /* payments are to be looked at in the next tick */
-    bool stopping;        /* no ticks any more */
-    uint64_t sums_due_ms; /* the worker's */
-    uint64_t sums_sets;   /* the worker's: sets posted when they were last read */
+    bool again;             /* something happened while it ran */
+    bool push_next;         /* payments are to be looked at in the next tick */
+    bool stopping;          /* no ticks any more */
+    uint64_t sums_due_ms;   /* the worker's */
+    uint64_t wallet_due_ms; /* the worker's */
+    uint64_t owed;          /* what miners may be paid, as last read */
+    bool wallet_short;      /* less than what is owed, as last said */
+    uint64_t sums_sets;     /* the worker's: sets posted when they were last read */
     uint8_t tip[32];
     struct loop_timer timer;
     struct bus_subscriber *notices;
@@ -92,6 +112,12 @@ MUST_CHECK bool payout_start(struct payout *payout, enum service_exit *code_r, s
 /* Ends what payout_start began; the engine's call under way is cut short, the leadership given
  * up. */
 void payout_stop(struct payout *payout);
+
+/* daily.c: the audit by itself, from payout_start to payout_stop. */
+MUST_CHECK bool payout_daily_start(struct payout *payout, struct error *error);
+void payout_daily_stop(struct payout *payout);
+/* Logs the first differences; context is a uint64_t that counts them. */
+void payout_log_difference(void *context, const char *difference);
 
 /* control.c: answers "status", "push" and "audit". */
 void payout_on_control(void *context, struct bus_call *call, struct span message);

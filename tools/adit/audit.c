@@ -5,8 +5,11 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <sys/random.h>
 
+#include "adapter/node_rpc/node_rpc.h"
 #include "books.h"
+#include "loop/loop.h"
 #include "record/ledger/ledger_record.h"
 #include "services/payout/audit.h"
 
@@ -16,38 +19,102 @@ static void print_difference(void *context, const char *difference)
     fprintf(stderr, "difference: %s\n", difference);
 }
 
-/* What the chain has paid us by the ledger: the network's account went down by it. */
-static bool sum_rewards(struct store *store, int64_t *rewards_r, struct error *error)
+/* What stands in the books, and what the wallet has next to it. */
+struct sums {
+    int64_t rewards; /* what the chain has paid us: the network's account went down by it */
+    int64_t owed, in_flight, immature; /* of miners */
+    bool has_wallet;
+    uint64_t wallet;
+    char why_not[200];
+};
+
+static bool add_balance(void *context, const struct balance_record *balance)
 {
-    const struct ledger_account network = ledger_house(LEDGER_NETWORK);
-    struct balance_record balance;
-    enum store_outcome outcome = balance_get(store, &network, &balance, error);
-    if (outcome != STORE_DONE && outcome != STORE_MISSING)
-        return false;
-    *rewards_r = -(balance.amounts.immature + balance.amounts.available +
-                   balance.amounts.in_flight + balance.amounts.paid);
+    struct sums *sums = context;
+    const struct ledger_balance *amounts = &balance->amounts;
+    if (balance->account.owner == LEDGER_NETWORK)
+        sums->rewards -=
+            amounts->immature + amounts->available + amounts->in_flight + amounts->paid;
+    if (balance->account.owner != LEDGER_MINER)
+        return true;
+    sums->owed += amounts->available;
+    sums->in_flight += amounts->in_flight;
+    sums->immature += amounts->immature;
     return true;
 }
 
-static void print_report(const struct payout_audit_report *report, int64_t rewards, bool json)
+/* The wallet is asked where it can be; the audit does not need it. */
+static void ask_wallet(const struct settings *settings, struct sums *sums)
 {
-    char sum[32];
-    snprintf(sum, sizeof sum, "%" PRId64, rewards);
-    if (!json) {
-        printf("%" PRIu64 " sets, %" PRIu64 " entries, %" PRIu64 " accounts, %" PRIu64
-               " blocks, %" PRIu64 " payments; rewards of %s base units; %" PRIu64 " differences\n",
-               report->sets, report->entries, report->accounts, report->snapshots, report->payments,
-               sum, report->differences);
-        return;
-    }
+    struct error error = { .text = "there is no node in the settings" };
+    const struct node_rpc_options options = {
+        .url = settings->chain_nodes.count > 0 ? settings->chain_nodes.items[0] : NULL,
+        .cookie_file = settings->chain_cookie_file,
+        .wallet = settings->chain_wallet,
+        .coin = coin_profile_find(span_text(settings->chain_profile)),
+    };
+    struct node *node =
+        options.url != NULL && options.coin != NULL ? node_rpc_open(&options, &error) : NULL;
+    sums->has_wallet = node != NULL && node_wallet_balance(node, &sums->wallet, &error) == NODE_OK;
+    if (!sums->has_wallet)
+        snprintf(sums->why_not, sizeof sums->why_not, "%.190s", error.text);
+    if (node != NULL)
+        node_close(node);
+}
+
+static void print_text(const struct payout_audit_report *report, const struct sums *sums)
+{
+    printf("%" PRIu64 " sets, %" PRIu64 " entries, %" PRIu64 " accounts, %" PRIu64
+           " blocks, %" PRIu64 " stretches, %" PRIu64 " payments; rewards of %" PRId64
+           " base units; %" PRIu64 " differences\n",
+           report->sets, report->entries, report->accounts, report->snapshots, report->stretches,
+           report->payments, sums->rewards, report->differences);
+    printf("owed now %" PRId64 ", in flight %" PRId64 ", immature %" PRId64 "; the wallet ",
+           sums->owed, sums->in_flight, sums->immature);
+    if (sums->has_wallet)
+        printf("could spend %" PRIu64 "\n", sums->wallet);
+    else
+        printf("was not asked: %s\n", sums->why_not);
+}
+
+static void set_amount(json_t *object, const char *name, int64_t amount)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, amount);
+    json_object_set_new(object, name, json_string(text));
+}
+
+static void print_json(const struct payout_audit_report *report, const struct sums *sums)
+{
     json_t *all = json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:s}", "sets", (json_int_t)report->sets, "entries",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:s}", "sets", (json_int_t)report->sets, "entries",
         (json_int_t)report->entries, "accounts", (json_int_t)report->accounts, "blocks",
-        (json_int_t)report->snapshots, "payments", (json_int_t)report->payments, "rewards", sum,
-        "differences", (json_int_t)report->differences, "first_difference", report->first);
+        (json_int_t)report->snapshots, "stretches", (json_int_t)report->stretches, "payments",
+        (json_int_t)report->payments, "differences", (json_int_t)report->differences,
+        "first_difference", report->first);
+    set_amount(all, "rewards", sums->rewards);
+    set_amount(all, "owed", sums->owed);
+    set_amount(all, "in_flight", sums->in_flight);
+    set_amount(all, "immature", sums->immature);
+    if (sums->has_wallet)
+        set_amount(all, "wallet", (int64_t)sums->wallet);
+    else
+        json_object_set_new(all, "wallet", json_null());
     json_dumpf(all, stdout, JSON_INDENT(2));
     printf("\n");
     json_decref(all);
+}
+
+/* Balances from entries; the audit that follows shows what it came to. */
+static bool rebuild(struct store *store, struct error *error)
+{
+    uint64_t changed = 0, boot_id;
+    if (getrandom(&boot_id, sizeof boot_id, 0) != (ssize_t)sizeof boot_id)
+        return error_set(error, ERROR_UNAVAILABLE, "there are no random numbers");
+    if (!payout_rebuild(store, boot_id, loop_unix_ms(), &changed, error))
+        return false;
+    fprintf(stderr, "%" PRIu64 " balances were written anew\n", changed);
+    return true;
 }
 
 int command_audit(const struct options *options)
@@ -59,14 +126,20 @@ int command_audit(const struct options *options)
     if (code != 0)
         return code;
     struct payout_audit_report report;
-    int64_t rewards = 0;
-    bool looked = payout_audit(store, print_difference, NULL, &report, &error) &&
-                  sum_rewards(store, &rewards, &error);
+    struct sums sums = { 0 };
+    bool looked = (!options->rebuild || rebuild(store, &error)) &&
+                  payout_audit(store, print_difference, NULL, &report, &error) &&
+                  balance_walk(store, add_balance, &sums, &error) == STORE_DONE;
+    if (looked)
+        ask_wallet(&settings, &sums);
     books_close(&settings, store);
     if (!looked) {
         fprintf(stderr, "adit: %s\n", error.text);
         return 1;
     }
-    print_report(&report, rewards, options->json);
+    if (options->json)
+        print_json(&report, &sums);
+    else
+        print_text(&report, &sums);
     return report.differences == 0 ? 0 : 2;
 }

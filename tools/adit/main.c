@@ -18,7 +18,7 @@ static const struct {
     { "top", command_top, "[--data DIR]                                       watch it" },
     { "logs", command_logs, "[--data DIR] SERVICE                               follow a log" },
     { "audit", command_audit,
-      "[--json] [--data DIR]                              check the ledger" },
+      "[--json] [--rebuild] [--data DIR]                  check the ledger" },
     { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },
     { "verify", command_verify,
       "PROOF [OPTIONS]                                    check a payout's proof" },

@@ -22,6 +22,8 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
             options->detach = true;
         } else if (strcmp(argv[at], "--json") == 0) {
             options->json = true;
+        } else if (strcmp(argv[at], "--rebuild") == 0) {
+            options->rebuild = true;
         } else if (strcmp(argv[at], "--config") == 0) {
             if (!value_of(argc, argv, &at, &options->config, error))
                 return false;

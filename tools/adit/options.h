@@ -7,6 +7,7 @@ struct options {
     bool demo;
     bool detach;
     bool json;
+    bool rebuild;
     const char *config;   /* NULL: embedded defaults */
     const char *data_dir; /* "./data" unless given */
     char **rest;          /* what follows the options */

@@ -98,6 +98,17 @@ enum store_outcome balance_get(struct store *store, const struct ledger_account 
     return outcome;
 }
 
+enum store_outcome balance_put(struct store *store, const struct balance_record *balance,
+                               struct error *error)
+{
+    struct store_write write;
+    char id[LEDGER_ACCOUNT_BYTES];
+    ledger_account_format(&balance->account, id);
+    encode(balance, id, &write);
+    enum store_outcome outcome = store_apply(store, &write, 1, error);
+    return outcome == STORE_DONE && write.outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+}
+
 struct balance_search {
     balance_visitor visit;
     void *context;

@@ -45,11 +45,16 @@ static void format_place(const struct ledger_account *account, uint64_t seq,
     snprintf(text_r, ENTRY_PLACE_BYTES, "%s/%020" PRIu64, name, seq);
 }
 
+static void format_id(uint64_t seq, const struct ledger_leg *leg, char id_r[ENTRY_ID_BYTES])
+{
+    snprintf(id_r, ENTRY_ID_BYTES, "%020" PRIu64 ":%u:%016" PRIx64 ":%u", seq,
+             (unsigned)leg->account.owner, leg->account.id, (unsigned)leg->kind);
+}
+
 static void encode(uint64_t seq, const struct ledger_leg *leg, struct entry_names *names,
                    struct store_write *write_r)
 {
-    snprintf(names->id, sizeof names->id, "%020" PRIu64 ":%u:%016" PRIx64 ":%u", seq,
-             (unsigned)leg->account.owner, leg->account.id, (unsigned)leg->kind);
+    format_id(seq, leg, names->id);
     format_place(&leg->account, seq, names->place);
     *write_r = (struct store_write){ .verb = STORE_INSERT, .collection = &entry_collection };
     write_r->record.id = names->id;
@@ -75,7 +80,10 @@ static bool decode(const struct store_record *record, struct entry_record *entry
         (enum ledger_kind)kind,
         values[F_AMOUNT].integer,
     };
-    return true;
+    /* It says in two places whose it is; both must. */
+    char id[ENTRY_ID_BYTES];
+    format_id(entry_r->seq, &entry_r->leg, id);
+    return strcmp(id, record->id) == 0;
 }
 
 enum store_outcome entry_insert_all(struct store *store, uint64_t seq,

@@ -112,6 +112,10 @@ MUST_CHECK enum store_outcome balance_apply_all(struct store *store, uint64_t se
                                                 enum ledger_cause_kind cause,
                                                 const struct ledger_leg *legs, size_t count,
                                                 struct error *error);
+/* Writes one balance as it is, over the version it was read as (0: it was not there): STORE_DONE,
+ * or STORE_CONFLICT, STORE_UNKNOWN, STORE_FAILED. For rebuilding alone. */
+MUST_CHECK enum store_outcome balance_put(struct store *store, const struct balance_record *balance,
+                                          struct error *error);
 typedef bool (*balance_visitor)(void *context, const struct balance_record *balance);
 /* All of them, by account name; those with `available` at least `least`, smallest first. */
 MUST_CHECK enum store_outcome balance_walk(struct store *store, balance_visitor visit,

@@ -1,0 +1,96 @@
+/* The audit that runs by itself: on a thread and a store handle of its own, so that payouts go on
+ * meanwhile. The first one comes some time after the start, another for each instance, so that two
+ * payouts and many restarts do not all begin at once; only the one that leads audits. */
+#include "services/payout/payout.h"
+
+#include "adapter/store_open/store_open.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { LOOK_MS = 10000, LINES_MAX = 20, HOUR_MS = 3600000 };
+
+static struct payout *payout_of(struct payout_daily *daily)
+{
+    return (struct payout *)((char *)daily - offsetof(struct payout, daily));
+}
+
+void payout_log_difference(void *context, const char *difference)
+{
+    uint64_t *lines = context;
+    char safe[300];
+    if ((*lines)++ < LINES_MAX)
+        log_error("audit.difference", "what=\"%s\"", log_text(difference, safe, sizeof safe));
+}
+
+static void work_audit(struct worker_job *job)
+{
+    struct payout_daily *daily = (struct payout_daily *)job;
+    const struct settings *settings = &payout_of(daily)->service->settings;
+    uint64_t lines = 0, start_ns = loop_clock_ns();
+    struct store *store =
+        store_open(settings->store_url, (unsigned)settings->store_timeout_ms, &daily->error);
+    daily->looked = store != NULL && payout_audit(store, payout_log_difference, &lines,
+                                                  &daily->report, &daily->error);
+    daily->took_ms = (loop_clock_ns() - start_ns) / 1000000;
+    if (store != NULL)
+        store_close(store);
+}
+
+static void done_audit(struct worker_job *job)
+{
+    struct payout_daily *daily = (struct payout_daily *)job;
+    struct payout *payout = payout_of(daily);
+    const struct payout_audit_report *report = &daily->report;
+    char text[sizeof report->first + 64], safe[sizeof daily->error.text];
+    daily->running = false;
+    if (!daily->looked) {
+        log_warn("audit.put_off", "reason=\"%s\"", log_text(daily->error.text, safe, sizeof safe));
+        return;
+    }
+    uint64_t interval_ms = (uint64_t)payout->service->settings.payout_audit_interval_h * HOUR_MS;
+    daily->due_ms = loop_unix_ms() + interval_ms;
+    log_info("audit.done",
+             "sets=%" PRIu64 " entries=%" PRIu64 " accounts=%" PRIu64 " differences=%" PRIu64
+             " took_ms=%" PRIu64,
+             report->sets, report->entries, report->accounts, report->differences, daily->took_ms);
+    snprintf(text, sizeof text, "the audit found %" PRIu64 " differences: %s", report->differences,
+             report->first);
+    service_degraded(payout->service, "audit", report->differences > 0 ? text : NULL);
+    metric_add(payout->metrics.audits, 1);
+    metric_set(payout->metrics.audited, loop_unix_ms() / 1000);
+    metric_set(payout->metrics.audit_differences, report->differences);
+}
+
+static void on_look(void *context)
+{
+    struct payout *payout = context;
+    struct payout_daily *daily = &payout->daily;
+    if (!daily->running && payout->led && loop_unix_ms() >= daily->due_ms)
+        daily->running = worker_submit(daily->worker, &daily->job);
+}
+
+bool payout_daily_start(struct payout *payout, struct error *error)
+{
+    struct payout_daily *daily = &payout->daily;
+    struct service *service = payout->service;
+    uint64_t interval_ms = (uint64_t)service->settings.payout_audit_interval_h * HOUR_MS;
+    if (interval_ms == 0)
+        return true;
+    daily->job = (struct worker_job){ .work = work_audit, .done = done_audit };
+    daily->due_ms = loop_unix_ms() + interval_ms / 24 + service->boot_id % (interval_ms / 24);
+    daily->worker = worker_create(service->loop, "audit", 1, 1, error);
+    if (daily->worker == NULL)
+        return false;
+    daily->timer = (struct loop_timer){ .on_due = on_look, .context = payout };
+    loop_timer_start(service->loop, &daily->timer, LOOK_MS, LOOK_MS);
+    return true;
+}
+
+void payout_daily_stop(struct payout *payout)
+{
+    if (payout->daily.worker == NULL)
+        return;
+    loop_timer_stop(payout->service->loop, &payout->daily.timer);
+    worker_destroy(payout->daily.worker);
+}

@@ -131,6 +131,7 @@ static const struct wire_verdict_batch verdict_batch = {
     .lease_id = 17,
     .sequence = 90211,
     .status = WIRE_BATCH_JUDGED,
+    .history = UINT64_C(0x8e2b4c6d0f1a3957),
     .verdicts = verdicts,
     .verdicts_count = 2,
 };

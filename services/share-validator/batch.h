@@ -26,6 +26,8 @@ struct batch {
     uint64_t lease_id;
     uint64_t sequence;
     uint64_t lowest;
+    bool again;       /* was judged before: its shares are not stale now that were not then */
+    uint64_t history; /* of the window, as its last answer said */
     struct bus_call *calls[BATCH_CALLS_MAX];
     size_t call_count;
     /* by share, `capacity` of each */
@@ -84,6 +86,9 @@ struct batches {
  * on their way to the nodes when this returns. Shares of unknown jobs stay unjudged, with the job
  * asked for. */
 void judge_batch(struct batch *batch);
+/* How a share of this job stands to the tip. One of a batch that comes again is judged as of then.
+ */
+enum share_tip batch_tip(const struct batch *batch, const struct job_entry *entry);
 /* The job of these shares does not exist. */
 void judge_job_missing(struct batch *batch, uint64_t job_id);
 /* judge.c calls this when the last share is back from hashing. */

@@ -48,13 +48,14 @@ static struct batch *find_batch(struct batches *batches, uint64_t lease_id, uint
 
 /* Replies. */
 static void reply_to(struct batches *batches, struct bus_call *call, uint64_t lease_id,
-                     uint64_t sequence, enum wire_batch_status status,
+                     uint64_t sequence, enum wire_batch_status status, uint64_t history,
                      const struct wire_verdict *verdicts, size_t count)
 {
     const struct wire_verdict_batch reply = {
         .lease_id = lease_id,
         .sequence = sequence,
         .status = (uint8_t)status,
+        .history = history,
         .verdicts = (struct wire_verdict *)(uintptr_t)verdicts,
         .verdicts_count = (uint32_t)count,
     };
@@ -72,8 +73,8 @@ static void finish(struct batch *batch, enum wire_batch_status status,
     metric_add(batches->by_status[status], 1);
     size_t count = status == WIRE_BATCH_JUDGED ? batch->count : 0;
     for (size_t i = 0; i < batch->call_count; i++)
-        reply_to(batches, batch->calls[i], batch->lease_id, batch->sequence, status, verdicts,
-                 count);
+        reply_to(batches, batch->calls[i], batch->lease_id, batch->sequence, status, batch->history,
+                 verdicts, count);
     for (size_t i = 0; i < batch->candidate_count; i++)
         free(batch->candidates[i].record);
     batch->candidate_count = 0;
@@ -133,6 +134,7 @@ static void on_appended(void *context, const struct window_result *result)
     struct batch *batch = context;
     struct batches *batches = batch->owner;
     batch->window_busy = false;
+    batch->history = result->history;
     const bool was_unknown = batch->state == BATCH_ASKING;
     switch (result->outcome) {
     case WINDOW_APPENDED:
@@ -331,7 +333,7 @@ static void start(struct batches *batches, struct bus_call *call,
         enum wire_batch_status status =
             batches->draining ? WIRE_BATCH_LEAVING : WIRE_BATCH_OVERLOADED;
         metric_add(batches->by_status[status], 1);
-        reply_to(batches, call, wire->lease_id, wire->sequence, status, NULL, 0);
+        reply_to(batches, call, wire->lease_id, wire->sequence, status, 0, NULL, 0);
         return;
     }
     batches->free = batch->next_free;
@@ -340,6 +342,8 @@ static void start(struct batches *batches, struct bus_call *call,
     batch->lease_id = wire->lease_id;
     batch->sequence = wire->sequence;
     batch->lowest = wire->lowest;
+    batch->again = wire->again != 0;
+    batch->history = 0;
     batch->calls[0] = call;
     batch->call_count = 1;
     batch->count = wire->shares_count;

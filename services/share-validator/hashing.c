@@ -121,14 +121,15 @@ static void fill(struct hashing *hashing, struct chunk *chunk)
     struct waiting *next = (struct waiting *)(void *)fair_next(hashing->fair);
     chunk->count = 0;
     chunk->entry = job_entry_hold(next->entry);
-    chunk->tip = job_table_tip(hashing->options.jobs, next->entry);
+    chunk->tip = batch_tip(next->place.batch, next->entry);
     chunk->now_ms = loop_unix_ms();
     do {
         ASSERT(fair_take(hashing->fair) == &next->item);
         chunk->places[chunk->count++] = next->place;
         free_waiting(hashing, next);
         next = (struct waiting *)(void *)fair_next(hashing->fair);
-    } while (next != NULL && next->entry == chunk->entry && chunk->count < CHUNK_SHARES);
+    } while (next != NULL && next->entry == chunk->entry && chunk->count < CHUNK_SHARES &&
+             batch_tip(next->place.batch, next->entry) == chunk->tip);
 }
 
 void hashing_run(struct hashing *hashing)

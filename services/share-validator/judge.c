@@ -107,6 +107,11 @@ void judge_taken(const struct share_place *place, struct job_entry *entry,
     come_back(place->batch);
 }
 
+enum share_tip batch_tip(const struct batch *batch, const struct job_entry *entry)
+{
+    return batch->again ? SHARE_TIP_GRACE : job_table_tip(batch->owner->options.jobs, entry);
+}
+
 static enum share_outcome found_or(const struct wire_share *share, enum share_outcome otherwise)
 {
     enum share_outcome found;
@@ -117,8 +122,11 @@ static enum share_outcome found_or(const struct wire_share *share, enum share_ou
 void judge_dropped(const struct share_place *place)
 {
     struct batch *batch = place->batch;
-    set_verdict(batch, place->index, found_or(&batch->shares[place->index], SHARE_OVERLOADED),
-                false);
+    if (batch->again) /* it was accepted once: no other verdict will do */
+        batch->unreached = true;
+    else
+        set_verdict(batch, place->index,
+                    found_or(&batch->shares[place->index], SHARE_OVERLOADED), false);
     come_back(batch);
 }
 
@@ -149,7 +157,7 @@ static void hand_over(struct batch *batch, size_t index, struct job_entry *entry
  * many. A batch has a handful of jobs, because gateways know no others than those alive. */
 static size_t judge_here(struct batch *batch, size_t from, struct job_entry *entry, uint64_t now_ms)
 {
-    const enum share_tip tip = job_table_tip(batch->owner->options.jobs, entry);
+    const enum share_tip tip = batch_tip(batch, entry);
     struct share_verdict verdicts[CHUNK_SHARES];
     struct share_place places[CHUNK_SHARES];
     size_t count = 0, judged = 0;

@@ -246,6 +246,33 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
     assert_int_equal(ground->script.job_questions, questions);
 }
 
+/* The window lost them with its old history, and meanwhile there is a new tip. */
+static void an_answered_batch_that_comes_again_keeps_its_verdicts(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *old = publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct wire_share shares[3];
+    for (uint32_t i = 0; i < 3; i++)
+        shares[i] = script_share(old, script_nonce(old, false, 1000 * i));
+    shares[1].found = SHARE_STALE; /* what it was told then */
+    shares[2].work = UINT64_MAX;   /* whatever is said of it, it is not */
+    publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    struct wire_share_batch batch = batch_of(1, shares, 3);
+    struct script_answer answer;
+    window_fake_history(ground->window, 42);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_STALE);
+    batch.sequence = 2;
+    batch.again = 1;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.history, 42);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_STALE);
+    assert_int_equal(answer.verdicts[2].outcome, SHARE_LOW_DIFFICULTY);
+    assert_int_equal(totals_of(ground).accepted, 1);
+}
+
 /* Shares are judged job by job, so the answer's order is not the order of judging. */
 static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
 {
@@ -925,6 +952,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GROUND_TEST(an_accepted_share_is_in_the_window_when_it_is_answered),
         GROUND_TEST(each_share_gets_the_verdict_it_deserves),
+        GROUND_TEST(an_answered_batch_that_comes_again_keeps_its_verdicts),
         GROUND_TEST(shares_of_many_jobs_in_one_batch_keep_their_places),
         GROUND_TEST(an_empty_batch_and_rubbish_are_survived),
         GROUND_TEST(a_malformed_batch_touches_nothing_and_is_not_refused_for_good),

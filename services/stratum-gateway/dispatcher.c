@@ -28,6 +28,7 @@ struct dispatcher {
     bool round_end_deferred;
     struct loop_timer tick;
     struct validators validators;
+    struct replay *replay; /* NULL: answered batches are not kept */
     uint8_t message[MESSAGE_BYTES];
     uint8_t arena[ARENA_BYTES];
 };
@@ -129,6 +130,8 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
 {
     switch (verdicts->status) {
     case WIRE_BATCH_JUDGED:
+        if (dispatcher->replay != NULL)
+            replay_keep(dispatcher->replay, batch, verdicts);
         end_batch(dispatcher, batch, DISPATCH_JUDGED, verdicts);
         break;
     case WIRE_BATCH_REFUSED:
@@ -177,13 +180,21 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
     pump(dispatcher);
 }
 
+/* What may still be sent again must not be below it. */
+static uint64_t lowest_of(const struct dispatcher *dispatcher, const struct batch *batch)
+{
+    uint64_t lowest = batches_lowest(&dispatcher->batches, batch);
+    return dispatcher->replay != NULL ? replay_lowest(dispatcher->replay, batch->lease_id, lowest)
+                                      : lowest;
+}
+
 /* False, and nothing changed, where the bus does not take it. */
 static bool send_to(struct dispatcher *dispatcher, struct batch *batch, struct validator *validator)
 {
     const struct wire_share_batch message = {
         .lease_id = batch->lease_id,
         .sequence = batch->sequence,
-        .lowest = batches_lowest(&dispatcher->batches, batch),
+        .lowest = lowest_of(dispatcher, batch),
         .shares = batch->shares,
         .shares_count = batch->count,
     };
@@ -340,6 +351,8 @@ static void on_tick(void *context)
     for (size_t i = 0; i < dispatcher->validators.count; i++)
         if (validator_falls_silent(dispatcher->validators.list[i]))
             hedge(dispatcher, dispatcher->validators.list[i]);
+    if (dispatcher->replay != NULL)
+        replay_tick(dispatcher->replay);
     validators_sweep(&dispatcher->validators);
     pump(dispatcher);
 }
@@ -410,6 +423,8 @@ struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher)
     struct dispatcher_counts counts = dispatcher->counts;
     counts.validators = validators_staying(&dispatcher->validators);
     counts.healthy = validators_healthy(&dispatcher->validators);
+    if (dispatcher->replay != NULL)
+        counts.replay = replay_counts(dispatcher->replay);
     return counts;
 }
 
@@ -423,6 +438,16 @@ struct dispatcher *dispatcher_create(const struct dispatcher_options *options)
     dispatcher->round_end.run = on_round_end;
     validators_init(&dispatcher->validators, options->loop, options->bus, options->timeout_ms,
                     on_validator_up, dispatcher);
+    const struct replay_options replay = { .loop = options->loop,
+                                           .validators = &dispatcher->validators,
+                                           .timeout_ms = options->timeout_ms,
+                                           .keep_ms = options->keep_ms,
+                                           .bytes_max = options->keep_bytes_max };
+    if (options->keep_ms > 0 && (dispatcher->replay = replay_create(&replay)) == NULL) {
+        validators_deinit(&dispatcher->validators);
+        free(dispatcher);
+        return NULL;
+    }
     dispatcher->tick = (struct loop_timer){ .on_due = on_tick, .context = dispatcher };
     loop_timer_start(options->loop, &dispatcher->tick, TICK_MS, TICK_MS);
     return dispatcher;
@@ -443,6 +468,7 @@ void dispatcher_destroy(struct dispatcher *dispatcher)
     while (dispatcher->round_end_deferred)
         loop_run_once(dispatcher->options.loop, 0);
     validators_deinit(&dispatcher->validators);
+    replay_destroy(dispatcher->replay);
     free(dispatcher->filling);
     free_queue(&dispatcher->fresh);
     free_queue(&dispatcher->again);

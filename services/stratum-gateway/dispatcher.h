@@ -20,6 +20,7 @@
 #include "core/share/outcome.h"
 #include "port/bus.h"
 #include "services/stratum-gateway/batches.h"
+#include "services/stratum-gateway/replay.h"
 
 enum { DISPATCH_BATCH_MAX = BATCH_SHARES_MAX }; /* shares */
 
@@ -42,9 +43,11 @@ typedef void (*dispatch_handler)(void *context, const struct dispatch_origin *or
 struct dispatcher_options {
     struct loop *loop;
     struct bus *bus;
-    unsigned timeout_ms;      /* of one request */
-    uint64_t hold_ms;         /* of a share */
-    size_t shares_max;        /* held at once */
+    unsigned timeout_ms; /* of one request */
+    uint64_t hold_ms;    /* of a share */
+    size_t shares_max;   /* held at once */
+    uint64_t keep_ms;    /* answered batches are kept so long (replay.h); 0: they are not */
+    size_t keep_bytes_max;
     dispatch_handler handler; /* never called inside dispatcher_add */
     void *context;
 };
@@ -56,6 +59,7 @@ struct dispatcher_counts {
     size_t held;        /* shares */
     size_t outstanding; /* batches flying or waiting with a sequence */
     unsigned validators, healthy;
+    struct replay_counts replay;
 };
 
 struct dispatcher;

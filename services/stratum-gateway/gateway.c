@@ -99,6 +99,8 @@ static bool open_dispatcher(struct gateway *gateway, struct error *error)
         .timeout_ms = (unsigned)settings->stratum_validator_timeout_ms,
         .hold_ms = (uint64_t)settings->stratum_hold_ms,
         .shares_max = (size_t)settings->stratum_shares_held_max,
+        .keep_ms = (uint64_t)settings->stratum_keep_s * 1000,
+        .keep_bytes_max = (size_t)settings->stratum_keep_mib << 20,
         .handler = sessions_on_verdict,
         .context = gateway
     };

@@ -30,6 +30,12 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(hedged, "batches_hedged", "Batches sent to a second validator, the first being silent.",
           NULL);
     GAUGE(probes, "validator_probes", "Copies sent to see whether a validator is back.", NULL);
+    GAUGE(kept, "batches_kept", "Answered batches kept for a failover.", NULL);
+    GAUGE(kept_bytes, "batches_kept_bytes", "The memory they take.", NULL);
+    GAUGE(replayed, "batches_replayed", "Batches sent again because the window's history changed.",
+          NULL);
+    GAUGE(replay_refused, "replay_shares_refused",
+          "Shares answered true that a new history of the window did not take.", NULL);
     GAUGE(validators, "validators", "Validators that answer.", NULL);
     GAUGE(jobs, "jobs", "Jobs taken since the start.", NULL);
     GAUGE(authorisations, "authorisations", "Questions to auth since the start.", NULL);

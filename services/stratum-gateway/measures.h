@@ -23,6 +23,10 @@ struct measures {
     struct metric *retries;
     struct metric *given_up;
     struct metric *hedged;
+    struct metric *kept;
+    struct metric *kept_bytes;
+    struct metric *replayed;
+    struct metric *replay_refused;
     struct metric *probes;
     struct metric *validators; /* healthy ones */
     struct metric *jobs;

@@ -369,6 +369,10 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.retries, counts.retries);
     metric_set(gateway->measures.given_up, counts.given_up + counts.dropped);
     metric_set(gateway->measures.hedged, counts.hedged);
+    metric_set(gateway->measures.kept, counts.replay.kept);
+    metric_set(gateway->measures.kept_bytes, counts.replay.bytes);
+    metric_set(gateway->measures.replayed, counts.replay.sent);
+    metric_set(gateway->measures.replay_refused, counts.replay.refused);
     metric_set(gateway->measures.probes, counts.probes);
     metric_set(gateway->measures.validators, counts.healthy);
     metric_set(gateway->measures.closed_slow, gateway->connections.slow);

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "adapter/window_redis/testing/redis_server.h"
+#include "adapter/window_redis/testing/redis_pair.h"
 #include "adapter/window_redis/window_redis.h"
 
 #include <hiredis/hiredis.h>
@@ -18,13 +18,7 @@ enum { PATIENCE_MS = 15000, WAIT_MS = 1000 };
 
 struct pair {
     struct loop *loop;
-    char port[8];
-    const char *primary_options[7];
-    const char *replica_options[4];
-    struct redis_server primary;
-    struct redis_server replica;
-    char address[128]; /* a link to whichever leads, as an operator's name for it would be */
-    char url[160];
+    struct redis_pair redis;
     struct window_writer *writer;
     bool ready;
     char text[512];
@@ -46,26 +40,9 @@ static void on_state(void *context, bool ready, const char *text)
 
 static void command(const struct redis_server *server, const char *text)
 {
-    redisContext *redis = redisConnectUnix(server->url + 5);
-    assert_non_null(redis);
-    redisReply *reply = redisCommand(redis, text);
-    assert_non_null(reply);
-    if (reply->type == REDIS_REPLY_ERROR)
-        fail_msg("%s: %s", text, reply->str);
-    freeReplyObject(reply);
-    redisFree(redis);
-}
-
-static bool says(const struct redis_server *server, const char *section, const char *line)
-{
-    redisContext *redis = redisConnectUnix(server->url + 5);
-    assert_non_null(redis);
-    redisReply *reply = redisCommand(redis, "INFO %s", section);
-    bool there =
-        reply != NULL && reply->type == REDIS_REPLY_STRING && strstr(reply->str, line) != NULL;
-    freeReplyObject(reply);
-    redisFree(redis);
-    return there;
+    struct error error;
+    if (!redis_server_command(server, &error, text))
+        fail_msg("%s", error.text);
 }
 
 #define UNTIL(pair, condition)                                                                     \
@@ -78,31 +55,13 @@ static bool says(const struct redis_server *server, const char *section, const c
         }                                                                                          \
     } while (0)
 
-static void point_at(struct pair *pair, const struct redis_server *server)
-{
-    (void)unlink(pair->address);
-    assert_int_equal(symlink(server->url + 5, pair->address), 0);
-}
-
 static void begin(struct pair *pair)
 {
     struct error error;
     *pair = (struct pair){ .loop = loop_create(&error) };
-    redis_server_free_port(pair->port);
-    const char *const primary[] = {
-        "--port", pair->port, "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local"
-    };
-    const char *const replica[] = { "--replicaof", "127.0.0.1", pair->port };
-    memcpy(pair->primary_options, primary, sizeof primary);
-    memcpy(pair->replica_options, replica, sizeof replica);
-    if (!redis_server_begin(&pair->primary, pair->primary_options, &error) ||
-        !redis_server_begin(&pair->replica, pair->replica_options, &error))
+    if (!redis_pair_begin(&pair->redis, &error))
         fail_msg("%s", error.text);
-    UNTIL(pair, says(&pair->replica, "replication", "master_link_status:up"));
-    snprintf(pair->address, sizeof pair->address, "%.100s/leader.sock", pair->replica.folder);
-    snprintf(pair->url, sizeof pair->url, "unix:%s", pair->address);
-    point_at(pair, &pair->primary);
-    const struct window_redis_options options = { .url = pair->url,
+    const struct window_redis_options options = { .url = pair->redis.url,
                                                   .timeout_ms = 2000,
                                                   .wait_replicas = 1,
                                                   .wait_ms = WAIT_MS,
@@ -116,9 +75,7 @@ static void begin(struct pair *pair)
 static void end(struct pair *pair)
 {
     window_writer_close(pair->writer);
-    (void)unlink(pair->address);
-    redis_server_end(&pair->primary);
-    redis_server_end(&pair->replica);
+    redis_pair_end(&pair->redis);
     loop_destroy(pair->loop);
 }
 
@@ -158,13 +115,13 @@ static void what_no_replica_has_is_unknown_until_one_has_it(void **state)
     (void)state;
     begin(&pair);
     assert_int_equal(append(&pair, 1).outcome, WINDOW_APPENDED);
-    kill(pair.replica.pid, SIGSTOP);
+    kill(pair.redis.replica.pid, SIGSTOP);
     struct answer answer = append(&pair, 2);
     assert_int_equal(answer.outcome, WINDOW_UNKNOWN);
     assert_non_null(strstr(answer.reason, "0 of 1 replicas"));
     /* Asked again it waits again, though nothing is written any more. */
     assert_int_equal(append(&pair, 2).outcome, WINDOW_UNKNOWN);
-    kill(pair.replica.pid, SIGCONT);
+    kill(pair.redis.replica.pid, SIGCONT);
     assert_int_equal(append(&pair, 2).outcome, WINDOW_REPEATED);
     assert_int_equal(append(&pair, 3).outcome, WINDOW_APPENDED);
     end(&pair);
@@ -176,12 +133,12 @@ static void without_its_replicas_nothing_is_sent(void **state)
     struct error error;
     (void)state;
     begin(&pair);
-    redis_server_kill(&pair.replica);
+    redis_server_kill(&pair.redis.replica);
     UNTIL(&pair, append(&pair, 1).outcome == WINDOW_UNAVAILABLE);
     struct answer answer = append(&pair, 2);
     assert_int_equal(answer.outcome, WINDOW_UNAVAILABLE);
     assert_non_null(strstr(answer.reason, "0 of the 1 replicas"));
-    assert_true(redis_server_restart(&pair.replica, &error));
+    assert_true(redis_server_restart(&pair.redis.replica, &error));
     UNTIL(&pair, append(&pair, 3).outcome != WINDOW_UNAVAILABLE);
     assert_int_equal(append(&pair, 2).outcome, WINDOW_APPENDED); /* it never was */
     end(&pair);
@@ -195,7 +152,7 @@ static void the_appends_of_a_round_wait_together(void **state)
     struct answer answers[MANY];
     (void)state;
     begin(&pair);
-    command(&pair.primary, "CONFIG RESETSTAT");
+    command(&pair.redis.primary, "CONFIG RESETSTAT");
     for (uint64_t i = 0; i < MANY; i++)
         send(&pair, i + 1, &answers[i]);
     for (size_t i = 0; i < MANY; i++) {
@@ -203,7 +160,7 @@ static void the_appends_of_a_round_wait_together(void **state)
         if (answers[i].outcome != WINDOW_APPENDED)
             fail_msg("append %zu: %s", i, answers[i].reason);
     }
-    assert_true(says(&pair.primary, "commandstats", "cmdstat_wait:calls=1,"));
+    assert_true(redis_server_says(&pair.redis.primary, "commandstats", "cmdstat_wait:calls=1,"));
     end(&pair);
 }
 
@@ -235,14 +192,13 @@ static void what_was_answered_survives_the_primary(void **state)
             loop_run_once(pair.loop, 1);
     }
     UNTIL(&pair, answers[20].done);
-    redis_server_kill(&pair.primary);
+    redis_server_kill(&pair.redis.primary);
     for (size_t i = 1; i <= MANY; i++)
         UNTIL(&pair, answers[i].done);
-    command(&pair.replica, "REPLICAOF NO ONE");
-    point_at(&pair, &pair.replica);
+    assert_true(redis_pair_promote(&pair.redis, &error));
     /* The new one has no replica: from here on none is waited for. */
     window_writer_close(pair.writer);
-    const struct window_redis_options options = { .url = pair.url,
+    const struct window_redis_options options = { .url = pair.redis.url,
                                                   .on_state = on_state,
                                                   .context = &pair };
     pair.ready = false;
@@ -263,7 +219,7 @@ static void what_was_answered_survives_the_primary(void **state)
     assert_true(acknowledged >= 20);
     assert_int_not_equal(history, 0);
     struct window_reader *reader =
-        window_redis_reader_open(&(struct window_redis_options){ .url = pair.url }, &error);
+        window_redis_reader_open(&(struct window_redis_options){ .url = pair.redis.url }, &error);
     assert_true(window_walk_on(reader, NULL, count_shares, seen, &error));
     for (size_t i = 1; i <= MANY; i++)
         assert_int_equal(seen[i], 1);
@@ -279,7 +235,7 @@ static void a_changed_history_is_noticed_on_a_standing_connection(void **state)
     (void)state;
     begin(&pair);
     uint64_t before = append(&pair, 1).history;
-    command(&pair.primary, "DEBUG CHANGE-REPL-ID");
+    command(&pair.redis.primary, "DEBUG CHANGE-REPL-ID");
     UNTIL(&pair, append(&pair, 1).history != before);
     end(&pair);
 }
@@ -292,13 +248,13 @@ static void beyond_the_mark_of_memory_no_share_is_taken(void **state)
     begin(&pair);
     window_writer_close(pair.writer);
     const struct window_redis_options options = {
-        .url = pair.url, .memory_percent_max = 80, .on_state = on_state, .context = &pair
+        .url = pair.redis.url, .memory_percent_max = 80, .on_state = on_state, .context = &pair
     };
     pair.ready = false;
     pair.writer = window_redis_writer_open(pair.loop, &options, &error);
     UNTIL(&pair, pair.ready);
     assert_int_equal(append(&pair, 1).outcome, WINDOW_APPENDED);
-    redisContext *redis = redisConnectUnix(pair.primary.url + 5);
+    redisContext *redis = redisConnectUnix(pair.redis.primary.url + 5);
     redisReply *info = redisCommand(redis, "INFO memory");
     unsigned long long used = strtoull(strstr(info->str, "used_memory:") + 12, NULL, 10);
     freeReplyObject(info);
@@ -320,14 +276,14 @@ static void a_host_name_is_looked_up_beside_the_loop(void **state)
     (void)state;
     begin(&pair);
     window_writer_close(pair.writer);
-    snprintf(url, sizeof url, "tcp://no-such-host.invalid:%s", pair.port);
+    snprintf(url, sizeof url, "tcp://no-such-host.invalid:%s", pair.redis.port);
     struct window_redis_options options = { .url = url, .on_state = on_state, .context = &pair };
     pair.ready = true;
     pair.writer = window_redis_writer_open(pair.loop, &options, &error);
     assert_non_null(pair.writer);
     UNTIL(&pair, !pair.ready);
     window_writer_close(pair.writer);
-    snprintf(url, sizeof url, "tcp://localhost:%s", pair.port);
+    snprintf(url, sizeof url, "tcp://localhost:%s", pair.redis.port);
     pair.writer = window_redis_writer_open(pair.loop, &options, &error);
     UNTIL(&pair, pair.ready);
     assert_int_equal(append(&pair, 1).outcome, WINDOW_APPENDED);

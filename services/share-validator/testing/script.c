@@ -371,6 +371,7 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
     if (!wire_decode_verdict_batch(reply, &arena, &wire, &error))
         fail_msg("%s", error.text);
     answer->status = (enum wire_batch_status)wire.status;
+    answer->history = wire.history;
     answer->lease_id = wire.lease_id;
     answer->sequence = wire.sequence;
     answer->count = wire.verdicts_count;

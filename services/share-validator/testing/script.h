@@ -98,7 +98,7 @@ struct script_answer {
     bool done;
     enum bus_outcome outcome;
     enum wire_batch_status status; /* 0 unless BUS_REPLIED */
-    uint64_t lease_id, sequence;
+    uint64_t lease_id, sequence, history;
     size_t count;
     struct wire_verdict verdicts[1024];
 };

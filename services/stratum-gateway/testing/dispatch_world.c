@@ -28,6 +28,7 @@ static void answer(unsigned self, struct bus_call *call, const struct wire_share
     const struct wire_verdict_batch reply = { .lease_id = batch->lease_id,
                                               .sequence = batch->sequence,
                                               .status = (uint8_t)status,
+                                              .history = w->history,
                                               .verdicts = verdicts,
                                               .verdicts_count = status == WIRE_BATCH_JUDGED
                                                                     ? batch->shares_count
@@ -51,6 +52,8 @@ static void answer(unsigned self, struct bus_call *call, const struct wire_share
 static bool apply(unsigned self, const struct wire_share_batch *batch)
 {
     uint64_t *lowest = &w->window.lowest[batch->lease_id];
+    struct step *step = &w->journal[w->steps++ % JOURNAL_MAX];
+    *step = (struct step){ batch->lease_id, batch->sequence, *lowest, false, 0, { 0 } };
     assert_true(batch->lowest <= batch->sequence);
     assert_true(batch->sequence < BATCHES_MAX);
     if (batch->lowest > *lowest)
@@ -59,8 +62,11 @@ static bool apply(unsigned self, const struct wire_share_batch *batch)
         return false;
     if (!w->window.applied[batch->lease_id][batch->sequence]) {
         w->judged[self] += batch->shares_count;
-        for (uint32_t i = 0; i < batch->shares_count; i++)
+        step->applied = true;
+        for (uint32_t i = 0; i < batch->shares_count; i++) {
             w->in_window[batch->shares[i].nonce]++;
+            step->nonces[step->count++] = batch->shares[i].nonce;
+        }
     }
     w->window.applied[batch->lease_id][batch->sequence] = true;
     return true;
@@ -122,15 +128,35 @@ static void on_end(void *context, const struct dispatch_origin *origin,
                             : result->end == DISPATCH_DROPPED ? DROPPED
                                                               : UNKNOWN;
     w->ended++;
-    if (result->end == DISPATCH_JUDGED)
+    if (result->end == DISPATCH_JUDGED && w->history == 1)
         assert_int_equal(w->in_window[share->nonce], 1);
+}
+
+void world_fail_over(unsigned lost)
+{
+    for (; lost > 0 && w->steps > 0; lost--) {
+        const struct step *step = &w->journal[--w->steps % JOURNAL_MAX];
+        w->window.lowest[step->lease_id] = step->lowest_before;
+        if (!step->applied)
+            continue;
+        w->window.applied[step->lease_id][step->sequence] = false;
+        for (uint32_t i = 0; i < step->count; i++)
+            w->in_window[step->nonces[i]]--;
+    }
+    w->history++;
 }
 
 void world_begin(unsigned timeout_ms, uint64_t hold_ms)
 {
+    world_begin_keeping(timeout_ms, hold_ms, 0, 0);
+}
+
+void world_begin_keeping(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms, size_t keep_bytes)
+{
     struct error error;
     w = calloc(1, sizeof *w);
     w->random = test_random_begin("dispatcher");
+    w->history = 1;
     w->loop = loop_create(&error);
     w->bus = bus_fake_create(w->loop);
     for (unsigned i = 0; i < VALIDATORS; i++) {
@@ -144,6 +170,8 @@ void world_begin(unsigned timeout_ms, uint64_t hold_ms)
                                                 .timeout_ms = timeout_ms,
                                                 .hold_ms = hold_ms,
                                                 .shares_max = 4000,
+                                                .keep_ms = keep_ms,
+                                                .keep_bytes_max = keep_bytes,
                                                 .handler = on_end };
     w->dispatcher = dispatcher_create(&options);
     dispatcher_set_lease(w->dispatcher, 1);

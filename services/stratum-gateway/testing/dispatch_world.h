@@ -22,6 +22,15 @@ struct window {
     uint64_t lowest[3];
 };
 
+/* One atomic step of the window, so that a failover can undo it. */
+enum { JOURNAL_MAX = 1024 };
+struct step {
+    uint64_t lease_id, sequence, lowest_before;
+    bool applied; /* else it only raised the lowest, or found it applied */
+    uint32_t count;
+    uint32_t nonces[BATCH_SHARES_MAX];
+};
+
 /* An answer that takes its time. */
 struct late {
     struct bus_call *call;
@@ -38,6 +47,9 @@ struct world {
     char urls[VALIDATORS][VALIDATORS_URL_BYTES];
     struct test_random random;
     struct window window;
+    struct step journal[JOURNAL_MAX]; /* the last steps, a ring */
+    uint64_t steps;
+    uint64_t history;
     enum share_end ends[SHARES_MAX];
     unsigned in_window[SHARES_MAX];
     unsigned trouble; /* per cent of requests that go wrong */
@@ -59,6 +71,11 @@ struct world {
 extern struct world *w;
 
 void world_begin(unsigned timeout_ms, uint64_t hold_ms);
+/* The same; answered batches are kept. */
+void world_begin_keeping(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms,
+                         size_t keep_bytes);
+/* The window loses its last steps, as a replica that lacked them does, and has another history. */
+void world_fail_over(unsigned lost);
 void world_end(void);
 /* The dispatcher is to use the first so many. */
 void world_use(unsigned count);

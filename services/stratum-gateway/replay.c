@@ -1,0 +1,381 @@
+#include "services/stratum-gateway/replay.h"
+
+#include "core/share/outcome.h"
+#include "service/log.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    BUCKETS = 30, /* of a full keep_ms; more where the window does not answer */
+    BUCKETS_MAX = 64,
+    LEASES_MAX = 4, /* in one bucket whose lowest sequences are told apart */
+    HISTORIES_MAX = 8,
+    IN_FLIGHT_MAX = 4,
+    PAUSE_MS = 100, /* before what went wrong is tried again */
+    SHARE_BYTES_MAX = 96,
+    MESSAGE_HEAD_BYTES = 64,
+    ARENA_BYTES = BATCH_SHARES_MAX * 8 + 1024,
+};
+
+struct kept {
+    struct kept *next; /* in its bucket */
+    struct replay *replay;
+    struct validator *at;
+    uint64_t lease_id, sequence;
+    uint64_t history; /* that held it last */
+    uint64_t queued;  /* shares at the validator once this was there */
+    uint64_t sent_ns;
+    uint32_t shares;
+    uint32_t accepted;
+    bool flying;
+    size_t length;
+    uint8_t message[];
+};
+
+struct bucket {
+    struct kept *first, **end;
+    uint64_t began_ms, newest_ms; /* of answers in it */
+    unsigned flying;
+    unsigned leases; /* LEASES_MAX + 1: too many */
+    struct {
+        uint64_t lease_id, lowest;
+    } lowest[LEASES_MAX];
+};
+
+struct replay {
+    struct replay_options options;
+    struct replay_counts counts;
+    struct bucket buckets[BUCKETS_MAX]; /* a ring, oldest first */
+    unsigned first, count;
+    uint64_t history; /* the newest heard of; 0: none yet */
+    uint64_t past[HISTORIES_MAX];
+    unsigned past_count;
+    uint64_t confirmed_ms; /* when an answer last named it */
+    unsigned in_flight;
+    uint64_t try_ms; /* not before */
+    uint8_t message[MESSAGE_HEAD_BYTES + BATCH_SHARES_MAX * SHARE_BYTES_MAX];
+    uint8_t arena[ARENA_BYTES];
+};
+
+static struct bucket *bucket_at(const struct replay *replay, unsigned index)
+{
+    return (struct bucket *)(uintptr_t)&replay->buckets[(replay->first + index) % BUCKETS_MAX];
+}
+
+static void open_bucket(struct replay *replay, uint64_t now_ms)
+{
+    struct bucket *bucket = bucket_at(replay, replay->count++);
+    *bucket = (struct bucket){ .began_ms = now_ms, .newest_ms = now_ms };
+    bucket->end = &bucket->first;
+}
+
+static void drop_oldest(struct replay *replay)
+{
+    struct bucket *bucket = bucket_at(replay, 0);
+    ASSERT(replay->count > 0 && bucket->flying == 0);
+    while (bucket->first != NULL) {
+        struct kept *kept = bucket->first;
+        bucket->first = kept->next;
+        replay->counts.kept--;
+        replay->counts.bytes -= sizeof *kept + kept->length;
+        replay->counts.due -= kept->history != replay->history;
+        free(kept);
+    }
+    replay->first = (replay->first + 1) % BUCKETS_MAX;
+    replay->count--;
+}
+
+static void note_lowest(struct bucket *bucket, uint64_t lease_id, uint64_t sequence)
+{
+    unsigned i = 0;
+    while (i < bucket->leases && i < LEASES_MAX && bucket->lowest[i].lease_id != lease_id)
+        i++;
+    if (i == LEASES_MAX) {
+        bucket->leases = LEASES_MAX + 1;
+        return;
+    }
+    if (i == bucket->leases) {
+        bucket->leases++;
+        bucket->lowest[i].lease_id = lease_id;
+        bucket->lowest[i].lowest = sequence;
+    }
+    if (sequence < bucket->lowest[i].lowest)
+        bucket->lowest[i].lowest = sequence;
+}
+
+uint64_t replay_lowest(const struct replay *replay, uint64_t lease_id, uint64_t lowest)
+{
+    for (unsigned i = 0; i < replay->count; i++) {
+        const struct bucket *bucket = bucket_at(replay, i);
+        if (bucket->leases > LEASES_MAX)
+            return 1;
+        for (unsigned k = 0; k < bucket->leases; k++)
+            if (bucket->lowest[k].lease_id == lease_id && bucket->lowest[k].lowest < lowest)
+                lowest = bucket->lowest[k].lowest;
+    }
+    return lowest;
+}
+
+static bool is_past(const struct replay *replay, uint64_t history)
+{
+    for (unsigned i = 0; i < replay->past_count; i++)
+        if (replay->past[i] == history)
+            return true;
+    return false;
+}
+
+/* What an answer says of the window's history. A name heard before is an old one: two validators
+ * may be connected to two servers for a moment. */
+static void hear_history(struct replay *replay, uint64_t history)
+{
+    if (history == 0 || is_past(replay, history))
+        return;
+    if (history == replay->history || replay->history == 0) {
+        replay->history = history;
+        replay->confirmed_ms = loop_now_ms(replay->options.loop);
+        return;
+    }
+    if (replay->past_count == HISTORIES_MAX)
+        memmove(replay->past, replay->past + 1, --replay->past_count * sizeof replay->past[0]);
+    replay->past[replay->past_count++] = replay->history;
+    replay->history = history;
+    replay->confirmed_ms = loop_now_ms(replay->options.loop);
+    replay->counts.histories++;
+    replay->counts.due = replay->counts.kept;
+    replay->try_ms = 0;
+    log_warn("window.history", "history=%016" PRIx64 " batches=%zu", history, replay->counts.kept);
+}
+
+/* The bytes to send again; 0 where nothing was accepted. Each share takes its verdict along. */
+static size_t encode(struct replay *replay, const struct batch *batch,
+                     const struct wire_verdict_batch *verdicts, uint32_t *accepted_r)
+{
+    struct wire_share shares[BATCH_SHARES_MAX];
+    *accepted_r = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        shares[i] = batch->shares[i];
+        shares[i].found = verdicts->verdicts[i].outcome;
+        *accepted_r += verdicts->verdicts[i].outcome == SHARE_ACCEPTED;
+    }
+    if (*accepted_r == 0)
+        return 0;
+    const struct wire_share_batch message = { .lease_id = batch->lease_id,
+                                              .sequence = batch->sequence,
+                                              .lowest = 1,
+                                              .again = 1,
+                                              .shares = shares,
+                                              .shares_count = batch->count };
+    size_t length = wire_encode_share_batch(&message, replay->message, sizeof replay->message);
+    ASSERT(length > 0);
+    return length;
+}
+
+static void make_room(struct replay *replay, size_t bytes)
+{
+    while (replay->count > 0 && replay->counts.bytes + bytes > replay->options.bytes_max &&
+           bucket_at(replay, 0)->flying == 0) {
+        for (const struct kept *kept = bucket_at(replay, 0)->first; kept != NULL; kept = kept->next)
+            replay->counts.let_go++;
+        drop_oldest(replay);
+    }
+}
+
+void replay_keep(struct replay *replay, const struct batch *batch,
+                 const struct wire_verdict_batch *verdicts)
+{
+    uint64_t now_ms = loop_now_ms(replay->options.loop);
+    uint32_t accepted;
+    hear_history(replay, verdicts->history);
+    size_t length = encode(replay, batch, verdicts, &accepted);
+    if (length == 0)
+        return;
+    make_room(replay, sizeof(struct kept) + length);
+    struct kept *kept = replay->counts.bytes + sizeof *kept + length <= replay->options.bytes_max
+                            ? malloc(sizeof *kept + length)
+                            : NULL;
+    if (kept == NULL) {
+        replay->counts.let_go++;
+        return;
+    }
+    *kept = (struct kept){ .replay = replay,
+                           .lease_id = batch->lease_id,
+                           .sequence = batch->sequence,
+                           .history = verdicts->history != 0 ? verdicts->history : replay->history,
+                           .shares = batch->count,
+                           .accepted = accepted,
+                           .length = length };
+    memcpy(kept->message, replay->message, length);
+    if (replay->count == 0 ||
+        (replay->count < BUCKETS_MAX && now_ms - bucket_at(replay, replay->count - 1)->began_ms >
+                                            replay->options.keep_ms / BUCKETS))
+        open_bucket(replay, now_ms);
+    struct bucket *bucket = bucket_at(replay, replay->count - 1);
+    bucket->newest_ms = now_ms;
+    *bucket->end = kept;
+    bucket->end = &kept->next;
+    note_lowest(bucket, kept->lease_id, kept->sequence);
+    replay->counts.kept++;
+    replay->counts.bytes += sizeof *kept + length;
+    replay->counts.due += kept->history != replay->history;
+}
+
+/* Sending again. */
+static struct bucket *bucket_of(struct replay *replay, const struct kept *kept)
+{
+    for (unsigned i = 0; i < replay->count; i++)
+        for (struct kept *at = bucket_at(replay, i)->first; at != NULL; at = at->next)
+            if (at == kept)
+                return bucket_at(replay, i);
+    return NULL;
+}
+
+static bool decode(struct replay *replay, const struct kept *kept, struct span reply,
+                   struct wire_verdict_batch *verdicts_r)
+{
+    struct error error;
+    struct arena arena = arena_over(replay->arena, sizeof replay->arena);
+    return wire_decode_verdict_batch(reply, &arena, verdicts_r, &error) &&
+           verdicts_r->lease_id == kept->lease_id && verdicts_r->sequence == kept->sequence &&
+           (verdicts_r->status != WIRE_BATCH_JUDGED || verdicts_r->verdicts_count == kept->shares);
+}
+
+/* It is in the window that answered: appended now, or found there under its id, or (refused) so
+ * long ago that even its id is forgotten. */
+static void confirm(struct replay *replay, struct kept *kept, struct bucket *bucket,
+                    const struct wire_verdict_batch *verdicts)
+{
+    uint32_t accepted = 0;
+    hear_history(replay, verdicts->history);
+    for (uint32_t i = 0; i < verdicts->verdicts_count; i++)
+        accepted += verdicts->verdicts[i].outcome == SHARE_ACCEPTED;
+    if (verdicts->status == WIRE_BATCH_JUDGED && accepted < kept->accepted) {
+        replay->counts.refused += kept->accepted - accepted;
+        log_error(
+            "replay.refused",
+            "lease=%" PRIu64 " sequence=%" PRIu64
+            " shares=%u reason=\"shares answered true are lost with the window's old history, "
+            "and cannot be judged again\"",
+            kept->lease_id, kept->sequence, kept->accepted - accepted);
+    }
+    if (verdicts->history != replay->history)
+        return; /* by one that is connected to the old server yet */
+    replay->counts.due -= kept->history != replay->history;
+    kept->history = replay->history;
+    bucket->newest_ms = loop_now_ms(replay->options.loop);
+}
+
+static void send_due(struct replay *replay);
+
+static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct kept *kept = context;
+    struct replay *replay = kept->replay;
+    struct bucket *bucket = bucket_of(replay, kept);
+    struct wire_verdict_batch verdicts;
+    uint64_t again_ms = loop_now_ms(replay->options.loop) + PAUSE_MS;
+    replay->in_flight--;
+    bucket->flying--;
+    kept->flying = false;
+    validator_ended(kept->at, kept->shares);
+    if (outcome != BUS_REPLIED || !decode(replay, kept, reply, &verdicts)) {
+        validator_failed(kept->at, outcome == BUS_TIMEOUT ? "no answer in time"
+                                                          : "no answer that can be read");
+        replay->try_ms = again_ms;
+    } else if (verdicts.status == WIRE_BATCH_JUDGED || verdicts.status == WIRE_BATCH_REFUSED) {
+        validator_judged(kept->at, kept->queued, loop_clock_ns() - kept->sent_ns);
+        confirm(replay, kept, bucket, &verdicts);
+        if (kept->history != replay->history)
+            replay->try_ms = again_ms;
+    } else {
+        if (verdicts.status == WIRE_BATCH_LEAVING)
+            validator_departs(kept->at);
+        else if (verdicts.status != WIRE_BATCH_UNKNOWN)
+            validator_refused(kept->at);
+        replay->try_ms = again_ms;
+    }
+    send_due(replay);
+}
+
+static bool send_again(struct replay *replay, struct bucket *bucket, struct kept *kept)
+{
+    struct validator *validator = validators_choose(replay->options.validators, kept->shares, NULL);
+    if (validator == NULL)
+        return false;
+    kept->at = validator;
+    kept->sent_ns = loop_clock_ns();
+    if (!bus_request(validator->client, span_of(kept->message, kept->length),
+                     replay->options.timeout_ms, on_reply, kept)) {
+        validator_failed(validator, "a request was not taken");
+        return false;
+    }
+    validator_given(validator, kept->shares, &kept->queued);
+    kept->flying = true;
+    bucket->flying++;
+    replay->in_flight++;
+    replay->counts.sent++;
+    return true;
+}
+
+/* Oldest first: they are the first that the bound of memory would cost. */
+static void send_due(struct replay *replay)
+{
+    if (replay->counts.due == 0 || loop_now_ms(replay->options.loop) < replay->try_ms)
+        return;
+    for (unsigned i = 0; i < replay->count; i++)
+        for (struct kept *kept = bucket_at(replay, i)->first; kept != NULL; kept = kept->next) {
+            if (replay->in_flight == IN_FLIGHT_MAX)
+                return;
+            if (kept->flying || kept->history == replay->history)
+                continue;
+            if (!send_again(replay, bucket_at(replay, i), kept)) {
+                replay->try_ms = loop_now_ms(replay->options.loop) + PAUSE_MS;
+                return;
+            }
+        }
+}
+
+static bool all_confirmed(const struct replay *replay, const struct bucket *bucket)
+{
+    if (replay->counts.due == 0)
+        return true;
+    for (const struct kept *kept = bucket->first; kept != NULL; kept = kept->next)
+        if (kept->history != replay->history)
+            return false;
+    return true;
+}
+
+void replay_tick(struct replay *replay)
+{
+    while (replay->count > 0) {
+        const struct bucket *bucket = bucket_at(replay, 0);
+        if (bucket->flying > 0 ||
+            replay->confirmed_ms < bucket->newest_ms + replay->options.keep_ms ||
+            !all_confirmed(replay, bucket))
+            break;
+        drop_oldest(replay);
+    }
+    send_due(replay);
+}
+
+struct replay_counts replay_counts(const struct replay *replay)
+{
+    return replay->counts;
+}
+
+struct replay *replay_create(const struct replay_options *options)
+{
+    struct replay *replay = calloc(1, sizeof *replay);
+    if (replay != NULL)
+        replay->options = *options;
+    return replay;
+}
+
+void replay_destroy(struct replay *replay)
+{
+    if (replay == NULL)
+        return;
+    while (replay->count > 0)
+        drop_oldest(replay);
+    free(replay);
+}

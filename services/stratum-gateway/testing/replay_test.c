@@ -1,0 +1,166 @@
+/* Batches kept for a failover: whatever the window loses with its history comes back, once. */
+#include "services/stratum-gateway/testing/dispatch_world.h"
+
+#include "service/log.h"
+
+enum { TIMEOUT_MS = 60, HOLD_MS = 20000, KEEP_MS = 600, PLENTY = 64 << 20 };
+
+static struct replay_counts counts(void)
+{
+    return dispatcher_counts(w->dispatcher).replay;
+}
+
+static void judge(unsigned shares)
+{
+    unsigned wanted = w->shares + shares;
+    while (w->shares < wanted) {
+        if (!world_add())
+            loop_run_once(w->loop, 1);
+        if (w->shares % 7 == 0)
+            loop_run_once(w->loop, 0);
+    }
+    UNTIL(w->ended == w->shares);
+}
+
+static void check_all_judged(void)
+{
+    unsigned ends[4];
+    world_check(ends);
+    assert_int_equal(ends[JUDGED], w->shares);
+}
+
+static void what_a_failover_lost_comes_back_once(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(2);
+    judge(500);
+    assert_true(counts().kept > 0);
+    assert_int_equal(counts().sent, 0);
+    world_fail_over(20);
+    /* Nothing is known of it until an answer says so. */
+    judge(1);
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    assert_true(counts().sent >= 20);
+    check_all_judged();
+    world_end();
+}
+
+static void a_lowest_that_was_raised_does_not_lock_out_what_is_kept(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(1);
+    judge(300);
+    world_fail_over(10);
+    judge(300); /* these come first, with a lowest of their own */
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    assert_int_equal(w->refusals, 0);
+    check_all_judged();
+    world_end();
+}
+
+static void an_answer_of_the_same_history_lets_old_ones_go(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(1);
+    judge(200);
+    uint64_t began_ms = loop_now_ms(w->loop);
+    /* However long nothing is answered, nothing is let go. */
+    size_t kept = counts().kept;
+    UNTIL(loop_now_ms(w->loop) > began_ms + 2 * KEEP_MS);
+    assert_int_equal(counts().kept, kept);
+    judge(1);
+    UNTIL(counts().kept == 1);
+    assert_int_equal(counts().let_go, 0);
+    world_end();
+}
+
+static void an_outage_longer_than_they_are_kept_loses_nothing(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(2);
+    judge(400);
+    w->not_durable = true;
+    uint64_t began_ms = loop_now_ms(w->loop);
+    for (unsigned i = 0; i < 50; i++)
+        assert_true(world_add());
+    UNTIL(loop_now_ms(w->loop) > began_ms + 2 * KEEP_MS);
+    world_fail_over(30);
+    w->not_durable = false;
+    UNTIL(w->ended == w->shares);
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    check_all_judged();
+    world_end();
+}
+
+static void beyond_the_bound_the_oldest_go_and_are_counted(void **state)
+{
+    enum { BOUND = 40000 };
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, BOUND);
+    world_use(1);
+    uint64_t end_ms = loop_now_ms(w->loop) + 150;
+    while (loop_now_ms(w->loop) < end_ms) {
+        judge(20);
+        assert_true(counts().bytes <= BOUND);
+    }
+    assert_true(counts().let_go > 0);
+    world_end();
+    /* One that cannot hold a single batch keeps none and harms nobody. */
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, 10);
+    world_use(1);
+    judge(50);
+    assert_int_equal(counts().kept, 0);
+    check_all_judged();
+    world_end();
+}
+
+/* Requests lost, answers lost, validators that die with a batch, and a failover now and then. */
+static void through_storms_of_failovers_each_share_counts_once(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 3; round++) {
+        world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+        world_use(VALIDATORS);
+        w->trouble = 15;
+        w->us_a_share[1] = 20; /* its answers may name a history that is over */
+        unsigned failovers = 0;
+        while (w->shares < 4000) {
+            for (unsigned i = 0; i < 10; i++)
+                (void)!world_add();
+            loop_run_once(w->loop, 1);
+            if (test_random_below(&w->random, 60) == 0 && failovers < 5) {
+                world_fail_over((unsigned)test_random_below(&w->random, 40));
+                failovers++;
+            }
+        }
+        UNTIL(w->ended == w->shares);
+        w->trouble = 0;
+        if (failovers == 0) {
+            world_fail_over(25);
+            failovers++;
+        }
+        judge(1);
+        UNTIL(counts().due == 0 && (counts().histories > 0 || failovers == 0));
+        unsigned ends[4];
+        world_check(ends);
+        assert_true(ends[JUDGED] > 0);
+        world_end();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_failover_lost_comes_back_once),
+        cmocka_unit_test(a_lowest_that_was_raised_does_not_lock_out_what_is_kept),
+        cmocka_unit_test(an_answer_of_the_same_history_lets_old_ones_go),
+        cmocka_unit_test(an_outage_longer_than_they_are_kept_loses_nothing),
+        cmocka_unit_test(beyond_the_bound_the_oldest_go_and_are_counted),
+        cmocka_unit_test(through_storms_of_failovers_each_share_counts_once),
+    };
+    return cmocka_run_group_tests_name("gateway_replay", tests, NULL, NULL);
+}

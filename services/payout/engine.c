@@ -294,6 +294,7 @@ struct engine_counters engine_counters(const struct engine *engine)
 {
     struct engine_counters counters = engine->counters;
     counters.epoch = engine->epoch;
+    counters.open_shares = engine->open_shares;
     counters.newest_set = engine->newest_seq;
     counters.newest_event = engine->event_cursor;
     return counters;

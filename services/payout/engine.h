@@ -100,8 +100,9 @@ struct engine_counters {
     uint64_t newest_event; /* processed */
     uint64_t sets_posted;
     uint64_t snapshots;
-    uint64_t segments; /* closed */
-    uint64_t trimmed;  /* batches */
+    uint64_t segments;    /* closed */
+    uint64_t open_shares; /* in the window behind the newest segment, as last counted */
+    uint64_t trimmed;     /* batches */
     uint64_t payments_sent;
     uint64_t payments_confirmed;
     uint64_t payments_refused; /* by the node, or by us what the wallet made */

@@ -132,6 +132,8 @@ static void show_counters(struct payout *payout, const struct engine_counters *n
         now->epoch == payout->shown.epoch ? &payout->shown : &none;
     metric_add(metrics->sets, now->sets_posted - before->sets_posted);
     metric_add(metrics->snapshots, now->snapshots - before->snapshots);
+    metric_add(metrics->segments, now->segments - before->segments);
+    metric_set(metrics->window_open_shares, now->open_shares);
     metric_add(metrics->trimmed, now->trimmed - before->trimmed);
     metric_add(metrics->sent, now->payments_sent - before->payments_sent);
     metric_add(metrics->confirmed, now->payments_confirmed - before->payments_confirmed);
@@ -281,6 +283,8 @@ static void make_metrics(struct payout *payout)
     metrics->field = metrics_gauge(all, "adit_payout_" #field, "", help, beat)
     COUNTER(sets, "sets", "posting sets applied");
     COUNTER(snapshots, "snapshots", "block windows kept");
+    COUNTER(segments, NULL, "stretches of the window closed into segments");
+    GAUGE(window_open_shares, NULL, "shares of the window that no segment holds, as last counted");
     COUNTER(trimmed, NULL, "batches trimmed from the window");
     COUNTER(sent, "payments_sent", "payments broadcast");
     COUNTER(confirmed, "payments_confirmed", "payments posted as paid");

@@ -61,6 +61,7 @@ static void open_world(struct world *world)
         .instance = "1",
         .boot_id = 1,
         .coin = coin_profile_find(span_text("bitcoin-regtest")),
+        .scheme = REWARD_PPLNS,
         .window_percent = 200,
         .fee_basis_points = 100,
         .payment = { 2, 6 },

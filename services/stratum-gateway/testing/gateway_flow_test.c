@@ -501,7 +501,7 @@ static void a_share_goes_round_and_is_answered(void **state)
     submit(miner, 4, "addr.rig", 2);
     hear(miner, "{\"id\":4,\"result\":true");
     assert_int_equal(f->seen[1].sequence, 2);
-    assert_int_equal(f->seen[1].lowest, 2);
+    assert_int_equal(f->seen[1].lowest, 1); /* it may be sent again, after a failover */
     UNTIL(f->beats > 0);
     disconnect(miner);
 }

@@ -1,5 +1,6 @@
 #include "services/inode-scheduler/jobs.h"
 
+#include "core/difficulty/difficulty.h"
 #include "service/log.h"
 #include "wire/job/job_wire.h"
 
@@ -43,6 +44,10 @@ struct jobs {
     uint32_t height;
     uint8_t prev_hash[32];
     size_t node;
+    uint32_t version;      /* of the newest template */
+    bool by_rule;          /* the tip's template has not come yet: its job is by the coin's rules */
+    bool rules_wrong;      /* a template contradicted them: they are not used any more */
+    struct job rule_job;   /* the job made by them last */
     uint64_t published_ms; /* the last full job */
     bool usable[NODES_MAX];
     bool stopped;
@@ -225,6 +230,7 @@ static void on_hold_over(void *context)
 static bool begin(struct jobs *jobs, struct template_box *box, bool clean, struct error *error)
 {
     drop_pending(jobs);
+    jobs->version = box->content.version;
     box->id = jobs->options.epoch << 32 | ++jobs->template_counter;
     jobs->templates_bytes += box->memory_bytes;
     loop_timer_start(jobs->options.loop, &jobs->interval, jobs->options.interval_ms,
@@ -265,6 +271,7 @@ static bool take_new_tip(struct jobs *jobs, struct template_box *box, struct err
     const struct block_template *content = &box->content;
     drop_fresh(jobs);
     jobs->any = true;
+    jobs->by_rule = false;
     jobs->height = content->height;
     jobs->node = box->node;
     memcpy(jobs->prev_hash, content->prev_hash, 32);
@@ -275,6 +282,77 @@ static bool take_new_tip(struct jobs *jobs, struct template_box *box, struct err
         return false;
     }
     return begin(jobs, box, !empty_first, error);
+}
+
+/* Whether a template says of its block what the rules said. */
+static bool rule_held(const struct jobs *jobs, const struct block_template *content)
+{
+    const struct job *job = &jobs->rule_job;
+    return job->height == content->height && job->bits == content->bits &&
+           job->min_time >= content->min_time &&
+           (!content->fees_known || job->coinbase_value <= content->coinbase_value - content->fees);
+}
+
+/* Nothing in the template that the job by the rules has not: miners need not change. */
+static bool is_as_good(const struct jobs *jobs, const struct block_template *content)
+{
+    return content->transactions_count == 0 && content->version == jobs->rule_job.version &&
+           content->coinbase_value == jobs->rule_job.coinbase_value;
+}
+
+/* The first template of a tip that has a job by the rules. */
+static bool take_behind_rule(struct jobs *jobs, struct template_box *box, struct error *error)
+{
+    jobs->by_rule = false;
+    jobs->node = box->node;
+    if (rule_held(jobs, &box->content)) {
+        if (is_as_good(jobs, &box->content)) {
+            jobs->published_ms = loop_now_ms(jobs->options.loop);
+            loop_timer_start(jobs->options.loop, &jobs->interval, jobs->options.interval_ms,
+                             jobs->options.interval_ms);
+            template_box_destroy(box);
+            return true;
+        }
+        return begin(jobs, box, false, error);
+    }
+    jobs->rules_wrong = true;
+    log_error("tip.rules_wrong",
+              "height=%u reason=\"a template says otherwise than the coin's profile; jobs wait for "
+              "templates from now on\"",
+              box->content.height);
+    return take_new_tip(jobs, box, error);
+}
+
+bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32_t now_s)
+{
+    uint32_t height = tip->height + 1;
+    struct error error;
+    bool trusted = node == jobs->node || !jobs->usable[jobs->node] || jobs->usable[node];
+    if (jobs->stopped || !jobs->any || !tip->is_tip || jobs->rules_wrong || !trusted ||
+        height <= jobs->height || jobs->options.coin->mweb ||
+        !coin_keeps_bits(jobs->options.coin, height))
+        return false;
+    struct block_template content = {
+        .height = height,
+        .version = jobs->version,
+        .bits = tip->bits,
+        .min_time = tip->median_time + 1,
+        .cur_time = now_s > tip->median_time ? now_s : tip->median_time + 1,
+        .coinbase_value = coin_subsidy(jobs->options.coin, height),
+        .fees_known = true,
+    };
+    memcpy(content.prev_hash, tip->hash, sizeof content.prev_hash);
+    if (!difficulty_target_from_bits(tip->bits, &content.network_target) ||
+        !make_job(jobs, &content, NULL, true, &jobs->rule_job, &error))
+        return false;
+    drop_fresh(jobs);
+    drop_pending(jobs);
+    jobs->height = height;
+    jobs->node = node;
+    jobs->by_rule = true;
+    memcpy(jobs->prev_hash, tip->hash, sizeof jobs->prev_hash);
+    publish_job(jobs, &jobs->rule_job, NULL);
+    return true;
 }
 
 bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
@@ -288,6 +366,8 @@ bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
         template_box_destroy(box);
         return true;
     }
+    if (same && jobs->by_rule)
+        return take_behind_rule(jobs, box, error);
     if (!jobs->any || (!same && (trusted || content->height > jobs->height)))
         return take_new_tip(jobs, box, error);
     if (!same || !trusted) {

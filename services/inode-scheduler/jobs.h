@@ -5,12 +5,15 @@
  *                          └─ transactions ─ publish an empty job at once,
  *                                            announce ─ held, or patience over ─▶ publish
  *   template of the same tip: kept until the interval is over, then as above
+ *   a new tip without its template yet: an empty job by the coin's rules, where they tell its
+ *                            header: not at a retarget, not where an extension block is owed
  *
  * On the loop's thread; touches no store and no node. */
 #pragma once
 #include "core/coin/coin.h"
 #include "core/job/job.h"
 #include "loop/loop.h"
+#include "port/node.h"
 #include "services/inode-scheduler/template_box.h"
 #include "wire/messages.h"
 
@@ -61,6 +64,9 @@ bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
 /* Later jobs' coinbases carry an output of value 0 with this script, at most JOBS_COMMITMENT_BYTES
  * of it (copied); an empty one: none. */
 void jobs_commit(struct jobs *jobs, struct span script);
+/* A node's best chain has a new tip. Whether a job was published on it; the template that follows
+ * is held against what the rules said. `now_s` is the time, unix seconds. */
+bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32_t now_s);
 /* A node cannot be asked any more (or again): another's templates are taken instead. */
 void jobs_node_state(struct jobs *jobs, size_t node, bool usable);
 /* A validator holds this template's transactions. */

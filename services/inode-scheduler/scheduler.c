@@ -66,6 +66,19 @@ static void on_template(void *context, struct template_box *box)
         log_error("template.refused", "reason=\"%s\"", error.text);
 }
 
+static void on_tip(void *context, size_t node, const struct node_tip *tip)
+{
+    struct scheduler *scheduler = context;
+    (void)jobs_tip(scheduler->jobs, node, tip, (uint32_t)(loop_unix_ms() / 1000));
+}
+
+/* On a source's thread, which ends before `tips` does. */
+static void on_template_begins(void *context, size_t node, const uint8_t tip[32])
+{
+    const struct scheduler *scheduler = context;
+    tips_nudge(scheduler->tips, node, tip);
+}
+
 static void on_node_state(void *context, size_t node, const char *trouble)
 {
     struct scheduler *scheduler = context;
@@ -284,11 +297,22 @@ static bool open_threads(struct scheduler *scheduler, struct error *error)
     }
     if (!open_nodes(world, nodes, error))
         return false;
+    scheduler->tips = tips_create(
+        &(struct tips_options){ .loop = scheduler->options.loop,
+                                .nodes = nodes,
+                                .count = world->nodes_count,
+                                .poll_ms = (unsigned)scheduler->options.settings->chain_tip_poll_ms,
+                                .on_tip = on_tip,
+                                .context = scheduler },
+        error);
+    if (scheduler->tips == NULL || !open_nodes(world, nodes, error))
+        return false;
     scheduler->sources = sources_create(&(struct sources_options){ .loop = scheduler->options.loop,
                                                                    .nodes = nodes,
                                                                    .count = world->nodes_count,
                                                                    .on_template = on_template,
                                                                    .on_state = on_node_state,
+                                                                   .on_begin = on_template_begins,
                                                                    .context = scheduler },
                                         error);
     if (scheduler->sources == NULL)
@@ -386,6 +410,8 @@ void scheduler_close(struct scheduler *scheduler)
             node_interrupt(scheduler->chain_nodes[i]);
     sources_destroy(scheduler->sources);
     scheduler->sources = NULL;
+    tips_destroy(scheduler->tips);
+    scheduler->tips = NULL;
     submitter_destroy(scheduler->submitter);
     end_worker(&scheduler->records);
     end_worker(&scheduler->chain);

@@ -1,7 +1,7 @@
 /* The process's own struct: what main.c opens and what its parts share. Everything here belongs to
  * the loop's thread, except where a worker is named.
  *
- *   sources (a thread a node) ─▶ jobs ─▶ published            the loop
+ *   tips, sources (threads a node) ─▶ jobs ─▶ published       the loop
  *   gateways, validators ─▶ control ─▶ leases, health, jobs   the loop, store on `records`
  *   candidate ─▶ record (records) and submit (a worker a node)
  *   chain: follow_pass on its own worker; stats and api on theirs */
@@ -24,6 +24,7 @@
 #include "services/inode-scheduler/sources.h"
 #include "services/inode-scheduler/stats.h"
 #include "services/inode-scheduler/submit.h"
+#include "services/inode-scheduler/tips.h"
 
 #define SCHEDULER_ROLE "scheduler"
 
@@ -84,10 +85,11 @@ struct scheduler {
     struct worker *readers; /* owns api_store, proof_trees */
     struct store *api_store;
     struct proof_trees *proof_trees; /* made when the first proof is asked for */
-    struct worker *counting; /* owns stats_window */
+    struct worker *counting;         /* owns stats_window */
     struct window_reader *stats_window;
 
     struct jobs *jobs;
+    struct tips *tips;
     struct sources *sources;
     struct submitter *submitter;
     struct follower *follower;

@@ -186,6 +186,7 @@ static struct fixture *open_fixture(void)
     f->writer = window_fake_writer(f->window, 0);
     assert_true(settings_load(&f->settings, NULL, "/nowhere", "1", &error));
     f->settings.scheduler_template_hold_ms = 200;
+    f->settings.chain_tip_poll_ms = 20;
     f->script.length = 22;
     memset(f->script.data, 0x5a, 22);
     node_fake_mine(f->chain, 10);
@@ -348,6 +349,94 @@ static void a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held
     assert_false(newest(f)->clean);
     assert_int_equal(newest(f)->branches_count, 3);
     assert_memory_equal(newest(f)->prev_hash, f->jobs[1].prev_hash, 32);
+    close_fixture(f);
+}
+
+/* The handles of the threads that fetch templates: opened last, behind those that follow the chain,
+ * submit, and watch for tips. */
+static void trouble_templates(struct fixture *f, enum node_fake_trouble trouble)
+{
+    for (unsigned i = f->nodes_opened - 2; i < f->nodes_opened; i++)
+        node_fake_trouble(f->nodes[i], trouble);
+}
+
+static struct node_tip fake_tip(struct fixture *f)
+{
+    struct node_tip tip;
+    struct error error;
+    uint8_t hash[32];
+    assert_int_equal(node_best(f->nodes[0], hash, &error), NODE_OK);
+    assert_int_equal(node_tip(f->nodes[0], hash, &tip, &error), NODE_OK);
+    return tip;
+}
+
+static void a_new_tip_is_mined_on_before_its_template_is_there(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    UNTIL(f, f->jobs_count == 1);
+    uint32_t version = newest(f)->version;
+    trouble_templates(f, NODE_FAKE_AWAY);
+    node_fake_transactions(f->chain, 5, 300);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count == 2);
+    const struct job job = *newest(f);
+    struct node_tip tip = fake_tip(f);
+    assert_memory_equal(job.prev_hash, tip.hash, 32);
+    assert_int_equal(job.height, 12);
+    assert_int_equal(job.bits, BITS);
+    assert_int_equal(job.version, version);
+    assert_int_equal(job.min_time, tip.median_time + 1);
+    assert_true(job.cur_time >= job.min_time);
+    assert_true(job.coinbase_value == REWARD && job.clean && !job.witness);
+    assert_true(job.template_id == 0 && job.branches_count == 0);
+    /* The template brings the transactions; who mines already goes on. */
+    trouble_templates(f, NODE_FAKE_WELL);
+    UNTIL(f, f->jobs_count == 3);
+    assert_true(newest(f)->template_id != 0 && newest(f)->height == 12 && !newest(f)->clean);
+    /* An old tip, one that something stands on, and one already mined on change nothing. */
+    assert_false(jobs_tip(f->scheduler.jobs, 0, &tip, 0));
+    tip.height = 12;
+    tip.is_tip = false;
+    assert_false(jobs_tip(f->scheduler.jobs, 0, &tip, 0));
+    close_fixture(f);
+}
+
+static void at_a_retarget_and_with_an_extension_block_a_job_waits_for_the_template(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    UNTIL(f, f->jobs_count == 1);
+    trouble_templates(f, NODE_FAKE_AWAY);
+    f->scheduler.options.coin.retarget_interval = 12;
+    node_fake_mine(f->chain, 1);
+    struct node_tip tip = fake_tip(f);
+    assert_false(jobs_tip(f->scheduler.jobs, 0, &tip, 0)); /* for a block at 12 */
+    f->scheduler.options.coin.retarget_interval = 11;
+    f->scheduler.options.coin.mweb = true;
+    assert_false(jobs_tip(f->scheduler.jobs, 0, &tip, 0));
+    f->scheduler.options.coin.mweb = false;
+    assert_true(jobs_tip(f->scheduler.jobs, 0, &tip, 0));
+    close_fixture(f);
+}
+
+static void rules_that_a_template_contradicts_are_used_no_more(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    UNTIL(f, f->jobs_count == 1);
+    trouble_templates(f, NODE_FAKE_AWAY);
+    f->scheduler.options.coin.subsidy = REWARD + 1; /* no block may claim that */
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count == 2);
+    assert_true(newest(f)->coinbase_value == REWARD + 1);
+    trouble_templates(f, NODE_FAKE_WELL);
+    UNTIL(f, f->jobs_count == 3);
+    assert_true(newest(f)->coinbase_value == REWARD && newest(f)->clean);
+    struct node_tip tip = fake_tip(f);
+    tip.height++;
+    tip.hash[0] ^= 1;
+    assert_false(jobs_tip(f->scheduler.jobs, 0, &tip, 0));
     close_fixture(f);
 }
 
@@ -791,6 +880,9 @@ int main(void)
         cmocka_unit_test(a_template_becomes_a_job_that_pays_to_the_pools_address),
         cmocka_unit_test(a_coinbase_carries_the_head_of_the_chain_of_proofs),
         cmocka_unit_test(a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held),
+        cmocka_unit_test(a_new_tip_is_mined_on_before_its_template_is_there),
+        cmocka_unit_test(at_a_retarget_and_with_an_extension_block_a_job_waits_for_the_template),
+        cmocka_unit_test(rules_that_a_template_contradicts_are_used_no_more),
         cmocka_unit_test(a_job_goes_out_after_a_while_though_nobody_holds_its_transactions),
         cmocka_unit_test(jobs_are_answered_alive_and_retired),
         cmocka_unit_test(a_candidate_is_submitted_recorded_found_and_matures),

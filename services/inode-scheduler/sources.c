@@ -37,6 +37,7 @@ struct sources {
     struct loop *loop;
     void (*on_template)(void *context, struct template_box *box);
     void (*on_state)(void *context, size_t node, const char *trouble);
+    void (*on_begin)(void *context, size_t node, const uint8_t tip[32]);
     void *context;
     _Atomic size_t under_way; /* messages posted and not yet run */
     bool closing;
@@ -158,6 +159,12 @@ static enum fetched fetch(struct source *source, struct error *error)
     return FETCHED;
 }
 
+static void on_template_begins(void *context, const uint8_t tip[32])
+{
+    const struct source *source = context;
+    source->sources->on_begin(source->sources->context, source->index, tip);
+}
+
 static void *run(void *context)
 {
     struct source *source = context;
@@ -193,6 +200,7 @@ struct sources *sources_create(const struct sources_options *options, struct err
     sources->loop = options->loop;
     sources->on_template = options->on_template;
     sources->on_state = options->on_state;
+    sources->on_begin = options->on_begin;
     sources->context = options->context;
     sources->count = options->count;
     pthread_condattr_t monotonic;
@@ -209,6 +217,8 @@ struct sources *sources_create(const struct sources_options *options, struct err
     for (size_t i = 0; i < options->count; i++) {
         struct source *source = &sources->list[i];
         source->node = options->nodes[i];
+        if (options->on_begin != NULL)
+            node_watch(source->node, on_template_begins, source);
         int result = pthread_create(&source->thread, NULL, run, source);
         if (result != 0) {
             error_fill_system(error, result, "a node's thread cannot be started");

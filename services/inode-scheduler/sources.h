@@ -15,6 +15,9 @@ struct sources_options {
     void (*on_template)(void *context, struct template_box *box);
     /* On the loop: the node's last answer was trouble (its sentence), or none any more (NULL). */
     void (*on_state)(void *context, size_t node, const char *trouble);
+    /* On the node's thread: a template begins to arrive and builds on this block. NULL: unwanted.
+     */
+    void (*on_begin)(void *context, size_t node, const uint8_t tip[32]);
     void *context;
 };
 

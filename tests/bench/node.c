@@ -132,6 +132,29 @@ static char *chain_text(struct node *node)
                  HEIGHT + number, HEIGHT + number, tip, number + 1, (long)time(NULL) - 3600);
 }
 
+static char *best_text(struct node *node)
+{
+    char tip[65];
+    pthread_mutex_lock(&node->lock);
+    tip_text(node->tip, tip);
+    pthread_mutex_unlock(&node->lock);
+    return print("\"%s\"", tip);
+}
+
+/* Only the tip's is ever asked for. */
+static char *header_text(struct node *node)
+{
+    char tip[65];
+    pthread_mutex_lock(&node->lock);
+    uint64_t number = node->tip;
+    pthread_mutex_unlock(&node->lock);
+    tip_text(number, tip);
+    return print("{\"hash\":\"%s\",\"confirmations\":1,\"height\":%" PRIu64
+                 ",\"mediantime\":%ld,\"bits\":\"" BITS "\"}",
+                 tip, HEIGHT + number,
+                 (long)time(NULL) - 3590); /* a template made later has no later one */
+}
+
 static char *move_tip(struct node *node)
 {
     pthread_mutex_lock(&node->lock);
@@ -161,6 +184,10 @@ static struct answer answer(struct node *node, const struct request *request)
         return get_template(node, request);
     if (strcmp(request->method, "getblockchaininfo") == 0)
         result = chain_text(node);
+    else if (strcmp(request->method, "getbestblockhash") == 0)
+        result = best_text(node);
+    else if (strcmp(request->method, "getblockheader") == 0)
+        result = header_text(node);
     else if (strcmp(request->method, "validateaddress") == 0)
         result = print("{\"isvalid\":true}");
     else if (strcmp(request->method, "submitblock") == 0)

@@ -94,6 +94,41 @@ static void a_template_becomes_a_block_the_node_knows_all_about(void **state)
     assert_int_equal(amount, 0);
 }
 
+static void on_tip(void *context, const uint8_t hash[32])
+{
+    memcpy(context, hash, 32);
+}
+
+/* Best block, its header, and a template agree on what the next block builds on. */
+static void a_tip_says_what_the_template_on_it_will_say(void **state)
+{
+    struct node_suite *f = *state;
+    struct arena arena = arena_over(f->memory, ARENA_BYTES);
+    struct block_template template;
+    struct node_tip tip;
+    struct error error;
+    const char *longpoll;
+    uint8_t id[32], best[32], begun[32] = { 0 }, unknown[32] = { 1 };
+    node_suite_mine(f, id);
+    assert_int_equal(node_best(f->node, best, &error), NODE_OK);
+    assert_memory_equal(best, id, 32);
+    assert_int_equal(node_tip(f->node, id, &tip, &error), NODE_OK);
+    node_watch(f->node, on_tip, begun);
+    assert_int_equal(node_get_template(f->node, NULL, &arena, &template, &longpoll, &error),
+                     NODE_OK);
+    node_watch(f->node, NULL, NULL);
+    assert_memory_equal(begun, id, 32);
+    assert_memory_equal(tip.hash, template.prev_hash, 32);
+    assert_int_equal(tip.height + 1, template.height);
+    assert_int_equal(tip.median_time + 1, template.min_time);
+    assert_int_equal(tip.bits, 0x207fffff);
+    assert_true(tip.is_tip);
+    assert_int_equal(node_tip(f->node, unknown, &tip, &error), NODE_MISSING);
+    node_suite_mine(f, best);
+    assert_int_equal(node_tip(f->node, id, &tip, &error), NODE_OK);
+    assert_false(tip.is_tip);
+}
+
 static void addresses_are_the_nodes_to_judge(void **state)
 {
     struct node_suite *f = *state;
@@ -279,6 +314,7 @@ int node_suite_run(const char *name, void (*open)(struct node_suite *suite),
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_template_becomes_a_block_the_node_knows_all_about),
+        cmocka_unit_test(a_tip_says_what_the_template_on_it_will_say),
         cmocka_unit_test(addresses_are_the_nodes_to_judge),
         cmocka_unit_test(a_payment_is_signed_kept_back_broadcast_twice_and_confirmed),
         cmocka_unit_test(a_version_with_a_higher_fee_replaces_the_first),

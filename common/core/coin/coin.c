@@ -13,8 +13,11 @@ static const struct coin_profile profiles[] = {
         .coinbase_maturity = 100,
         .decimals = 8,
         .target_spacing_seconds = 600,
+        .subsidy = 5000000000,
+        .halving_interval = 210000,
+        .retarget_interval = 2016,
         .segwit = true,
-        .gbt_rules = {"segwit"},
+        .gbt_rules = { "segwit" },
     },
     {
         .name = "bitcoin-testnet",
@@ -28,8 +31,11 @@ static const struct coin_profile profiles[] = {
         .coinbase_maturity = 100,
         .decimals = 8,
         .target_spacing_seconds = 600,
+        .subsidy = 5000000000,
+        .halving_interval = 210000,
+        .retarget_interval = 1,
         .segwit = true,
-        .gbt_rules = {"segwit"},
+        .gbt_rules = { "segwit" },
     },
     {
         .name = "bitcoin-signet",
@@ -43,8 +49,11 @@ static const struct coin_profile profiles[] = {
         .coinbase_maturity = 100,
         .decimals = 8,
         .target_spacing_seconds = 600,
+        .subsidy = 5000000000,
+        .halving_interval = 210000,
+        .retarget_interval = 2016,
         .segwit = true,
-        .gbt_rules = {"segwit", "signet"},
+        .gbt_rules = { "segwit", "signet" },
     },
     {
         .name = "bitcoin-regtest",
@@ -58,8 +67,11 @@ static const struct coin_profile profiles[] = {
         .coinbase_maturity = 100,
         .decimals = 8,
         .target_spacing_seconds = 600,
+        .subsidy = 5000000000,
+        .halving_interval = 150,
+        .retarget_interval = 0,
         .segwit = true,
-        .gbt_rules = {"segwit"},
+        .gbt_rules = { "segwit" },
     },
     {
         .name = "litecoin",
@@ -73,9 +85,12 @@ static const struct coin_profile profiles[] = {
         .coinbase_maturity = 100,
         .decimals = 8,
         .target_spacing_seconds = 150,
+        .subsidy = 5000000000,
+        .halving_interval = 840000,
+        .retarget_interval = 2016,
         .segwit = true,
         .mweb = true,
-        .gbt_rules = {"segwit", "mweb"},
+        .gbt_rules = { "segwit", "mweb" },
     },
     {
         .name = "litecoin-regtest",
@@ -89,22 +104,37 @@ static const struct coin_profile profiles[] = {
         .coinbase_maturity = 100,
         .decimals = 8,
         .target_spacing_seconds = 150,
+        .subsidy = 5000000000,
+        .halving_interval = 150,
+        .retarget_interval = 0,
         .segwit = true,
         .mweb = true,
-        .gbt_rules = {"segwit", "mweb"},
+        .gbt_rules = { "segwit", "mweb" },
     },
 #define DEVNET(devnet_name, devnet_algorithm)                                                      \
     {                                                                                              \
         .name = devnet_name, .ticker = "DEV", .chain = "regtest", .algorithm = devnet_algorithm,   \
         .bech32_hrp = "bcrt", .p2pkh_version = 111, .p2sh_version = 196,                           \
         .p2sh_version_legacy = 196, .coinbase_maturity = 3, .decimals = 8,                         \
-        .target_spacing_seconds = 10, .segwit = true, .gbt_rules = {"segwit"},                     \
+        .target_spacing_seconds = 10, .subsidy = 5000000000, .retarget_interval = 1,               \
+        .segwit = true, .gbt_rules = { "segwit" },                                                 \
     }
     DEVNET("devnet-blake2s", POW_BLAKE2S),
     DEVNET("devnet-sha256d", POW_SHA256D),
     DEVNET("devnet-scrypt", POW_SCRYPT),
 #undef DEVNET
 };
+
+uint64_t coin_subsidy(const struct coin_profile *coin, uint32_t height)
+{
+    uint32_t halvings = coin->halving_interval != 0 ? height / coin->halving_interval : 0;
+    return halvings < 64 ? coin->subsidy >> halvings : 0;
+}
+
+bool coin_keeps_bits(const struct coin_profile *coin, uint32_t height)
+{
+    return coin->retarget_interval == 0 || height % coin->retarget_interval != 0;
+}
 
 const struct coin_profile *coin_profile_find(struct span name)
 {

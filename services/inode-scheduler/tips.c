@@ -1,0 +1,174 @@
+#include "services/inode-scheduler/tips.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct watcher {
+    struct tips *tips;
+    struct node *node;
+    size_t index;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping;
+    bool nudged;
+    uint8_t nudge[32];
+    uint8_t known[32]; /* the thread's own: what was told last */
+};
+
+struct tips {
+    struct tips_options options;
+    _Atomic size_t under_way; /* messages posted and not yet run */
+    bool closing;
+    struct watcher list[];
+};
+
+/* From a thread to the loop. */
+struct message {
+    struct loop_task task;
+    struct watcher *watcher;
+    struct node_tip tip;
+};
+
+static void on_message(struct loop_task *task)
+{
+    struct message *message = (struct message *)task;
+    struct tips *tips = message->watcher->tips;
+    if (!tips->closing)
+        tips->options.on_tip(tips->options.context, message->watcher->index, &message->tip);
+    atomic_fetch_sub(&tips->under_way, 1);
+    free(message);
+}
+
+static void post(struct watcher *watcher, const struct node_tip *tip)
+{
+    struct message *message = calloc(1, sizeof *message);
+    if (message == NULL)
+        return; /* the template will tell */
+    message->task.run = on_message;
+    message->watcher = watcher;
+    message->tip = *tip;
+    atomic_fetch_add(&watcher->tips->under_way, 1);
+    loop_post(watcher->tips->options.loop, &message->task);
+}
+
+/* Waits for a nudge or the next time to ask. False: stop. *hash_r is the nudge's where there was
+ * one. */
+static bool rest(struct watcher *watcher, bool *nudged_r, uint8_t hash_r[32])
+{
+    unsigned poll_ms = watcher->tips->options.poll_ms;
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    uint64_t end_ns = (uint64_t)end.tv_nsec + (uint64_t)poll_ms * 1000000;
+    end.tv_sec += (time_t)(end_ns / 1000000000);
+    end.tv_nsec = (long)(end_ns % 1000000000);
+    pthread_mutex_lock(&watcher->lock);
+    while (!watcher->stopping && !watcher->nudged)
+        if (poll_ms == 0)
+            pthread_cond_wait(&watcher->wake, &watcher->lock);
+        else if (pthread_cond_timedwait(&watcher->wake, &watcher->lock, &end) == ETIMEDOUT)
+            break;
+    *nudged_r = watcher->nudged;
+    watcher->nudged = false;
+    memcpy(hash_r, watcher->nudge, 32);
+    bool go_on = !watcher->stopping;
+    pthread_mutex_unlock(&watcher->lock);
+    return go_on;
+}
+
+static void *run(void *context)
+{
+    struct watcher *watcher = context;
+    uint8_t hash[32];
+    bool nudged;
+    while (rest(watcher, &nudged, hash)) {
+        struct node_tip tip;
+        struct error error;
+        if (!nudged && node_best(watcher->node, hash, &error) != NODE_OK)
+            continue;
+        if (memcmp(hash, watcher->known, sizeof hash) == 0 ||
+            node_tip(watcher->node, hash, &tip, &error) != NODE_OK)
+            continue;
+        memcpy(watcher->known, hash, sizeof hash);
+        post(watcher, &tip);
+    }
+    return NULL;
+}
+
+struct tips *tips_create(const struct tips_options *options, struct error *error)
+{
+    struct tips *tips = calloc(1, sizeof *tips + options->count * sizeof *tips->list);
+    if (tips == NULL) {
+        error_fill(error, ERROR_SYSTEM, "no memory for the threads that watch for tips");
+        for (size_t i = 0; i < options->count; i++)
+            node_close(options->nodes[i]);
+        return NULL;
+    }
+    tips->options = *options;
+    tips->options.nodes = NULL;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    for (size_t i = 0; i < options->count; i++) {
+        struct watcher *watcher = &tips->list[i];
+        watcher->tips = tips;
+        watcher->index = i;
+        watcher->node = options->nodes[i];
+        pthread_mutex_init(&watcher->lock, NULL);
+        pthread_cond_init(&watcher->wake, &monotonic);
+    }
+    pthread_condattr_destroy(&monotonic);
+    for (size_t i = 0; i < options->count; i++) {
+        struct watcher *watcher = &tips->list[i];
+        int result = pthread_create(&watcher->thread, NULL, run, watcher);
+        if (result != 0) {
+            error_fill_system(error, result, "a thread that watches for tips cannot be started");
+            tips_destroy(tips);
+            return NULL;
+        }
+        watcher->started = true;
+    }
+    return tips;
+}
+
+void tips_nudge(struct tips *tips, size_t node, const uint8_t hash[32])
+{
+    struct watcher *watcher = &tips->list[node];
+    pthread_mutex_lock(&watcher->lock);
+    watcher->nudged = true;
+    memcpy(watcher->nudge, hash, 32);
+    pthread_cond_signal(&watcher->wake);
+    pthread_mutex_unlock(&watcher->lock);
+}
+
+void tips_destroy(struct tips *tips)
+{
+    if (tips == NULL)
+        return;
+    tips->closing = true;
+    for (size_t i = 0; i < tips->options.count; i++) {
+        struct watcher *watcher = &tips->list[i];
+        if (!watcher->started)
+            continue;
+        pthread_mutex_lock(&watcher->lock);
+        watcher->stopping = true;
+        pthread_cond_signal(&watcher->wake);
+        pthread_mutex_unlock(&watcher->lock);
+        node_interrupt(watcher->node);
+    }
+    for (size_t i = 0; i < tips->options.count; i++) {
+        struct watcher *watcher = &tips->list[i];
+        if (watcher->started)
+            pthread_join(watcher->thread, NULL);
+        if (watcher->node != NULL)
+            node_close(watcher->node);
+        pthread_cond_destroy(&watcher->wake);
+        pthread_mutex_destroy(&watcher->lock);
+    }
+    while (atomic_load(&tips->under_way) > 0)
+        loop_run_once(tips->options.loop, 0);
+    free(tips);
+}

@@ -180,6 +180,55 @@ void job_feed_ask(struct job_feed *feed)
         bus_request(feed->scheduler, span_of(message, length), ASK_TIMEOUT_MS, on_reply, feed);
 }
 
+/* Large pages for the sets, ahead of use. */
+
+static struct job_feed *feed_of(struct worker_job *job)
+{
+    return (struct job_feed *)((char *)job - offsetof(struct job_feed, warming));
+}
+
+static void warm_next(struct job_feed *feed)
+{
+    if (feed->warmer == NULL || feed->is_warming ||
+        !duplicates_memory_next_cold(&feed->memory, &feed->warming_extent))
+        return;
+    feed->is_warming = worker_submit(feed->warmer, &feed->warming);
+    ASSERT(feed->is_warming); /* its queue has room for the only job there is */
+}
+
+static void on_warming_work(struct worker_job *job)
+{
+    struct job_feed *feed = feed_of(job);
+    duplicates_memory_warm(&feed->memory, feed->warming_extent);
+}
+
+static void on_warming_done(struct worker_job *job)
+{
+    struct job_feed *feed = feed_of(job);
+    feed->is_warming = false;
+    duplicates_memory_warmed(&feed->memory, feed->warming_extent);
+    if (!feed->closing)
+        warm_next(feed);
+}
+
+static void open_warmer(struct job_feed *feed)
+{
+    struct error error;
+    feed->warming = (struct worker_job){ .work = on_warming_work, .done = on_warming_done };
+    feed->warmer = worker_create(feed->loop, "pages", 1, 1, &error);
+    if (feed->warmer == NULL)
+        log_warn("feed.pages", "reason=\"%s\"", error.text); /* slower, no worse */
+    warm_next(feed);
+}
+
+static void close_warmer(struct job_feed *feed)
+{
+    feed->closing = true;
+    if (feed->warmer != NULL)
+        worker_destroy(feed->warmer);
+    feed->warmer = NULL;
+}
+
 /* Dead jobs go; a tip that is gone for certain needs no set any more, because its shares carry
  * their reason from then on. */
 static void on_sweep(void *context)
@@ -202,6 +251,7 @@ static void on_sweep(void *context)
         }
     }
     duplicates_memory_trim(&feed->memory);
+    warm_next(feed);
     if (stratum_jobs_current(&feed->table) == NULL)
         job_feed_ask(feed);
 }
@@ -276,6 +326,7 @@ bool job_feed_open(struct job_feed *feed, struct loop *loop, struct bus *bus,
         duplicates_memory_close(&feed->memory);
         return false;
     }
+    open_warmer(feed);
     loop_timer_start(loop, &feed->timer, SWEEP_MS, SWEEP_MS);
     return true;
 }
@@ -293,5 +344,6 @@ void job_feed_close(struct job_feed *feed)
     if (last != NULL)
         destroy_job(feed, feed_job_of(last));
     stratum_jobs_init(&feed->table);
+    close_warmer(feed);
     duplicates_memory_close(&feed->memory);
 }

@@ -3,6 +3,7 @@
  * One thread. */
 #pragma once
 #include "core/stratum/jobs.h"
+#include "loop/worker.h"
 #include "port/bus.h"
 #include "services/stratum-gateway/duplicates.h"
 #include "wire/messages.h"
@@ -24,6 +25,11 @@ struct job_feed {
     struct loop *loop;
     struct stratum_jobs table;
     struct duplicates_memory memory;
+    struct worker *warmer; /* makes large pages for it; NULL: there are none */
+    struct worker_job warming;
+    uint32_t warming_extent;
+    bool is_warming;
+    bool closing;
     uint64_t epoch;    /* the highest seen */
     uint64_t sequence; /* the last of that epoch */
     uint64_t memory_ms;

@@ -604,9 +604,15 @@ static void a_share_nobody_keeps_is_answered_honestly_and_may_come_again(void **
     assert_true(f->seen[f->seen_count - 1].lowest > given_up);
     /* One whose fate is unknown stays a duplicate. */
     f->validators[0].status = f->validators[1].status = WIRE_BATCH_UNKNOWN;
-    submit(miner, 5, "w", 77);
+    line = "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+           "\"0000000000000000\",\"%08x\",\"00000077\"]}";
+    snprintf(text, sizeof text, line, 5, (unsigned long long)f->job_id, ntime);
+    say(miner, "%s", text);
     hear(miner, "{\"id\":5,\"result\":false,\"error\":[20,");
     f->validators[0].status = f->validators[1].status = WIRE_BATCH_JUDGED;
+    snprintf(text, sizeof text, line, 6, (unsigned long long)f->job_id, ntime);
+    say(miner, "%s", text);
+    hear(miner, "{\"id\":6,\"result\":false,\"error\":[22,\"Duplicate share\",null]}");
     disconnect(miner);
 }
 

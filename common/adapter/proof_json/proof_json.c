@@ -73,17 +73,25 @@ json_t *proof_json_of_statement(const struct proof_statement *statement)
     return document;
 }
 
+/* An id as the API shows it: 16 hex digits. */
+static json_t *account_of(uint64_t id)
+{
+    uint8_t bytes[8];
+    store_le64(bytes, __builtin_bswap64(id));
+    return proof_json_hex(span_of(bytes, sizeof bytes));
+}
+
 static json_t *leaf_of(const struct proof_leaf *leaf)
 {
     static const char *const kinds[] = {
         [PROOF_NAME_SCRIPT] = "script", [PROOF_NAME_ACCOUNT] = "account", [PROOF_NAME_ID] = "id"
     };
-    return sound(json_pack("{s:o, s:s, s:o, s:I, s:o, s:o}", "salt",
-                           proof_json_hex(span_of(leaf->salt, sizeof leaf->salt)), "kind",
-                           kinds[leaf->kind], "name",
-                           proof_json_hex(span_of(leaf->name, leaf->name_bytes)),
-                           "fee_basis_points", (json_int_t)leaf->fee_basis_points, "work",
-                           decimal(leaf->sums.work), "amount", decimal(leaf->sums.amount)));
+    return sound(
+        json_pack("{s:o, s:s, s:o, s:o, s:I, s:o, s:o}", "salt",
+                  proof_json_hex(span_of(leaf->salt, sizeof leaf->salt)), "kind", kinds[leaf->kind],
+                  "name", proof_json_hex(span_of(leaf->name, leaf->name_bytes)), "account",
+                  account_of(leaf->account), "fee_basis_points", (json_int_t)leaf->fee_basis_points,
+                  "work", decimal(leaf->sums.work), "amount", decimal(leaf->sums.amount)));
 }
 
 json_t *proof_json_of(const struct proof *proof)

@@ -188,6 +188,7 @@ size_t proof_encode(const struct proof *proof, uint8_t bytes_r[PROOF_BYTES_MAX])
     proof_put_u8(&writer, (uint8_t)leaf->kind);
     proof_put_u8(&writer, leaf->name_bytes);
     proof_put(&writer, leaf->name, leaf->name_bytes);
+    proof_put_u64(&writer, leaf->account);
     proof_put_u16(&writer, leaf->fee_basis_points);
     proof_put_u128(&writer, leaf->sums.work);
     proof_put_u64(&writer, leaf->sums.amount);
@@ -216,6 +217,7 @@ bool proof_decode(struct span bytes, struct proof *proof_r)
         leaf->name_bytes > PROOF_NAME_BYTES_MAX)
         return false;
     proof_get(&reader, leaf->name, leaf->name_bytes);
+    leaf->account = proof_get_u64(&reader);
     leaf->fee_basis_points = proof_get_u16(&reader);
     leaf->sums.work = proof_get_u128(&reader);
     leaf->sums.amount = proof_get_u64(&reader);

@@ -14,12 +14,13 @@ void proof_tagged_begin(struct sha256_state *state, const char *tag)
 void proof_leaf_node(const struct proof_leaf *leaf, struct proof_node *node_r)
 {
     struct sha256_state state;
-    uint8_t head[PROOF_SALT_BYTES + 2], money[26];
+    uint8_t head[PROOF_SALT_BYTES + 2], money[34];
     struct proof_writer writer = { head };
     proof_put(&writer, leaf->salt, sizeof leaf->salt);
     proof_put_u8(&writer, (uint8_t)leaf->kind);
     proof_put_u8(&writer, leaf->name_bytes);
     writer = (struct proof_writer){ money };
+    proof_put_u64(&writer, leaf->account);
     proof_put_u16(&writer, leaf->fee_basis_points);
     proof_put_u128(&writer, leaf->sums.work);
     proof_put_u64(&writer, leaf->sums.amount);

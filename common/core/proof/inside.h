@@ -1,10 +1,7 @@
-/* What the files of core/proof share: tagged hashes, and bytes written and read in turn. */
+/* What the files of core/proof share: bytes written and read in turn. */
 #pragma once
-#include "core/pow/sha256.h"
 #include "core/proof/proof.h"
-
-/* sha256(sha256(tag) ‖ sha256(tag) ‖ …), begun: BIP 340. */
-void proof_tagged_begin(struct sha256_state *state, const char *tag);
+#include "core/proof/tagged.h"
 
 /* A cursor over memory that is long enough by construction. */
 struct proof_writer {

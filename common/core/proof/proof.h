@@ -74,6 +74,7 @@ struct proof_leaf {
     enum proof_name_kind kind;
     uint8_t name[PROOF_NAME_BYTES_MAX];
     uint8_t name_bytes;        /* at least 1 */
+    uint64_t account;          /* the id that its shares carry, and receipts of them */
     uint16_t fee_basis_points; /* what the pool keeps of this account's part, 1/10000 */
     struct proof_sums sums;
 };
@@ -156,8 +157,8 @@ uint64_t proof_fair_amount(const struct proof *proof);
 enum {
     PROOF_STATEMENT_BYTES = 257,
     PROOF_NODE_BYTES = 56,
-    PROOF_BYTES_MAX = 5 + PROOF_STATEMENT_BYTES + PROOF_SALT_BYTES + 4 + PROOF_NAME_BYTES_MAX + 24 +
-                      5 + PROOF_PATH_MAX * PROOF_NODE_BYTES,
+    PROOF_BYTES_MAX = 5 + PROOF_STATEMENT_BYTES + PROOF_SALT_BYTES + 12 + PROOF_NAME_BYTES_MAX +
+                      24 + 5 + PROOF_PATH_MAX * PROOF_NODE_BYTES,
 };
 void proof_statement_encode(const struct proof_statement *statement,
                             uint8_t bytes_r[PROOF_STATEMENT_BYTES]);

@@ -108,8 +108,7 @@ static void every_leaf_of_every_size_is_proven_and_the_root_is_that_of_rfc_9162(
             assert_true(length <= PROOF_BYTES_MAX);
             assert_true(proof_decode(span_of(bytes, length), &again));
             assert_int_equal(proof_check(&again), PROOF_OK);
-            assert_memory_equal(&again.statement.root, &proof.statement.root,
-                                sizeof proof.statement.root);
+            assert_memory_equal(again.statement.root.hash, proof.statement.root.hash, 32);
         }
     }
 }
@@ -344,11 +343,13 @@ static void the_hashes_are_those_of_the_published_example(void **state)
 {
     struct proof_leaf alice = { .kind = PROOF_NAME_ACCOUNT,
                                 .name = "alice",
+                                .account = 17,
                                 .name_bytes = 5,
                                 .fee_basis_points = 100,
                                 .sums = { 6, 60 } };
     struct proof_leaf bob = { .kind = PROOF_NAME_ACCOUNT,
                               .name = "bob",
+                              .account = 18,
                               .name_bytes = 3,
                               .fee_basis_points = 100,
                               .sums = { 4, 39 } };
@@ -360,11 +361,11 @@ static void the_hashes_are_those_of_the_published_example(void **state)
     memset(bob.salt, 2, 32);
     proof_leaf_node(&alice, &nodes[0]);
     hex_encode(span_of(nodes[0].hash, 32), hex);
-    assert_string_equal(hex, "834bb6d61c0855bd17fb8df9787b1bde8a0641340ad9d8eb569bac2f45a1a80b");
+    assert_string_equal(hex, "46bddf7886d96bb4737dc855ce07a2160e9e2c4c482c8f92b05417d97711e84e");
     proof_leaf_node(&bob, &nodes[1]);
     assert_true(proof_tree_build(&tree, nodes, 2));
     hex_encode(span_of(proof_tree_root(&tree)->hash, 32), hex);
-    assert_string_equal(hex, "0c760b658d3ff58466e9f152593209d64d5e46e376524a0a37c00ff4ec83e7f6");
+    assert_string_equal(hex, "1dcc05b971ca9e998b7d0838b3b8eabcf090f0142a3d162d6ce51110f4dbaa58");
     struct proof_statement statement = { .number = 1,
                                          .height = 100,
                                          .reward = 100,
@@ -381,7 +382,7 @@ static void the_hashes_are_those_of_the_published_example(void **state)
     assert_int_equal(proof_check_statement(&statement), PROOF_OK);
     proof_head(&statement, head);
     hex_encode(span_of(head, 32), hex);
-    assert_string_equal(hex, "cccaacc31684de79b581fcba3148dcf4bd6a795afd882773c900380b03cb0c60");
+    assert_string_equal(hex, "3cc9da956aaee8f934d90f68941d3f258c2d773305ad22cbcd159cc0fc7c0dc5");
 }
 
 int main(void)

@@ -33,7 +33,8 @@ void proof_leaf_of(const struct identity_key *key, const struct snapshot_record 
                    const struct pplns_part *part, const struct account *account,
                    struct proof_leaf *leaf_r)
 {
-    *leaf_r = (struct proof_leaf){ .sums = { part->work, part->amount },
+    *leaf_r = (struct proof_leaf){ .account = part->account,
+                                   .sums = { part->work, part->amount },
                                    .fee_basis_points = (uint16_t)part->fee_basis_points };
     salt_of(key, snapshot->block_hash, part->account, leaf_r->salt);
     /* A registered account may be paid elsewhere tomorrow, so its name stands for it; an address

@@ -200,6 +200,25 @@ static const struct wire_control_reply control_reply = { .ok = 1,
                                                          .text =
                                                              "812 sessions are told to reconnect" };
 
+static const struct wire_receipt_request receipt_request = {
+    .account = UINT64_C(0x6b8f1c2d3e4f5a69),
+    .from_ms = UINT64_C(1767225600000),
+    .to_ms = UINT64_C(1767225660000),
+    .from_place = 3,
+    .limit = 64,
+};
+static uint8_t receipt_data[] = { 'a', 'R', 'C', 'P', 1 };
+static struct wire_receipt_item receipt_items[] = { { { receipt_data, sizeof receipt_data } } };
+static const struct wire_receipt_reply receipt_reply = {
+    .key = HASH_A,
+    .oldest_ms = UINT64_C(1767222000000),
+    .more = 1,
+    .next_ms = UINT64_C(1767225601000),
+    .next_place = 7,
+    .receipts = receipt_items,
+    .receipts_count = 1,
+};
+
 void wire_examples_visit(void (*visit)(void *context, const char *name, enum wire_type type,
                                        struct span encoded),
                          void *context)

@@ -101,12 +101,15 @@ static void count_verdicts(struct batch *batch)
     metric_add(batches->shares_rejected, rejected);
 }
 
-static void finish_repeated(struct batch *batch, struct span stored)
+static void finish_repeated(struct batch *batch, const struct window_result *result)
 {
     struct batches *batches = batch->owner;
     struct error error;
     metric_add(batches->repeated, 1);
-    if (verdicts_read(stored, batches->stored, batch->count, &error)) {
+    if (verdicts_read(result->verdicts, batches->stored, batch->count, &error)) {
+        /* Whoever appended it may have died before it signed; a place signed for twice is one. */
+        receipts_take(batches->options.receipts, &result->position, batch->shares, batches->stored,
+                      batch->count);
         finish(batch, WIRE_BATCH_JUDGED, batches->stored);
         return;
     }
@@ -141,10 +144,12 @@ static void on_appended(void *context, const struct window_result *result)
         metric_observe_us(batches->append_time, (loop_clock_ns() - batch->append_began_ns) / 1000);
         batches->options.on_window(batches->options.context, NULL);
         count_verdicts(batch);
+        receipts_take(batches->options.receipts, &result->position, batch->shares, batch->verdicts,
+                      batch->count);
         finish(batch, WIRE_BATCH_JUDGED, batch->verdicts);
         break;
     case WINDOW_REPEATED:
-        finish_repeated(batch, result->verdicts);
+        finish_repeated(batch, result);
         break;
     case WINDOW_REFUSED:
         finish(batch, WIRE_BATCH_REFUSED, NULL);

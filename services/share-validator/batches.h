@@ -15,6 +15,7 @@
 #include "port/window.h"
 #include "services/share-validator/blocks.h"
 #include "services/share-validator/hashing.h"
+#include "services/share-validator/receipts.h"
 
 enum { BATCHES_ASK_MS = 5000 };
 
@@ -24,6 +25,7 @@ struct batches_options {
     struct feed *feed;
     struct job_table *jobs;
     struct blocks *blocks;
+    struct receipts *receipts; /* NULL: nothing is signed for */
     struct metrics *metrics;
     size_t batches_max;
     struct hashing_options hashing;

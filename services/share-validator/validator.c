@@ -41,7 +41,12 @@ static void on_link(void *context, bool up)
 static void on_batch(void *context, struct bus_call *call, struct span message)
 {
     struct validator *validator = context;
-    batches_take(validator->batches, call, message);
+    enum wire_type type;
+    struct error ignored;
+    if (wire_peek(message, &type, &ignored) && type == WIRE_TYPE_receipt_request)
+        receipts_ask(validator->receipts, call, message);
+    else
+        batches_take(validator->batches, call, message);
 }
 
 /* Appends are refused although the connection is there (memory full, disk full, a replica). */
@@ -180,6 +185,31 @@ static struct hashing_options hashing_options_of(struct validator *validator)
     };
 }
 
+static void on_receipts_trouble(void *context, const char *reason)
+{
+    service_degraded(((struct validator *)context)->service, "receipts", reason);
+}
+
+static bool start_receipts(struct validator *validator, struct error *error)
+{
+    struct service *service = validator->service;
+    const struct settings *settings = &service->settings;
+    if (!settings->validator_receipts)
+        return true;
+    validator->receipts = receipts_create(
+        &(struct receipts_options){ .loop = service->loop,
+                                    .folder = settings->validator_receipt_dir,
+                                    .key_file = settings->validator_receipt_key_file,
+                                    .boot_id = service->boot_id,
+                                    .slice_ms = (unsigned)settings->validator_receipt_slice_ms,
+                                    .bytes_max = (uint64_t)settings->validator_receipt_mib << 20,
+                                    .metrics = service->metrics,
+                                    .on_trouble = on_receipts_trouble,
+                                    .context = validator },
+        error);
+    return validator->receipts != NULL;
+}
+
 static bool start_batches(struct validator *validator, struct error *error)
 {
     struct service *service = validator->service;
@@ -189,6 +219,7 @@ static bool start_batches(struct validator *validator, struct error *error)
         .feed = validator->feed,
         .jobs = validator->jobs,
         .blocks = validator->blocks,
+        .receipts = validator->receipts,
         .metrics = service->metrics,
         .batches_max = (size_t)service->settings.validator_batches_max,
         .hashing = hashing_options_of(validator),
@@ -204,7 +235,8 @@ bool validator_start(struct validator *validator, enum service_exit *code_r, str
     struct service *service = validator->service;
     *code_r = SERVICE_EXIT_SETTINGS;
     if (!start_keep(validator, error) || !start_feed(validator, error) ||
-        !start_blocks(validator, error) || !start_batches(validator, error))
+        !start_blocks(validator, error) || !start_receipts(validator, error) ||
+        !start_batches(validator, error))
         return false;
     *code_r = SERVICE_EXIT_PORT;
     validator->server = bus_serve(service->bus, service->settings.validator_listen,
@@ -247,6 +279,7 @@ void validator_stop(struct validator *validator)
     if (validator->window != NULL)
         window_writer_close(validator->window);
     batches_destroy(validator->batches);
+    receipts_destroy(validator->receipts);
     outbox_destroy(validator->outbox);
     blocks_destroy(validator->blocks);
     keep_destroy(validator->keep); /* its handlers still report */

@@ -22,6 +22,7 @@ struct validator {
     struct feed *feed;
     struct outbox *outbox;
     struct blocks *blocks;
+    struct receipts *receipts; /* NULL: nothing is signed for */
     struct batches *batches;
     struct bus_server *server;
 };

@@ -193,6 +193,18 @@ void token_sign(const struct token_signer *signer, struct token_claims *claims, 
     ASSERT(fits);
 }
 
+void token_sign_bytes(const struct token_signer *signer, struct span bytes,
+                      uint8_t signature_r[TOKEN_SIGNATURE_BYTES])
+{
+    crypto_sign_detached(signature_r, NULL, bytes.data, bytes.length, signer->secret);
+}
+
+bool token_verify_bytes(const uint8_t public_key[TOKEN_PUBLIC_BYTES], struct span bytes,
+                        const uint8_t signature[TOKEN_SIGNATURE_BYTES])
+{
+    return crypto_sign_verify_detached(signature, bytes.data, bytes.length, public_key) == 0;
+}
+
 void token_jwks(const uint8_t public_key[TOKEN_PUBLIC_BYTES], char *text_r)
 {
     char kid[TOKEN_KID_BYTES], x[64];

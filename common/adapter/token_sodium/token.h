@@ -65,6 +65,14 @@ void token_signer_public(const struct token_signer *signer, uint8_t public_r[TOK
 /* Signs the claims (their id is filled) into text_r, TOKEN_TEXT_BYTES. */
 void token_sign(const struct token_signer *signer, struct token_claims *claims, char *text_r);
 
+/* An Ed25519 signature (RFC 8032) over any bytes, with the same kind of key; and whether one is
+ * right. Never use one key for tokens and for something else. */
+enum { TOKEN_SIGNATURE_BYTES = 64 };
+void token_sign_bytes(const struct token_signer *signer, struct span bytes,
+                      uint8_t signature_r[TOKEN_SIGNATURE_BYTES]);
+MUST_CHECK bool token_verify_bytes(const uint8_t public_key[TOKEN_PUBLIC_BYTES], struct span bytes,
+                                   const uint8_t signature[TOKEN_SIGNATURE_BYTES]);
+
 /* A list of one key as RFC 7517 writes it, for /.well-known/jwks.json, into text_r,
  * TOKEN_TEXT_BYTES. */
 void token_jwks(const uint8_t public_key[TOKEN_PUBLIC_BYTES], char *text_r);

@@ -1,0 +1,41 @@
+/* Signing for accepted shares. What the window kept is gathered into a slice; when that is old or
+ * full it is hashed, signed and written on a thread of its own. The answer to a miner waits for
+ * none of this, and a lone share costs one signature in its slice's time at the most.
+ *
+ * Bounded: SLICES_MAX slices wait to be signed, of RECEIPT_SHARES_MAX shares each; what comes
+ * beyond is not signed for, and counted. On the loop's thread but for what is named above. */
+#pragma once
+#include "core/receipt/receipt.h"
+#include "loop/worker.h"
+#include "port/bus.h"
+#include "port/window.h"
+#include "service/metrics.h"
+#include "wire/messages.h"
+
+struct receipts_options {
+    struct loop *loop;
+    const char *folder;   /* borrowed, like the other texts */
+    const char *key_file; /* made where there is none */
+    uint64_t boot_id;
+    unsigned slice_ms;
+    uint64_t bytes_max; /* kept on disk */
+    struct metrics *metrics;
+    /* Slices cannot be written (reason), or can again (NULL). */
+    void (*on_trouble)(void *context, const char *reason);
+    void *context;
+};
+
+struct receipts;
+/* NULL and *error where key or folder cannot be had. */
+MUST_CHECK struct receipts *receipts_create(const struct receipts_options *options,
+                                            struct error *error);
+/* Signs and writes what is gathered; NULL is nothing. */
+void receipts_destroy(struct receipts *receipts);
+
+/* A batch is kept, its first credited share at `first`: the accepted ones (by their verdicts, one a
+ * share, in order) are signed for soon. `receipts` may be NULL: then nothing is. */
+void receipts_take(struct receipts *receipts, const struct window_position *first,
+                   const struct wire_share *shares, const struct wire_verdict *verdicts,
+                   size_t count);
+/* Answers a receipt_request; `call` is taken. Without receipts (NULL) it is dropped. */
+void receipts_ask(struct receipts *receipts, struct bus_call *call, struct span message);

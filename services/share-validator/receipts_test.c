@@ -1,0 +1,381 @@
+/* Receipts from the batch to the answer, over the fake bus and real files. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/bus_fake/bus_fake.h"
+#include "adapter/token_sodium/token.h"
+#include "core/share/outcome.h"
+#include "services/share-validator/receipt_book.h"
+#include "services/share-validator/receipts.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ALICE = 11, BOB = 12, DEADLINE_MS = 10000, REPLY_MAX = 1 << 20 };
+#define URL "fake://validator"
+
+struct fixture {
+    char folder[64], book[96], key[96];
+    struct loop *loop;
+    struct bus *bus;
+    struct metrics *metrics;
+    struct receipts *receipts;
+    struct bus_server *server;
+    struct bus_client *client;
+    uint64_t next_low; /* the stream's next entry */
+    char trouble[256];
+    bool up;
+    unsigned replies;
+    enum bus_outcome outcome;
+    size_t reply_length;
+    uint8_t *reply;
+    uint8_t *memory;
+};
+
+static void on_trouble(void *context, const char *reason)
+{
+    struct fixture *f = context;
+    snprintf(f->trouble, sizeof f->trouble, "%s", reason == NULL ? "" : reason);
+}
+
+static void on_call(void *context, struct bus_call *call, struct span message)
+{
+    receipts_ask(((struct fixture *)context)->receipts, call, message);
+}
+
+static void on_up(void *context)
+{
+    ((struct fixture *)context)->up = true;
+}
+
+static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct fixture *f = context;
+    f->outcome = outcome;
+    f->reply_length = reply.length;
+    assert_true(reply.length <= REPLY_MAX);
+    if (reply.length > 0)
+        memcpy(f->reply, reply.data, reply.length);
+    f->replies++;
+}
+
+#define UNTIL(f, condition)                                                                        \
+    do {                                                                                           \
+        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() / 1000000 > until_)                                                \
+                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
+            loop_run_once((f)->loop, 5);                                                           \
+        }                                                                                          \
+    } while (0)
+
+static void open_receipts(struct fixture *f)
+{
+    struct error error = { .text = "" };
+    f->receipts = receipts_create(&(struct receipts_options){ .loop = f->loop,
+                                                              .folder = f->book,
+                                                              .key_file = f->key,
+                                                              .boot_id = 9,
+                                                              .slice_ms = 50,
+                                                              .bytes_max = 8 << 20,
+                                                              .metrics = f->metrics,
+                                                              .on_trouble = on_trouble,
+                                                              .context = f },
+                                  &error);
+    if (f->receipts == NULL)
+        fail_msg("%s", error.text);
+}
+
+static int set_up(void **state)
+{
+    struct error error;
+    struct fixture *f = calloc(1, sizeof *f);
+    assert_non_null(f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/adit-receipts-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->book, sizeof f->book, "%s/book", f->folder);
+    snprintf(f->key, sizeof f->key, "%s/key", f->folder);
+    f->reply = malloc(REPLY_MAX);
+    f->memory = malloc(REPLY_MAX);
+    f->loop = loop_create(&error);
+    f->bus = bus_fake_create(f->loop);
+    f->metrics = metrics_create();
+    open_receipts(f);
+    f->server = bus_serve(f->bus, URL, 8, 4096, on_call, f, &error);
+    struct bus_client_options options = {
+        .in_flight_max = 8, .message_bytes_max = REPLY_MAX, .on_up = on_up, .context = f
+    };
+    f->client = bus_connect(f->bus, URL, &options, &error);
+    assert_non_null(f->client);
+    UNTIL(f, f->up);
+    *state = f;
+    return 0;
+}
+
+static void empty_folder(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        (void)unlink(path);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    (void)rmdir(folder);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    bus_client_close(f->client);
+    bus_server_close(f->server);
+    receipts_destroy(f->receipts);
+    loop_run_once(f->loop, 0);
+    bus_destroy(f->bus);
+    metrics_destroy(f->metrics);
+    loop_destroy(f->loop);
+    (void)chmod(f->book, 0700);
+    empty_folder(f->book);
+    empty_folder(f->folder);
+    free(f->reply);
+    free(f->memory);
+    free(f);
+    return 0;
+}
+
+/* A batch of `count` shares: alternately Alice's and Bob's, every fifth refused. */
+static void keep_batch(struct fixture *f, size_t count)
+{
+    struct wire_share *shares = calloc(count, sizeof *shares);
+    struct wire_verdict *verdicts = calloc(count, sizeof *verdicts);
+    struct window_position first = { .high = 1000, .low = f->next_low++ };
+    for (size_t i = 0; i < count; i++) {
+        shares[i].account = i % 2 == 0 ? ALICE : BOB;
+        shares[i].work = 100 + i;
+        shares[i].received_ms = loop_unix_ms();
+        verdicts[i].outcome = i % 5 == 4 ? SHARE_STALE : SHARE_ACCEPTED;
+    }
+    receipts_take(f->receipts, &first, shares, verdicts, count);
+    free(shares);
+    free(verdicts);
+}
+
+static uint64_t metric(struct fixture *f, const char *name)
+{
+    static char text[65536];
+    char line[100];
+    assert_true(metrics_print(f->metrics, text, sizeof text) > 0);
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(text, line);
+    assert_non_null(at);
+    return strtoull(at + strlen(line), NULL, 10);
+}
+
+static void ask(struct fixture *f, const struct wire_receipt_request *request,
+                struct wire_receipt_reply *reply_r)
+{
+    uint8_t bytes[64];
+    struct error error;
+    size_t length = wire_encode_receipt_request(request, bytes, sizeof bytes);
+    unsigned before = f->replies;
+    assert_true(length > 0);
+    assert_true(bus_request(f->client, span_of(bytes, length), 5000, on_reply, f));
+    UNTIL(f, f->replies > before);
+    assert_int_equal(f->outcome, BUS_REPLIED);
+    struct arena arena = arena_over(f->memory, REPLY_MAX);
+    if (!wire_decode_receipt_reply(span_of(f->reply, f->reply_length), &arena, reply_r, &error))
+        fail_msg("%s", error.text);
+}
+
+struct sum {
+    size_t count;
+    uint64_t work;
+};
+
+/* Everything of one account, page by page; each receipt is checked as a miner would. */
+static struct sum gather(struct fixture *f, uint64_t account, uint32_t limit)
+{
+    struct sum sum = { 0 };
+    struct wire_receipt_reply reply = { .more = 1 };
+    struct wire_receipt_request request = { .account = account,
+                                            .to_ms = loop_unix_ms() + 100000,
+                                            .limit = limit };
+    struct proof_position last = { 0, 0, 0 };
+    while (reply.more) {
+        ask(f, &request, &reply);
+        for (uint32_t i = 0; i < reply.receipts_count; i++) {
+            struct receipt receipt;
+            uint8_t digest[RECEIPT_HASH_BYTES];
+            assert_true(receipt_decode(reply.receipts[i].data, &receipt));
+            assert_true(receipt_check(&receipt));
+            receipt_slice_digest(&receipt.slice, digest);
+            assert_memory_equal(receipt.slice.key, reply.key, sizeof reply.key);
+            assert_true(token_verify_bytes(reply.key, span_of(digest, sizeof digest),
+                                           receipt.slice.signature));
+            digest[0] ^= 1;
+            assert_false(token_verify_bytes(reply.key, span_of(digest, sizeof digest),
+                                            receipt.slice.signature));
+            assert_int_equal(receipt.share.account, account);
+            assert_true(sum.count == 0 ||
+                        proof_position_compare(&receipt.share.position, &last) > 0);
+            last = receipt.share.position;
+            sum.count++;
+            sum.work += receipt.share.work;
+        }
+        assert_true(!reply.more || reply.next_ms > request.from_ms ||
+                    reply.next_place > request.from_place);
+        request.from_ms = reply.next_ms;
+        request.from_place = reply.next_place;
+    }
+    return sum;
+}
+
+static struct sum expected(uint64_t account, size_t batches, size_t count)
+{
+    struct sum sum = { 0 };
+    for (size_t i = account == ALICE ? 0 : 1; i < count; i += 2)
+        if (i % 5 != 4) {
+            sum.count += batches;
+            sum.work += batches * (100 + i);
+        }
+    return sum;
+}
+
+static void every_accepted_share_can_be_had_with_a_signature(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < 7; i++) {
+        keep_batch(f, 50);
+        if (i == 3) /* in slices of their own */
+            UNTIL(f, metric(f, "adit_validator_receipts_total") == 4 * 40);
+    }
+    UNTIL(f, metric(f, "adit_validator_receipts_total") == 7 * 40);
+    assert_true(metric(f, "adit_validator_receipt_slices_total") >= 2);
+    for (uint32_t limit = 1; limit <= 64; limit += 21) {
+        struct sum alice = gather(f, ALICE, limit), bob = gather(f, BOB, limit);
+        assert_int_equal(alice.count, expected(ALICE, 7, 50).count);
+        assert_int_equal(alice.work, expected(ALICE, 7, 50).work);
+        assert_int_equal(bob.work, expected(BOB, 7, 50).work);
+    }
+    assert_int_equal(gather(f, 99, 64).count, 0);
+}
+
+static void what_was_signed_for_outlives_the_process_and_so_does_the_key(void **state)
+{
+    struct fixture *f = *state;
+    struct wire_receipt_reply before, after;
+    struct wire_receipt_request request = { .account = ALICE, .to_ms = 1, .limit = 1 };
+    ask(f, &request, &before);
+    keep_batch(f, 10);
+    receipts_destroy(f->receipts); /* signs what is gathered */
+    open_receipts(f);
+    keep_batch(f, 10);
+    UNTIL(f, gather(f, ALICE, 64).count == expected(ALICE, 2, 10).count);
+    ask(f, &request, &after);
+    assert_memory_equal(before.key, after.key, sizeof after.key);
+    assert_true(after.oldest_ms > 0);
+}
+
+static void a_full_slice_is_closed_at_once_and_what_has_no_room_is_counted(void **state)
+{
+    struct fixture *f = *state;
+    const size_t batch = 1000, batches = RECEIPT_SHARES_MAX / 800 * 5;
+    for (size_t i = 0; i < batches; i++)
+        keep_batch(f, batch);
+    UNTIL(f, metric(f, "adit_validator_receipts_total") +
+                     metric(f, "adit_validator_receipts_missed_total") ==
+                 800 * batches);
+    assert_true(metric(f, "adit_validator_receipts_total") >= 4 * RECEIPT_SHARES_MAX);
+}
+
+static void a_folder_that_cannot_be_written_is_said_and_costs_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    char aside[128];
+    snprintf(aside, sizeof aside, "%s/aside", f->folder);
+    assert_int_equal(rename(f->book, aside), 0);
+    keep_batch(f, 10);
+    UNTIL(f, f->trouble[0] != '\0');
+    assert_int_equal(metric(f, "adit_validator_receipts_missed_total"), 8);
+    assert_int_equal(rename(aside, f->book), 0);
+    keep_batch(f, 10);
+    UNTIL(f, f->trouble[0] == '\0');
+    assert_int_equal(metric(f, "adit_validator_receipts_total"), 8);
+}
+
+static void questions_that_make_no_sense_get_no_answer(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t bytes[64];
+    struct wire_receipt_request request = { .account = ALICE, .to_ms = 5, .limit = 65 };
+    size_t length = wire_encode_receipt_request(&request, bytes, sizeof bytes);
+    assert_true(bus_request(f->client, span_of(bytes, length), 100, on_reply, f));
+    UNTIL(f, f->replies == 1);
+    assert_int_equal(f->outcome, BUS_TIMEOUT);
+}
+
+/* The book by itself: a torn slice is passed over, old and large files go. */
+static bool count_slice(void *context, const struct receipt_slice *slice, const uint8_t *shares)
+{
+    (void)slice;
+    (void)shares;
+    ++*(size_t *)context;
+    return true;
+}
+
+static size_t slices_in(const char *folder)
+{
+    struct error error;
+    size_t count = 0;
+    uint64_t next, oldest;
+    assert_true(
+        receipt_book_walk(folder, 0, UINT64_MAX / 2, count_slice, &count, &next, &oldest, &error));
+    return count;
+}
+
+static void the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_torn(void **state)
+{
+    struct fixture *f = *state;
+    enum { SHARES = 20000, BYTES = SHARES * RECEIPT_SHARE_BYTES };
+    const uint64_t hour = 3600000, start = 400000 * hour;
+    struct error error;
+    uint8_t *shares = calloc(SHARES, RECEIPT_SHARE_BYTES);
+    struct receipt_slice slice = { .count = SHARES, .ended_ms = start };
+    /* 1 MB each, 4 MB at the most */
+    for (size_t i = 0; i < 12; i++, slice.ended_ms += hour)
+        assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_int_equal(slices_in(f->book), 4);
+    slice.ended_ms += (uint64_t)RECEIPT_BOOK_DAYS * 24 * hour;
+    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_int_equal(slices_in(f->book), 1);
+    slice.ended_ms++;
+    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    char path[200];
+    snprintf(path, sizeof path, "%s/%010llu.receipts", f->book,
+             (unsigned long long)(slice.ended_ms / hour));
+    assert_int_equal(truncate(path, 2 * BYTES), 0);
+    assert_int_equal(slices_in(f->book), 1);
+    free(shares);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(every_accepted_share_can_be_had_with_a_signature),
+        TEST(what_was_signed_for_outlives_the_process_and_so_does_the_key),
+        TEST(a_full_slice_is_closed_at_once_and_what_has_no_room_is_counted),
+        TEST(a_folder_that_cannot_be_written_is_said_and_costs_nothing_else),
+        TEST(questions_that_make_no_sense_get_no_answer),
+        TEST(the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_torn),
+    };
+    return cmocka_run_group_tests_name("receipts", tests, NULL, NULL);
+}

@@ -254,6 +254,7 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/payments", api_payments },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs", api_proofs },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs/{}", api_proof },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/receipts", api_receipts },
     { HTTP_METHOD_GET, "/api/v1/proofs", api_proof_chain },
     { HTTP_METHOD_GET, "/api/v1/validators", on_validators },
     { HTTP_METHOD_GET, "/api/v1/pools", on_pools },

@@ -53,5 +53,7 @@ MUST_CHECK bool api_find_account(struct api_read *read, struct account *account_
 void api_proof_chain(void *context, struct http_exchange *exchange);
 void api_proofs(void *context, struct http_exchange *exchange);
 void api_proof(void *context, struct http_exchange *exchange);
+/* api_receipts.c */
+void api_receipts(void *context, struct http_exchange *exchange);
 /* page.c */
 void api_page(void *context, struct http_exchange *exchange);

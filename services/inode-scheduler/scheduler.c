@@ -331,6 +331,9 @@ static bool open_bus(struct scheduler *scheduler, struct error *error)
     scheduler->server = bus_serve(scheduler->options.bus, settings->service_scheduler_url,
                                   CALLS_MAX, CALL_BYTES_MAX, scheduler_on_call, scheduler, error);
     scheduler->address_refused = scheduler->server == NULL;
+    if (scheduler->server != NULL)
+        receipt_peers_open(&scheduler->receipt_peers, scheduler->options.bus,
+                           &settings->stratum_validators);
     return scheduler->server != NULL;
 }
 
@@ -418,6 +421,7 @@ void scheduler_close(struct scheduler *scheduler)
     end_worker(&scheduler->readers);
     end_worker(&scheduler->counting);
     leases_destroy(scheduler->leases);
+    receipt_peers_close(&scheduler->receipt_peers);
     if (scheduler->server != NULL)
         bus_server_close(scheduler->server);
     if (scheduler->publisher != NULL)

@@ -21,6 +21,7 @@
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
 #include "services/inode-scheduler/proof_trees.h"
+#include "services/inode-scheduler/receipt_peers.h"
 #include "services/inode-scheduler/sources.h"
 #include "services/inode-scheduler/stats.h"
 #include "services/inode-scheduler/submit.h"
@@ -98,6 +99,7 @@ struct scheduler {
     struct health health;
     struct bus_server *server;
     struct bus_publisher *publisher;
+    struct receipt_peers receipt_peers;
     struct scheduler_metrics metrics;
 
     /* following */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "adapter/proof_json/proof_json.h"
+#include "core/receipt/receipt.h"
 #include "tests/fixture/pool_fixture.h"
 
 #include <stdio.h>
@@ -262,6 +263,64 @@ static void omitted_work_is_noticed(void **state)
     EXPECT(OMITTED, words);
 }
 
+/* The shares were signed for when they were accepted; nobody has to be asked what they were. */
+static void shares_that_were_signed_for_cannot_be_omitted(void **state)
+{
+    (void)state;
+    struct proof proof;
+    struct error error;
+    char url[300], words[900], path[96], receipts_file[96];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/api/v1/accounts/%s/receipts", pool.api_port,
+             name);
+    snprintf(words, sizeof words, "%s --receipts %s", proof_file, url);
+    EXPECT(RIGHT, words);
+    assert_non_null(strstr(text, "were signed for, all within the proven"));
+    assert_null(strstr(text, "receipts: 0 shares"));
+    /* The pool makes a sound tree, of a window in which the account did next to nothing. */
+    assert_true(proof_json_read(document, &proof, &error));
+    struct proof_node node;
+    proof.leaf.sums.work = 1;
+    proof.leaf.sums.amount = proof.statement.reward - proof.statement.fee;
+    proof_leaf_node(&proof.leaf, &node);
+    proof.statement.root = node;
+    proof.statement.accounts = 1;
+    proof.place = proof.path_length = 0;
+    json_t *forged = proof_json_of(&proof);
+    snprintf(path, sizeof path, "%s/forged.json", pool.folder);
+    write_json(path, forged);
+    json_decref(forged);
+    EXPECT(RIGHT, path);
+    snprintf(words, sizeof words, "%s --receipts %s", path, url);
+    EXPECT(OMITTED, words);
+    /* Receipts that the miner kept do the same; of another key they count for nothing. */
+    snprintf(words, sizeof words, "/api/v1/accounts/%s/receipts", name);
+    json_t *kept = pool_api(&pool, words);
+    snprintf(receipts_file, sizeof receipts_file, "%s/receipts.json", pool.folder);
+    assert_true(json_array_size(json_object_get(kept, "receipts")) > 0);
+    write_json(receipts_file, kept);
+    const char *key = json_string_value(json_object_get(kept, "key"));
+    snprintf(words, sizeof words, "%s --receipts %s --key %s", path, receipts_file, key);
+    EXPECT(OMITTED, words);
+    snprintf(words, sizeof words, "%s --receipts %s --key %064d", path, receipts_file, 1);
+    EXPECT(RIGHT, words);
+    snprintf(words, sizeof words, "receipt %s --key %s", receipts_file, key);
+    EXPECT(RIGHT, words);
+    /* One with more work than was signed for. */
+    uint8_t bytes[RECEIPT_BYTES_MAX];
+    struct receipt receipt;
+    size_t length;
+    json_t *list = json_object_get(kept, "receipts");
+    assert_true(proof_json_bytes(json_array_get(list, 0), bytes, sizeof bytes, &length));
+    assert_true(receipt_decode(span_of(bytes, length), &receipt));
+    receipt.share.work++;
+    length = receipt_encode(&receipt, bytes);
+    json_array_set_new(list, 0, proof_json_hex(span_of(bytes, length)));
+    write_json(receipts_file, kept);
+    snprintf(words, sizeof words, "receipt %s", receipts_file);
+    EXPECT(WRONG, words);
+    json_decref(kept);
+}
+
 static void what_cannot_be_read_is_said_so(void **state)
 {
     (void)state;
@@ -308,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_tampered_proof_is_noticed),
         cmocka_unit_test(a_split_view_is_noticed),
         cmocka_unit_test(omitted_work_is_noticed),
+        cmocka_unit_test(shares_that_were_signed_for_cannot_be_omitted),
         cmocka_unit_test(what_cannot_be_read_is_said_so),
     };
     return cmocka_run_group_tests_name("proofs of payouts", tests, begin, end);

@@ -11,11 +11,15 @@
 #include "core/address/address.h"
 
 static const char usage[] =
-    "adit verify PROOF [--work N] [--chain FILE|URL] [--block FILE]… [--node URL]\n"
+    "adit verify PROOF [--work N] [--receipts FILE|URL]… [--key HEX]… [--chain FILE|URL]\n"
+    "                  [--block FILE]… [--node URL]\n"
+    "adit verify receipt FILE|URL… [--key HEX]…\n"
     "  PROOF         a proof's document: a file, - or an URL\n"
     "                (http://POOL/api/v1/accounts/NAME/proofs/BLOCK)\n"
     "  --work N      your own count of expected hashes in the window; more than is proven is an\n"
     "                omission\n"
+    "  --receipts    receipts that you kept, or http://POOL/api/v1/accounts/NAME/receipts\n"
+    "  --key HEX     a validator's public key: receipts of other keys do not count\n"
     "  --chain FILE  the chain of proofs (http://POOL/api/v1/proofs), from the pool or from\n"
     "                somebody else who was shown it\n"
     "  --block FILE  a raw block in hex: of the proof, or a later one of the pool\n"
@@ -54,15 +58,30 @@ void verify_note(const char *format, ...)
     va_end(arguments);
 }
 
+static bool take_key(struct verify *verify, const char *text)
+{
+    return verify->key_count < VERIFY_KEYS_MAX &&
+           hex_decode(text, strlen(text), verify->keys[verify->key_count++], 32);
+}
+
+static bool take_receipts(struct verify *verify, const char *source)
+{
+    if (verify->receipt_count == VERIFY_RECEIPTS_MAX)
+        return false;
+    verify->receipts[verify->receipt_count++] = source;
+    return true;
+}
+
 static bool parse(const struct options *options, struct verify *verify)
 {
-    for (int i = 0; i < options->rest_count; i++) {
+    bool alone = options->rest_count > 0 && strcmp(options->rest[0], "receipt") == 0;
+    for (int i = alone; i < options->rest_count; i++) {
         const char *word = options->rest[i];
         const char *value = i + 1 < options->rest_count ? options->rest[i + 1] : NULL;
         if (strncmp(word, "--", 2) != 0) {
-            if (verify->source != NULL)
+            if (alone ? !take_receipts(verify, word) : verify->source != NULL)
                 return false;
-            verify->source = word;
+            verify->source = alone ? NULL : word;
             continue;
         }
         if (value == NULL)
@@ -74,6 +93,12 @@ static bool parse(const struct options *options, struct verify *verify)
             verify->node = value;
         } else if (strcmp(word, "--block") == 0 && verify->block_count < VERIFY_BLOCKS_MAX) {
             verify->blocks[verify->block_count++] = value;
+        } else if (strcmp(word, "--receipts") == 0) {
+            if (!take_receipts(verify, value))
+                return false;
+        } else if (strcmp(word, "--key") == 0) {
+            if (!take_key(verify, value))
+                return false;
         } else if (strcmp(word, "--work") == 0) {
             verify->has_work = u128_parse(value, strlen(value), &verify->work);
             if (!verify->has_work)
@@ -82,7 +107,7 @@ static bool parse(const struct options *options, struct verify *verify)
             return false;
         }
     }
-    return verify->source != NULL;
+    return alone ? verify->receipt_count > 0 : verify->source != NULL;
 }
 
 /* The name as the leaf has it: an address where the coin is known, else what is there. */
@@ -187,6 +212,8 @@ static void derive_chain(struct verify *verify, char *url, size_t bytes)
 static enum verify_code run(struct verify *verify, struct error *error)
 {
     char chain[1024];
+    if (verify->source == NULL)
+        return verify_receipts(verify, error) ? verify->code : VERIFY_UNREADABLE;
     if (!read_proof(verify, error))
         return error->code == ERROR_INVALID ? VERIFY_WRONG : VERIFY_UNREADABLE;
     tell(verify);
@@ -195,6 +222,8 @@ static enum verify_code run(struct verify *verify, struct error *error)
         return verify->code; /* the rest would be said of nothing */
     if (verify->has_work)
         check_work(verify);
+    if (verify->receipt_count > 0 && !verify_receipts(verify, error))
+        return VERIFY_UNREADABLE;
     derive_chain(verify, chain, sizeof chain);
     if (verify->chain != NULL && !verify_chain(verify, error))
         return VERIFY_UNREADABLE;

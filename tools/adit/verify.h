@@ -14,14 +14,18 @@ enum verify_code {
     VERIFY_USAGE = 64,
 };
 
-enum { VERIFY_BLOCKS_MAX = 64 };
+enum { VERIFY_BLOCKS_MAX = 64, VERIFY_RECEIPTS_MAX = 64, VERIFY_KEYS_MAX = 16 };
 
 struct verify {
-    const char *source;                    /* the proof: a file or an URL */
+    const char *source;                    /* the proof: a file or an URL; NULL: receipts alone */
     const char *chain;                     /* the chain of proofs likewise; NULL: none */
     const char *node;                      /* a node's RPC URL; NULL: none */
     const char *blocks[VERIFY_BLOCKS_MAX]; /* files or URLs of raw blocks in hex */
     size_t block_count;
+    const char *receipts[VERIFY_RECEIPTS_MAX]; /* files or URLs */
+    size_t receipt_count;
+    uint8_t keys[VERIFY_KEYS_MAX][32]; /* of validators whose receipts count; none: all do */
+    size_t key_count;
     bool has_work;
     u128 work; /* the miner's own count */
     enum verify_code code;
@@ -47,6 +51,10 @@ void verify_note(const char *format, ...) PRINTF_LIKE(1, 2);
 MUST_CHECK bool verify_chain(struct verify *verify, struct error *error);
 /* verify_blocks.c: what the blocks commit to; false when one cannot be read. */
 MUST_CHECK bool verify_blocks(struct verify *verify, struct error *error);
+
+/* verify_receipts.c: what the receipts sum up to, against the proof if there is one; false when
+ * they cannot be read. */
+MUST_CHECK bool verify_receipts(struct verify *verify, struct error *error);
 
 /* verify_read.c: the text or JSON of a file, of standard input ("-") or of an http(s) URL; NULL
  * with *error. Caller owns. */

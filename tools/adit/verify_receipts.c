@@ -1,0 +1,189 @@
+/* Receipts: each signed by a validator, and together held against a proof. What they add up to is a
+ * lower bound of what the account did in the window; a proof of less is an omission, with the
+ * pool's own signatures for evidence. */
+#include "verify.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "adapter/token_sodium/token.h"
+#include "core/receipt/receipt.h"
+
+enum { RECEIPTS_MAX = 10000000, KEYS_MAX = 64, PAGES_MAX = 100000, MARGIN_MS = 600000 };
+
+struct gathered {
+    struct receipt_share *shares;
+    size_t count, capacity;
+    uint8_t keys[KEYS_MAX][RECEIPT_KEY_BYTES];
+    size_t key_count;
+    size_t bad;     /* whose path or signature is wrong */
+    size_t foreign; /* of other accounts, or of keys not given */
+};
+
+static bool key_is_wanted(const struct verify *verify, const uint8_t key[RECEIPT_KEY_BYTES])
+{
+    for (size_t i = 0; i < verify->key_count; i++)
+        if (memcmp(verify->keys[i], key, RECEIPT_KEY_BYTES) == 0)
+            return true;
+    return verify->key_count == 0;
+}
+
+static void note_key(struct gathered *gathered, const uint8_t key[RECEIPT_KEY_BYTES])
+{
+    for (size_t i = 0; i < gathered->key_count; i++)
+        if (memcmp(gathered->keys[i], key, RECEIPT_KEY_BYTES) == 0)
+            return;
+    if (gathered->key_count < KEYS_MAX)
+        memcpy(gathered->keys[gathered->key_count++], key, RECEIPT_KEY_BYTES);
+}
+
+static void take(const struct verify *verify, struct gathered *gathered,
+                 const struct receipt *receipt)
+{
+    uint8_t digest[RECEIPT_HASH_BYTES];
+    receipt_slice_digest(&receipt->slice, digest);
+    if (!receipt_check(receipt) ||
+        !token_verify_bytes(receipt->slice.key, span_of(digest, sizeof digest),
+                            receipt->slice.signature)) {
+        gathered->bad++;
+        return;
+    }
+    if (!key_is_wanted(verify, receipt->slice.key) ||
+        (verify->source != NULL && receipt->share.account != verify->proof.leaf.account)) {
+        gathered->foreign++;
+        return;
+    }
+    note_key(gathered, receipt->slice.key);
+    if (gathered->count == gathered->capacity) {
+        gathered->capacity = gathered->capacity == 0 ? 256 : 2 * gathered->capacity;
+        gathered->shares = realloc(gathered->shares, gathered->capacity * sizeof *gathered->shares);
+        ASSERT(gathered->shares != NULL);
+    }
+    gathered->shares[gathered->count++] = receipt->share;
+}
+
+static bool take_document(const struct verify *verify, struct gathered *gathered,
+                          const json_t *document, const char *source, struct error *error)
+{
+    const json_t *list = json_object_get(document, "receipts");
+    if (!json_is_array(list))
+        return error_set(error, ERROR_INVALID, "%s holds no receipts", source);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        uint8_t bytes[RECEIPT_BYTES_MAX];
+        struct receipt receipt;
+        size_t length;
+        if (gathered->count == RECEIPTS_MAX)
+            return error_set(error, ERROR_FULL, "there are too many receipts");
+        if (!proof_json_bytes(json_array_get(list, i), bytes, sizeof bytes, &length) ||
+            !receipt_decode(span_of(bytes, length), &receipt))
+            return error_set(error, ERROR_INVALID, "%s: receipt %zu is none", source, i + 1);
+        take(verify, gathered, &receipt);
+    }
+    return true;
+}
+
+/* All pages of all validators, of the time of the proof's window. */
+static bool take_url(const struct verify *verify, struct gathered *gathered, const char *url,
+                     struct error *error)
+{
+    const struct proof_statement *statement = &verify->proof.statement;
+    uint64_t begin = statement->oldest.high > MARGIN_MS ? statement->oldest.high - MARGIN_MS : 0;
+    uint64_t end = statement->newest.high + MARGIN_MS;
+    json_int_t validators = 1;
+    for (json_int_t i = 0; i < validators; i++) {
+        uint64_t from = begin, place = 0;
+        bool more = true;
+        for (size_t page = 0; more && page < PAGES_MAX; page++) {
+            char address[1200];
+            snprintf(address, sizeof address,
+                     "%s?validator=%d&from=%" PRIu64 "&place=%" PRIu64 "&to=%" PRIu64, url, (int)i,
+                     from, place, end);
+            json_t *document = verify_json(address, error);
+            if (document == NULL || !take_document(verify, gathered, document, address, error)) {
+                json_decref(document);
+                return false;
+            }
+            validators = json_integer_value(json_object_get(document, "validators"));
+            more = json_is_true(json_object_get(document, "more"));
+            from = (uint64_t)json_integer_value(json_object_get(document, "next_ms"));
+            place = (uint64_t)json_integer_value(json_object_get(document, "next_place"));
+            json_decref(document);
+        }
+    }
+    return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return proof_position_compare(&((const struct receipt_share *)a)->position,
+                                  &((const struct receipt_share *)b)->position);
+}
+
+/* Work of the shares at distinct places that the window must hold; of all where there is no proof.
+ */
+static u128 add_up(const struct verify *verify, struct gathered *gathered, size_t *counted_r)
+{
+    u128 work = 0;
+    *counted_r = 0;
+    if (gathered->count > 0)
+        qsort(gathered->shares, gathered->count, sizeof *gathered->shares, compare);
+    for (size_t i = 0; i < gathered->count; i++) {
+        if (i > 0 && compare(&gathered->shares[i - 1], &gathered->shares[i]) == 0)
+            continue;
+        if (verify->source != NULL &&
+            !receipt_counts(&gathered->shares[i], &verify->proof.statement))
+            continue;
+        work += gathered->shares[i].work;
+        (*counted_r)++;
+    }
+    return work;
+}
+
+static void tell(struct verify *verify, struct gathered *gathered)
+{
+    char signed_for[U128_TEXT_BYTES], proven[U128_TEXT_BYTES], key[2 * RECEIPT_KEY_BYTES + 1];
+    size_t counted;
+    u128 work = add_up(verify, gathered, &counted);
+    u128_format(work, signed_for);
+    u128_format(verify->proof.leaf.sums.work, proven);
+    if (gathered->bad > 0)
+        verify_bad(verify, VERIFY_WRONG, "receipts: %zu are not signed as they say", gathered->bad);
+    if (gathered->foreign > 0)
+        verify_note("%zu receipts are of other accounts or keys", gathered->foreign);
+    for (size_t i = 0; i < gathered->key_count; i++) {
+        hex_encode(span_of(gathered->keys[i], RECEIPT_KEY_BYTES), key);
+        verify_note("signed by key %s%s", key,
+                    verify->key_count == 0 ? ": compare it with the one the pool announces" : "");
+    }
+    if (verify->source == NULL)
+        verify_good("receipts: %zu shares of %s expected hashes are signed for", counted,
+                    signed_for);
+    else if (work > verify->proof.leaf.sums.work)
+        verify_bad(verify, VERIFY_OMITTED,
+                   "receipts: the pool signed for %zu shares of %s in this window, but proves %s",
+                   counted, signed_for, proven);
+    else
+        verify_good("receipts: %zu shares of %s were signed for, all within the proven %s", counted,
+                    signed_for, proven);
+}
+
+bool verify_receipts(struct verify *verify, struct error *error)
+{
+    struct gathered gathered = { 0 };
+    bool ok = true;
+    for (size_t i = 0; ok && i < verify->receipt_count; i++) {
+        const char *source = verify->receipts[i];
+        if (verify_is_url(source) && strchr(source, '?') == NULL && verify->source != NULL) {
+            ok = take_url(verify, &gathered, source, error);
+            continue;
+        }
+        json_t *document = verify_json(source, error);
+        ok = document != NULL && take_document(verify, &gathered, document, source, error);
+        json_decref(document);
+    }
+    if (ok)
+        tell(verify, &gathered);
+    free(gathered.shares);
+    return ok;
+}

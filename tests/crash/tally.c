@@ -43,7 +43,17 @@ struct lists {
     struct batch_id *batches;
     size_t batch_count, batch_room;
     uint64_t workers[MINERS_MAX];
+    bool quiet;
 };
+
+static void PRINTF_LIKE(2, 3) broken(struct tally *tally, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (tally->problem[0] == '\0')
+        vsnprintf(tally->problem, sizeof tally->problem, format, arguments);
+    va_end(arguments);
+}
 
 static void *one_more(void *list, size_t count, size_t *room, size_t bytes)
 {
@@ -139,7 +149,9 @@ static void read_window(const struct pool_fixture *pool, struct lists *lists, st
     tally->window = lists->kept_count;
     tally->batches = lists->batch_count;
     /* Nothing was trimmed, and the totals are part of the same step. */
-    assert_int_equal(totals.accepted, lists->kept_count);
+    if (totals.accepted != lists->kept_count)
+        broken(tally, "the totals say %" PRIu64 ", the window holds %zu", totals.accepted,
+               lists->kept_count);
 }
 
 static int by_id(const void *a, const void *b)
@@ -150,14 +162,14 @@ static int by_id(const void *a, const void *b)
     return (x->sequence > y->sequence) - (x->sequence < y->sequence);
 }
 
-static void check_batches(struct lists *lists)
+static void check_batches(struct lists *lists, struct tally *tally)
 {
     if (lists->batch_count > 0)
         qsort(lists->batches, lists->batch_count, sizeof *lists->batches, by_id);
     for (size_t i = 1; i < lists->batch_count; i++)
         if (by_id(&lists->batches[i - 1], &lists->batches[i]) == 0)
-            fail_msg("batch %" PRIu64 " of lease %" PRIu64 " is in the window twice",
-                     lists->batches[i].sequence, lists->batches[i].lease);
+            broken(tally, "batch %" PRIu64 " of lease %" PRIu64 " is in the window twice",
+                   lists->batches[i].sequence, lists->batches[i].lease);
 }
 
 static int by_key(uint64_t worker_a, uint64_t job_a, uint64_t worker_b, uint64_t job_b)
@@ -208,48 +220,63 @@ static void name_share(const struct record_line *line, const char *what)
            line->sent_us % 1000000, line->ended_us / 1000000, line->ended_us % 1000000);
 }
 
-/* One worker's shares of one job. A pass over the points in time; how many found an interval. */
-static size_t match(struct seen *seen, struct seen *seen_end, const struct kept *kept,
-                    const struct kept *kept_end, bool accepted_only)
+/* One worker's shares of one job: what was sent and what is kept, each by time. */
+struct group {
+    struct seen *seen, *seen_end;
+    const struct kept *kept, *kept_end;
+};
+
+/* A pass over the points in time; how many found an interval, and the last that found none. */
+static size_t match(const struct group *group, bool accepted_only, const struct kept **unmatched_r)
 {
     size_t matched = 0;
-    struct seen *from = seen;
-    for (struct seen *at = seen; at < seen_end; at++)
+    struct seen *from = group->seen;
+    *unmatched_r = NULL;
+    for (struct seen *at = group->seen; at < group->seen_end; at++)
         at->taken = false;
-    for (; kept < kept_end; kept++) {
-        while (from < seen_end && from->taken)
+    for (const struct kept *kept = group->kept; kept < group->kept_end; kept++) {
+        while (from < group->seen_end && from->taken)
             from++;
-        struct seen *found = first_to_end(from, seen_end, kept->time_us, accepted_only);
-        if (found == NULL && !accepted_only)
-            fail_msg("a share of batch %" PRIu64 "/%" PRIu64 " counts that nobody sent then: job "
-                     "%016" PRIx64 ", received %" PRIu64 " us",
-                     kept->lease, kept->sequence, kept->job, kept->time_us);
-        if (found != NULL) {
-            found->taken = true;
-            matched++;
+        struct seen *found = first_to_end(from, group->seen_end, kept->time_us, accepted_only);
+        if (found == NULL) {
+            *unmatched_r = kept;
+            continue;
         }
+        found->taken = true;
+        matched++;
     }
     return matched;
 }
 
-static void check_group(struct seen *seen, struct seen *seen_end, const struct kept *kept,
-                        const struct kept *kept_end, struct tally *tally)
+static void check_group(const struct group *group, bool quiet, struct tally *tally)
 {
     size_t accepted = 0;
-    for (const struct seen *at = seen; at < seen_end; at++)
+    const struct kept *unmatched;
+    for (const struct seen *at = group->seen; at < group->seen_end; at++)
         accepted += at->line.end == RECORD_ACCEPTED;
-    if (match(seen, seen_end, kept, kept_end, true) != accepted) {
-        for (const struct seen *at = seen; at < seen_end; at++)
-            if (at->line.end == RECORD_ACCEPTED && !at->taken)
-                name_share(&at->line, "accepted and not in the window");
-        fail_msg("%zu shares of a worker and job were accepted, %zu are in the window", accepted,
-                 (size_t)(kept_end - kept));
+    if (match(group, true, &unmatched) != accepted) {
+        const struct seen *missing = group->seen;
+        while (missing->line.end != RECORD_ACCEPTED || missing->taken)
+            missing++;
+        broken(tally,
+               "miner w%" PRIu32 " saw submission %" PRIu64 " of its connection %" PRIu32
+               " accepted, sent at %" PRIu64 " us for job %s: it is not in the window",
+               missing->line.miner, missing->line.number, missing->line.session,
+               missing->line.sent_us, missing->line.job);
+        return;
     }
-    (void)match(seen, seen_end, kept, kept_end, false);
-    size_t unheard = (size_t)(kept_end - kept) - accepted;
+    (void)match(group, false, &unmatched);
+    if (unmatched != NULL) {
+        broken(tally,
+               "batch %" PRIu64 "/%" PRIu64 " holds a share that nobody sent then: job %016" PRIx64
+               ", received at %" PRIu64 " us",
+               unmatched->lease, unmatched->sequence, unmatched->job, unmatched->time_us);
+        return;
+    }
+    size_t unheard = (size_t)(group->kept_end - group->kept) - accepted;
     tally->unheard += unheard;
     /* Of several in flight together nobody can say which these are: those the matching chose. */
-    for (const struct seen *at = seen; at < seen_end && unheard > 0; at++)
+    for (const struct seen *at = group->seen; !quiet && at < group->seen_end && unheard > 0; at++)
         if (at->line.end == RECORD_LOST && at->taken) {
             name_share(&at->line, "counts unheard");
             unheard--;
@@ -271,27 +298,29 @@ static void check_shares(struct lists *lists, struct tally *tally)
             (seen < seen_last && by_key(seen->worker, seen->job, kept->worker, kept->job) <= 0);
         uint64_t worker = from_seen ? seen->worker : kept->worker;
         uint64_t job = from_seen ? seen->job : kept->job;
-        struct seen *seen_end = seen;
-        const struct kept *kept_end = kept;
-        while (seen_end < seen_last && by_key(seen_end->worker, seen_end->job, worker, job) == 0)
-            seen_end++;
-        while (kept_end < kept_last && by_key(kept_end->worker, kept_end->job, worker, job) == 0)
-            kept_end++;
-        check_group(seen, seen_end, kept, kept_end, tally);
-        seen = seen_end;
-        kept = kept_end;
+        struct group group = { seen, seen, kept, kept };
+        while (group.seen_end < seen_last &&
+               by_key(group.seen_end->worker, group.seen_end->job, worker, job) == 0)
+            group.seen_end++;
+        while (group.kept_end < kept_last &&
+               by_key(group.kept_end->worker, group.kept_end->job, worker, job) == 0)
+            group.kept_end++;
+        check_group(&group, lists->quiet, tally);
+        seen = group.seen_end;
+        kept = group.kept_end;
     }
 }
 
-struct tally tally_check(const struct pool_fixture *pool, const char *record_path)
+struct tally tally_check(const struct pool_fixture *pool, const char *record_path, bool quiet)
 {
     static struct lists lists;
     struct tally tally = { 0 };
     memset(&lists, 0, sizeof lists);
+    lists.quiet = quiet;
     name_workers(pool, lists.workers);
     read_record(&lists, record_path, &tally);
     read_window(pool, &lists, &tally);
-    check_batches(&lists);
+    check_batches(&lists, &tally);
     check_shares(&lists, &tally);
     free(lists.seen);
     free(lists.kept);

@@ -18,10 +18,11 @@ struct tally {
     size_t refused_low; /* of these with code 23: one hash in 65536 is above the lowest target */
     size_t window;      /* shares there */
     size_t batches;
-    size_t unheard; /* in the window, their answers lost */
+    size_t unheard;    /* in the window, their answers lost */
+    char problem[256]; /* the first broken promise; "": none */
 };
 
 /* Reads the record (tools/load/record.h), whose miners are WORKER names "wN" of the pool's address,
- * and the window, and checks one against the other. Shares that count unheard are printed with
- * miner, session, number and job. The pool runs, the load is over. */
-struct tally tally_check(const struct pool_fixture *pool, const char *record_path);
+ * and the window, and checks one against the other. Shares that count unheard are printed (unless
+ * quiet) with miner, session, number and job. The pool runs, the load is over. */
+struct tally tally_check(const struct pool_fixture *pool, const char *record_path, bool quiet);

@@ -212,7 +212,7 @@ static void a_lost_validator_is_probed_with_copies_and_used_again_when_it_answer
     world_use(2);
     loop_run_once(w->loop, 0);
     w->mute[0] = true;
-    stream(400, 10);
+    stream(250, 10);
     UNTIL(w->ended == w->shares);
     assert_int_equal(dispatcher_counts(w->dispatcher).healthy, 1);
     /* While it is lost no share waits for it. */
@@ -242,7 +242,7 @@ static void work_spreads_by_what_each_validator_answers(void **state)
     w->us_a_share[1] = 10;
     w->us_a_share[2] = 200;
     loop_run_once(w->loop, 0);
-    stream(500, 30);
+    stream(300, 30);
     check_all_judged();
     printf("judged by the quick ones %u and %u, by the slow one %u\n", w->judged[0], w->judged[1],
            w->judged[2]);
@@ -261,7 +261,7 @@ static void a_flood_keeps_quick_and_slow_validators_busy_alike(void **state)
     w->us_a_share[1] = 20;
     w->us_a_share[2] = 100;
     loop_run_once(w->loop, 0);
-    for (uint64_t end_ns = loop_clock_ns() + 400000000u; loop_clock_ns() < end_ns;) {
+    for (uint64_t end_ns = loop_clock_ns() + 250000000u; loop_clock_ns() < end_ns;) {
         while (w->shares < SHARES_MAX - 1 && world_add())
             continue;
         loop_run_once(w->loop, 1);
@@ -328,7 +328,7 @@ static void validators_behind_a_name_come_and_go_and_every_share_counts_once(voi
     char *urls[] = { name };
     struct names names = { .count = 1 };
     const struct resolver_options options = {
-        .urls = urls, .count = 1, .refresh_ms = 100, .lookup = lookup, .context = &names
+        .urls = urls, .count = 1, .refresh_ms = 50, .lookup = lookup, .context = &names
     };
     static const unsigned steps[] = { 1, 3, 2, 1, 3 };
     struct error error;
@@ -342,12 +342,12 @@ static void validators_behind_a_name_come_and_go_and_every_share_counts_once(voi
         names.count = steps[i];
         stream_until_healthy(steps[i]);
         memcpy(before, w->judged, sizeof before);
-        stream(200, 10);
+        stream(100, 10);
         for (unsigned k = 0; k < VALIDATORS; k++)
             assert_true((w->judged[k] > before[k]) == (k < steps[i]));
     }
     names.broken = true; /* a server of names that is away takes no validator */
-    stream(250, 10);
+    stream(120, 10);
     assert_int_equal(dispatcher_counts(w->dispatcher).validators, 3);
     check_all_judged();
     resolver_destroy(resolver);

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 
 enum {
-    /* Of the gateway's clock: it may read it once for what came together. */
-    SLACK_US = 50000,
+    /* Of the gateway's clock: a share's time may be that of its loop's round, which on a busy machine
+     * can have begun long before the share was sent. */
+    SLACK_US = 1000000,
     MINERS_MAX = 4096,
 };
 

@@ -141,7 +141,7 @@ static void tick_start(struct supervisor *self)
         else
             start_next(self);
     } else if (loop_now_ms(self->loop) > self->deadline_ms) {
-        char sentence[400];
+        char sentence[800];
         snprintf(sentence, sizeof sentence, "%s did not become ready in time%s%s: see %s",
                  child->name, child->status[0] == '\0' ? "" : ", last it said: ", child->status,
                  child->log_path);

@@ -603,8 +603,10 @@ static bool step_phase(struct engine *engine, uint64_t at_ns, struct error *erro
             enter_phase(engine, PHASE_WARM_UP, at_ns);
         return true;
     }
+    /* What was due before the end is still to be sent where this generator is late. */
+    bool all_sent = options->mode != LOAD_RATE || engine->due_ns >= engine->end_ns;
     bool over = at_ns >= engine->phase_end_ns ||
-                (engine->phase == PHASE_STRAGGLERS && unanswered(engine) == 0);
+                (engine->phase == PHASE_STRAGGLERS && all_sent && unanswered(engine) == 0);
     if (over)
         enter_phase(engine, engine->phase + 1, at_ns);
     return true;
@@ -641,7 +643,8 @@ static bool run(struct engine *engine, struct error *error)
             return false;
         reconnect(engine, at_ns);
         tell_slice(engine, at_ns);
-        if (engine->options->mode == LOAD_RATE && engine->phase >= PHASE_WARM_UP)
+        if (engine->options->mode == LOAD_RATE && engine->phase >= PHASE_WARM_UP &&
+            engine->phase < PHASE_DONE)
             submit_due(engine, at_ns);
         int count = wait_ready(engine, events, at_ns);
         if (count < 0 && errno != EINTR)

@@ -10,6 +10,7 @@ int command_logs(const struct options *options);
 int command_audit(const struct options *options);
 int command_class(const struct options *options);
 int command_verify(const struct options *options);
+int command_simulate(const struct options *options);
 int command_config(const struct options *options);
 int command_prepare(const struct options *options);
 int command_probe(const struct options *options);

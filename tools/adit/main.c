@@ -22,6 +22,8 @@ static const struct {
     { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },
     { "verify", command_verify,
       "PROOF [OPTIONS]                                    check a payout's proof" },
+    { "simulate", command_simulate,
+      "[--json] [--data DIR] [--from FILE] [--to FILE] [PLAN...]  compare schemes" },
     { "config", command_config, "check [FILE] | example | explain                   settings" },
     { "prepare", command_prepare,
       "[--data DIR]                                       secret, address, store; no start" },

@@ -24,6 +24,12 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
             options->json = true;
         } else if (strcmp(argv[at], "--rebuild") == 0) {
             options->rebuild = true;
+        } else if (strcmp(argv[at], "--from") == 0) {
+            if (!value_of(argc, argv, &at, &options->from, error))
+                return false;
+        } else if (strcmp(argv[at], "--to") == 0) {
+            if (!value_of(argc, argv, &at, &options->to, error))
+                return false;
         } else if (strcmp(argv[at], "--config") == 0) {
             if (!value_of(argc, argv, &at, &options->config, error))
                 return false;

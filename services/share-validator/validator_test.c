@@ -5,138 +5,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "adapter/bus_fake/bus_fake.h"
-#include "adapter/window_fake/window_fake.h"
-#include "service/inside.h"
-#include "services/share-validator/testing/play_node.h"
-#include "services/share-validator/testing/script.h"
-#include "services/share-validator/validator.h"
-#include "wire/job/job_wire.h"
+#include "services/share-validator/testing/ground.h"
 
 #include <dirent.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define VALIDATOR_URL "ipc:///fake/validator"
-enum { NODES = 2, BATCHES_MAX = 4, HASHES_MAX = 600, SESSION_HASHES_MAX = 200 };
-
-struct ground {
-    struct loop *loop;
-    struct bus *bus;
-    struct window_fake *window;
-    struct window_reader *reader;
-    struct script script;
-    struct play_node nodes[NODES];
-    char folder[64];
-    struct service service;
-    struct service_life life;
-    struct validator validator;
-};
-
-static void start_validator(struct ground *ground)
-{
-    struct error error;
-    enum service_exit code;
-    ground->service = (struct service){ .name = "share-validator",
-                                        .instance = "1",
-                                        .loop = ground->loop,
-                                        .bus = ground->bus,
-                                        .metrics = metrics_create(),
-                                        .life = &ground->life };
-    struct settings *settings = &ground->service.settings;
-    settings->service_scheduler_url = "ipc:///fake/scheduler";
-    settings->service_publish_url = "ipc:///fake/publish";
-    settings->scheduler_job_memory_s = 600;
-    settings->validator_listen = VALIDATOR_URL;
-    settings->validator_spool_dir = ground->folder;
-    settings->validator_batches_max = BATCHES_MAX;
-    settings->validator_templates_max = 4;
-    settings->validator_hash_threads = 2;
-    settings->validator_hash_pin = true;
-    settings->validator_hashes_max = HASHES_MAX;
-    settings->validator_session_hashes_max = SESSION_HASHES_MAX;
-    ground->validator = (struct validator){ .service = &ground->service, .node_count = NODES };
-    for (size_t i = 0; i < NODES; i++)
-        ground->validator.nodes[i] = &ground->nodes[i].node;
-    ground->validator.window = window_fake_writer(ground->window, BATCHES_MAX);
-    validator_window_state(&ground->validator, true, "");
-    if (!validator_start(&ground->validator, &code, &error))
-        fail_msg("%s", error.text);
-}
-
-static void stop_validator(struct ground *ground)
-{
-    validator_stop(&ground->validator);
-    metrics_destroy(ground->service.metrics);
-}
-
-static bool feed_is_up(void *context)
-{
-    const struct ground *ground = context;
-    return ground->script.connected[0] &&
-           job_table_count(ground->validator.jobs) >= ground->script.job_count;
-}
-
-static int begin(void **state)
-{
-    static struct ground ground;
-    struct error error;
-    memset(&ground, 0, sizeof ground);
-    ground.loop = loop_create(&error);
-    ground.bus = bus_fake_create(ground.loop);
-    ground.window = window_fake_create(ground.loop);
-    ground.reader = window_fake_reader(ground.window);
-    snprintf(ground.folder, sizeof ground.folder, "/tmp/adit-validator-XXXXXX");
-    assert_non_null(mkdtemp(ground.folder));
-    for (size_t i = 0; i < NODES; i++)
-        play_node_begin(&ground.nodes[i], i == 0 ? "node-a" : "node-b");
-    script_begin(&ground.script, ground.loop, ground.bus, "ipc:///fake/scheduler",
-                 "ipc:///fake/publish");
-    start_validator(&ground);
-    script_connect(&ground.script, VALIDATOR_URL);
-    script_wait(&ground.script, "the connections", feed_is_up, &ground);
-    *state = &ground;
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status, (void)kind, (void)walk;
-    return remove(path);
-}
-
-static int end(void **state)
-{
-    struct ground *ground = *state;
-    stop_validator(ground);
-    script_end(&ground->script);
-    for (size_t i = 0; i < NODES; i++)
-        play_node_end(&ground->nodes[i]);
-    window_reader_close(ground->reader);
-    window_fake_destroy(ground->window);
-    bus_destroy(ground->bus);
-    loop_destroy(ground->loop);
-    return nftw(ground->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A job, published and taken. */
-static struct script_job *publish(struct ground *ground, const struct script_job_params *params)
-{
-    struct script_job *job = script_add_job(&ground->script, params);
-    script_publish(&ground->script, job);
-    script_wait(&ground->script, "the job", feed_is_up, ground);
-    return job;
-}
-
-static struct wire_share_batch batch_of(uint64_t sequence, struct wire_share *shares, size_t count)
-{
-    return (struct wire_share_batch){ .lease_id = 77,
-                                      .sequence = sequence,
-                                      .lowest = 1,
-                                      .shares = shares,
-                                      .shares_count = (uint32_t)count };
-}
 
 static struct window_totals totals_of(struct ground *ground)
 {
@@ -183,13 +56,13 @@ static bool collect(void *context, struct window_position first, uint64_t lease_
 static void an_accepted_share_is_in_the_window_when_it_is_answered(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share shares[3];
     for (uint32_t i = 0; i < 3; i++)
         shares[i] = script_share(job, script_nonce(job, false, 1000 * i));
     shares[1].work = UINT64_MAX; /* that much it is not */
     shares[2].worker = 9;
-    const struct wire_share_batch batch = batch_of(1, shares, 3);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 3);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
@@ -211,9 +84,10 @@ static void an_accepted_share_is_in_the_window_when_it_is_answered(void **state)
 static void each_share_gets_the_verdict_it_deserves(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *old = publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct script_job *old =
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
     struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+        ground_publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
     struct wire_share shares[8];
     for (size_t i = 0; i < 8; i++)
         shares[i] = script_share(job, script_nonce(job, false, 0));
@@ -231,7 +105,7 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
                                                     SHARE_DUPLICATE,       SHARE_INVALID_NTIME,
                                                     SHARE_INVALID_VERSION, SHARE_UNAUTHORIZED,
                                                     SHARE_UNAUTHORIZED,    SHARE_MALFORMED };
-    const struct wire_share_batch batch = batch_of(1, shares, 8);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 8);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
@@ -240,7 +114,7 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
     assert_int_equal(totals_of(ground).accepted, 0);
     /* "No such job" is remembered: asking for it again costs no question. */
     unsigned long questions = ground->script.job_questions;
-    const struct wire_share_batch again = batch_of(2, shares + 1, 1);
+    const struct wire_share_batch again = ground_batch_of(2, shares + 1, 1);
     script_ask(&ground->script, 0, &again, &answer);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_JOB_NOT_FOUND);
     assert_int_equal(ground->script.job_questions, questions);
@@ -250,14 +124,15 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
 static void an_answered_batch_that_comes_again_keeps_its_verdicts(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *old = publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct script_job *old =
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
     struct wire_share shares[3];
     for (uint32_t i = 0; i < 3; i++)
         shares[i] = script_share(old, script_nonce(old, false, 1000 * i));
     shares[1].found = SHARE_STALE; /* what it was told then */
     shares[2].work = UINT64_MAX;   /* whatever is said of it, it is not */
-    publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
-    struct wire_share_batch batch = batch_of(1, shares, 3);
+    ground_publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    struct wire_share_batch batch = ground_batch_of(1, shares, 3);
     struct script_answer answer;
     window_fake_history(ground->window, 42);
     script_ask(&ground->script, 0, &batch, &answer);
@@ -283,7 +158,7 @@ static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
     const struct script_job *jobs[JOBS];
     bool good[SHARES];
     for (uint64_t i = 0; i < JOBS; i++)
-        jobs[i] = publish(ground, &(struct script_job_params){ .id = 20 + i });
+        jobs[i] = ground_publish(ground, &(struct script_job_params){ .id = 20 + i });
     for (size_t i = 0; i < SHARES; i++) {
         shares[i] = script_share(jobs[i * i % JOBS], (uint32_t)i);
         good[i] = i % 7 < 4;
@@ -292,7 +167,7 @@ static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
         if (i % 11 == 10)
             shares[i].job_id = 999; /* there is no such job */
     }
-    const struct wire_share_batch batch = batch_of(1, shares, SHARES);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, SHARES);
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
     assert_int_equal(answer.count, SHARES);
@@ -305,7 +180,7 @@ static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
 static void an_empty_batch_and_rubbish_are_survived(void **state)
 {
     struct ground *ground = *state;
-    const struct wire_share_batch batch = batch_of(1, NULL, 0);
+    const struct wire_share_batch batch = ground_batch_of(1, NULL, 0);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
@@ -323,7 +198,7 @@ static void an_empty_batch_and_rubbish_are_survived(void **state)
 static void a_malformed_batch_touches_nothing_and_is_not_refused_for_good(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
     static const struct {
         uint64_t lease_id, sequence, lowest;
@@ -345,7 +220,7 @@ static void a_malformed_batch_touches_nothing_and_is_not_refused_for_good(void *
     }
     assert_int_equal(window_fake_appends(ground->window), 0);
     /* Sent as it should be, under the same id, it counts: nothing was closed meanwhile. */
-    struct wire_share_batch batch = batch_of(5, &share, 1);
+    struct wire_share_batch batch = ground_batch_of(5, &share, 1);
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
@@ -355,20 +230,21 @@ static void a_malformed_batch_touches_nothing_and_is_not_refused_for_good(void *
 static void a_repeat_is_answered_as_the_first_time(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct script_job *job =
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
-    struct wire_share_batch batch = batch_of(5, &share, 1);
+    struct wire_share_batch batch = ground_batch_of(5, &share, 1);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
     /* By now it would be stale. */
-    publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    ground_publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
     assert_int_equal(totals_of(ground).accepted, 1);
     /* And when its lease has moved on, it is refused. */
-    struct wire_share_batch later = batch_of(9, &share, 1);
+    struct wire_share_batch later = ground_batch_of(9, &share, 1);
     later.lowest = 9;
     script_ask(&ground->script, 0, &later, &answer);
     script_ask(&ground->script, 0, &batch, &answer);
@@ -379,9 +255,9 @@ static void a_repeat_is_answered_as_the_first_time(void **state)
 static void the_same_batch_twice_in_flight_is_judged_once(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     static struct script_answer answers[12];
     window_fake_delay(ground->window, 100);
     /* More than are kept waiting: the first ones hear nothing and have long stopped listening. */
@@ -400,27 +276,27 @@ static void the_same_batch_twice_in_flight_is_judged_once(void **state)
 static void beyond_its_bound_a_validator_says_so(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
-    static struct script_answer answers[BATCHES_MAX + 2];
+    static struct script_answer answers[GROUND_BATCHES_MAX + 2];
     window_fake_delay(ground->window, 100);
-    for (size_t i = 0; i < BATCHES_MAX + 2; i++) {
-        const struct wire_share_batch batch = batch_of(i + 1, &share, 1);
+    for (size_t i = 0; i < GROUND_BATCHES_MAX + 2; i++) {
+        const struct wire_share_batch batch = ground_batch_of(i + 1, &share, 1);
         assert_true(script_send(&ground->script, 0, &batch, 5000, &answers[i]));
     }
-    for (size_t i = 0; i < BATCHES_MAX + 2; i++) {
+    for (size_t i = 0; i < GROUND_BATCHES_MAX + 2; i++) {
         script_wait_flag(&ground->script, "an answer", &answers[i].done);
         assert_int_equal(answers[i].status,
-                         i < BATCHES_MAX ? WIRE_BATCH_JUDGED : WIRE_BATCH_OVERLOADED);
+                         i < GROUND_BATCHES_MAX ? WIRE_BATCH_JUDGED : WIRE_BATCH_OVERLOADED);
     }
 }
 
 static void without_the_window_nothing_is_promised(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     struct script_answer answer;
     window_fake_trouble(ground->window, WINDOW_FAKE_UNAVAILABLE, 0);
     script_ask(&ground->script, 0, &batch, &answer);
@@ -434,12 +310,12 @@ static void without_the_window_nothing_is_promised(void **state)
 static void a_lost_answer_is_asked_for_again(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
     static const enum window_fake_trouble troubles[] = { WINDOW_FAKE_LOSES_ANSWER,
                                                          WINDOW_FAKE_LOSES_REQUEST };
     for (uint64_t i = 0; i < 2; i++) {
-        const struct wire_share_batch batch = batch_of(i + 1, &share, 1);
+        const struct wire_share_batch batch = ground_batch_of(i + 1, &share, 1);
         struct script_answer answer;
         window_fake_trouble(ground->window, troubles[i], 3);
         script_ask(&ground->script, 0, &batch, &answer);
@@ -453,9 +329,9 @@ static void a_lost_answer_is_asked_for_again(void **state)
 static void what_became_unknown_is_not_called_undone(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     static struct script_answer answer;
     window_fake_trouble(ground->window, WINDOW_FAKE_LOSES_ANSWER, 1);
     assert_true(script_send(&ground->script, 0, &batch, 20000, &answer));
@@ -473,12 +349,12 @@ static void what_became_unknown_is_not_called_undone(void **state)
 static void a_job_that_was_missed_is_fetched(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *known = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *known = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct script_job *missed =
         script_add_job(&ground->script, &(struct script_job_params){ .id = 2 });
     struct wire_share shares[2] = { script_share(known, script_nonce(known, false, 0)),
                                     script_share(missed, script_nonce(missed, false, 0)) };
-    const struct wire_share_batch batch = batch_of(1, shares, 2);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 2);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
@@ -488,10 +364,11 @@ static void a_job_that_was_missed_is_fetched(void **state)
 static void a_gap_in_the_publications_makes_it_ask(void **state)
 {
     struct ground *ground = *state;
-    publish(ground, &(struct script_job_params){ .id = 1 });
+    ground_publish(ground, &(struct script_job_params){ .id = 1 });
     script_add_job(&ground->script, &(struct script_job_params){ .id = 2 });
     script_add_job(&ground->script, &(struct script_job_params){ .id = 3 });
-    publish(ground, &(struct script_job_params){ .id = 4 }); /* waits until all four are known */
+    ground_publish(ground,
+                   &(struct script_job_params){ .id = 4 }); /* waits until all four are known */
     assert_non_null(job_table_find(ground->validator.jobs, 2));
 }
 
@@ -499,13 +376,13 @@ static void a_block_waits_neither_for_jobs_nor_for_the_window(void **state)
 {
     struct ground *ground = *state;
     struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
     struct wire_share shares[2] = { script_share(job, script_nonce(job, true, 0)),
                                     script_share(job, 0) };
     shares[1].job_id = 999;
     ground->script.silent = true; /* nobody to ask for job 999, or to tell of the candidate */
     window_fake_trouble(ground->window, WINDOW_FAKE_UNAVAILABLE, 0);
-    const struct wire_share_batch batch = batch_of(1, shares, 2);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 2);
     static struct script_answer answer;
     assert_true(script_send(&ground->script, 0, &batch, 20000, &answer));
     size_t length;
@@ -546,7 +423,7 @@ static void a_block_reaches_nodes_scheduler_and_window(void **state)
 {
     struct ground *ground = *state;
     script_announce(&ground->script, 42);
-    struct script_job *job = publish(
+    struct script_job *job = ground_publish(
         ground,
         &(struct script_job_params){ .id = 1, .template_id = 42, .bits = SCRIPT_BITS_EASY });
     struct wire_share shares[3];
@@ -554,7 +431,7 @@ static void a_block_reaches_nodes_scheduler_and_window(void **state)
     shares[0].work = UINT64_MAX; /* rejected: does not count for the index */
     shares[1] = script_share(job, script_nonce(job, false, 100));
     shares[2] = script_share(job, script_nonce(job, true, 200));
-    const struct wire_share_batch batch = batch_of(3, shares, 3);
+    const struct wire_share_batch batch = ground_batch_of(3, shares, 3);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.verdicts[2].outcome, SHARE_ACCEPTED);
@@ -573,7 +450,7 @@ static void a_block_reaches_nodes_scheduler_and_window(void **state)
     assert_true(ground->script.candidates[0].candidate.lease_id == 77);
     assert_int_equal(ground->script.candidates[0].candidate.sequence, 3);
     assert_int_equal(ground->script.candidates[0].candidate.index, 2);
-    while (ground->script.result_count < NODES)
+    while (ground->script.result_count < GROUND_NODES)
         loop_run_once(ground->loop, 10);
     assert_true(ground->script.results[0].accepted);
     struct found found = { 0 };
@@ -590,9 +467,9 @@ static void a_block_reaches_nodes_scheduler_and_window(void **state)
 static void a_block_among_rejected_shares_is_a_block(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *old =
-        publish(ground, &(struct script_job_params){ .id = 1, .tip = 1, .bits = SCRIPT_BITS_EASY });
-    publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    struct script_job *old = ground_publish(
+        ground, &(struct script_job_params){ .id = 1, .tip = 1, .bits = SCRIPT_BITS_EASY });
+    ground_publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
     struct wire_share shares[3];
     uint32_t nonce = 0;
     for (size_t i = 0; i < 3; i++, nonce++) {
@@ -602,7 +479,7 @@ static void a_block_among_rejected_shares_is_a_block(void **state)
     shares[1].found = SHARE_UNAUTHORIZED;
     shares[1].account = 0;
     shares[2].found = SHARE_DUPLICATE;
-    const struct wire_share_batch batch = batch_of(1, shares, 3);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 3);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     static const enum share_outcome expected[] = { SHARE_STALE, SHARE_UNAUTHORIZED,
@@ -622,11 +499,11 @@ static void a_node_that_is_away_is_tried_again(void **state)
 {
     struct ground *ground = *state;
     struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
     play_node_answer(&ground->nodes[0], NODE_SUBMIT_UNREACHED);
     play_node_answer(&ground->nodes[1], NODE_SUBMIT_REJECTED);
     struct wire_share share = script_share(job, script_nonce(job, true, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     while (play_node_submissions(&ground->nodes[0]) < 3)
@@ -643,38 +520,38 @@ static void a_node_that_stays_away_is_given_up_once_another_has_the_block(void *
 {
     struct ground *ground = *state;
     struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
     play_node_answer(&ground->nodes[1], NODE_SUBMIT_UNREACHED);
     struct wire_share share = script_share(job, script_nonce(job, true, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     script_wait(&ground->script, "the block to be let go", blocks_are_gone, ground);
     assert_true(play_node_submissions(&ground->nodes[1]) > 1);
-    while (ground->script.result_count < NODES)
+    while (ground->script.result_count < GROUND_NODES)
         loop_run_once(ground->loop, 10);
 }
 
 static void a_block_left_in_the_spool_is_submitted_at_the_next_start(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(
+    struct script_job *job = ground_publish(
         ground, &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
     while (ground->script.held == 0)
         loop_run_once(ground->loop, 10);
-    for (size_t i = 0; i < NODES; i++)
+    for (size_t i = 0; i < GROUND_NODES; i++)
         play_node_answer(&ground->nodes[i], NODE_SUBMIT_UNREACHED);
     struct wire_share share = script_share(job, script_nonce(job, true, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
-    stop_validator(ground);
+    ground_stop_validator(ground);
     assert_int_equal(spooled(ground, ".block"), 1);
-    for (size_t i = 0; i < NODES; i++)
+    for (size_t i = 0; i < GROUND_NODES; i++)
         play_node_answer(&ground->nodes[i], NODE_SUBMIT_ACCEPTED);
     ground->script.templates_hidden = true; /* the file needs nobody */
     unsigned before = play_node_submissions(&ground->nodes[0]);
-    start_validator(ground);
+    ground_start_validator(ground);
     script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
     assert_int_equal(play_node_submissions(&ground->nodes[0]), before + 1);
     size_t length;
@@ -687,18 +564,18 @@ static void a_block_left_in_the_spool_is_submitted_at_the_next_start(void **stat
 static void missing_transactions_are_fetched_for_a_block(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(
+    struct script_job *job = ground_publish(
         ground, &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
     /* More templates than are kept: those of job 1 are forgotten. */
     for (uint64_t id = 2; id <= 7; id++) {
         unsigned long held = ground->script.held;
-        publish(ground, &(struct script_job_params){ .id = id, .template_id = 100 + id });
+        ground_publish(ground, &(struct script_job_params){ .id = id, .template_id = 100 + id });
         while (ground->script.held == held)
             loop_run_once(ground->loop, 10);
     }
     assert_false(template_table_holds(ground->validator.templates, 5));
     struct wire_share share = script_share(job, script_nonce(job, true, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
@@ -712,10 +589,10 @@ static void a_block_nobody_can_complete_is_told_and_its_record_kept(void **state
 {
     struct ground *ground = *state;
     ground->script.templates_hidden = true;
-    struct script_job *job = publish(
+    struct script_job *job = ground_publish(
         ground, &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
     struct wire_share share = script_share(job, script_nonce(job, true, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.verdicts[0].is_block, 1);
@@ -729,10 +606,10 @@ static void a_block_nobody_can_complete_is_told_and_its_record_kept(void **state
 static void slow_shares_are_judged_on_threads_with_the_same_verdicts(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(
+    struct script_job *job = ground_publish(
         ground,
         &(struct script_job_params){ .id = 1, .algorithm = POW_SCRYPT, .bits = SCRIPT_BITS_EASY });
-    struct script_job *cheap = publish(ground, &(struct script_job_params){ .id = 2 });
+    struct script_job *cheap = ground_publish(ground, &(struct script_job_params){ .id = 2 });
     enum { MANY = 100 };
     static struct wire_share shares[MANY];
     static bool block[MANY];
@@ -746,7 +623,7 @@ static void slow_shares_are_judged_on_threads_with_the_same_verdicts(void **stat
         block[i] = block[i] && i % 10 != 0;
         blocks += block[i];
     }
-    const struct wire_share_batch batch = batch_of(1, shares, MANY);
+    const struct wire_share_batch batch = ground_batch_of(1, shares, MANY);
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.count, MANY);
@@ -759,176 +636,34 @@ static void slow_shares_are_judged_on_threads_with_the_same_verdicts(void **stat
     assert_int_equal(play_node_submissions(&ground->nodes[0]), blocks);
 }
 
-/* A share that counts, or one that wastes a hash; of a session of its own number. */
-static struct wire_share session_share(const struct script_job *job, uint32_t session, bool good,
-                                       uint32_t nonce)
-{
-    struct wire_share share = script_share(job, nonce);
-    store_le32(share.extranonce1, session);
-    if (good) { /* nearly every hash meets a work of 1 */
-        struct share_submission submission;
-        struct share_verdict verdict;
-        static uint8_t scratch[POW_SCRATCH_BYTES];
-        do {
-            share.nonce++;
-            submission_from_wire(&share, &job->job, &submission);
-            share_check(&job->prepared, SHARE_TIP_CURRENT, &submission, loop_unix_ms(), scratch,
-                        &verdict);
-        } while (verdict.outcome != SHARE_ACCEPTED);
-    } else {
-        share.work = UINT64_MAX;
-    }
-    return share;
-}
-
-static size_t count_of(const struct script_answer *answer, enum share_outcome outcome)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < answer->count; i++)
-        count += answer->verdicts[i].outcome == outcome;
-    return count;
-}
-
-static void one_session_s_flood_of_slow_shares_takes_no_turn_from_another(void **state)
-{
-    enum { FLOOD = 700, OTHERS = 5 };
-    static struct wire_share flood[FLOOD], others[OTHERS];
-    static struct script_answer flooded, answered;
-    struct ground *ground = *state;
-    const struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 1, .algorithm = POW_SCRYPT });
-    for (uint32_t i = 0; i < FLOOD; i++)
-        flood[i] = session_share(job, 1, false, i);
-    for (uint32_t i = 0; i < OTHERS; i++)
-        others[i] = session_share(job, 2 + i, true, i);
-    const struct wire_share_batch first = batch_of(1, flood, FLOOD);
-    const struct wire_share_batch second = batch_of(2, others, OTHERS);
-    assert_true(script_send(&ground->script, 0, &first, 20000, &flooded));
-    assert_true(script_send(&ground->script, 0, &second, 20000, &answered));
-    script_wait_flag(&ground->script, "the flood's answer", &flooded.done);
-    assert_true(answered.done); /* the others did not wait behind it */
-    assert_int_equal(count_of(&answered, SHARE_ACCEPTED), OTHERS);
-    assert_int_equal(flooded.count, FLOOD);
-    assert_int_equal(count_of(&flooded, SHARE_LOW_DIFFICULTY), SESSION_HASHES_MAX);
-    assert_int_equal(count_of(&flooded, SHARE_OVERLOADED), FLOOD - SESSION_HASHES_MAX);
-}
-
-static void whoever_fills_the_hashing_queue_makes_room_for_the_others(void **state)
-{
-    enum { FLOODS = 3, FLOOD = 500, OTHERS = 20 };
-    static struct wire_share flood[FLOODS][FLOOD], others[OTHERS];
-    static struct script_answer flooded[FLOODS], answered;
-    struct ground *ground = *state;
-    const struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 1, .algorithm = POW_SCRYPT });
-    for (uint32_t i = 0; i < FLOODS; i++)
-        for (uint32_t j = 0; j < FLOOD; j++)
-            flood[i][j] = session_share(job, j % 10, false, i * FLOOD + j);
-    for (uint32_t i = 0; i < OTHERS; i++)
-        others[i] = session_share(job, 100 + i, true, i);
-    for (size_t i = 0; i < FLOODS; i++) {
-        const struct wire_share_batch batch = batch_of(1 + i, flood[i], FLOOD);
-        assert_true(script_send(&ground->script, 0, &batch, 20000, &flooded[i]));
-    }
-    const struct wire_share_batch batch = batch_of(9, others, OTHERS);
-    assert_true(script_send(&ground->script, 0, &batch, 20000, &answered));
-    script_wait_flag(&ground->script, "the others' answer", &answered.done);
-    assert_int_equal(count_of(&answered, SHARE_ACCEPTED), OTHERS);
-    size_t dropped = 0;
-    for (size_t i = 0; i < FLOODS; i++) {
-        script_wait_flag(&ground->script, "a flood's answer", &flooded[i].done);
-        assert_int_equal(flooded[i].status, WIRE_BATCH_JUDGED);
-        dropped += count_of(&flooded[i], SHARE_OVERLOADED);
-        assert_int_equal(count_of(&flooded[i], SHARE_OVERLOADED) +
-                             count_of(&flooded[i], SHARE_LOW_DIFFICULTY),
-                         FLOOD);
-    }
-    assert_true(dropped > 0);
-}
-
-static int by_size(const void *a, const void *b)
-{
-    const uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-    return first < second ? -1 : first > second;
-}
-
-/* 200 sessions keep as much junk under way as their batches may, and ten miners send a share each
- * in turn, one every few milliseconds. None of theirs is lost. How long they wait is shown, and
- * with ADIT_JUNK_SHARES (how many they send; 60 where not set) also judged. */
-static void junk_of_200_sessions_costs_honest_miners_nothing(void **state)
-{
-    enum { SESSIONS = 200, HONEST = 10, KEPT = 2, SHARES_MAX = 20000 };
-    static struct wire_share junk[KEPT][SESSIONS];
-    static struct script_answer junked[KEPT], answered;
-    static uint64_t waited_us[SHARES_MAX];
-    struct ground *ground = *state;
-    const struct script_job *job =
-        publish(ground, &(struct script_job_params){ .id = 1, .algorithm = POW_SCRYPT });
-    const char *given = getenv("ADIT_JUNK_SHARES");
-    const size_t shares = given != NULL ? strtoul(given, NULL, 10) : 60;
-    assert_in_range(shares, 1, SHARES_MAX);
-    uint64_t sequence = 0, junk_judged = 0;
-    for (size_t i = 0; i < KEPT; i++)
-        junked[i].done = true;
-    for (size_t sent = 0; sent < shares; sent++) {
-        struct wire_share share =
-            session_share(job, SESSIONS + (uint32_t)(sent % HONEST), true, (uint32_t)(sent * 1000));
-        for (size_t i = 0; i < KEPT; i++) {
-            if (!junked[i].done)
-                continue;
-            junk_judged += junked[i].count;
-            for (uint32_t j = 0; j < SESSIONS; j++)
-                junk[i][j] = session_share(job, j, false, (uint32_t)(sequence << 8) + j);
-            const struct wire_share_batch batch = batch_of(++sequence, junk[i], SESSIONS);
-            assert_true(script_send(&ground->script, 0, &batch, 20000, &junked[i]));
-        }
-        const struct wire_share_batch batch = batch_of(++sequence, &share, 1);
-        const uint64_t began_ns = loop_clock_ns();
-        assert_true(script_send(&ground->script, 0, &batch, 20000, &answered));
-        script_wait_flag(&ground->script, "an honest miner's answer", &answered.done);
-        waited_us[sent] = (loop_clock_ns() - began_ns) / 1000;
-        assert_int_equal(answered.status, WIRE_BATCH_JUDGED);
-        assert_int_equal(answered.verdicts[0].outcome, SHARE_ACCEPTED);
-    }
-    for (size_t i = 0; i < KEPT; i++)
-        script_wait_flag(&ground->script, "the last junk", &junked[i].done);
-    qsort(waited_us, shares, sizeof *waited_us, by_size);
-    printf("honest shares beside junk: p50 %.1f ms, p99 %.1f ms; %zu of theirs, %zu of junk\n",
-           (double)waited_us[shares / 2] / 1000, (double)waited_us[shares * 99 / 100] / 1000,
-           shares, (size_t)junk_judged);
-    assert_true(junk_judged > 0);
-    if (given != NULL)
-        assert_true(waited_us[shares * 99 / 100] <= 100000);
-}
-
 static void what_is_in_flight_is_finished_before_leaving(void **state)
 {
     struct ground *ground = *state;
-    struct script_job *job = publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *job = ground_publish(ground, &(struct script_job_params){ .id = 1 });
     struct wire_share share = script_share(job, script_nonce(job, false, 0));
-    const struct wire_share_batch batch = batch_of(1, &share, 1);
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
     static struct script_answer answer;
     window_fake_delay(ground->window, 200);
     assert_true(script_send(&ground->script, 0, &batch, 5000, &answer));
     while (batches_count(ground->validator.batches) == 0)
         loop_run_once(ground->loop, 10);
-    stop_validator(ground);
+    ground_stop_validator(ground);
     assert_true(answer.done);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
     window_fake_delay(ground->window, 0);
-    start_validator(ground);
+    ground_start_validator(ground);
 }
 
 static void a_scheduler_that_comes_back_is_asked_for_everything(void **state)
 {
     struct ground *ground = *state;
-    publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    ground_publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
     script_scheduler_stop(&ground->script);
     loop_run_once(ground->loop, 10);
     script_add_job(&ground->script,
                    &(struct script_job_params){ .id = 2, .epoch = 2, .sequence = 1, .tip = 2 });
     script_scheduler_start(&ground->script);
-    script_wait(&ground->script, "the new epoch's job", feed_is_up, ground);
+    script_wait(&ground->script, "the new epoch's job", ground_feed_is_up, ground);
     assert_int_equal(job_table_newest(ground->validator.jobs)->job.id, 2);
     /* What the old one still says is not heeded. */
     struct script_job *old = script_add_job(
@@ -943,8 +678,6 @@ static void a_scheduler_that_comes_back_is_asked_for_everything(void **state)
         loop_run_once(ground->loop, 10);
     assert_null(job_table_find(ground->validator.jobs, 3));
 }
-
-#define GROUND_TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
 {
@@ -973,9 +706,6 @@ int main(void)
         GROUND_TEST(missing_transactions_are_fetched_for_a_block),
         GROUND_TEST(a_block_nobody_can_complete_is_told_and_its_record_kept),
         GROUND_TEST(slow_shares_are_judged_on_threads_with_the_same_verdicts),
-        GROUND_TEST(one_session_s_flood_of_slow_shares_takes_no_turn_from_another),
-        GROUND_TEST(whoever_fills_the_hashing_queue_makes_room_for_the_others),
-        GROUND_TEST(junk_of_200_sessions_costs_honest_miners_nothing),
         GROUND_TEST(what_is_in_flight_is_finished_before_leaving),
         GROUND_TEST(a_scheduler_that_comes_back_is_asked_for_everything),
     };

@@ -173,3 +173,8 @@ double generator_latency_ms(const struct generator *generator, const char *key)
     return json_number_value(
         json_object_get(json_object_get(generator->result, "latency_ms"), key));
 }
+
+double generator_late_ms(const struct generator *generator, const char *key)
+{
+    return json_number_value(json_object_get(json_object_get(generator->result, "late_ms"), key));
+}

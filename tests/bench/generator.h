@@ -59,3 +59,6 @@ void generator_stop(struct generator *generator);
 void generator_deinit(struct generator *generator);
 double generator_number(const struct generator *generator, const char *key);
 double generator_latency_ms(const struct generator *generator, const char *key);
+/* How late the generator itself wrote what was due: where that is much, the machine was measured.
+ */
+double generator_late_ms(const struct generator *generator, const char *key);

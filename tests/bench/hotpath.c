@@ -249,6 +249,7 @@ static void measure_latency(const struct pool *pool, const char *user,
                                  .goal = { .over_floor_most = 5 } });
     figure_note("open_loop_p999", generator_latency_ms(&generator, "p999"), "ms");
     figure_note("open_loop_max", generator_latency_ms(&generator, "max"), "ms");
+    figure_note("open_loop_written_late_p99", generator_late_ms(&generator, "p99"), "ms");
     figure_note("fsync_p50", disk.p50_ms, "ms");
     figure_note("fsync_p99", disk.p99_ms, "ms");
     generator_deinit(&generator);

@@ -218,6 +218,12 @@ static const struct wire_receipt_reply receipt_reply = {
     .receipts = receipt_items,
     .receipts_count = 1,
 };
+static const struct wire_withdrawal_request withdrawal_request = {
+    .token = "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
+    .request = "2026-11-01",
+    .amount = 0,
+    .address = ""
+};
 
 void wire_examples_visit(void (*visit)(void *context, const char *name, enum wire_type type,
                                        struct span encoded),

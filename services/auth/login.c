@@ -53,7 +53,10 @@ static void give_token(struct visit *visit)
     struct people *people = visit->people;
     uint64_t now_s = loop_unix_ms() / 1000;
     uint64_t life_s = (uint64_t)people->options.settings->auth_token_minutes * 60;
-    struct token_claims claims = { .account_id = visit->account.id,
+    bool operator_too = (visit->account.roles & ACCOUNT_ROLE_OPERATOR) != 0;
+    struct token_claims claims = { .scopes = TOKEN_SCOPE_WITHDRAW |
+                                             (operator_too ? TOKEN_SCOPE_PAYOUT : 0u),
+                                   .account_id = visit->account.id,
                                    .issued_s = now_s,
                                    .not_before_s = now_s,
                                    .expires_s = now_s + life_s };

@@ -176,6 +176,10 @@ static bool open_key(struct people *people, struct error *error)
     if (people->signer == NULL)
         return false;
     token_signer_public(people->signer, public_key);
+    /* For those who check tokens by themselves (payout). */
+    snprintf(path, sizeof path, "%s/auth.pub", people->options.settings->service_data_dir);
+    if (!token_publish(people->signer, path, error))
+        return false;
     token_jwks(public_key, people->jwks);
     bool added = token_verifier_add(&people->verifier, public_key);
     ASSERT(added);

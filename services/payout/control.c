@@ -1,7 +1,12 @@
-/* What the operator may ask of payout. Each request is a job on the worker's thread, behind the
- * tick that is under way. */
+/* What may be asked of payout: by the operator (control_request, over the pool's private socket),
+ * and by whoever holds a token (withdrawal_request). Each request is a job on the worker's thread,
+ * behind the tick that is under way. Approvals and withdrawals are somebody's: payout checks their
+ * tokens itself. */
 #include "services/payout/payout.h"
 
+#include "adapter/token_sodium/token.h"
+#include "record/account/account.h"
+#include "record/withdrawal/withdrawal.h"
 #include "wire/messages.h"
 
 #include <inttypes.h>
@@ -10,15 +15,34 @@
 
 enum { REPLY_TEXT_BYTES = 8192, REPLY_BYTES = 16384 };
 
-enum control_verb { CONTROL_STATUS, CONTROL_AUDIT, CONTROL_FUND };
+/* X(enum name, verb) */
+#define CONTROL_VERBS(X)                                                                           \
+    X(CONTROL_STATUS, "status")                                                                    \
+    X(CONTROL_AUDIT, "audit")                                                                      \
+    X(CONTROL_FUND, "fund")       /* NUMBER AMOUNT */                                              \
+    X(CONTROL_PAUSE, "pause")     /* [REASON] */                                                   \
+    X(CONTROL_RESUME, "resume")   /* [REASON] */                                                   \
+    X(CONTROL_APPROVE, "approve") /* PAYMENT TOKEN */                                              \
+    X(CONTROL_REJECT, "reject")   /* PAYMENT [REASON] */                                           \
+    X(CONTROL_BUMP, "bump")       /* PAYMENT */
+
+enum control_verb {
+#define X(name, verb) name,
+    CONTROL_VERBS(X)
+#undef X
+        CONTROL_WITHDRAW, /* a message of its own */
+};
 
 struct control_job {
     struct worker_job job;
     struct payout *payout;
     struct bus_call *call;
     enum control_verb verb;
-    uint64_t number; /* of fund */
+    uint64_t number; /* of a deposit or a payment */
     struct money amount;
+    char words[TOKEN_BYTES_MAX + 1]; /* a reason, or a token */
+    char request[WITHDRAWAL_NAME_BYTES];
+    char address[ADDRESS_TEXT_BYTES];
     bool ok;
     char text[REPLY_TEXT_BYTES];
 };
@@ -121,17 +145,134 @@ static bool read_deposit(const char *argument, struct control_job *job)
     return true;
 }
 
+/* "NUMBER" and what follows it. */
+static bool read_payment(const char *argument, struct control_job *job)
+{
+    size_t digits = strcspn(argument, " ");
+    u128 number;
+    if (!u128_parse(argument, digits, &number) || number == 0 || number > UINT64_MAX)
+        return false;
+    job->number = (uint64_t)number;
+    snprintf(job->words, sizeof job->words, "%s", argument + digits + (argument[digits] == ' '));
+    return true;
+}
+
 static bool read_verb(const struct wire_control_request *request, struct control_job *job)
 {
     static const char *const verbs[] = {
-        [CONTROL_STATUS] = "status", [CONTROL_AUDIT] = "audit", [CONTROL_FUND] = "fund"
+#define X(name, verb) [name] = verb,
+        CONTROL_VERBS(X)
+#undef X
     };
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(request->verb, verbs[i]) == 0) {
-            job->verb = (enum control_verb)i;
-            return job->verb != CONTROL_FUND || read_deposit(request->argument, job);
-        }
+    size_t verb = 0;
+    while (verb < CONTROL_WITHDRAW && strcmp(request->verb, verbs[verb]) != 0)
+        verb++;
+    job->verb = (enum control_verb)verb;
+    switch (job->verb) {
+    case CONTROL_STATUS:
+    case CONTROL_AUDIT:
+        return true;
+    case CONTROL_FUND:
+        return read_deposit(request->argument, job);
+    case CONTROL_PAUSE:
+    case CONTROL_RESUME:
+        snprintf(job->words, sizeof job->words, "%s", request->argument);
+        return true;
+    case CONTROL_APPROVE:
+    case CONTROL_REJECT:
+    case CONTROL_BUMP:
+        return read_payment(request->argument, job);
+    case CONTROL_WITHDRAW:
+        break;
+    }
     return false;
+}
+
+/* Whose token it is, where it is good for this; the keys are read each time, so that they may come
+ * and change while payout runs. */
+static bool identify(const struct control_job *control, enum token_scope scope,
+                     struct token_claims *claims_r, struct error *error)
+{
+    struct token_verifier verifier = { .count = 0 };
+    if (!token_verifier_read(&verifier, control->payout->service->settings.payout_auth_keys, error))
+        return false;
+    enum token_outcome outcome =
+        token_verify(&verifier, span_text(control->words), loop_unix_ms() / 1000, claims_r);
+    if (outcome != TOKEN_OK)
+        return error_set(error, ERROR_REFUSED, "%s", token_outcome_text(outcome));
+    if ((claims_r->scopes & (uint32_t)scope) == 0)
+        return error_set(error, ERROR_REFUSED, "the token is not good for this");
+    if (claims_r->second_factor_on && !claims_r->second_factor_given)
+        return error_set(error, ERROR_REFUSED, "the account's second factor was not given");
+    return true;
+}
+
+/* An operator: now, not only when the token was made. */
+static bool identify_operator(const struct control_job *control, struct token_claims *claims_r,
+                              struct error *error)
+{
+    struct account account;
+    if (!identify(control, TOKEN_SCOPE_PAYOUT, claims_r, error))
+        return false;
+    return (account_get(control->payout->store, claims_r->account_id, &account, error) ==
+                STORE_DONE &&
+            account.state == ACCOUNT_ACTIVE && (account.roles & ACCOUNT_ROLE_OPERATOR) != 0) ||
+           error_set(error, ERROR_REFUSED, "the token is not an operator's");
+}
+
+static bool approve(const struct control_job *control, struct text *text, struct error *error)
+{
+    struct token_claims claims;
+    if (!identify_operator(control, &claims, error) ||
+        engine_approve(control->payout->engine, control->number, claims.account_id, error) !=
+            STEP_DONE)
+        return false;
+    put(text, "payment %" PRIu64 " is approved by this operator", control->number);
+    return true;
+}
+
+/* Of one's own account; of what the pool earned where an operator names an address. */
+static bool withdraw(const struct control_job *control, struct text *text, struct error *error)
+{
+    struct token_claims claims;
+    struct withdrawal withdrawal;
+    bool own = control->address[0] != '\0';
+    bool may = own ? identify_operator(control, &claims, error)
+                   : identify(control, TOKEN_SCOPE_WITHDRAW, &claims, error);
+    if (!may ||
+        engine_withdraw(control->payout->engine, own ? 0 : claims.account_id, control->request,
+                        control->amount, control->address, &withdrawal, error) != STEP_DONE)
+        return false;
+    put(text, "{\"request\":\"%s\",\"state\":\"%s\",\"payment\":%" PRIu64 ",\"reason\":\"%s\"}",
+        withdrawal.request, withdrawal_state_name(withdrawal.state), withdrawal.payment,
+        withdrawal.reason);
+    return true;
+}
+
+static bool turn_paused(const struct control_job *control, struct text *text, struct error *error)
+{
+    bool paused = control->verb == CONTROL_PAUSE;
+    if (engine_turn_paused(control->payout->engine, paused, "the operator", control->words,
+                           error) != STEP_DONE)
+        return false;
+    put(text, paused ? "nothing new is paid until it is resumed; what is on its way is followed"
+                     : "payments go on");
+    return true;
+}
+
+static bool end_payment(const struct control_job *control, struct text *text, struct error *error)
+{
+    bool bump = control->verb == CONTROL_BUMP;
+    const char *reason = control->words[0] != '\0' ? control->words : "an operator refused it";
+    enum step step = bump ? engine_raise_fee(control->payout->engine, control->number, error)
+                          : engine_reject(control->payout->engine, control->number, reason, error);
+    if (step != STEP_DONE)
+        return false;
+    put(text,
+        bump ? "payment %" PRIu64 " has a version with a higher fee"
+             : "payment %" PRIu64 " is given up",
+        control->number);
+    return true;
 }
 
 static void work_control(struct worker_job *job)
@@ -153,7 +294,24 @@ static void work_control(struct worker_job *job)
     case CONTROL_FUND:
         control->ok = fund(control, &text, &error);
         break;
+    case CONTROL_PAUSE:
+    case CONTROL_RESUME:
+        control->ok = turn_paused(control, &text, &error);
+        break;
+    case CONTROL_APPROVE:
+        control->ok = approve(control, &text, &error);
+        break;
+    case CONTROL_REJECT:
+    case CONTROL_BUMP:
+        control->ok = end_payment(control, &text, &error);
+        break;
+    case CONTROL_WITHDRAW:
+        control->ok = withdraw(control, &text, &error);
+        break;
     }
+    explicit_bzero(control->words, sizeof control->words);
+    if (control->ok)
+        error.code = ERROR_NONE;
     if (error.code != ERROR_NONE)
         snprintf(control->text, sizeof control->text, "%s", error.text);
 }
@@ -166,13 +324,61 @@ static void done_control(struct worker_job *job)
     free(control);
 }
 
+static void submit(struct payout *payout, struct bus_call *call, const struct control_job *asked)
+{
+    struct control_job *job = payout->calls < PAYOUT_CALLS_MAX ? calloc(1, sizeof *job) : NULL;
+    if (job == NULL) {
+        reply(call, false, "too many requests at once");
+        return;
+    }
+    *job = *asked;
+    job->job = (struct worker_job){ .work = work_control, .done = done_control };
+    job->payout = payout;
+    job->call = call;
+    if (!worker_submit(payout->worker, &job->job)) {
+        free(job);
+        reply(call, false, "too many requests at once");
+        return;
+    }
+    payout->calls++;
+}
+
+static void on_withdrawal(struct payout *payout, struct bus_call *call, struct span message)
+{
+    struct wire_withdrawal_request request;
+    struct error error;
+    uint8_t memory[TOKEN_BYTES_MAX + 1024];
+    struct arena arena = arena_over(memory, sizeof memory);
+    if (!wire_decode_withdrawal_request(message, &arena, &request, &error)) {
+        reply(call, false, error.text);
+        return;
+    }
+    if (!withdrawal_name_is_good(request.request) || request.amount > MONEY_MAX ||
+        strlen(request.address) >= ADDRESS_TEXT_BYTES || strlen(request.token) > TOKEN_BYTES_MAX) {
+        reply(call, false,
+              "a request has a name of 1 to 64 letters, digits, - and _, an amount "
+              "(0: everything), and a token");
+        return;
+    }
+    struct control_job asked = { .verb = CONTROL_WITHDRAW, .amount = { request.amount } };
+    snprintf(asked.words, sizeof asked.words, "%s", request.token);
+    snprintf(asked.request, sizeof asked.request, "%s", request.request);
+    snprintf(asked.address, sizeof asked.address, "%s", request.address);
+    submit(payout, call, &asked);
+}
+
 void payout_on_control(void *context, struct bus_call *call, struct span message)
 {
     struct payout *payout = context;
     struct wire_control_request request;
+    enum wire_type type;
     struct error error;
     uint8_t memory[2048];
     struct arena arena = arena_over(memory, sizeof memory);
+    if (wire_peek(message, &type, &error) && type == WIRE_TYPE_withdrawal_request) {
+        on_withdrawal(payout, call, message);
+        return;
+    }
     if (!wire_decode_control_request(message, &arena, &request, &error)) {
         reply(call, false, error.text);
         return;
@@ -187,23 +393,10 @@ void payout_on_control(void *context, struct bus_call *call, struct span message
         return;
     }
     struct control_job asked = { .ok = false };
-    if (!read_verb(&request, &asked)) {
-        reply(call, false, "payout knows the verbs status, push, audit and fund NUMBER AMOUNT");
-        return;
-    }
-    struct control_job *job = payout->calls < PAYOUT_CALLS_MAX ? calloc(1, sizeof *job) : NULL;
-    if (job == NULL) {
-        reply(call, false, "too many requests at once");
-        return;
-    }
-    *job = asked;
-    job->job = (struct worker_job){ .work = work_control, .done = done_control };
-    job->payout = payout;
-    job->call = call;
-    if (!worker_submit(payout->worker, &job->job)) {
-        free(job);
-        reply(call, false, "too many requests at once");
-        return;
-    }
-    payout->calls++;
+    if (read_verb(&request, &asked))
+        submit(payout, call, &asked);
+    else
+        reply(call, false,
+              "payout knows the verbs status, push, audit, fund NUMBER AMOUNT, pause [REASON], "
+              "resume, approve PAYMENT TOKEN, reject PAYMENT [REASON] and bump PAYMENT");
 }

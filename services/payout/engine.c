@@ -5,6 +5,7 @@
 #include "record/leader/leader.h"
 #include "record/proof/proof_record.h"
 #include "record/switch/switch.h"
+#include "record/withdrawal/withdrawal.h"
 #include "service/log.h"
 
 #include <inttypes.h>
@@ -113,7 +114,7 @@ bool engine_declare(struct store *store, struct error *error)
         &event_collection,    &block_collection,         &leader_collection,
         &account_collection,  &segment_collection,       &segment_part_collection,
         &proof_collection,    &stretch_collection,       &stretch_part_collection,
-        &carry_collection,    &switch_collection,
+        &carry_collection,    &switch_collection,        &withdrawal_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }

@@ -80,6 +80,25 @@ void engine_close(struct engine *engine);
 /* Everything that can be done now. Anything but STEP_DONE and STEP_WAIT leaves *error filled; a
  * node that is away is no failure of the tick (engine_trouble says so). */
 enum step engine_tick(struct engine *engine, uint64_t now_ms, struct error *error);
+/* What people ask of payments, between two ticks. STEP_DONE; STEP_WAIT with *error when it cannot
+ * be (no such payment, the wrong state, …); else as engine_tick. The pause is durable. */
+enum step engine_turn_paused(struct engine *engine, bool paused, const char *by, const char *reason,
+                             struct error *error);
+/* One approval; an operator's second one does not count. */
+enum step engine_approve(struct engine *engine, uint64_t number, uint64_t operator_account,
+                         struct error *error);
+/* Gives up a payment that is not signed; its accounts are left alone for a while. */
+enum step engine_reject(struct engine *engine, uint64_t number, const char *reason,
+                        struct error *error);
+/* The next version of a payment, now. */
+enum step engine_raise_fee(struct engine *engine, uint64_t number, struct error *error);
+/* Keeps a request, or tells what became of it when it was asked before; `account` 0 is the pool
+ * itself, which names an address. Who asks was checked by the caller. */
+struct withdrawal;
+enum step engine_withdraw(struct engine *engine, uint64_t account, const char *request,
+                          struct money amount, const char *address, struct withdrawal *withdrawal_r,
+                          struct error *error);
+
 /* Payments are looked at in the next tick, whatever the interval. */
 void engine_push_now(struct engine *engine);
 

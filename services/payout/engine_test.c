@@ -14,6 +14,7 @@
 #include "record/block/block.h"
 #include "record/event/event.h"
 #include "record/payment/payment_record.h"
+#include "record/withdrawal/withdrawal.h"
 #include "service/log.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
@@ -384,6 +385,161 @@ static void an_empty_wallet_delays_and_a_bad_address_stops_only_itself(void **st
     audit(bench);
 }
 
+static void what_is_above_the_limit_waits_for_two_operators(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    bench->options.approve_above.units = 50000;
+    bench->options.approvals = 2;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+    assert_int_equal(engine_approve(bench->engine, 1, 0xaa, &error), STEP_DONE);
+    assert_int_equal(engine_approve(bench->engine, 1, 0xaa, &error), STEP_WAIT);
+    assert_int_equal(engine_approve(bench->engine, 2, 0xbb, &error), STEP_WAIT);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(engine_approve(bench->engine, 1, 0xbb, &error), STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 1);
+    assert_int_equal(engine_reject(bench->engine, 1, "too late", &error), STEP_WAIT);
+    audit(bench);
+}
+
+static void a_rejected_payment_gives_its_money_back_and_is_not_made_again_at_once(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    bench->options.approve_above.units = 50000;
+    bench->options.approvals = 2;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(engine_reject(bench->engine, 1, "who is that?", &error), STEP_DONE);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    audit(bench);
+}
+
+static void nothing_new_is_signed_while_payments_are_paused(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    node_fake_fund(bench->chain, 10000000);
+    assert_int_equal(engine_turn_paused(bench->engine, true, "ann", "stock-taking", &error),
+                     STEP_DONE);
+    mature(bench);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    engine_close(bench->engine); /* a pause outlives the process */
+    open_engine(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(engine_turn_paused(bench->engine, false, "ann", "", &error), STEP_DONE);
+    bench->now_ms += 10000;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 1);
+}
+
+static void no_more_than_the_cap_is_paid_in_a_day(void **state)
+{
+    struct bench *bench = *state;
+    bench->options.day_max.units = 60000; /* ALICE's 59400, and not BOB's 39600 with it */
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 0);
+    bench->now_ms += 24 * 3600 * 1000;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 39600);
+    audit(bench);
+}
+
+static struct withdrawal ask_for(struct bench *bench, uint64_t account, const char *request,
+                                 uint64_t amount, const char *address)
+{
+    struct withdrawal withdrawal;
+    struct error error;
+    assert_int_equal(engine_withdraw(bench->engine, account, request, (struct money){ amount },
+                                     address, &withdrawal, &error),
+                     STEP_DONE);
+    return withdrawal;
+}
+
+static void who_asks_is_paid_once_whatever_the_threshold(void **state)
+{
+    struct bench *bench = *state;
+    bench->options.threshold.units = 1000000;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(ask_for(bench, ALICE, "a", 10000, "").state, WITHDRAWAL_OPEN);
+    assert_int_equal(ask_for(bench, ALICE, "a", 20000, "").amount.units, 10000);
+    ask_for(bench, BOB, "a", 39601, "");
+    ask_for(bench, BOB, "dust", 100, "");
+    ask_for(bench, CAROL, "a", 0, "");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 10000);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 49400);
+    struct withdrawal answered = ask_for(bench, ALICE, "a", 10000, "");
+    assert_int_equal(answered.state, WITHDRAWAL_PLANNED);
+    assert_int_equal(answered.payment, 1);
+    assert_int_equal(ask_for(bench, BOB, "a", 0, "").state, WITHDRAWAL_REFUSED);
+    assert_int_equal(ask_for(bench, BOB, "dust", 0, "").state, WITHDRAWAL_REFUSED);
+    assert_int_equal(ask_for(bench, CAROL, "a", 0, "").state, WITHDRAWAL_REFUSED);
+    ask_for(bench, BOB, "all", 0, "");
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 39600);
+    audit(bench);
+}
+
+static void what_the_pool_earned_is_withdrawn_by_two(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct account alice;
+    bench->options.threshold.units = 1000000;
+    bench->options.approvals = 2;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
+    ask_for(bench, 0, "own", 600, alice.payout_address);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).in_flight, 600);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(engine_approve(bench->engine, 1, 1, &error), STEP_DONE);
+    assert_int_equal(engine_approve(bench->engine, 1, 2, &error), STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 1);
+    node_fake_mine(bench->chain, 1);
+    node_fake_mine(bench->chain, 2);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).paid, 600);
+    audit(bench);
+}
+
 static void without_its_node_only_payments_wait(void **state)
 {
     struct bench *bench = *state;
@@ -469,6 +625,12 @@ int main(void)
         TEST(a_block_without_any_share_is_nobodys),
         TEST(what_is_due_is_paid_once_and_confirmed),
         TEST(an_empty_wallet_delays_and_a_bad_address_stops_only_itself),
+        TEST(what_is_above_the_limit_waits_for_two_operators),
+        TEST(a_rejected_payment_gives_its_money_back_and_is_not_made_again_at_once),
+        TEST(nothing_new_is_signed_while_payments_are_paused),
+        TEST(no_more_than_the_cap_is_paid_in_a_day),
+        TEST(who_asks_is_paid_once_whatever_the_threshold),
+        TEST(what_the_pool_earned_is_withdrawn_by_two),
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),
         TEST(who_lost_the_leadership_writes_nothing),

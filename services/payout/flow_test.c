@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "adapter/bus_nng/bus_nng.h"
+#include "adapter/token_sodium/token.h"
 #include "adapter/window_redis/testing/redis_server.h"
 #include "wire/messages.h"
 
@@ -131,6 +132,75 @@ static void ask(struct loop *loop, struct bus_client *client, const char *verb,
     ask_raw(loop, client, span_of(bytes, length), answer_r);
 }
 
+static void ask_words(struct loop *loop, struct bus_client *client, const char *verb,
+                      const char *argument, struct answer *answer_r)
+{
+    uint8_t bytes[2048];
+    struct wire_control_request request = { .verb = verb, .argument = argument };
+    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
+    assert_true(length > 0);
+    ask_raw(loop, client, span_of(bytes, length), answer_r);
+}
+
+static void withdraw(struct loop *loop, struct bus_client *client, const char *token,
+                     const char *address, struct answer *answer_r)
+{
+    uint8_t bytes[2048];
+    struct wire_withdrawal_request request = {
+        .token = token, .request = "r1", .amount = 5, .address = address
+    };
+    size_t length = wire_encode_withdrawal_request(&request, bytes, sizeof bytes);
+    assert_true(length > 0);
+    ask_raw(loop, client, span_of(bytes, length), answer_r);
+}
+
+/* Money moves for nobody without a token that is good for it. */
+static void ask_with_tokens(struct loop *loop, struct bus_client *client)
+{
+    struct error error;
+    struct answer answer;
+    char key[96], public_file[96], token[TOKEN_TEXT_BYTES], words[TOKEN_TEXT_BYTES + 8];
+    uint64_t now_s = loop_unix_ms() / 1000;
+    struct token_claims claims = {
+        .account_id = 7, .issued_s = now_s, .not_before_s = now_s, .expires_s = now_s + 60
+    };
+    snprintf(key, sizeof key, "%s/auth.key", folder);
+    snprintf(public_file, sizeof public_file, "%s/auth.pub", folder);
+    struct token_signer *signer = token_signer_open(key, &error);
+    assert_non_null(signer);
+    token_sign(signer, &claims, token);
+    withdraw(loop, client, token, "", &answer); /* the keys are not there yet */
+    assert_false(answer.ok);
+    assert_true(token_publish(signer, public_file, &error));
+    withdraw(loop, client, "rubbish", "", &answer);
+    assert_false(answer.ok);
+    withdraw(loop, client, token, "", &answer); /* no scope */
+    assert_false(answer.ok);
+    claims.scopes = TOKEN_SCOPE_WITHDRAW | TOKEN_SCOPE_PAYOUT;
+    claims.second_factor_on = true;
+    token_sign(signer, &claims, token);
+    withdraw(loop, client, token, "", &answer); /* no second factor */
+    assert_false(answer.ok);
+    claims.second_factor_given = true;
+    token_sign(signer, &claims, token);
+    for (int i = 0; i < 2; i++) {
+        withdraw(loop, client, token, "", &answer);
+        assert_true(answer.ok);
+        assert_non_null(strstr(answer.text, "\"state\":\"open\""));
+    }
+    /* A scope is not enough: the account must be an operator's now. */
+    withdraw(loop, client, token, "somewhere", &answer);
+    assert_false(answer.ok);
+    assert_non_null(strstr(answer.text, "operator"));
+    snprintf(words, sizeof words, "1 %s", token);
+    ask_words(loop, client, "approve", words, &answer);
+    assert_false(answer.ok);
+    assert_non_null(strstr(answer.text, "operator"));
+    token_signer_close(signer);
+    (void)unlink(key);
+    (void)unlink(public_file);
+}
+
 static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
 {
     (void)state;
@@ -156,6 +226,15 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
     assert_true(answer.ok);
     ask(loop, client, "give me everything", &answer);
     assert_false(answer.ok);
+    ask_words(loop, client, "pause", "a test", &answer);
+    assert_true(answer.ok);
+    ask(loop, client, "resume", &answer);
+    assert_true(answer.ok);
+    ask_words(loop, client, "bump", "1", &answer);
+    assert_false(answer.ok);
+    ask_words(loop, client, "reject", "none", &answer);
+    assert_false(answer.ok);
+    ask_with_tokens(loop, client);
     ask_raw(loop, client, span_text("not a message of ours"), &answer);
     assert_false(answer.ok);
     kill(pid, SIGTERM);

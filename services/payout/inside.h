@@ -174,6 +174,11 @@ enum step engine_recall(struct engine *engine, struct error *error);
 
 /* plan.c: new payments for those who are due. */
 enum step engine_plan(struct engine *engine, struct error *error);
+/* Stores it under the next number and this epoch; STEP_AGAIN when that is taken. */
+enum step engine_insert_payment(struct engine *engine, struct payment_record *payment,
+                                struct error *error);
+/* operate.c: payments for those who asked. */
+enum step engine_answer_withdrawals(struct engine *engine, struct error *error);
 void engine_hold_account(struct engine *engine, uint64_t account);
 
 /* limits.c: what an operator may stop. Whether a payment may be signed now: paying is on, nobody

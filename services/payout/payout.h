@@ -13,14 +13,12 @@
 #include "service/service.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
+#include "services/payout/stands_by.h"
 #include "services/payout/terms.h"
 
 #include <stdatomic.h>
 
 enum { PAYOUT_CALLS_MAX = 16 };
-
-/* The answer of a payout that does not lead: ask the other. */
-#define PAYOUT_STANDS_BY "this payout stands by; another leads"
 
 /* One pass of the engine. */
 struct payout_tick {

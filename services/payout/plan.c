@@ -182,11 +182,29 @@ static void say_short(struct engine *engine, const struct plan *plan)
     engine->cap_warned = plan->capped && plan->count == 0;
 }
 
+enum step engine_insert_payment(struct engine *engine, struct payment_record *payment,
+                                struct error *error)
+{
+    uint64_t newest;
+    enum store_outcome outcome = payment_newest(engine->store, &newest, error);
+    enum step step = engine_step_of(engine, outcome, error);
+    if (step == STEP_DONE)
+        step = engine_lead(engine, error);
+    if (step != STEP_DONE)
+        return step;
+    payment->number = newest + 1;
+    payment->epoch = engine->epoch;
+    payment->created_ms = payment->updated_ms = engine->now_ms;
+    outcome = payment_insert(engine->store, payment, error);
+    if (outcome == STORE_EXISTS) /* a rival's, or ours whose answer got lost: the books say */
+        return STEP_AGAIN;
+    return engine_step_of(engine, outcome, error);
+}
+
 /* One new payment; *more_r says whether another may follow. */
 static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r,
                           struct error *error)
 {
-    uint64_t newest;
     *more_r = false;
     plan->count = 0;
     plan->total = 0;
@@ -217,38 +235,31 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
         log_info("payment.dry_run", "accounts=%zu amount=%" PRIu64, plan->count, plan->total);
         return STEP_DONE;
     }
-    outcome = payment_newest(engine->store, &newest, error);
-    step = engine_step_of(engine, outcome, error);
-    if (step == STEP_DONE)
-        step = engine_lead(engine, error);
-    if (step != STEP_DONE)
-        return step;
     struct payment_record payment = {
-        .number = newest + 1,
         .state = PAYMENT_PLANNED,
-        .epoch = engine->epoch,
         .amount = { plan->total },
         .receivers_pay = engine->options.receivers_pay,
         .approve = engine->options.approve_above.units > 0 &&
                    plan->total > engine->options.approve_above.units,
-        .created_ms = engine->now_ms,
-        .updated_ms = engine->now_ms,
         .outputs = plan->outputs,
         .output_count = plan->count,
     };
-    outcome = payment_insert(engine->store, &payment, error);
-    if (outcome == STORE_EXISTS) /* a rival's, or ours whose answer got lost: the books say */
-        return STEP_AGAIN;
-    if (outcome != STORE_DONE)
-        return engine_step_of(engine, outcome, error);
+    step = engine_insert_payment(engine, &payment, error);
+    if (step != STEP_DONE)
+        return step;
     *more_r = !plan->short_of_funds && !plan->capped;
     return engine_payment(engine, payment.number, error);
 }
 
 enum step engine_plan(struct engine *engine, struct error *error)
 {
-    if (engine->node == NULL || !engine_is_pay_hour(engine))
+    if (engine->node == NULL)
         return STEP_DONE;
+    /* Who asked goes first, at any hour. */
+    enum step asked =
+        engine->options.dry_run ? STEP_DONE : engine_answer_withdrawals(engine, error);
+    if (asked != STEP_DONE || !engine_is_pay_hour(engine))
+        return asked;
     struct plan *plan = calloc(1, sizeof *plan);
     ASSERT(plan != NULL);
     enum step step = STEP_DONE;

@@ -175,19 +175,62 @@ bool token_compact(const uint8_t secret[crypto_sign_SECRETKEYBYTES], struct span
     return put_base64(span_of(signature, sizeof signature), text_r, capacity, &used);
 }
 
+bool token_publish(const struct token_signer *signer, const char *path, struct error *error)
+{
+    char text[2 * TOKEN_PUBLIC_BYTES + 2], found[sizeof text] = "", temporary[4200];
+    hex_encode(span_of(signer->public_key, TOKEN_PUBLIC_BYTES), text);
+    text[2 * TOKEN_PUBLIC_BYTES] = '\n';
+    text[2 * TOKEN_PUBLIC_BYTES + 1] = '\0';
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        size_t length = fread(found, 1, sizeof found - 1, file);
+        fclose(file);
+        if (length == strlen(text) && memcmp(found, text, length) == 0)
+            return true;
+    }
+    snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
+    file = fopen(temporary, "we");
+    if (file == NULL)
+        return error_system(error, errno, temporary);
+    bool written = fputs(text, file) >= 0;
+    written = fclose(file) == 0 && written && rename(temporary, path) == 0;
+    return written || error_system(error, errno, path);
+}
+
+/* The claims that only some tokens have. */
+static void put_optional(const struct token_claims *claims, char *text_r, size_t bytes)
+{
+    size_t used = 0;
+    text_r[0] = '\0';
+#define X(name, bit, word)                                                                         \
+    if ((claims->scopes & (bit)) != 0)                                                             \
+        used += (size_t)snprintf(text_r + used, bytes - used, "%s" word,                           \
+                                 used == 0 ? ",\"scope\":\"" : " ");
+    TOKEN_SCOPES(X)
+#undef X
+    if (used > 0)
+        used += (size_t)snprintf(text_r + used, bytes - used, "\"");
+    if (claims->second_factor_on)
+        used += (size_t)snprintf(text_r + used, bytes - used, ",\"mfa_on\":true");
+    if (claims->second_factor_given)
+        used += (size_t)snprintf(text_r + used, bytes - used, ",\"amr\":[\"mfa\"]");
+    ASSERT(used < bytes);
+}
+
 void token_sign(const struct token_signer *signer, struct token_claims *claims, char *text_r)
 {
-    char header[128], payload[512];
+    char header[128], payload[512], optional[128];
     uint8_t id[(TOKEN_ID_BYTES - 1) / 2];
     randombytes_buf(id, sizeof id);
     hex_encode(span_of(id, sizeof id), claims->id);
     snprintf(header, sizeof header, "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"%s\"}",
              signer->kid);
+    put_optional(claims, optional, sizeof optional);
     snprintf(payload, sizeof payload,
              "{\"iss\":\"" TOKEN_ISSUER "\",\"aud\":\"" TOKEN_AUDIENCE "\",\"sub\":\"%016" PRIx64
-             "\",\"iat\":%" PRIu64 ",\"nbf\":%" PRIu64 ",\"exp\":%" PRIu64 ",\"jti\":\"%s\"}",
+             "\",\"iat\":%" PRIu64 ",\"nbf\":%" PRIu64 ",\"exp\":%" PRIu64 ",\"jti\":\"%s\"%s}",
              claims->account_id, claims->issued_s, claims->not_before_s, claims->expires_s,
-             claims->id);
+             claims->id, optional);
     bool fits = token_compact(signer->secret, span_text(header), span_text(payload), text_r,
                               TOKEN_TEXT_BYTES);
     ASSERT(fits);

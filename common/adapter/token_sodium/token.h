@@ -24,9 +24,23 @@ enum {
     TOKEN_PUBLIC_BYTES = 32,
 };
 
+/* What the bearer may do, as bits. X(enum name, bit, word in the "scope" claim, RFC 8693) */
+#define TOKEN_SCOPES(X)                                                                            \
+    X(TOKEN_SCOPE_WITHDRAW, 1, "withdraw") /* ask for a withdrawal of the own account */           \
+    X(TOKEN_SCOPE_PAYOUT, 2, "payout")     /* approve payments, withdraw what the pool earned */
+
+enum token_scope {
+#define X(name, bit, word) name = bit,
+    TOKEN_SCOPES(X)
+#undef X
+};
+
 /* Times in unix seconds. */
 struct token_claims {
-    uint64_t account_id; /* sub: 16 hex digits */
+    uint32_t scopes;
+    bool second_factor_on;    /* the account has one ("mfa_on") */
+    bool second_factor_given; /* and it was shown at this login ("amr" has "mfa", RFC 8176) */
+    uint64_t account_id;      /* sub: 16 hex digits */
     uint64_t issued_s;
     uint64_t not_before_s;
     uint64_t expires_s;
@@ -62,6 +76,11 @@ MUST_CHECK struct token_signer *token_signer_open(const char *path, struct error
 void token_signer_close(struct token_signer *signer);
 void token_signer_public(const struct token_signer *signer, uint8_t public_r[TOKEN_PUBLIC_BYTES]);
 
+/* Writes the public key (64 hex digits) to a file that those who check tokens read, unless it says
+ * so already. False with *error. */
+MUST_CHECK bool token_publish(const struct token_signer *signer, const char *path,
+                              struct error *error);
+
 /* Signs the claims (their id is filled) into text_r, TOKEN_TEXT_BYTES. */
 void token_sign(const struct token_signer *signer, struct token_claims *claims, char *text_r);
 
@@ -95,3 +114,8 @@ MUST_CHECK bool token_verifier_add(struct token_verifier *verifier,
 /* TOKEN_OK with the claims, or what is wrong, with *claims_r undefined. */
 MUST_CHECK enum token_outcome token_verify(const struct token_verifier *verifier, struct span text,
                                            uint64_t now_s, struct token_claims *claims_r);
+
+/* Adds the public keys of a file, 64 hex digits a line. False with *error where it cannot be read
+ * or holds something else. */
+MUST_CHECK bool token_verifier_read(struct token_verifier *verifier, const char *path,
+                                    struct error *error);

@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdlib.h>
+#include <stdio.h>
 
 #include "adapter/token_sodium/inside.h"
 #include "base/test_random.h"
@@ -145,7 +147,9 @@ static void no_change_of_one_character_leaves_a_token_valid(void **state)
     struct error error;
     fresh_path(path);
     struct token_signer *signer = token_signer_open(path, &error);
-    struct token_claims claims = { 1, NOW, NOW, NOW + 60, "" };
+    struct token_claims claims = {
+        .account_id = 1, .issued_s = NOW, .not_before_s = NOW, .expires_s = NOW + 60
+    };
     token_sign(signer, &claims, text);
     token_signer_public(signer, f.public_key);
     assert_true(token_verifier_add(&f.verifier, f.public_key));
@@ -394,9 +398,52 @@ static void the_list_of_keys_names_the_key(void **state)
     assert_non_null(strstr(text, "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\""));
 }
 
+static void what_the_bearer_may_do_is_kept_and_unknown_words_mean_nothing(void **state)
+{
+    (void)state;
+    char path[64] = "/tmp/adit-token-XXXXXX", key[80], public_file[80], text[TOKEN_TEXT_BYTES];
+    struct error error;
+    struct token_verifier verifier = { .count = 0 };
+    assert_non_null(mkdtemp(path));
+    snprintf(key, sizeof key, "%s/key", path);
+    snprintf(public_file, sizeof public_file, "%s/pub", path);
+    struct token_signer *signer = token_signer_open(key, &error);
+    assert_non_null(signer);
+    assert_false(token_verifier_read(&verifier, public_file, &error));
+    for (int i = 0; i < 2; i++)
+        assert_true(token_publish(signer, public_file, &error));
+    assert_true(token_verifier_read(&verifier, public_file, &error));
+    assert_int_equal(verifier.count, 1);
+    for (uint32_t scopes = 0; scopes < 4; scopes++)
+        for (int factors = 0; factors < 4; factors++) {
+            struct token_claims read, claims = { .scopes = scopes,
+                                                 .second_factor_on = (factors & 1) != 0,
+                                                 .second_factor_given = (factors & 2) != 0,
+                                                 .account_id = 7,
+                                                 .issued_s = NOW,
+                                                 .not_before_s = NOW,
+                                                 .expires_s = NOW + 60 };
+            token_sign(signer, &claims, text);
+            assert_int_equal(token_verify(&verifier, span_text(text), NOW, &read), TOKEN_OK);
+            assert_int_equal(read.scopes, scopes);
+            assert_int_equal(read.second_factor_on, factors & 1);
+            assert_int_equal(read.second_factor_given, factors >> 1);
+        }
+    token_signer_close(signer);
+    FILE *file = fopen(public_file, "w");
+    assert_non_null(file);
+    fputs("not a key\n", file);
+    fclose(file);
+    assert_false(token_verifier_read(&verifier, public_file, &error));
+    (void)unlink(key);
+    (void)unlink(public_file);
+    (void)rmdir(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_bearer_may_do_is_kept_and_unknown_words_mean_nothing),
         cmocka_unit_test(rfc_8037_s_example_is_signed_to_its_bytes),
         cmocka_unit_test(what_a_signer_signs_a_verifier_takes_until_it_expires),
         cmocka_unit_test(no_change_of_one_character_leaves_a_token_valid),

@@ -1,6 +1,8 @@
 #include "adapter/token_sodium/inside.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 
 const char *token_outcome_text(enum token_outcome outcome)
 {
@@ -92,6 +94,32 @@ static bool read_time(const json_t *claims, const char *key, uint64_t *seconds_r
     return true;
 }
 
+/* Words that are not known mean nothing here; each stands between spaces. */
+static uint32_t read_scopes(const char *text)
+{
+    uint32_t scopes = 0;
+    while (text != NULL && *text != '\0') {
+        size_t length = strcspn(text, " ");
+#define X(name, bit, word)                                                                         \
+    if (length == sizeof word - 1 && memcmp(text, word, length) == 0)                              \
+        scopes |= (bit);
+        TOKEN_SCOPES(X)
+#undef X
+        text += length + (text[length] == ' ');
+    }
+    return scopes;
+}
+
+static bool has_word(const json_t *list, const char *word)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text != NULL && strcmp(text, word) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool read_claims(const json_t *claims, struct token_claims *claims_r)
 {
     const char *subject = json_string_value(json_object_get(claims, "sub"));
@@ -102,6 +130,9 @@ static bool read_claims(const json_t *claims, struct token_claims *claims_r)
     if (id == NULL || strlen(id) != TOKEN_ID_BYTES - 1)
         return false;
     memcpy(claims_r->id, id, TOKEN_ID_BYTES);
+    claims_r->scopes = read_scopes(json_string_value(json_object_get(claims, "scope")));
+    claims_r->second_factor_on = json_is_true(json_object_get(claims, "mfa_on"));
+    claims_r->second_factor_given = has_word(json_object_get(claims, "amr"), "mfa");
     return read_time(claims, "iat", &claims_r->issued_s) &&
            read_time(claims, "nbf", &claims_r->not_before_s) &&
            read_time(claims, "exp", &claims_r->expires_s);
@@ -162,4 +193,25 @@ enum token_outcome token_verify(const struct token_verifier *verifier, struct sp
     outcome = check_claims(claims, now_s, claims_r);
     json_decref(claims);
     return outcome;
+}
+
+bool token_verifier_read(struct token_verifier *verifier, const char *path, struct error *error)
+{
+    char line[256];
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return error_system(error, errno, path);
+    bool good = true;
+    size_t keys = 0;
+    while (good && fgets(line, sizeof line, file) != NULL) {
+        uint8_t key[TOKEN_PUBLIC_BYTES];
+        size_t length = strcspn(line, "\r\n");
+        if (length == 0)
+            continue;
+        good = hex_decode(line, length, key, sizeof key) && token_verifier_add(verifier, key);
+        keys += good;
+    }
+    fclose(file);
+    return (good && keys > 0) ||
+           error_set(error, ERROR_INVALID, "%s does not hold public keys of 64 hex digits", path);
 }

@@ -101,13 +101,13 @@ enum payment_fault payment_check(struct span raw, const struct payment_terms *te
     uint64_t fee = terms->input_sum - sum;
     if (raw_transaction_weight(&transaction) > PAYMENT_WEIGHT_MAX)
         return PAYMENT_FAULT_WEIGHT;
-    enum payment_fault fault = match(&transaction, terms, fee, &change_at);
-    if (fault != PAYMENT_SOUND)
-        return fault;
+    /* Before the outputs: an absurd fee must not look like receivers who are due too little. */
     if (fee / virtual_bytes(&transaction) >= terms->rate_max)
         return PAYMENT_FAULT_FEE;
-    *fee_r = fee;
-    return PAYMENT_SOUND;
+    enum payment_fault fault = match(&transaction, terms, fee, &change_at);
+    if (fault == PAYMENT_SOUND)
+        *fee_r = fee;
+    return fault;
 }
 
 struct span payment_change(struct span raw, const struct payment_terms *terms)

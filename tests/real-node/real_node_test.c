@@ -212,6 +212,161 @@ static void a_miner_on_a_real_node_is_paid_to_the_base_unit(void **state)
     print_message("the miner received %s coins\n", received);
 }
 
+/* What the ledger says of the miner. */
+static int64_t owed(const char *kind)
+{
+    json_t *owed_now = account();
+    int64_t units = units_at(owed_now, kind);
+    json_decref(owed_now);
+    return units;
+}
+
+static int64_t received(unsigned confirmations)
+{
+    char coins[32];
+    take(knots_ask(&knots, OUTSIDE, "getreceivedbyaddress %s %u", miner_address, confirmations),
+         coins, sizeof coins);
+    return units_of(coins);
+}
+
+static void generate(unsigned blocks)
+{
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress %u %s", blocks, outside_address));
+}
+
+/* Blocks without the mempool's transactions: what waits stays waiting. */
+static void generate_empty(unsigned blocks)
+{
+    for (unsigned i = 0; i < blocks; i++)
+        free(knots_ask(&knots, OUTSIDE, "generateblock %s \"[]\"", outside_address));
+}
+
+static bool in_mempool(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    json_t *waiting = knots_json(&knots, NULL, "getrawmempool");
+    const char *txid = json_string_value(json_array_get(waiting, 0));
+    if (txid != NULL)
+        snprintf(context, 65, "%s", txid);
+    json_decref(waiting);
+    return txid != NULL;
+}
+
+static bool is_owed(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    return owed("paid") == *(int64_t *)context && owed("in_flight") == 0;
+}
+
+static bool reopened(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    return owed("paid") == *(int64_t *)context && owed("in_flight") > 0;
+}
+
+/* Kills payout where it happens to be; its supervisor starts it again. */
+static void kill_payout(void)
+{
+    static const char *const names[] = { "payout", NULL };
+    if (pool_pid(&pool, "payout", NULL) > 0)
+        pool_kill(&pool, names);
+}
+
+/* Credits that can be paid, from a block of the pool mined now. Returns what is available in all.
+ */
+static int64_t earn(void)
+{
+    int64_t before = owed("immature") + owed("available") + owed("in_flight") + owed("paid");
+    start_miner();
+    for (int i = 0; i < 600; i++) {
+        int64_t now = owed("immature") + owed("available") + owed("in_flight") + owed("paid");
+        if (now > before)
+            break;
+        usleep(100000);
+    }
+    stop_miner();
+    generate(1);
+    struct tally tally = tally_of_node();
+    pool_wait(&pool, "the credits are those of the node's blocks", 60, all_is_credited, &tally);
+    return tally.credits;
+}
+
+/* What waits in the node's mempool, and its fee in base units; false while it is just being
+ * replaced. */
+static bool read_waiting(char txid_r[65], int64_t *fee_r)
+{
+    char coins[32];
+    if (!in_mempool(&pool, txid_r))
+        return false;
+    json_t *entry = knots_try(&knots, NULL, "getmempoolentry %s", txid_r);
+    if (entry == NULL)
+        return false;
+    snprintf(coins, sizeof coins, "%.8f",
+             json_number_value(json_object_get(json_object_get(entry, "fees"), "base")));
+    json_decref(entry);
+    *fee_r = units_of(coins);
+    return true;
+}
+
+struct waiting {
+    char txid[65];
+    int64_t fee;
+    int64_t above; /* what the fee must be more than */
+};
+
+static bool costs_more(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    struct waiting *waiting = context;
+    return read_waiting(waiting->txid, &waiting->fee) && waiting->fee > waiting->above;
+}
+
+/* A payment no miner takes gets a version with a higher fee; that one is confirmed, the block it is
+ * in leaves the chain by a real reorganisation, and payout is killed all along:
+ * the miner has what is owed once, and the ledger says so at every rest. */
+static void a_raised_payment_survives_a_reorganisation_and_deaths(void **state)
+{
+    (void)state;
+    int64_t paid_before = owed("paid"), all = earn();
+    generate_empty(MATURITY + 1);
+    char block[80];
+    struct waiting waiting = { .above = 0 };
+    pool_wait(&pool, "the payment is in the mempool", 90, costs_more, &waiting);
+    int64_t fee = waiting.above = waiting.fee;
+    kill_payout();
+    generate_empty(2); /* payout.bump_blocks */
+    pool_wait(&pool, "a version with a higher fee took its place", 120, costs_more, &waiting);
+    print_message("fee raised from %lld to %lld\n", (long long)fee, (long long)waiting.fee);
+    kill_payout();
+    generate(1);
+    pool_wait(&pool, "the raised version is paid", 90, is_owed, &all);
+    assert_int_equal(received(1), all);
+
+    /* The block leaves the chain, and the payment with it. */
+    take(knots_ask(&knots, NULL, "getbestblockhash"), block, sizeof block);
+    free(knots_ask(&knots, NULL, "invalidateblock %s", block));
+    generate_empty(2);
+    kill_payout();
+    pool_wait(&pool, "the payment is open again", 90, reopened, &paid_before);
+    /* Both branches are good again. */
+    free(knots_ask(&knots, NULL, "reconsiderblock %s", block));
+    kill_payout();
+    generate(3); /* whichever branch won: what waits is mined on it */
+    pool_wait(&pool, "it is paid again", 120, is_owed, &all);
+    generate(2);
+    assert_int_equal(received(1), all);
+    print_message("the miner received %lld once\n", (long long)all);
+}
+
+static void audit_is_clean(void **state)
+{
+    (void)state;
+    char command[4400];
+    snprintf(command, sizeof command, "%s/bin/adit audit --data %s --config %s",
+             getenv("ADIT_BUILD"), pool.data, pool.config);
+    assert_int_equal(system(command), 0);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -232,7 +387,7 @@ static int begin(void **state)
              "{\"chain\":{\"profile\":\"bitcoin-regtest\",\"nodes\":[\"http://127.0.0.1:%u\"],"
              "\"cookie_file\":\"%s/srv/%s/regtest/.cookie\",\"wallet\":\"" WALLET "\","
              "\"address\":\"%s\"},\"reward\":{\"fee_basis_points\":%d},"
-             "\"time\":{\"push_tx\":1}}",
+             "\"time\":{\"push_tx\":1},\"payout\":{\"bump_blocks\":2}}",
              knots.port, knots.root, knots.data, pool_address, FEE_BASIS_POINTS);
     pool_start(&pool, settings, false);
     return 0;
@@ -251,6 +406,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_miner_on_a_real_node_is_paid_to_the_base_unit),
+        cmocka_unit_test(a_raised_payment_survives_a_reorganisation_and_deaths),
+        cmocka_unit_test(audit_is_clean),
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (!knots_install(&knots))

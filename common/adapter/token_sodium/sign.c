@@ -191,10 +191,10 @@ bool token_publish(const struct token_signer *signer, const char *path, struct e
     snprintf(temporary, sizeof temporary, "%s.%ld", path, (long)getpid());
     file = fopen(temporary, "we");
     if (file == NULL)
-        return error_system(error, errno, temporary);
+        return error_system(error, errno, "%s", temporary);
     bool written = fputs(text, file) >= 0;
     written = fclose(file) == 0 && written && rename(temporary, path) == 0;
-    return written || error_system(error, errno, path);
+    return written || error_system(error, errno, "%s", path);
 }
 
 /* The claims that only some tokens have. */

@@ -200,7 +200,7 @@ bool token_verifier_read(struct token_verifier *verifier, const char *path, stru
     char line[256];
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return error_system(error, errno, path);
+        return error_system(error, errno, "%s", path);
     bool good = true;
     size_t keys = 0;
     while (good && fgets(line, sizeof line, file) != NULL) {

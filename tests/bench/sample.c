@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 double sample_cpu_seconds(pid_t pid)
@@ -26,8 +27,14 @@ double sample_cpu_seconds(pid_t pid)
     }
     if (file != NULL)
         fclose(file);
-    return ((double)(user + kernel) + (double)(children_user + children_kernel)) /
-           (double)sysconf(_SC_CLK_TCK);
+    /* The process's own clock tells nanoseconds; its children's time comes in ticks alone. */
+    double ticks_a_second = (double)sysconf(_SC_CLK_TCK);
+    double own_s = (double)(user + kernel) / ticks_a_second;
+    clockid_t clock;
+    struct timespec used;
+    if (clock_getcpuclockid(pid, &clock) == 0 && clock_gettime(clock, &used) == 0)
+        own_s = (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+    return own_s + (double)(children_user + children_kernel) / ticks_a_second;
 }
 
 uint64_t sample_memory(pid_t pid)

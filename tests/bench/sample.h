@@ -3,7 +3,7 @@
 #include "process.h"
 
 /* User and kernel time of all its threads, also of those that ended, and of its children that ended
- * (redis-server rewrites its file in one); 0 when it is gone. Ticks of 10 ms. */
+ * (redis-server rewrites its file in one); 0 when it is gone. */
 double sample_cpu_seconds(pid_t pid);
 /* Memory of its own that it holds (RssAnon), in bytes. */
 uint64_t sample_memory(pid_t pid);

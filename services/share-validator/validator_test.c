@@ -464,6 +464,26 @@ static void a_block_reaches_nodes_scheduler_and_window(void **state)
     assert_int_equal(spooled(ground, ".block"), 0);
 }
 
+/* Its miner, or somebody who saw the line, may send it under any name as often as he likes. */
+static void a_settled_block_that_is_sent_again_is_not_submitted_again(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job =
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    for (uint64_t sequence = 1; sequence <= 4; sequence++) {
+        const struct wire_share_batch batch = ground_batch_of(sequence, &share, 1);
+        struct script_answer answer;
+        script_ask(&ground->script, 0, &batch, &answer);
+        assert_int_equal(answer.verdicts[0].is_block, 1);
+        script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+        assert_int_equal(play_node_submissions(&ground->nodes[0]), 1);
+        assert_int_equal(ground->script.candidate_count, 1);
+        share.found = SHARE_UNAUTHORIZED;
+        share.account = 0;
+    }
+}
+
 static void a_block_among_rejected_shares_is_a_block(void **state)
 {
     struct ground *ground = *state;
@@ -699,6 +719,7 @@ int main(void)
         GROUND_TEST(a_gap_in_the_publications_makes_it_ask),
         GROUND_TEST(a_block_waits_neither_for_jobs_nor_for_the_window),
         GROUND_TEST(a_block_reaches_nodes_scheduler_and_window),
+        GROUND_TEST(a_settled_block_that_is_sent_again_is_not_submitted_again),
         GROUND_TEST(a_block_among_rejected_shares_is_a_block),
         GROUND_TEST(a_node_that_is_away_is_tried_again),
         GROUND_TEST(a_node_that_stays_away_is_given_up_once_another_has_the_block),

@@ -45,6 +45,7 @@ static double parse_ms(unsigned transactions)
 struct times {
     double notice[ROUNDS];   /* tip to the template's first byte */
     double transfer[ROUNDS]; /* first byte to last */
+    double begun[ROUNDS];    /* first byte to the first miner's empty job */
     double empty[ROUNDS];    /* last byte to the first miner's empty job */
     double full[ROUNDS];     /* last byte to the first miner's full job */
     double tip_to_empty[ROUNDS];
@@ -74,6 +75,7 @@ static bool move_tip(const struct pool *pool, struct generator *generator, struc
     uint64_t end_ns = pool_node_number(pool, "benchtimes", "send_end_ns");
     times->notice[round] = (double)(begin_ns - tip_ns) / 1e6;
     times->transfer[round] = (double)(end_ns - begin_ns) / 1e6;
+    times->begun[round] = ((double)empty->first_ns - (double)begin_ns) / 1e6;
     times->empty[round] = ((double)empty->first_ns - (double)end_ns) / 1e6;
     times->full[round] = ((double)full->first_ns - (double)end_ns) / 1e6;
     times->tip_to_empty[round] = (double)(empty->first_ns - tip_ns) / 1e6;
@@ -85,11 +87,10 @@ static void report(struct times *times, double json_ms)
     figure_note("tip_to_first_byte", median(times->notice, ROUNDS), "ms");
     figure_note("template_transfer", median(times->transfer, ROUNDS), "ms");
     figure_note("tip_to_empty_job", median(times->tip_to_empty, ROUNDS), "ms");
-    figure_add(&(struct figure){ .name = "last_byte_to_empty_job",
+    figure_note("last_byte_to_empty_job", median(times->empty, ROUNDS), "ms");
+    figure_add(&(struct figure){ .name = "first_byte_to_empty_job",
                                  .unit = "ms",
-                                 .value = median(times->empty, ROUNDS),
-                                 .floor = json_ms,
-                                 .floor_is = "jansson's parsing",
+                                 .value = median(times->begun, ROUNDS),
                                  .goal = { .most = 5 } });
     figure_add(&(struct figure){ .name = "last_byte_to_full_job",
                                  .unit = "ms",

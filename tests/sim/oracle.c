@@ -300,6 +300,39 @@ static void verify_bought(const struct sim_world *world, const struct sim_bought
         sim_fail(world, "the newest work was never bought");
 }
 
+/* What people were promised: one request is one payment, and what needs two has two. */
+struct promises {
+    const struct sim_world *world;
+    char requests[SIM_TXS_MAX][PAYMENT_NAME_BYTES];
+    size_t count;
+};
+
+static bool check_promise(void *context, const struct payment_record *payment)
+{
+    struct promises *promises = context;
+    if (payment->approve && payment->version_count > 0 && strchr(payment->approvals, ' ') == NULL)
+        sim_fail(promises->world, "payment %" PRIu64 " was signed without two approvals",
+                 payment->number);
+    if (payment->request[0] == '\0')
+        return true;
+    for (size_t i = 0; i < promises->count; i++)
+        if (strcmp(promises->requests[i], payment->request) == 0)
+            sim_fail(promises->world, "the request %s was paid twice", payment->request);
+    ASSERT(promises->count < SIM_TXS_MAX);
+    memcpy(promises->requests[promises->count++], payment->request, PAYMENT_NAME_BYTES);
+    return true;
+}
+
+static void verify_promises(const struct sim_world *world)
+{
+    static struct promises promises;
+    struct error error;
+    promises.world = world;
+    promises.count = 0;
+    if (payment_walk_newest(world->memory, 0, 0, check_promise, &promises, &error) != STORE_DONE)
+        sim_fail(world, "payments: %s", error.text);
+}
+
 void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
 {
     uint64_t now[SIM_ACCOUNTS_MAX] = { 0 }, ever[SIM_ACCOUNTS_MAX] = { 0 };
@@ -308,6 +341,7 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
     bool deep = false;
     audit(world);
     verify_inputs(world);
+    verify_promises(world);
     for (size_t b = 1; b < world->block_count; b++) {
         const struct sim_block *block = &world->blocks[b];
         uint64_t credits[SIM_ACCOUNTS_MAX], fee, left, reserve;

@@ -133,6 +133,11 @@ static void run_seed(uint64_t seed)
     world->errs = sim_chance(&random, 40) ? (unsigned)sim_below(&random, 30) : 0;
     if (temper.deep) /* deeper than anything comes back; else a fee may be another version's */
         run.options.payment.settle_depth = 4 * world->maturity;
+    bool people = sim_chance(&random, 50);
+    if (people && sim_chance(&random, 50)) {
+        run.options.approve_above.units = 1000000;
+        run.options.approvals = 2;
+    }
     run.options.receivers_pay = sim_chance(&random, 30);
     if (temper.deep)
         for (int i = 0; i < 20; i++)
@@ -152,6 +157,8 @@ static void run_seed(uint64_t seed)
             sim_switch(&run, next_regime(world, &world->random));
         if (sim_chance(&world->random, 80))
             sim_scheduler(world);
+        if (people && sim_chance(&world->random, 15))
+            sim_people(&run);
         if (sim_chance(&world->random, temper.chaos))
             set_trap(&run);
         if (sim_chance(&world->random, 70))

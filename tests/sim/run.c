@@ -3,8 +3,11 @@
 #include "tests/sim/run.h"
 
 #include "record/leader/leader.h"
+#include "record/switch/switch.h"
+#include "record/withdrawal/withdrawal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { QUIET_ROUNDS = 400 };
@@ -82,15 +85,56 @@ static bool leads(const struct run *run)
     return run->engine == NULL || engine_counters(run->engine).epoch == leader.epoch;
 }
 
+static bool is_paused(const struct sim_world *world)
+{
+    struct switch_record paused;
+    struct error error;
+    if (switch_get(world->memory, ENGINE_PAUSED, &paused, &error) != STORE_DONE)
+        sim_fail(world, "switch: %s", error.text);
+    return paused.on;
+}
+
+static void turn_paused(const struct sim_world *world, bool on)
+{
+    struct error error;
+    if (switch_turn(world->memory, ENGINE_PAUSED, on, "sim", "", world->now_ms, &error) !=
+        STORE_DONE)
+        sim_fail(world, "switch: %s", error.text);
+}
+
+void sim_people(struct run *run)
+{
+    struct sim_world *world = run->world;
+    struct sim_random *random = &world->random;
+    struct withdrawal withdrawal;
+    struct error error;
+    char name[8];
+    if (sim_chance(random, 10))
+        turn_paused(world, sim_chance(random, 30));
+    if (run->engine == NULL)
+        return;
+    size_t account = sim_below(random, world->account_count);
+    snprintf(name, sizeof name, "r%u", (unsigned)sim_below(random, 40));
+    if (sim_chance(random, 40))
+        (void)!engine_withdraw(run->engine, world->ids[account], name,
+                               (struct money){ sim_below(random, 3) * sim_below(random, 900000) },
+                               "", &withdrawal, &error);
+    (void)!engine_approve(run->engine, 1 + sim_below(random, 30), 1 + sim_below(random, 3), &error);
+}
+
 void sim_tick(struct run *run)
 {
     struct sim_world *world = run->world;
+    bool paused = is_paused(world);
+    unsigned builds = world->builds;
     struct error error = { .text = "" };
     if (run->engine == NULL)
         open_engine(run);
     enum step step = STEP_AWAY;
     if (run->engine != NULL)
         step = engine_tick(run->engine, world->now_ms, &error);
+    if (paused && world->builds != builds && !world->rival_ran)
+        sim_fail(world, "something was signed though payments are paused");
     if (step == STEP_BROKEN)
         sim_fail(world, "the engine stands still: %s", error.text);
     if (world->rival_ran && step != STEP_LOST && !leads(run)) {
@@ -145,6 +189,7 @@ static void quieten(struct run *run)
     world->errs = 0;
     sim_arrive(world, 0);
     sim_fund(world, 1u << 30);
+    turn_paused(world, false);
     sim_restart_node(world); /* the wallet forgets what it locked for transactions nobody got */
     bool funded = !world->has_bits;
     for (int i = 0; i < QUIET_ROUNDS; i++) {
@@ -153,6 +198,9 @@ static void quieten(struct run *run)
         world->now_ms += 4000;
         sim_mine(world, false, false);
         sim_scheduler(world);
+        for (uint64_t number = 1; run->engine != NULL && number < 100; number++)
+            for (uint64_t who = 1; who <= 2 && run->options.approve_above.units > 0; who++)
+                (void)!engine_approve(run->engine, number, who, &error);
         sim_tick(run);
         bool gives = !funded && !world->deposit_open;
         sim_deposit(run, gives ? 1u << 30 : 0);

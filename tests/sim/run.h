@@ -19,6 +19,8 @@ void sim_tick(struct run *run);
 void sim_switch(struct run *run, struct sim_regime regime);
 /* Puts an amount into the reserve, or (0) asks again about the last that got no answer. */
 void sim_deposit(struct run *run, uint64_t amount);
+/* What people do to payments: withdraw, approve, pause. */
+void sim_people(struct run *run);
 /* Lets everything work until nothing is left to do, verifies every amount, and frees it all. */
 void sim_end(struct run *run);
 /* For world->rival, with the run as its context: another payout, while the first sleeps inside a

@@ -152,7 +152,13 @@ static bool open_connections(struct gateway *gateway, struct error *error)
                                                  .on_long_line = sessions_on_long_line,
                                                  .on_closed = sessions_on_closed,
                                                  .context = gateway };
-    return connections_init(&gateway->connections, &options, error);
+    if (!connections_init(&gateway->connections, &options, error))
+        return false;
+    gateway->receipt_feed =
+        receipt_feed_create(gateway->loop, gateway->service->bus,
+                            &gateway->service->settings.stratum_validators, &gateway->connections,
+                            gateway->service->metrics);
+    return true;
 }
 
 bool gateway_open(struct gateway *gateway, struct service *service, enum service_exit *exit_r,
@@ -244,6 +250,8 @@ void gateway_close(struct gateway *gateway)
         loop_timer_stop(gateway->loop, &gateway->tick);
     if (loop_timer_running(&gateway->lease_timer))
         loop_timer_stop(gateway->loop, &gateway->lease_timer);
+    receipt_feed_destroy(gateway->receipt_feed); /* its answers look for connections */
+    gateway->receipt_feed = NULL;
     connections_deinit(&gateway->connections);
     gateway->broadcast_left = 0;
     /* What was deferred to the end of a round still points here. */

@@ -12,6 +12,7 @@
 #include "services/stratum-gateway/listener.h"
 #include "services/stratum-gateway/measures.h"
 #include "services/stratum-gateway/resolver.h"
+#include "services/stratum-gateway/receipt_feed.h"
 #include "services/stratum-gateway/shedding.h"
 #include "services/stratum-gateway/submissions.h"
 
@@ -30,6 +31,7 @@ struct gateway {
     struct connections connections;
     struct submissions submissions;
     struct shedding shedding;
+    struct receipt_feed *receipt_feed;
     struct listener listener;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */

@@ -135,7 +135,7 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     struct stratum_session *session = &connection->session;
     struct consequence consequence = { .any = false };
     struct stratum_world world = world_of(gateway);
-    bool mined = session->state == STRATUM_MINING;
+    bool mined = session->state == STRATUM_MINING, fed = session->receipts_subscribed;
     if (stratum_session_step(session, &world, event, &gateway->effects) == STRATUM_LATER)
         return false;
     if (gateway->effects.refused != SHARE_ACCEPTED)
@@ -144,6 +144,8 @@ static bool happen(struct gateway *gateway, struct connection *connection,
         metric_set(gateway->measures.miners, ++gateway->miners);
     else if (mined && session->state != STRATUM_MINING)
         metric_set(gateway->measures.miners, --gateway->miners);
+    if (!fed && session->receipts_subscribed)
+        receipt_feed_add(gateway->receipt_feed, connection);
     carry_out(gateway, connection, &consequence);
     if (consequence.any && connection->state == CONNECTION_OPEN)
         ASSERT(happen(gateway, connection, &consequence.event));

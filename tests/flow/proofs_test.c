@@ -12,7 +12,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { RIGHT, UNREADABLE, WRONG, SPLIT, OMITTED, PROOFS_WANTED = 4 };
 
@@ -321,6 +324,48 @@ static void shares_that_were_signed_for_cannot_be_omitted(void **state)
     json_decref(kept);
 }
 
+/* A client of Stratum that asked for them gets the receipts of its account, whoever's shares. */
+static void a_miner_that_subscribes_is_sent_receipts(void **state)
+{
+    (void)state;
+    char lines[600], path[96], words[200], *line = NULL;
+    size_t capacity = 0;
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)pool.stratum_port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct timeval patience = { .tv_sec = 60 };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    snprintf(lines, sizeof lines,
+             "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}\n"
+             "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"%s\",\"x\"]}\n"
+             "{\"id\":3,\"method\":\"adit.receipts.subscribe\",\"params\":[]}\n",
+             name);
+    assert_int_equal(write(fd, lines, strlen(lines)), strlen(lines));
+    FILE *stream = fdopen(fd, "r");
+    const char *hex = NULL;
+    json_t *message = NULL;
+    while (hex == NULL && getline(&line, &capacity, stream) > 0) {
+        json_decref(message);
+        message = json_loads(line, 0, NULL);
+        const char *method = json_string_value(json_object_get(message, "method"));
+        if (method != NULL && strcmp(method, "adit.receipt") == 0)
+            hex = json_string_value(json_array_get(json_object_get(message, "params"), 0));
+    }
+    assert_non_null(hex);
+    json_t *kept = json_pack("{s:[s]}", "receipts", hex);
+    snprintf(path, sizeof path, "%s/kept.json", pool.folder);
+    write_json(path, kept);
+    snprintf(words, sizeof words, "receipt %s", path);
+    EXPECT(RIGHT, words);
+    assert_non_null(strstr(text, "receipts: 1 shares of"));
+    json_decref(kept);
+    json_decref(message);
+    free(line);
+    fclose(stream);
+}
+
 static void what_cannot_be_read_is_said_so(void **state)
 {
     (void)state;
@@ -368,6 +413,7 @@ int main(void)
         cmocka_unit_test(a_split_view_is_noticed),
         cmocka_unit_test(omitted_work_is_noticed),
         cmocka_unit_test(shares_that_were_signed_for_cannot_be_omitted),
+        cmocka_unit_test(a_miner_that_subscribes_is_sent_receipts),
         cmocka_unit_test(what_cannot_be_read_is_said_so),
     };
     return cmocka_run_group_tests_name("proofs of payouts", tests, begin, end);

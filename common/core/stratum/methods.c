@@ -154,6 +154,13 @@ static void method_extranonce_subscribe(struct request *request)
     answer_true(request);
 }
 
+/* Ours: the owner sees the flag and sends adit.receipt for shares that are signed for. */
+static void method_receipts_subscribe(struct request *request)
+{
+    request->step->session->receipts_subscribed = true;
+    answer_true(request);
+}
+
 /* The transactions are the validators' and the scheduler's; a gateway has none. An empty list is
  * what clients that ask take as "nothing to check". */
 static void method_get_transactions(struct request *request)
@@ -181,6 +188,7 @@ static const struct method methods[] = {
     { "mining.configure", method_configure, false, false },
     { "mining.suggest_difficulty", method_suggest_difficulty, true, false },
     { "mining.extranonce.subscribe", method_extranonce_subscribe, true, false },
+    { "adit.receipts.subscribe", method_receipts_subscribe, true, false },
     { "mining.get_transactions", method_get_transactions, false, false },
     { "mining.ping", method_ping, true, false },
     { "mining.pong", method_pong, true, false },

@@ -159,6 +159,7 @@ struct stratum_session {
     uint8_t raises; /* asked for by the pool, of late */
     uint16_t rejects; /* shares rejected since the last accepted one, for the miner's own fault */
     bool extranonce_subscribed; /* takes mining.set_extranonce */
+    bool receipts_subscribed;   /* wants adit.receipt */
     bool authorised;            /* some worker is */
 };
 

@@ -1,4 +1,4 @@
-#include "services/inode-scheduler/receipt_peers.h"
+#include "service/receipt_peers/receipt_peers.h"
 
 #include "service/log.h"
 #include "service/numbered.h"

@@ -1,4 +1,4 @@
-/* The validators as the API asks them for receipts: one connection each, by `stratum.validators`
+/* The validators as they are asked for receipts: one connection each, by `stratum.validators`
  * with its numbered addresses written out, in their order. A host name that stands for several
  * addresses is one connection, to any of them; a pattern of sockets is none. On the loop's thread. */
 #pragma once

@@ -1,0 +1,22 @@
+/* Receipts to the miners that asked for them (`adit.receipts.subscribe`): what validators have
+ * signed of the session's account since, sent as `adit.receipt` notifications, one a share.
+ *
+ * Every RECEIPT_FEED_MS each of them is asked for at each validator, a page at a time. Bounded: at
+ * most RECEIPT_FEED_MAX sessions at a time are fed; to those beyond, the API gives the same. A
+ * session whose connection is closed is forgotten. On the loop's thread. */
+#pragma once
+#include "service/metrics.h"
+#include "service/receipt_peers/receipt_peers.h"
+#include "services/stratum-gateway/connections.h"
+
+enum { RECEIPT_FEED_MAX = 64, RECEIPT_FEED_MS = 5000 };
+
+struct receipt_feed;
+
+MUST_CHECK struct receipt_feed *receipt_feed_create(struct loop *loop, struct bus *bus,
+                                                    const struct settings_list *validators,
+                                                    const struct connections *connections,
+                                                    struct metrics *metrics);
+void receipt_feed_destroy(struct receipt_feed *feed);
+/* The session of this connection asked; again changes nothing. */
+void receipt_feed_add(struct receipt_feed *feed, const struct connection *connection);

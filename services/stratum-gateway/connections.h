@@ -40,7 +40,9 @@ struct connection {
     uint64_t leave_ms;              /* when a leaving one is cut */
     uint32_t index;
     uint32_t generation;
-    uint32_t submitted; /* the owner's: submissions in this second */
+    uint32_t submitted;   /* the owner's: submissions in this second */
+    uint64_t job_waiting; /* the owner's: ordinal of a job to be sent; 0: none */
+    bool job_clean;
     enum connection_state state;
     uint32_t events; /* what the loop watches */
     bool dirty;

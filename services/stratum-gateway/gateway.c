@@ -169,7 +169,7 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     gateway->service = service;
     gateway->loop = service->loop;
     gateway->settings = &service->settings;
-    gateway->broadcast.run = sessions_broadcast;
+    broadcast_init(&gateway->broadcast);
     submissions_init(gateway);
     *exit_r = SERVICE_EXIT_SETTINGS;
     if (!read_params(gateway, &coin, error))
@@ -253,9 +253,9 @@ void gateway_close(struct gateway *gateway)
     receipt_feed_destroy(gateway->receipt_feed); /* its answers look for connections */
     gateway->receipt_feed = NULL;
     connections_deinit(&gateway->connections);
-    gateway->broadcast_left = 0;
+    gateway->broadcast.left = 0;
     /* What was deferred to the end of a round still points here. */
-    while (gateway->broadcasting || gateway->submissions.deferred ||
+    while (broadcast_is_under_way(&gateway->broadcast) || gateway->submissions.deferred ||
            connections_are_deferred(&gateway->connections))
         loop_run_once(gateway->loop, 0);
     resolver_destroy(gateway->resolver);

@@ -4,6 +4,7 @@
 #pragma once
 #include "service/service.h"
 #include "services/stratum-gateway/authoriser.h"
+#include "services/stratum-gateway/broadcast.h"
 #include "services/stratum-gateway/connections.h"
 #include "services/stratum-gateway/dispatcher.h"
 #include "services/stratum-gateway/extranonces.h"
@@ -42,12 +43,7 @@ struct gateway {
         lease_beat_ms; /* before it, what a beat says of the lease may be older than the lease */
     struct loop_timer lease_timer;
     struct error lease_error; /* why there is none */
-    /* the news of a job going round the connections */
-    struct loop_task broadcast;
-    bool broadcasting;
-    size_t broadcast_next;
-    size_t broadcast_left;
-    uint64_t broadcast_ns;
+    struct broadcast broadcast;
     /* a second's ticks, in slices */
     struct loop_timer tick;
     unsigned tick_slice;
@@ -84,8 +80,10 @@ void sessions_judged(struct gateway *gateway, const struct dispatch_origin *orig
 void sessions_on_authorised(void *context, const struct authoriser_ticket *ticket,
                             const struct authoriser_result *result);
 void sessions_on_job(void *context);
+/* An event for a session and all that follows. */
+void sessions_happen(struct gateway *gateway, struct connection *connection,
+                     const struct stratum_event *event);
 void sessions_on_tick(void *context);
-void sessions_broadcast(struct loop_task *task);
 void sessions_on_accept(void *context, int fd);
 /* All sessions get an extranonce1 of the new lease or are closed. */
 void sessions_move(struct gateway *gateway);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_SLICES = 10, BROADCAST_A_ROUND = 256 };
+enum { TICK_SLICES = 10 };
 
 static struct stratum_world world_of(const struct gateway *gateway)
 {
@@ -104,10 +104,11 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
         const struct stratum_effect *effect = &effects->list[i];
         switch (effect->kind) {
         case STRATUM_SEND:
+            broadcast_catch_up(gateway, connection);
             connection_write(connection, effect->text);
             break;
         case STRATUM_SEND_JOB:
-            connection_write_shared(connection, effect->job->text[effect->clean]);
+            broadcast_send_job(gateway, connection, effect);
             break;
         case STRATUM_AUTHORISE:
             authorise(gateway, connection, effect, consequence);
@@ -321,44 +322,17 @@ void sessions_on_authorised(void *context, const struct authoriser_ticket *ticke
         connection_resume(connection);
 }
 
-/* Jobs, in pieces, so that shares are answered in between. */
+void sessions_happen(struct gateway *gateway, struct connection *connection,
+                     const struct stratum_event *event)
+{
+    (void)happen(gateway, connection, event);
+}
 
 void sessions_on_job(void *context)
 {
     struct gateway *gateway = context;
-    gateway->broadcast_left = gateway->connections.used_max;
-    gateway->broadcast_ns = loop_clock_ns();
     metric_set(gateway->measures.jobs, gateway->feed.taken);
-    if (gateway->broadcasting)
-        return; /* it goes once more round from where it is */
-    gateway->broadcasting = true;
-    loop_defer_to(gateway->loop, &gateway->broadcast, LOOP_LATE);
-}
-
-void sessions_broadcast(struct loop_task *task)
-{
-    struct gateway *gateway =
-        (struct gateway *)((char *)task - offsetof(struct gateway, broadcast));
-    struct connections *connections = &gateway->connections;
-    const struct stratum_event event = { .kind = STRATUM_JOB };
-    unsigned sent = 0;
-    gateway->broadcasting = false;
-    for (; gateway->broadcast_left > 0 && sent < BROADCAST_A_ROUND; gateway->broadcast_left--) {
-        if (gateway->broadcast_next >= connections->used_max)
-            gateway->broadcast_next = 0;
-        struct connection *connection = &connections->places[gateway->broadcast_next++];
-        if (connection->state != CONNECTION_OPEN || connection->session.id == 0)
-            continue;
-        (void)happen(gateway, connection, &event);
-        sent++;
-    }
-    if (gateway->broadcast_left > 0) {
-        gateway->broadcasting = true;
-        loop_defer_to(gateway->loop, &gateway->broadcast, LOOP_LATE);
-        return;
-    }
-    metric_observe_us(gateway->measures.broadcast,
-                      (loop_clock_ns() - gateway->broadcast_ns) / 1000);
+    broadcast_begin(gateway);
 }
 
 /* Time. */

@@ -582,8 +582,14 @@ static void only_a_token_of_ours_opens_the_account(void **state)
     snprintf(path, sizeof path, "%s/auth.key", f->folder);
     struct token_signer *signer = token_signer_open(path, &error);
     assert_non_null(signer);
-    struct token_claims expired = { 7, now_s - 900, now_s - 900, now_s - 61, "" };
-    struct token_claims nobody = { 7, now_s, now_s, now_s + 60, "" };
+    struct token_claims expired = { .account_id = 7,
+                                    .issued_s = now_s - 900,
+                                    .not_before_s = now_s - 900,
+                                    .expires_s = now_s - 61 };
+    struct token_claims nobody = { .account_id = 7,
+                                   .issued_s = now_s,
+                                   .not_before_s = now_s,
+                                   .expires_s = now_s + 60 };
     assert_int_equal(get_me(NULL), 401);
     assert_int_equal(get_me("Basic Zm9vOmJhcg=="), 401);
     assert_int_equal(get_me("Bearer"), 401);

@@ -274,6 +274,21 @@ static void a_walk_back_meets_every_share_once_across_the_seam(void **state)
     free(world);
 }
 
+static void tell_found(struct world *world, const uint8_t hash[32], uint32_t height)
+{
+    struct error error;
+    struct wire_reward_event event = { .sequence = ++world->events,
+                                       .epoch = 1,
+                                       .kind = WIRE_REWARD_FOUND,
+                                       .generation = 1,
+                                       .height = height,
+                                       .reward = 1000003,
+                                       .network_work_low = 900,
+                                       .time_ms = world->now_ms };
+    memcpy(event.block_hash, hash, 32);
+    assert_int_equal(event_append(world->store, &event, &error), STORE_DONE);
+}
+
 /* Blocks found, shared, and followed by so much work that nothing of their windows is needed any
  * more: what they were computed from is still there. */
 static void what_a_block_was_shared_by_can_be_computed_for_good(void **state)
@@ -294,16 +309,7 @@ static void what_a_block_was_shared_by_can_be_computed_for_good(void **state)
         ends[block] = world->count - 1;
         if (block % 3 == 1)
             tick(world); /* some are closed over before their event comes */
-        struct wire_reward_event event = { .sequence = ++world->events,
-                                           .epoch = 1,
-                                           .kind = WIRE_REWARD_FOUND,
-                                           .generation = 1,
-                                           .height = (uint32_t)block + 1,
-                                           .reward = 1000003,
-                                           .network_work_low = 900,
-                                           .time_ms = world->now_ms };
-        memcpy(event.block_hash, hash[block], 32);
-        assert_int_equal(event_append(world->store, &event, &error), STORE_DONE);
+        tell_found(world, hash[block], (uint32_t)block + 1);
         if (block % 4 != 2)
             tick(world);
     }
@@ -331,12 +337,93 @@ static void what_a_block_was_shared_by_can_be_computed_for_good(void **state)
     free(world);
 }
 
+/* The snapshot of a block against the plain list; adds its credits to the accounts'. */
+static void check_block(struct world *world, const uint8_t hash[32], size_t end,
+                        int64_t credited[ACCOUNTS])
+{
+    struct snapshot_record snapshot;
+    struct pplns_part parts[ACCOUNTS];
+    struct error error;
+    assert_int_equal(snapshot_get(world->store, hash, &snapshot, &error), STORE_DONE);
+    assert_true(snapshot.accounts <= ACCOUNTS);
+    assert_int_equal(snapshot_parts(world->store, &snapshot, parts, &error), STORE_DONE);
+    assert_true(snapshot.filled == snapshot.window_work);
+    const struct plain plain = compute(world, end, NULL, snapshot.window_work);
+    uint64_t given = 0;
+    size_t next = 0;
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        if (plain.work[i] == 0)
+            continue;
+        assert_int_equal(parts[next].account, 1 + i * 77);
+        assert_true(parts[next].work == plain.work[i]);
+        credited[i] += (int64_t)parts[next].amount;
+        given += parts[next++].amount;
+    }
+    assert_int_equal(next, snapshot.accounts);
+    assert_int_equal(given + snapshot.fee.units, 1000003);
+}
+
+/* Payout is dead while the pool finds blocks and does many windows' work; whatever the others do,
+ * nothing that it needs goes away. */
+static void blocks_found_while_payout_was_dead_are_shared_exactly(void **state)
+{
+    enum { BLOCKS = 9 };
+    (void)state;
+    struct world *world = malloc(sizeof *world);
+    struct error error = { .text = "" };
+    assert_non_null(world);
+    open_world(world);
+    uint8_t hash[BLOCKS][32] = { { 0 } };
+    size_t ends[BLOCKS];
+    int64_t credited[ACCOUNTS] = { 0 };
+    for (unsigned i = 0; i < 30; i++) {
+        append(world, NULL);
+        tick(world);
+    }
+    engine_close(world->engine);
+    for (size_t block = 0; block < BLOCKS; block++) {
+        hash[block][0] = (uint8_t)(block + 1);
+        for (unsigned i = 0; i < 15; i++)
+            append(world, NULL);
+        append(world, hash[block]);
+        ends[block] = world->count - 1;
+        tell_found(world, hash[block], (uint32_t)block + 1);
+    }
+    u128 since = 0;
+    for (size_t i = ends[0]; i < world->count; i++)
+        since += world->known[i].share.work;
+    assert_true(since > 900 * 2 * 3); /* three windows since the first of them */
+    world->options.boot_id++;
+    world->engine =
+        engine_open(&world->options, world->store, world->window, NULL, world->now_ms, &error);
+    if (world->engine == NULL)
+        fail_msg("%s", error.text);
+    for (unsigned i = 0; i < 60; i++) /* it catches up, and closes what piled up */
+        tick(world);
+    assert_true(engine_counters(world->engine).trimmed > 0);
+    for (size_t block = 0; block < BLOCKS; block++)
+        check_block(world, hash[block], ends[block], credited);
+    for (size_t i = 0; i < ACCOUNTS; i++) {
+        struct balance_record balance;
+        struct ledger_account account = ledger_miner(1 + i * 77);
+        assert_int_not_equal(balance_get(world->store, &account, &balance, &error), STORE_FAILED);
+        assert_int_equal(balance.amounts.immature, credited[i]);
+    }
+    struct payout_audit_report report;
+    assert_true(payout_audit(world->store, NULL, NULL, &report, &error));
+    if (report.differences != 0)
+        fail_msg("%s", report.first);
+    close_world(world);
+    free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_stretch_is_what_its_shares_are),
         cmocka_unit_test(a_walk_back_meets_every_share_once_across_the_seam),
         cmocka_unit_test(what_a_block_was_shared_by_can_be_computed_for_good),
+        cmocka_unit_test(blocks_found_while_payout_was_dead_are_shared_exactly),
     };
     source = test_random_begin("view");
     log_open("payout-view", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);

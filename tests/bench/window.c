@@ -7,8 +7,10 @@
 #include "pool.h"
 #include "sample.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { DEPTH = 8, WALKED_MAX = 2000000, VERDICT_HEAD = 1 };
@@ -112,6 +114,58 @@ static void read_back(const char *url)
     window_reader_close(reader);
 }
 
+/* redis-server killed with a million shares and started again: from the moment it has loaded its
+ * file (it answers) to the first append that is durable. The writer has waited long enough to make
+ * its longest pauses. */
+static void come_back(struct bench *bench, struct process *redis, const char *folder)
+{
+    enum { SHARES = 1000000, AWAY_MS = 2500 };
+    bench->shares = 1000;
+    bench->done = 0;
+    bench->over = false;
+    while (bench->under_way < DEPTH)
+        append(bench);
+    while (bench->done * bench->shares < SHARES)
+        loop_run_once(bench->loop, 10);
+    bench->over = true;
+    while (bench->under_way > 0)
+        loop_run_once(bench->loop, 10);
+    kill(redis->pid, SIGKILL);
+    (void)waitpid(redis->pid, NULL, 0);
+    redis->pid = 0;
+    for (uint64_t until_ns = bench_now_ns() + AWAY_MS * UINT64_C(1000000);
+         bench_now_ns() < until_ns;)
+        loop_run_once(bench->loop, 20);
+    uint64_t begin_ns = bench_now_ns(), loaded_ns = 0;
+    pool_start_redis(redis, folder);
+    struct error error;
+    char url[100];
+    snprintf(url, sizeof url, "unix:%s/run/redis.sock", folder);
+    struct window_reader *reader =
+        window_redis_reader_open(&(struct window_redis_options){ .url = url }, &error);
+    if (reader == NULL)
+        bench_fail("%s", error.text);
+    while (!window_ready(bench->writer)) {
+        if (loaded_ns == 0 && window_ping(reader, &error))
+            loaded_ns = bench_now_ns();
+        loop_run_once(bench->loop, 2);
+        if (bench_now_ns() - begin_ns > UINT64_C(60000000000))
+            bench_fail("the window does not come back");
+    }
+    if (loaded_ns == 0)
+        loaded_ns = bench_now_ns();
+    bench->done = 0;
+    append(bench);
+    while (bench->done == 0)
+        loop_run_once(bench->loop, 2);
+    figure_note("reload_1m_shares_s", (double)(loaded_ns - begin_ns) / 1e9, "s");
+    figure_add(&(struct figure){ .name = "back_after_reload_s",
+                                 .unit = "s",
+                                 .value = (double)(bench_now_ns() - loaded_ns) / 1e9,
+                                 .goal = { .most = 2 } });
+    window_reader_close(reader);
+}
+
 void bench_window(const struct bench_options *options)
 {
     static struct bench bench;
@@ -135,6 +189,7 @@ void bench_window(const struct bench_options *options)
     for (size_t i = 0; i < WINDOW_BATCH_SHARES_MAX; i++)
         bench.list[i] = (struct window_share){ .account = i % 97, .worker = i, .work = 1 + i };
     figures_say("%d batches in flight; fsync before each answer", DEPTH);
+    come_back(&bench, &redis, folder); /* while there is nothing else in its file */
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         run_shape(&bench, folder, redis.pid, shapes[i], options->seconds / 3);
     read_back(url);

@@ -96,6 +96,40 @@ static void an_outage_longer_than_they_are_kept_loses_nothing(void **state)
     world_end();
 }
 
+/* As a quarter of an hour is to the half minute that shares are held: what waits in vain is told,
+ * what may have been applied is said to be unknown, and when the window is back each share counts
+ * once at the most. */
+static void through_an_outage_of_thirty_times_their_hold_every_share_hears_the_truth(void **state)
+{
+    enum { HOLD = 100, OUTAGE_MS = 30 * HOLD };
+    unsigned ends[4];
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD, KEEP_MS, PLENTY);
+    world_use(VALIDATORS);
+    w->trouble = 30; /* some are in flight, applied or not, when it begins */
+    for (unsigned i = 0; i < 300; i++) {
+        assert_true(world_add());
+        if (i % 10 == 0)
+            loop_run_once(w->loop, 1);
+    }
+    w->not_durable = true;
+    uint64_t until_ms = loop_now_ms(w->loop) + OUTAGE_MS;
+    while (loop_now_ms(w->loop) < until_ms) {
+        if (w->shares < 6000)
+            (void)!world_add();
+        loop_run_once(w->loop, 10);
+    }
+    w->trouble = 0;
+    w->not_durable = false;
+    UNTIL(w->ended == w->shares);
+    world_check(ends);
+    assert_true(ends[DROPPED] > 100); /* their miners were told, and may send them again */
+    judge(200);
+    world_check(ends);
+    assert_true(ends[JUDGED] >= 200);
+    world_end();
+}
+
 static void beyond_the_bound_the_oldest_go_and_are_counted(void **state)
 {
     enum { BOUND = 40000 };
@@ -159,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_lowest_that_was_raised_does_not_lock_out_what_is_kept),
         cmocka_unit_test(an_answer_of_the_same_history_lets_old_ones_go),
         cmocka_unit_test(an_outage_longer_than_they_are_kept_loses_nothing),
+        cmocka_unit_test(through_an_outage_of_thirty_times_their_hold_every_share_hears_the_truth),
         cmocka_unit_test(beyond_the_bound_the_oldest_go_and_are_counted),
         cmocka_unit_test(through_storms_of_failovers_each_share_counts_once),
     };

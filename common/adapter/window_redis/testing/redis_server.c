@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -48,6 +49,11 @@ static void become_server(const struct redis_server *server, pid_t parent)
     for (size_t i = 0; server->options != NULL && server->options[i] != NULL; i++)
         if (count + 1 < ARGUMENTS_MAX)
             arguments[count++] = server->options[i];
+    if (server->file_bytes_max != 0) {
+        const struct rlimit limit = { server->file_bytes_max, server->file_bytes_max };
+        signal(SIGXFSZ, SIG_IGN); /* a write then fails, as on a full disk */
+        (void)setrlimit(RLIMIT_FSIZE, &limit);
+    }
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -104,8 +110,15 @@ bool redis_server_wait(struct redis_server *server, struct error *error)
 bool redis_server_begin(struct redis_server *server, const char *const *options,
                         struct error *error)
 {
+    return redis_server_begin_small(server, options, 0, error);
+}
+
+bool redis_server_begin_small(struct redis_server *server, const char *const *options,
+                              uint64_t file_bytes_max, struct error *error)
+{
     memset(server, 0, sizeof *server);
     server->options = options;
+    server->file_bytes_max = file_bytes_max;
     snprintf(server->folder, sizeof server->folder, "/tmp/adit-redis-XXXXXX");
     if (mkdtemp(server->folder) == NULL)
         return error_system(error, errno, "a temporary folder");

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/error.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 struct redis_server {
@@ -11,6 +12,7 @@ struct redis_server {
     char url[256];    /* unix:… */
     pid_t pid;        /* 0: not running */
     const char *const *options;
+    uint64_t file_bytes_max; /* no file of its grows beyond, as on a full disk; 0: no such bound */
 };
 
 /* False when redis-server is not installed; then a test says SKIPPED. */
@@ -20,6 +22,9 @@ MUST_CHECK bool redis_server_found(void);
  * arguments, as {"--appendfsync", "everysec", NULL}. */
 MUST_CHECK bool redis_server_begin(struct redis_server *server, const char *const *options,
                                    struct error *error);
+/* The same on a disk with room for files of so many bytes. */
+MUST_CHECK bool redis_server_begin_small(struct redis_server *server, const char *const *options,
+                                         uint64_t file_bytes_max, struct error *error);
 /* kill -9, waited for. */
 void redis_server_kill(struct redis_server *server);
 /* Starts it again on the same file; does not wait for it to have loaded. */

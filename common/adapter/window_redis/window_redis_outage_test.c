@@ -1,0 +1,242 @@
+/* A real server that fills its disk, or dies and loads its file again, under appends: what was
+ * answered is there, what was refused is not, what is unknown is told by asking again; and how soon
+ * the writer is back. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/window_redis/testing/redis_server.h"
+#include "adapter/window_redis/window_redis.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    PATIENCE_MS = 20000,
+    BATCHES = 400,
+    SHARES = 50,
+    FILE_BYTES = 300000, /* some 140 batches */
+    BACK_MS = 2000,
+};
+
+struct ground {
+    struct loop *loop;
+    struct redis_server server;
+    struct window_writer *writer;
+    bool ready;
+    enum window_outcome outcomes[BATCHES + 1]; /* by sequence; 0: not answered */
+    unsigned seen[BATCHES + 1];
+};
+
+static void on_state(void *context, bool ready, const char *text)
+{
+    (void)text;
+    ((struct ground *)context)->ready = ready;
+}
+
+#define UNTIL(ground, condition)                                                                   \
+    do {                                                                                           \
+        uint64_t end_ns_ = loop_clock_ns() + PATIENCE_MS * 1000000ull;                             \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() > end_ns_)                                                         \
+                fail_msg("waited in vain for " #condition);                                        \
+            loop_run_once((ground)->loop, 5);                                                      \
+        }                                                                                          \
+    } while (0)
+
+static void begin(struct ground *ground, const char *const *options, uint64_t file_bytes)
+{
+    struct error error;
+    *ground = (struct ground){ .loop = loop_create(&error) };
+    if (!redis_server_begin_small(&ground->server, options, file_bytes, &error))
+        fail_msg("%s", error.text);
+    const struct window_redis_options writer = { .url = ground->server.url,
+                                                 .on_state = on_state,
+                                                 .context = ground };
+    ground->writer = window_redis_writer_open(ground->loop, &writer, &error);
+    UNTIL(ground, ground->ready);
+}
+
+static void end(struct ground *ground)
+{
+    window_writer_close(ground->writer);
+    redis_server_end(&ground->server);
+    loop_destroy(ground->loop);
+}
+
+struct asked {
+    struct ground *ground;
+    uint64_t sequence;
+};
+
+static void take(void *context, const struct window_result *result)
+{
+    struct asked *asked = context;
+    asked->ground->outcomes[asked->sequence] = result->outcome;
+    free(asked);
+}
+
+static void send(struct ground *ground, uint64_t sequence)
+{
+    struct window_share shares[SHARES];
+    struct asked *asked = malloc(sizeof *asked);
+    *asked = (struct asked){ ground, sequence };
+    for (size_t i = 0; i < SHARES; i++)
+        shares[i] = (struct window_share){ .account = 1, .worker = sequence, .work = 1 };
+    const struct window_batch batch = { .lease_id = 1,
+                                        .sequence = sequence,
+                                        .lowest = 1,
+                                        .shares = shares,
+                                        .share_count = SHARES,
+                                        .verdicts = span_text("v") };
+    ground->outcomes[sequence] = 0;
+    assert_true(window_append(ground->writer, &batch, take, asked));
+}
+
+static bool count_shares(void *context, struct window_position first, uint64_t lease_id,
+                         uint64_t sequence, const struct window_share *shares, size_t count)
+{
+    struct ground *ground = context;
+    (void)first, (void)lease_id, (void)shares;
+    assert_int_equal(count, SHARES);
+    ground->seen[sequence]++;
+    return true;
+}
+
+static void read_all(struct ground *ground)
+{
+    struct error error;
+    memset(ground->seen, 0, sizeof ground->seen);
+    struct window_reader *reader = window_redis_reader_open(
+        &(struct window_redis_options){ .url = ground->server.url }, &error);
+    if (!window_walk_on(reader, NULL, count_shares, ground, &error))
+        fail_msg("%s", error.text);
+    window_reader_close(reader);
+}
+
+/* Sends all batches, a few in flight, up to the last or (`stop`) the first that is not kept. */
+static uint64_t send_all(struct ground *ground, bool stop)
+{
+    uint64_t sequence = 1;
+    for (; sequence <= BATCHES; sequence++) {
+        send(ground, sequence);
+        if (sequence < 8)
+            continue;
+        UNTIL(ground, ground->outcomes[sequence - 7] != 0);
+        if (stop && ground->outcomes[sequence - 7] != WINDOW_APPENDED)
+            break;
+    }
+    for (uint64_t i = 1; i <= sequence && i <= BATCHES; i++)
+        UNTIL(ground, ground->outcomes[i] != 0);
+    return sequence < BATCHES ? sequence : BATCHES;
+}
+
+/* What was said so far is true, and every batch that was sent can be brought in, once. */
+static void hold_against_the_window(struct ground *ground, uint64_t sent)
+{
+    enum window_outcome first[BATCHES + 1];
+    memcpy(first, ground->outcomes, sizeof first);
+    read_all(ground);
+    for (uint64_t i = 1; i <= sent; i++) {
+        if (first[i] == WINDOW_APPENDED)
+            assert_int_equal(ground->seen[i], 1);
+        if (first[i] == WINDOW_UNAVAILABLE)
+            assert_int_equal(ground->seen[i], 0);
+    }
+    for (uint64_t i = 1; i <= sent; i++) {
+        send(ground, i);
+        UNTIL(ground, ground->outcomes[i] != 0);
+        assert_int_equal(ground->outcomes[i],
+                         ground->seen[i] == 1 ? WINDOW_REPEATED : WINDOW_APPENDED);
+    }
+    read_all(ground);
+    for (uint64_t i = 1; i <= sent; i++)
+        assert_int_equal(ground->seen[i], 1);
+}
+
+/* With `always` the server ends rather than promise; with room it starts again where it was. */
+static void a_full_disk_ends_the_server_and_no_answered_share(void **state)
+{
+    static struct ground ground;
+    struct error error;
+    (void)state;
+    begin(&ground, NULL, FILE_BYTES);
+    uint64_t sent = send_all(&ground, true);
+    assert_true(sent > 20 && sent < BATCHES);
+    UNTIL(&ground, !ground.ready);
+    redis_server_kill(&ground.server);
+    ground.server.file_bytes_max = 0;
+    assert_true(redis_server_restart(&ground.server, &error));
+    UNTIL(&ground, ground.ready);
+    hold_against_the_window(&ground, sent);
+    end(&ground);
+}
+
+/* With `everysec` it goes on and refuses; what it refused it never has. */
+static void a_full_disk_is_refused_honestly_where_the_server_goes_on(void **state)
+{
+    static const char *const everysec[] = { "--appendfsync", "everysec", NULL };
+    static struct ground ground;
+    struct error error;
+    (void)state;
+    begin(&ground, everysec, FILE_BYTES);
+    uint64_t sent = send_all(&ground, true);
+    assert_true(sent > 20 && sent < BATCHES);
+    uint64_t refused = sent;
+    for (bool said = false; !said; said = ground.outcomes[refused] == WINDOW_UNAVAILABLE) {
+        assert_true(++refused <= BATCHES);
+        send(&ground, refused);
+        UNTIL(&ground, ground.outcomes[refused] != 0);
+    }
+    redis_server_kill(&ground.server);
+    UNTIL(&ground, !ground.ready);
+    ground.server.file_bytes_max = 0;
+    assert_true(redis_server_restart(&ground.server, &error));
+    UNTIL(&ground, ground.ready);
+    read_all(&ground);
+    for (uint64_t i = 1; i <= refused; i++)
+        if (ground.outcomes[i] == WINDOW_UNAVAILABLE)
+            assert_int_equal(ground.seen[i], 0);
+    end(&ground);
+}
+
+static void after_an_outage_the_writer_is_back_soon(void **state)
+{
+    static struct ground ground;
+    struct error error;
+    (void)state;
+    begin(&ground, NULL, 0);
+    (void)send_all(&ground, false);
+    redis_server_kill(&ground.server);
+    UNTIL(&ground, !ground.ready);
+    /* As long as its pauses need to grow to their longest. */
+    uint64_t until_ns = loop_clock_ns() + 2500000000ull;
+    while (loop_clock_ns() < until_ns)
+        loop_run_once(ground.loop, 20);
+    assert_true(redis_server_restart(&ground.server, &error));
+    if (!redis_server_wait(&ground.server, &error))
+        fail_msg("%s", error.text);
+    uint64_t loaded_ns = loop_clock_ns();
+    UNTIL(&ground, ground.ready);
+    assert_in_range((loop_clock_ns() - loaded_ns) / 1000000, 0, BACK_MS);
+    hold_against_the_window(&ground, BATCHES);
+    end(&ground);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_full_disk_ends_the_server_and_no_answered_share),
+        cmocka_unit_test(a_full_disk_is_refused_honestly_where_the_server_goes_on),
+        cmocka_unit_test(after_an_outage_the_writer_is_back_soon),
+    };
+    if (!redis_server_found()) {
+        printf("SKIPPED: redis-server is not installed\n");
+        return 77;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests_name("window_redis_outage", tests, NULL, NULL);
+}

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 15000, WAIT_MS = 1000 };
+enum { PATIENCE_MS = 15000, WAIT_MS = 600 };
 
 struct pair {
     struct loop *loop;

@@ -3,7 +3,7 @@
 
 #include "service/log.h"
 
-enum { TIMEOUT_MS = 60, HOLD_MS = 20000, KEEP_MS = 600, PLENTY = 64 << 20 };
+enum { TIMEOUT_MS = 60, HOLD_MS = 20000, KEEP_MS = 400, PLENTY = 64 << 20 };
 
 static struct replay_counts counts(void)
 {
@@ -101,7 +101,7 @@ static void an_outage_longer_than_they_are_kept_loses_nothing(void **state)
  * once at the most. */
 static void through_an_outage_of_thirty_times_their_hold_every_share_hears_the_truth(void **state)
 {
-    enum { HOLD = 100, OUTAGE_MS = 30 * HOLD };
+    enum { HOLD = 60, OUTAGE_MS = 30 * HOLD };
     unsigned ends[4];
     (void)state;
     world_begin_keeping(TIMEOUT_MS, HOLD, KEEP_MS, PLENTY);

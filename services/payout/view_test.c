@@ -64,7 +64,7 @@ static void open_world(struct world *world)
         .scheme = REWARD_PPLNS,
         .window_percent = 200,
         .fee_basis_points = 100,
-        .payment = { 2, 6 },
+        .payment = { .confirmations = 2, .settle_depth = 6 },
         .threshold = { 1000 },
         .outputs_max = 10,
         .push_interval_ms = 1000,

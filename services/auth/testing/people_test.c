@@ -128,6 +128,8 @@ static int teardown(void **state)
     settings_deinit(&f->settings);
     snprintf(path, sizeof path, "%s/auth.key", f->folder);
     assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/auth.pub", f->folder);
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(f->folder), 0);
     free(f);
     return 0;

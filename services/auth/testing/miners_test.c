@@ -235,6 +235,8 @@ static int teardown(void **state)
     char path[64];
     snprintf(path, sizeof path, "%s/auth.key", f->folder);
     assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/auth.pub", f->folder);
+    assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(f->folder), 0);
     free(f);
     return 0;

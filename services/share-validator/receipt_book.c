@@ -9,7 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4400, HOURS_MAX = 24 * RECEIPT_BOOK_DAYS + 2, HOUR_MS = 3600000 };
+enum { PATH_BYTES = 4400, FILES_MAX = 24 * RECEIPT_BOOK_DAYS + 64, PARTS = 16, HOUR_MS = 3600000 };
+#define DAYS_MS ((uint64_t)RECEIPT_BOOK_DAYS * 24 * HOUR_MS)
 
 bool receipt_book_open(const char *folder, struct error *error)
 {
@@ -21,13 +22,13 @@ bool receipt_book_open(const char *folder, struct error *error)
                         folder);
 }
 
-static void path_of(const char *folder, uint64_t hour, char path_r[PATH_BYTES])
+static void path_of(const char *folder, uint64_t start_ms, char path_r[PATH_BYTES])
 {
-    snprintf(path_r, PATH_BYTES, "%.4200s/%010llu.receipts", folder, (unsigned long long)hour);
+    snprintf(path_r, PATH_BYTES, "%.4200s/%013llu.receipts", folder, (unsigned long long)start_ms);
 }
 
-struct hours {
-    uint64_t hours[HOURS_MAX]; /* ascending */
+struct files {
+    uint64_t starts[FILES_MAX]; /* when the first slice of each ended, ascending */
     size_t count;
 };
 
@@ -37,50 +38,67 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The hours there are files of. Where there are more than are ever kept, some are left for the next
- * look. */
-static bool list_hours(const char *folder, struct hours *hours_r, struct error *error)
+/* Where there are more files than are ever kept, some are left for the next look. */
+static bool list_files(const char *folder, struct files *files_r, struct error *error)
 {
     DIR *dir = opendir(folder);
     const struct dirent *entry;
-    hours_r->count = 0;
+    files_r->count = 0;
     if (dir == NULL)
         return error_system(error, errno, "the folder %s cannot be read", folder);
-    while ((entry = readdir(dir)) != NULL && hours_r->count < HOURS_MAX) {
-        u128 hour;
-        if (strlen(entry->d_name) == 19 && strcmp(entry->d_name + 10, ".receipts") == 0 &&
-            u128_parse(entry->d_name, 10, &hour))
-            hours_r->hours[hours_r->count++] = (uint64_t)hour;
+    while ((entry = readdir(dir)) != NULL && files_r->count < FILES_MAX) {
+        u128 start;
+        if (strlen(entry->d_name) == 22 && strcmp(entry->d_name + 13, ".receipts") == 0 &&
+            u128_parse(entry->d_name, 13, &start))
+            files_r->starts[files_r->count++] = (uint64_t)start;
     }
     closedir(dir);
-    qsort(hours_r->hours, hours_r->count, sizeof *hours_r->hours, compare);
+    qsort(files_r->starts, files_r->count, sizeof *files_r->starts, compare);
     return true;
 }
 
-static void drop_old(const char *folder, uint64_t bytes_max, uint64_t now_hour)
+/* All but the newest may go. */
+static void drop_old(const char *folder, uint64_t bytes_max, uint64_t now_ms)
 {
-    struct hours hours;
+    struct files files;
     struct error ignored;
     char path[PATH_BYTES];
     struct stat status;
     uint64_t kept = 0;
-    if (!list_hours(folder, &hours, &ignored))
+    if (!list_files(folder, &files, &ignored))
         return;
-    for (size_t i = hours.count; i-- > 0;) {
-        path_of(folder, hours.hours[i], path);
+    for (size_t i = files.count; i-- > 0;) {
+        path_of(folder, files.starts[i], path);
         kept += stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
-        if (kept > bytes_max || hours.hours[i] + 24 * RECEIPT_BOOK_DAYS < now_hour)
+        if (i + 1 < files.count && (kept > bytes_max || files.starts[i] + DAYS_MS < now_ms))
             (void)unlink(path);
     }
+}
+
+/* The file that takes a slice: the newest, unless it is of another hour or long enough. */
+static bool choose_file(const char *folder, uint64_t bytes_max, uint64_t ended_ms,
+                        char path_r[PATH_BYTES], struct error *error)
+{
+    struct files files;
+    struct stat status;
+    if (!list_files(folder, &files, error))
+        return false;
+    uint64_t newest = files.count > 0 ? files.starts[files.count - 1] : 0;
+    path_of(folder, newest, path_r);
+    bool goes_on = files.count > 0 && newest / HOUR_MS == ended_ms / HOUR_MS &&
+                   stat(path_r, &status) == 0 && (uint64_t)status.st_size < bytes_max / PARTS;
+    if (!goes_on)
+        path_of(folder, ended_ms, path_r);
+    return true;
 }
 
 bool receipt_book_append(const char *folder, uint64_t bytes_max, const struct receipt_slice *slice,
                          const uint8_t *shares, struct error *error)
 {
-    uint64_t hour = slice->ended_ms / HOUR_MS;
     char path[PATH_BYTES];
     struct stat status;
-    path_of(folder, hour, path);
+    if (!choose_file(folder, bytes_max, slice->ended_ms, path, error))
+        return false;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || fstat(fd, &status) != 0) {
         int cause = errno;
@@ -93,21 +111,18 @@ bool receipt_book_append(const char *folder, uint64_t bytes_max, const struct re
     store_le32(head, (uint32_t)(RECEIPT_SLICE_BYTES + shares_bytes));
     receipt_slice_write(slice, head + 4);
     struct iovec parts[] = { { head, sizeof head }, { (void *)(uintptr_t)shares, shares_bytes } };
-    size_t whole = sizeof head + shares_bytes;
     /* The only writer: what stands there is as long as it was. A slice that was written in part (a
      * full disk) is taken back. */
     ssize_t written = pwritev(fd, parts, 2, status.st_size);
-    bool good = written == (ssize_t)whole;
+    bool good = written == (ssize_t)(sizeof head + shares_bytes);
     if (!good) {
         int cause = written < 0 ? errno : ENOSPC;
         (void)!ftruncate(fd, status.st_size);
         error_fill_system(error, cause, "%s cannot be written", path);
     }
     close(fd);
-    bool grown =
-        (uint64_t)status.st_size / bytes_max != ((uint64_t)status.st_size + whole) / bytes_max;
-    if (good && (status.st_size == 0 || grown))
-        drop_old(folder, bytes_max, hour);
+    if (good && status.st_size == 0)
+        drop_old(folder, bytes_max, slice->ended_ms);
     return good;
 }
 
@@ -164,18 +179,19 @@ bool receipt_book_walk(const char *folder, uint64_t from_ms, uint64_t to_ms,
                        receipt_book_visitor visit, void *context, uint64_t *next_ms_r,
                        uint64_t *oldest_ms_r, struct error *error)
 {
-    struct hours hours;
+    struct files files;
     struct walk walk = {
         .from_ms = from_ms, .to_ms = to_ms, .visit = visit, .context = context, .next_ms = to_ms
     };
-    if (!list_hours(folder, &hours, error))
+    if (!list_files(folder, &files, error))
         return false;
-    *oldest_ms_r = hours.count > 0 ? hours.hours[0] * HOUR_MS : 0;
-    for (size_t i = 0; i < hours.count && !walk.ended; i++) {
-        if (hours.hours[i] < from_ms / HOUR_MS || hours.hours[i] > to_ms / HOUR_MS)
+    *oldest_ms_r = files.count > 0 ? files.starts[0] : 0;
+    for (size_t i = 0; i < files.count && !walk.ended; i++) {
+        bool before = i + 1 < files.count && files.starts[i + 1] <= from_ms;
+        if (before || files.starts[i] >= to_ms)
             continue;
         char path[PATH_BYTES];
-        path_of(folder, hours.hours[i], path);
+        path_of(folder, files.starts[i], path);
         FILE *file = fopen(path, "re");
         if (file == NULL)
             continue; /* dropped meanwhile */

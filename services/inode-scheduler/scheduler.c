@@ -315,8 +315,6 @@ static bool open_threads(struct scheduler *scheduler, struct error *error)
                                                                    .on_begin = on_template_begins,
                                                                    .context = scheduler },
                                         error);
-    if (scheduler->sources == NULL)
-        close_nodes(nodes, world->nodes_count);
     return scheduler->sources != NULL;
 }
 

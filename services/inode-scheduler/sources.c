@@ -195,6 +195,8 @@ struct sources *sources_create(const struct sources_options *options, struct err
     struct sources *sources = calloc(1, sizeof *sources + options->count * sizeof *sources->list);
     if (sources == NULL) {
         error_fill(error, ERROR_SYSTEM, "no memory for the nodes' threads");
+        for (size_t i = 0; i < options->count; i++)
+            node_close(options->nodes[i]);
         return NULL;
     }
     sources->loop = options->loop;
@@ -210,20 +212,18 @@ struct sources *sources_create(const struct sources_options *options, struct err
         struct source *source = &sources->list[i];
         source->sources = sources;
         source->index = i;
+        source->node = options->nodes[i];
         pthread_mutex_init(&source->lock, NULL);
         pthread_cond_init(&source->wake, &monotonic);
     }
     pthread_condattr_destroy(&monotonic);
     for (size_t i = 0; i < options->count; i++) {
         struct source *source = &sources->list[i];
-        source->node = options->nodes[i];
         if (options->on_begin != NULL)
             node_watch(source->node, on_template_begins, source);
         int result = pthread_create(&source->thread, NULL, run, source);
         if (result != 0) {
             error_fill_system(error, result, "a node's thread cannot be started");
-            for (size_t j = i; j < options->count; j++)
-                sources->list[j].node = NULL; /* still the caller's */
             sources_destroy(sources);
             return NULL;
         }

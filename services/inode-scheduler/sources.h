@@ -9,7 +9,7 @@ struct sources;
 
 struct sources_options {
     struct loop *loop;
-    struct node **nodes; /* taken on success: each belongs to its thread */
+    struct node **nodes; /* taken, also on failure: each belongs to its thread */
     size_t count;
     /* On the loop. `box` is taken. */
     void (*on_template)(void *context, struct template_box *box);

@@ -389,6 +389,10 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
                      " in flight",
                      a, balance.amounts.available, balance.amounts.in_flight);
     }
+    /* Nothing but a late orphan, and what was promised before a switch, brings it below zero. */
+    if (world->regime_count == 1 && !deep &&
+        read_balance(world, ledger_house(LEDGER_RESERVE)).amounts.available < 0)
+        sim_fail(world, "the reserve bought what it cannot pay");
     if (!quiet)
         return;
     verify_house(world, &house);

@@ -184,7 +184,7 @@ static void no_seed_is_one_base_unit_off(void **state)
     printf("%" PRIu64 " seeds from %" PRIu64 "\n", count, first);
 }
 
-static void play_month_with(enum sim_fault fault)
+static void play_month_with(enum sim_fault fault, bool owing_flips)
 {
     sim_seed = number_from("ADIT_SEED", 4711);
     unsigned long stride = (unsigned long)number_from("ADIT_SIM_STRIDE", 3);
@@ -196,6 +196,7 @@ static void play_month_with(enum sim_fault fault)
         struct run run = sim_start_month(NULL);
         run.world->rival = sim_rival_works;
         run.world->rival_context = &run;
+        run.world->owing_flips = owing_flips;
         run.world->fault = fault;
         run.world->fault_at = at;
         sim_play_month(&run);
@@ -207,25 +208,31 @@ static void play_month_with(enum sim_fault fault)
 static void a_death_before_any_call_changes_nothing(void **state)
 {
     (void)state;
-    play_month_with(SIM_DIE_BEFORE);
+    play_month_with(SIM_DIE_BEFORE, false);
 }
 
 static void a_death_after_any_call_changes_nothing(void **state)
 {
     (void)state;
-    play_month_with(SIM_DIE_AFTER);
+    play_month_with(SIM_DIE_AFTER, false);
+}
+
+static void a_setting_changed_by_a_death_changes_no_set_that_is_open(void **state)
+{
+    (void)state;
+    play_month_with(SIM_DIE_AFTER, true);
 }
 
 static void a_leader_stopped_before_any_call_doubles_nothing(void **state)
 {
     (void)state;
-    play_month_with(SIM_STOP_BEFORE);
+    play_month_with(SIM_STOP_BEFORE, false);
 }
 
 static void a_leader_stopped_after_any_call_doubles_nothing(void **state)
 {
     (void)state;
-    play_month_with(SIM_STOP_AFTER);
+    play_month_with(SIM_STOP_AFTER, false);
 }
 
 int main(void)
@@ -235,6 +242,7 @@ int main(void)
         cmocka_unit_test(no_seed_is_one_base_unit_off),
         cmocka_unit_test(a_death_before_any_call_changes_nothing),
         cmocka_unit_test(a_death_after_any_call_changes_nothing),
+        cmocka_unit_test(a_setting_changed_by_a_death_changes_no_set_that_is_open),
         cmocka_unit_test(a_leader_stopped_before_any_call_doubles_nothing),
         cmocka_unit_test(a_leader_stopped_after_any_call_doubles_nothing),
     };

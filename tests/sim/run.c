@@ -145,6 +145,10 @@ void sim_tick(struct run *run)
             sim_fail(world, "a payout that lost the leadership goes on writing");
     }
     world->rival_ran = false;
+    if (world->dead && world->owing_flips) {
+        run->options.miners_may_owe = !run->options.miners_may_owe;
+        world->owing_changed = true;
+    }
     if (world->dead || step == STEP_LOST) {
         close_engine(run);
         sim_revive(world);

@@ -125,6 +125,7 @@ struct sim_world {
     int account_class[SIM_ACCOUNTS_MAX]; /* -1: none, or none that is known */
     bool miners_may_owe;
     bool owing_changed;
+    bool owing_flips;      /* after each death */
     uint64_t network_work; /* of a block, at the least; at the most three tenths more */
     /* accounts */
     size_t account_count;

@@ -30,7 +30,7 @@ static const struct store_field fields[F_COUNT] = {
 const struct store_collection balance_collection = { "balances", fields, F_COUNT };
 
 enum {
-    BALANCE_BATCH = 1024,
+    BALANCE_BATCH = 512,
     BALANCE_ATTEMPTS = 5,
     /* Reading a run of accounts in one walk pays where at least every eighth of them is wanted. */
     BALANCE_WALK_FACTOR = 8,

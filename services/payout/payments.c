@@ -285,6 +285,9 @@ enum step engine_recall(struct engine *engine, struct error *error)
         outcome = payment_get(engine->store, numbers.list[i], &arena, &payment, error);
         if (outcome != STORE_DONE)
             return engine_step_of(engine, outcome, error);
+        /* A rival that took over meanwhile may have signed it: then it is recalled no more. */
+        if (payment.state != PAYMENT_PLANNED && payment.state != PAYMENT_INTENT)
+            return STEP_AGAIN;
         step = engine_note_reason(engine, &payment, PAYMENT_VOIDING,
                                   "a matured block was orphaned before it was signed", error);
         if (step == STEP_DONE)

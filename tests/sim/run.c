@@ -119,7 +119,9 @@ void sim_people(struct run *run)
         (void)!engine_withdraw(run->engine, world->ids[account], name,
                                (struct money){ sim_below(random, 3) * sim_below(random, 900000) },
                                "", &withdrawal, &error);
-    (void)!engine_approve(run->engine, 1 + sim_below(random, 30), 1 + sim_below(random, 3), &error);
+    for (int i = 0; i < 6; i++)
+        (void)!engine_approve(run->engine, 1 + sim_below(random, 20), 1 + sim_below(random, 2),
+                              &error);
 }
 
 void sim_tick(struct run *run)

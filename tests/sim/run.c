@@ -139,7 +139,7 @@ void sim_tick(struct run *run)
         sim_fail(world, "something was signed though payments are paused");
     if (step == STEP_BROKEN)
         sim_fail(world, "the engine stands still: %s", error.text);
-    if (world->rival_ran && step != STEP_LOST && !leads(run)) {
+    if (world->rival_ran && !world->dead && step != STEP_LOST && !leads(run)) {
         /* It did what it was in the middle of; the next look tells it that it leads no more. */
         unsigned long writes = world->writes;
         step = engine_tick(run->engine, world->now_ms, &error);

@@ -199,6 +199,7 @@ void world_end(void)
 
 bool world_add(void)
 {
+    assert_true(w->shares < SHARES_MAX);
     const struct wire_share share = { .nonce = w->shares, .work = 1 };
     const struct dispatch_origin origin = { .connection = w->shares };
     if (!dispatcher_add(w->dispatcher, &share, &origin))

@@ -20,6 +20,7 @@ enum {
 
 struct kept {
     struct kept *next; /* in its bucket */
+    struct bucket *bucket;
     struct replay *replay;
     struct validator *at;
     uint64_t lease_id, sequence;
@@ -35,6 +36,7 @@ struct kept {
 
 struct bucket {
     struct kept *first, **end;
+    struct kept *confirmed; /* up to this one all are; NULL: not even the first is known to be */
     uint64_t began_ms, newest_ms; /* of answers in it */
     unsigned flying;
     unsigned leases; /* LEASES_MAX + 1: too many */
@@ -131,19 +133,21 @@ static void hear_history(struct replay *replay, uint64_t history)
 {
     if (history == 0 || is_past(replay, history))
         return;
-    if (history == replay->history || replay->history == 0) {
-        replay->history = history;
-        replay->confirmed_ms = loop_now_ms(replay->options.loop);
-        return;
-    }
-    if (replay->past_count == HISTORIES_MAX)
-        memmove(replay->past, replay->past + 1, --replay->past_count * sizeof replay->past[0]);
-    replay->past[replay->past_count++] = replay->history;
-    replay->history = history;
     replay->confirmed_ms = loop_now_ms(replay->options.loop);
-    replay->counts.histories++;
+    if (history == replay->history)
+        return;
+    const uint64_t old = replay->history;
+    replay->history = history;
     replay->counts.due = replay->counts.kept;
     replay->try_ms = 0;
+    for (unsigned i = 0; i < replay->count; i++)
+        bucket_at(replay, i)->confirmed = NULL;
+    if (old == 0) /* who answered before could not see the name */
+        return;
+    if (replay->past_count == HISTORIES_MAX)
+        memmove(replay->past, replay->past + 1, --replay->past_count * sizeof replay->past[0]);
+    replay->past[replay->past_count++] = old;
+    replay->counts.histories++;
     log_warn("window.history", "history=%016" PRIx64 " batches=%zu", history, replay->counts.kept);
 }
 
@@ -211,6 +215,7 @@ void replay_keep(struct replay *replay, const struct batch *batch,
                                             replay->options.keep_ms / BUCKETS))
         open_bucket(replay, now_ms);
     struct bucket *bucket = bucket_at(replay, replay->count - 1);
+    kept->bucket = bucket;
     bucket->newest_ms = now_ms;
     *bucket->end = kept;
     bucket->end = &kept->next;
@@ -221,15 +226,6 @@ void replay_keep(struct replay *replay, const struct batch *batch,
 }
 
 /* Sending again. */
-static struct bucket *bucket_of(struct replay *replay, const struct kept *kept)
-{
-    for (unsigned i = 0; i < replay->count; i++)
-        for (struct kept *at = bucket_at(replay, i)->first; at != NULL; at = at->next)
-            if (at == kept)
-                return bucket_at(replay, i);
-    return NULL;
-}
-
 static bool decode(struct replay *replay, const struct kept *kept, struct span reply,
                    struct wire_verdict_batch *verdicts_r)
 {
@@ -271,7 +267,7 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
 {
     struct kept *kept = context;
     struct replay *replay = kept->replay;
-    struct bucket *bucket = bucket_of(replay, kept);
+    struct bucket *bucket = kept->bucket;
     struct wire_verdict_batch verdicts;
     uint64_t again_ms = loop_now_ms(replay->options.loop) + PAUSE_MS;
     replay->in_flight--;
@@ -317,13 +313,24 @@ static bool send_again(struct replay *replay, struct bucket *bucket, struct kept
     return true;
 }
 
+/* The first that is not known to be confirmed. Those before it are not looked at again, so that all
+ * together cost a walk, however many they are. */
+static struct kept *first_due(const struct replay *replay, struct bucket *bucket)
+{
+    struct kept *next = bucket->confirmed != NULL ? bucket->confirmed->next : bucket->first;
+    for (; next != NULL && next->history == replay->history; next = next->next)
+        bucket->confirmed = next;
+    return next;
+}
+
 /* Oldest first: they are the first that the bound of memory would cost. */
 static void send_due(struct replay *replay)
 {
     if (replay->counts.due == 0 || loop_now_ms(replay->options.loop) < replay->try_ms)
         return;
     for (unsigned i = 0; i < replay->count; i++)
-        for (struct kept *kept = bucket_at(replay, i)->first; kept != NULL; kept = kept->next) {
+        for (struct kept *kept = first_due(replay, bucket_at(replay, i)); kept != NULL;
+             kept = kept->next) {
             if (replay->in_flight == IN_FLIGHT_MAX)
                 return;
             if (kept->flying || kept->history == replay->history)
@@ -335,20 +342,15 @@ static void send_due(struct replay *replay)
         }
 }
 
-static bool all_confirmed(const struct replay *replay, const struct bucket *bucket)
+static bool all_confirmed(const struct replay *replay, struct bucket *bucket)
 {
-    if (replay->counts.due == 0)
-        return true;
-    for (const struct kept *kept = bucket->first; kept != NULL; kept = kept->next)
-        if (kept->history != replay->history)
-            return false;
-    return true;
+    return replay->counts.due == 0 || first_due(replay, bucket) == NULL;
 }
 
 void replay_tick(struct replay *replay)
 {
     while (replay->count > 0) {
-        const struct bucket *bucket = bucket_at(replay, 0);
+        struct bucket *bucket = bucket_at(replay, 0);
         if (bucket->flying > 0 ||
             replay->confirmed_ms < bucket->newest_ms + replay->options.keep_ms ||
             !all_confirmed(replay, bucket))

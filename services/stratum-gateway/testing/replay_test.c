@@ -3,6 +3,8 @@
 
 #include "service/log.h"
 
+#include <time.h>
+
 enum { TIMEOUT_MS = 60, HOLD_MS = 20000, KEEP_MS = 400, PLENTY = 64 << 20 };
 
 static struct replay_counts counts(void)
@@ -152,6 +154,58 @@ static void beyond_the_bound_the_oldest_go_and_are_counted(void **state)
     world_end();
 }
 
+/* Lone shares come a batch each. What sending so many again takes, of the processor, for each. */
+static double measure_again_ns(unsigned many)
+{
+    struct timespec began, ended;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, 600000, PLENTY);
+    world_use(1);
+    while (w->shares < many) {
+        assert_true(world_add());
+        UNTIL(w->ended == w->shares);
+    }
+    size_t kept = counts().kept;
+    assert_true(kept > many / 2);
+    world_fail_over(100);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &began);
+    judge(1);
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ended);
+    assert_true(counts().sent >= kept);
+    check_all_judged();
+    world_end();
+    return ((double)(ended.tv_sec - began.tv_sec) * 1e9 + (double)(ended.tv_nsec - began.tv_nsec)) /
+           (double)kept;
+}
+
+static void what_a_failover_costs_grows_with_what_is_kept_not_with_its_square(void **state)
+{
+    (void)state;
+    double few_ns = measure_again_ns(4000), many_ns = measure_again_ns(40000);
+    print_message("sent again: %.0f ns each of 4000, %.0f of 40000\n", few_ns, many_ns);
+    assert_true(many_ns < 3 * few_ns);
+}
+
+static void what_was_kept_before_the_history_had_a_name_is_sent_again(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(1);
+    w->history = 0; /* this validator may not ask for it */
+    judge(100);
+    assert_true(counts().kept > 0 && counts().due == 0);
+    w->history = 1;
+    judge(1);
+    UNTIL(counts().due == 0);
+    uint64_t until_ms = loop_now_ms(w->loop) + 2 * KEEP_MS;
+    UNTIL(loop_now_ms(w->loop) > until_ms);
+    judge(1);
+    UNTIL(counts().kept == 1);
+    assert_int_equal(counts().due, 0);
+    assert_true(counts().histories == 0 && counts().let_go == 0);
+    world_end();
+}
+
 /* Requests lost, answers lost, validators that die with a batch, and a failover now and then. */
 static void through_storms_of_failovers_each_share_counts_once(void **state)
 {
@@ -195,6 +249,8 @@ int main(void)
         cmocka_unit_test(an_outage_longer_than_they_are_kept_loses_nothing),
         cmocka_unit_test(through_an_outage_of_thirty_times_their_hold_every_share_hears_the_truth),
         cmocka_unit_test(beyond_the_bound_the_oldest_go_and_are_counted),
+        cmocka_unit_test(what_a_failover_costs_grows_with_what_is_kept_not_with_its_square),
+        cmocka_unit_test(what_was_kept_before_the_history_had_a_name_is_sent_again),
         cmocka_unit_test(through_storms_of_failovers_each_share_counts_once),
     };
     return cmocka_run_group_tests_name("gateway_replay", tests, NULL, NULL);

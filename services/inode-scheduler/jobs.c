@@ -44,9 +44,10 @@ struct jobs {
     uint32_t height;
     uint8_t prev_hash[32];
     size_t node;
-    uint32_t version;      /* of the newest template */
-    bool by_rule;          /* the tip's template has not come yet: its job is by the coin's rules */
-    bool rules_wrong;      /* a template contradicted them: they are not used any more */
+    uint32_t version; /* of the newest template */
+    bool by_rule;     /* the tip's template has not come yet: its job is by the coin's rules */
+    bool asked_again; /* since that job: a template of an older tip came, and may be older, too */
+    bool rules_wrong; /* a template contradicted them: they are not used any more */
     struct job rule_job;   /* the job made by them last */
     uint64_t published_ms; /* the last full job */
     bool usable[NODES_MAX];
@@ -350,9 +351,17 @@ bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32
     jobs->height = height;
     jobs->node = node;
     jobs->by_rule = true;
+    jobs->asked_again = false;
     memcpy(jobs->prev_hash, tip->hash, sizeof jobs->prev_hash);
     publish_job(jobs, &jobs->rule_job, NULL);
     return true;
+}
+
+/* A tip is told on a connection of its own, so a template that was on its way then may come behind
+ * it. The node is asked once more: if it has left the tip, it says so again. */
+static bool may_have_been_on_its_way(const struct jobs *jobs, const struct block_template *content)
+{
+    return jobs->by_rule && content->height <= jobs->height && !jobs->asked_again;
 }
 
 bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
@@ -368,6 +377,12 @@ bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
     }
     if (same && jobs->by_rule)
         return take_behind_rule(jobs, box, error);
+    if (!same && trusted && may_have_been_on_its_way(jobs, content)) {
+        jobs->asked_again = true;
+        jobs->options.refresh(jobs->options.context, box->node);
+        template_box_destroy(box);
+        return true;
+    }
     if (!jobs->any || (!same && (trusted || content->height > jobs->height)))
         return take_new_tip(jobs, box, error);
     if (!same || !trusted) {

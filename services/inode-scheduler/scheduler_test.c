@@ -410,6 +410,40 @@ static void a_new_tip_is_mined_on_before_its_template_is_there(void **state)
     close_fixture(f);
 }
 
+static struct template_box *fake_template(struct fixture *f)
+{
+    struct error error;
+    struct template_box *box = template_box_create(&error);
+    const char *longpoll = NULL;
+    assert_non_null(box);
+    struct arena arena = arena_over(box->memory, template_box_capacity());
+    assert_int_equal(node_get_template(f->nodes[0], NULL, &arena, &box->content, &longpoll, &error),
+                     NODE_OK);
+    return box;
+}
+
+static void a_template_that_was_on_its_way_does_not_lead_back_to_the_old_tip(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    struct error error;
+    UNTIL(f, f->jobs_count == 1);
+    struct template_box *late = fake_template(f), *later = fake_template(f);
+    trouble_templates(f, NODE_FAKE_AWAY);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, f->jobs_count == 2);
+    struct jobs_view view;
+    jobs_look(f->scheduler.jobs, &view);
+    late->node = later->node = view.node;
+    assert_true(jobs_take(f->scheduler.jobs, late, &error));
+    assert_true(f->jobs_count == 2 && newest(f)->height == 12);
+    /* Asked again, it says the same: it has left that tip. */
+    assert_true(jobs_take(f->scheduler.jobs, later, &error));
+    UNTIL(f, f->jobs_count == 3);
+    assert_int_equal(newest(f)->height, 11);
+    close_fixture(f);
+}
+
 static void at_a_retarget_and_with_an_extension_block_a_job_waits_for_the_template(void **state)
 {
     (void)state;
@@ -890,6 +924,7 @@ int main(void)
         cmocka_unit_test(a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held),
         cmocka_unit_test(a_new_tip_is_mined_on_before_its_template_is_there),
         cmocka_unit_test(at_a_retarget_and_with_an_extension_block_a_job_waits_for_the_template),
+        cmocka_unit_test(a_template_that_was_on_its_way_does_not_lead_back_to_the_old_tip),
         cmocka_unit_test(rules_that_a_template_contradicts_are_used_no_more),
         cmocka_unit_test(a_job_goes_out_after_a_while_though_nobody_holds_its_transactions),
         cmocka_unit_test(jobs_are_answered_alive_and_retired),

@@ -18,6 +18,7 @@ enum {
 };
 static const char magic[8] = { 'A', 'D', 'I', 'T', 'J', 'O', 'B', 1 };
 static const char suffix[] = ".job";
+static const char aside_suffix[] = ".new"; /* behind it, while it is written */
 
 struct kept {
     uint64_t job_id;
@@ -80,7 +81,7 @@ static void write_work(struct worker_job *job)
     store_le64(head + 8, write->length);
     store_le64(sum, checksum(span_of(write->bytes, write->length)));
     path_of(write->keep, write->job_id, "", path);
-    path_of(write->keep, write->job_id, ".new", aside);
+    path_of(write->keep, write->job_id, aside_suffix, aside);
     const struct span parts[] = { span_of(head, sizeof head), span_of(write->bytes, write->length),
                                   span_of(sum, sizeof sum) };
     write->good = file_write(path, aside, parts, 3, false, &write->error);
@@ -203,6 +204,26 @@ static int name_is_ours(const struct dirent *entry)
     return is_ours(entry, &job_id);
 }
 
+/* What a process left that died while it wrote. */
+static void remove_unfinished(const struct keep *keep)
+{
+    DIR *listing = opendir(keep->folder);
+    const struct dirent *entry;
+    while (listing != NULL && (entry = readdir(listing)) != NULL) {
+        size_t length = strlen(entry->d_name), tail = sizeof suffix - 1 + sizeof aside_suffix - 1;
+        uint64_t job_id;
+        if (length == 16 + tail && hex_decode_u64(entry->d_name, 16, &job_id) &&
+            strncmp(entry->d_name + 16, suffix, sizeof suffix - 1) == 0 &&
+            strcmp(entry->d_name + 16 + sizeof suffix - 1, aside_suffix) == 0) {
+            char path[FILE_PATH_BYTES];
+            path_of(keep, job_id, aside_suffix, path);
+            (void)unlink(path);
+        }
+    }
+    if (listing != NULL)
+        closedir(listing);
+}
+
 static bool is_whole(struct span file, struct span *message_r)
 {
     if (file.length < HEAD_BYTES + SUM_BYTES || memcmp(file.data, magic, sizeof magic) != 0 ||
@@ -217,6 +238,7 @@ void keep_read(struct keep *keep,
                void (*on_damaged)(void *context, const char *sentence), void *context)
 {
     struct dirent **names = NULL;
+    remove_unfinished(keep);
     int found = scandir(keep->folder, &names, name_is_ours, alphasort);
     for (int i = 0; i < found; i++) {
         uint64_t job_id = 0;

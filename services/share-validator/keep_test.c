@@ -145,6 +145,22 @@ static void a_damaged_file_is_told_and_removed(void **state)
     }
 }
 
+static void what_a_death_left_unfinished_is_removed(void **state)
+{
+    struct fixture *f = *state;
+    char unfinished[128], other[128];
+    open_keep(f, 8, 3600000);
+    keep_job(f, 7);
+    snprintf(unfinished, sizeof unfinished, "%s/0000000000000008.job.new", f->folder);
+    snprintf(other, sizeof other, "%s/a-note.job.new", f->folder);
+    close(open(unfinished, O_CREAT | O_WRONLY, 0600));
+    close(open(other, O_CREAT | O_WRONLY, 0600));
+    reopen(f, 8, 3600000);
+    assert_true(f->seen_count == 1 && f->seen[0] == 7 && f->damaged == 0);
+    assert_int_not_equal(access(unfinished, F_OK), 0);
+    assert_int_equal(unlink(other), 0); /* it is not ours */
+}
+
 static void a_folder_that_cannot_be_written_is_told_to_who_waits(void **state)
 {
     struct fixture *f = *state;
@@ -189,6 +205,7 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_job_goes_when_the_one_after_it_is_old_enough, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_told_and_removed, begin, end),
+        cmocka_unit_test_setup_teardown(what_a_death_left_unfinished_is_removed, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_told_to_who_waits, begin,
                                         end),
     };

@@ -151,12 +151,15 @@ typedef enum view_answer (*segment_step)(struct window_view *view,
                                          const struct segment_record *segment, void *context,
                                          bool *ended_r, struct error *error);
 
-static enum view_answer each_segment(struct window_view *view, const struct window_position *from,
-                                     segment_step step, void *context, struct error *error)
+/* From number `newest` (0: none) on: what is closed after the newer shares were read from the
+ * window was counted there. */
+static enum view_answer each_segment(struct window_view *view, uint64_t newest,
+                                     const struct window_position *from, segment_step step,
+                                     void *context, struct error *error)
 {
-    uint64_t next = 0;
+    uint64_t next = newest;
     struct slice slice;
-    do {
+    while (next > 0) {
         slice.count = 0;
         slice.from = from;
         enum store_outcome outcome =
@@ -170,21 +173,23 @@ static enum view_answer each_segment(struct window_view *view, const struct wind
                 return answer;
             next = slice.list[i].number - 1;
         }
-        if (ended)
+        if (ended || slice.count < SEGMENTS_AT_ONCE)
             break;
-    } while (slice.count == SEGMENTS_AT_ONCE && next > 0);
+    }
     return VIEW_DONE;
 }
 
-/* What is newer than all segments; *ended_r: the visitor wants no more. */
+/* What is newer than all segments; *ended_r: the visitor wants no more; *newest_r: the number of
+ * the newest of them, 0 where there is none. */
 static enum view_answer walk_raw(struct window_view *view, const struct window_position *from,
                                  window_batch_visitor visitor, void *context, bool *ended_r,
-                                 struct error *error)
+                                 uint64_t *newest_r, struct error *error)
 {
     struct segment_record newest;
     enum store_outcome outcome = segment_newest(view->store, &newest, error);
     if (outcome != STORE_DONE && outcome != STORE_MISSING)
         return store_answer(outcome, error);
+    *newest_r = outcome == STORE_DONE ? newest.number : 0;
     struct raw_walk raw = { .stop = outcome == STORE_DONE ? &newest.last : NULL,
                             .visitor = visitor,
                             .context = context };
@@ -217,11 +222,12 @@ enum view_answer view_walk_back(struct window_view *view, const struct window_po
                                 window_batch_visitor visitor, void *context, struct error *error)
 {
     bool ended;
+    uint64_t newest = 0;
     struct plain_walk walk = { from, visitor, context };
-    enum view_answer answer = walk_raw(view, from, visitor, context, &ended, error);
+    enum view_answer answer = walk_raw(view, from, visitor, context, &ended, &newest, error);
     if (answer != VIEW_DONE || ended)
         return answer;
-    return each_segment(view, from, walk_plainly, &walk, error);
+    return each_segment(view, newest, from, walk_plainly, &walk, error);
 }
 
 struct filling {
@@ -299,13 +305,14 @@ enum view_answer view_fill(struct window_view *view, const struct view_range *ra
                            struct view_found *found_r, struct error *error)
 {
     bool ended;
+    uint64_t newest = 0;
     struct filling filling = { view, range, found_r };
     *found_r = (struct view_found){ .oldest = range->end };
     view_table_begin(view, &found_r->table, range->target);
     if (range->target == 0)
         return VIEW_DONE;
-    enum view_answer answer = walk_raw(view, &range->end, fill, &filling, &ended, error);
+    enum view_answer answer = walk_raw(view, &range->end, fill, &filling, &ended, &newest, error);
     if (answer != VIEW_DONE || ended)
         return answer;
-    return each_segment(view, &range->end, fill_segment, &filling, error);
+    return each_segment(view, newest, &range->end, fill_segment, &filling, error);
 }

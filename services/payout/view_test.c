@@ -27,6 +27,13 @@ struct known {
     uint64_t sequence;
 };
 
+/* What the view reads the window by: half the time, payout goes on between its look at the window
+ * and that at the segments. */
+struct closing_reader {
+    struct window_reader port;
+    struct world *world;
+};
+
 struct world {
     struct test_random random;
     struct loop *loop;
@@ -37,12 +44,27 @@ struct world {
     struct engine *engine;
     struct engine_options options;
     struct window_view view;
+    struct closing_reader closing;
     struct known known[SHARES_MAX];
     size_t count;
     uint64_t sequence;
     uint64_t now_ms;
     uint64_t events;
 };
+
+static void tick(struct world *world);
+
+static bool close_after(struct window_reader *reader, const struct window_position *from,
+                        window_batch_visitor visitor, void *context, struct error *error)
+{
+    struct world *world = ((struct closing_reader *)reader)->world;
+    bool walked = window_walk_back(world->window, from, visitor, context, error);
+    if (test_random_below(&world->random, 2) == 0)
+        tick(world);
+    return walked;
+}
+
+static const struct window_reader_ops closing_ops = { .walk_back = close_after };
 
 static struct test_random source; /* of every world's own */
 
@@ -75,7 +97,8 @@ static void open_world(struct world *world)
     world->engine =
         engine_open(&world->options, world->store, world->window, NULL, world->now_ms, &error);
     assert_non_null(world->engine);
-    view_open(&world->view, world->store, world->window);
+    world->closing = (struct closing_reader){ { &closing_ops }, world };
+    view_open(&world->view, world->store, &world->closing.port);
 }
 
 static void close_world(struct world *world)

@@ -128,7 +128,11 @@ static bool fund(const struct control_job *control, struct text *text, struct er
         STEP_DONE)
         return false;
     put(text, "{\"number\":%" PRIu64 ",\"amount\":\"%" PRIu64 "\"}", control->number, booked.units);
-    return booked.units == control->amount.units;
+    return booked.units == control->amount.units ||
+           error_set(error, ERROR_REFUSED,
+                     "deposit %" PRIu64 " was booked before, with %" PRIu64
+                     "; another deposit needs another number",
+                     control->number, booked.units);
 }
 
 /* "NUMBER AMOUNT" */

@@ -230,6 +230,14 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
     assert_true(answer.ok);
     ask(loop, client, "resume", &answer);
     assert_true(answer.ok);
+    for (int i = 0; i < 2; i++) {
+        ask_words(loop, client, "fund", "1 100", &answer);
+        assert_true(answer.ok);
+        assert_string_equal(answer.text, "{\"number\":1,\"amount\":\"100\"}");
+    }
+    ask_words(loop, client, "fund", "1 200", &answer);
+    assert_false(answer.ok);
+    assert_non_null(strstr(answer.text, "booked before, with 100"));
     ask_words(loop, client, "bump", "1", &answer);
     assert_false(answer.ok);
     ask_words(loop, client, "reject", "none", &answer);

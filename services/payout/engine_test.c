@@ -570,6 +570,38 @@ static void without_the_window_only_blocks_wait(void **state)
     assert_int_equal(balance(bench, ledger_miner(ALICE)).immature, 59400);
 }
 
+/* What a failover may still take back is not bought: it would be sent again, and bought again. */
+static void work_is_bought_once_whatever_a_failover_takes_back(void **state)
+{
+    enum { LAG_MS = 60000 };
+    struct bench *bench = *state;
+    struct error error;
+    struct money booked;
+    const struct window_share share = { .account = ALICE, .work = 2 };
+    bench->options.scheme = REWARD_PPS;
+    bench->options.block_reward.units = 1000;
+    bench->options.segment_lag_ms = LAG_MS;
+    engine_close(bench->engine);
+    open_engine(bench);
+    assert_int_equal(engine_fund(bench->engine, 1, (struct money){ 1000000 }, &booked, &error),
+                     STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE); /* a run begins */
+    append(bench, &share, 1, NULL);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 0);
+    window_fake_clear(bench->shares); /* another server leads, and lacks it */
+    append(bench, &share, 1, NULL);
+    bench->now_ms += LAG_MS;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    int64_t earned = balance(bench, ledger_miner(ALICE)).available +
+                     balance(bench, ledger_house(LEDGER_FEE)).available;
+    assert_true(earned > 0 && earned <= 1000);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_RESERVE)).available, 1000000 - earned);
+    audit(bench);
+}
+
 static void who_lost_the_leadership_writes_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -633,6 +665,7 @@ int main(void)
         TEST(what_the_pool_earned_is_withdrawn_by_two),
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),
+        TEST(work_is_bought_once_whatever_a_failover_takes_back),
         TEST(who_lost_the_leadership_writes_nothing),
         TEST(the_audit_finds_what_was_changed),
     };

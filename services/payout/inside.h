@@ -148,7 +148,10 @@ enum step engine_prove(struct engine *engine, const uint8_t block_hash[32], stru
 /* care.c: candidates that pin nothing any more, and what is kept of the window. */
 enum step engine_care(struct engine *engine, struct error *error);
 
-/* segments.c: closes the stretches that are long and old enough, a few at a time. */
+/* segments.c: whether a batch is segment_lag_ms old, so that a failover of redis.window changes
+ * nothing in it any more. */
+bool engine_is_ripe(const struct engine *engine, const struct window_position *first);
+/* Closes the stretches that are long and old enough, a few at a time. */
 enum step engine_close_segments(struct engine *engine, struct error *error);
 /* Trims what is safe in segments from redis.window. */
 enum step engine_trim(struct engine *engine, struct error *error);

@@ -23,7 +23,7 @@ struct counting {
     bool complete;
 };
 
-static bool is_ripe(const struct engine *engine, const struct window_position *first)
+bool engine_is_ripe(const struct engine *engine, const struct window_position *first)
 {
     return first->high + engine->options.segment_lag_ms <= engine->now_ms;
 }
@@ -34,7 +34,7 @@ static bool count_open(void *context, struct window_position first, uint64_t lea
     (void)lease_id, (void)sequence, (void)shares;
     struct counting *counting = context;
     struct engine *engine = counting->engine;
-    if (!is_ripe(engine, &first))
+    if (!engine_is_ripe(engine, &first))
         return false;
     engine->open_shares += count;
     engine->open_counted = first;
@@ -96,7 +96,7 @@ static bool close_batch(void *context, struct window_position first, uint64_t le
                         uint64_t sequence, const struct window_share *shares, size_t count)
 {
     struct closing *closing = context;
-    if (!is_ripe(closing->engine, &first))
+    if (!engine_is_ripe(closing->engine, &first))
         return false;
     if (!archive_add(closing->archive, first, lease_id, sequence, shares, count)) {
         if (!write_chunk(closing))

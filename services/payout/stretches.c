@@ -6,6 +6,9 @@
  * never shared as well: a block found by bought work is the reserve's, and a window that is shared
  * does not reach back into it.
  *
+ * Only shares that are segment_lag_ms old are bought: a failover of redis.window may take back
+ * newer ones, and gateways send those again, to another place; there they would be bought again.
+ *
  * A stretch's price is fixed when it is bought: what a block is worth over the network's work by
  * the node's tip. FPPS takes for the first the mean of what the node's templates would have paid at
  * the last stretches: blocks are found at times that know nothing of the template, as ours are
@@ -100,6 +103,8 @@ static bool take(void *context, struct window_position first, uint64_t lease_id,
     (void)lease_id;
     (void)sequence;
     struct taking *taking = context;
+    if (!taking->engine->closing && !engine_is_ripe(taking->engine, &first))
+        return false;
     if (taking->batches > 0 && taking->stretch->shares >= taking->limit) {
         taking->more = true;
         return false;

@@ -228,7 +228,8 @@ static enum step run_round(struct engine *engine, struct error *error)
         step = engine_care(engine, error);
         rewards = step == STEP_DONE ? rewards : step;
     }
-    if (rewards != STEP_DONE && rewards != STEP_WAIT && engine->trouble != ENGINE_WINDOW)
+    bool no_window = rewards == STEP_AWAY && engine->trouble == ENGINE_WINDOW;
+    if (rewards != STEP_DONE && rewards != STEP_WAIT && !no_window)
         return rewards;
     struct error window_error = *error;
     step = push(engine, error);

@@ -28,7 +28,8 @@ static enum step give_up_outputs(struct engine *engine, struct payment_record *p
 {
     if (payment->output_count == 1)
         engine_hold_account(engine, payment->outputs[0].account);
-    engine->batch_limit = batch_limit > 0 ? batch_limit : 1;
+    else
+        engine->batch_limit = batch_limit > 0 ? batch_limit : 1;
     return engine_note_reason(engine, payment, PAYMENT_VOIDING, reason, error);
 }
 

@@ -512,6 +512,149 @@ static void who_asks_is_paid_once_whatever_the_threshold(void **state)
     audit(bench);
 }
 
+static void a_small_withdrawal_bears_what_it_costs(void **state)
+{
+    struct bench *bench = *state;
+    bench->options.threshold.units = 20000;
+    bench->options.hours = 1u << ((bench->now_ms / 3600000 + 12) % 24); /* not now */
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    ask_for(bench, ALICE, "small", 19999, "");
+    ask_for(bench, BOB, "large", 20000, "");
+    assert_int_equal(tick(bench), STEP_DONE);
+    for (int i = 0; i < 3; i++) {
+        node_fake_mine(bench->chain, 1);
+        assert_int_equal(tick(bench), STEP_DONE);
+    }
+    int64_t alice = balance(bench, ledger_miner(ALICE)).paid;
+    int64_t cost = balance(bench, ledger_house(LEDGER_COST)).paid;
+    assert_true(alice > 0 && alice < 19999);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).paid, 20000);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).available,
+                     1000 - (cost - (19999 - alice)));
+    audit(bench);
+}
+
+static void who_waits_for_funds_keeps_nobody_behind_waiting(void **state)
+{
+    struct bench *bench = *state;
+    char name[8];
+    bench->options.threshold.units = 1000000;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 30000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "a%d", i);
+        ask_for(bench, ALICE, name, 50000, "");
+    }
+    bench->now_ms++;
+    ask_for(bench, BOB, "b", 20000, "");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 20000);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
+    node_fake_fund(bench->chain, 100000);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 50000);
+    audit(bench);
+}
+
+/* A store in which a payment appears right after a withdrawal's was looked for: a leader that was
+ * stopped before its last write wakes up just then. */
+struct late_store {
+    struct store port;
+    struct store *inner;
+    bool armed;
+    struct payment_record payment;
+};
+
+static bool late_declare(struct store *store, const struct store_collection *const *collections,
+                         size_t count, struct error *error)
+{
+    return store_declare(((struct late_store *)store)->inner, collections, count, error);
+}
+
+static enum store_outcome late_apply(struct store *store, struct store_write *writes, size_t count,
+                                     struct error *error)
+{
+    return store_apply(((struct late_store *)store)->inner, writes, count, error);
+}
+
+static enum store_outcome late_get(struct store *store, const struct store_collection *collection,
+                                   const char *id, struct arena *arena,
+                                   struct store_record *record_r, struct error *error)
+{
+    return store_get(((struct late_store *)store)->inner, collection, id, arena, record_r, error);
+}
+
+static enum store_outcome late_find(struct store *store, const struct store_collection *collection,
+                                    const struct store_query *query, store_visitor visitor,
+                                    void *context, struct error *error)
+{
+    struct late_store *late = (struct late_store *)store;
+    enum store_outcome outcome =
+        store_find(late->inner, collection, query, visitor, context, error);
+    if (late->armed && collection == &payment_collection && strcmp(query->field, "request") == 0) {
+        late->armed = false;
+        assert_int_equal(payment_insert(late->inner, &late->payment, error), STORE_DONE);
+    }
+    return outcome;
+}
+
+static void late_close(struct store *store)
+{
+    store_close(((struct late_store *)store)->inner);
+}
+
+static void a_withdrawal_that_a_rival_plans_just_now_is_planned_once(void **state)
+{
+    static const struct store_ops ops = { .declare = late_declare,
+                                          .apply = late_apply,
+                                          .get = late_get,
+                                          .find = late_find,
+                                          .close = late_close };
+    struct bench *bench = *state;
+    struct error error;
+    struct account alice;
+    static struct late_store late;
+    late = (struct late_store){ .port = { &ops }, .inner = bench->store };
+    bench->options.threshold.units = 1000000;
+    engine_close(bench->engine);
+    bench->store = &late.port;
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    ask_for(bench, ALICE, "a", 10000, "");
+    assert_int_equal(account_get(late.inner, ALICE, &alice, &error), STORE_DONE);
+    struct payment_output output = { .account = ALICE, .amount = { 10000 } };
+    snprintf(output.address, sizeof output.address, "%s", alice.payout_address);
+    late.payment = (struct payment_record){ .number = 1,
+                                            .state = PAYMENT_PLANNED,
+                                            .epoch = 1,
+                                            .amount = { 10000 },
+                                            .created_ms = bench->now_ms,
+                                            .outputs = &output,
+                                            .output_count = 1 };
+    withdrawal_id(ALICE, "a", late.payment.request);
+    late.armed = true;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_false(late.armed);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 10000);
+    assert_true(node_fake_broadcasts(bench->chain) >= 1);
+    struct withdrawal answered = ask_for(bench, ALICE, "a", 0, "");
+    assert_int_equal(answered.state, WITHDRAWAL_PLANNED);
+    assert_int_equal(answered.payment, 1);
+    audit(bench);
+}
+
 static void what_the_pool_earned_is_withdrawn_by_two(void **state)
 {
     struct bench *bench = *state;
@@ -662,6 +805,9 @@ int main(void)
         TEST(nothing_new_is_signed_while_payments_are_paused),
         TEST(no_more_than_the_cap_is_paid_in_a_day),
         TEST(who_asks_is_paid_once_whatever_the_threshold),
+        TEST(a_small_withdrawal_bears_what_it_costs),
+        TEST(who_waits_for_funds_keeps_nobody_behind_waiting),
+        TEST(a_withdrawal_that_a_rival_plans_just_now_is_planned_once),
         TEST(what_the_pool_earned_is_withdrawn_by_two),
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),

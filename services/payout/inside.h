@@ -3,6 +3,7 @@
 #include "record/event/event.h"
 #include "record/ledger/stretch_record.h"
 #include "record/payment/payment_record.h"
+#include "record/withdrawal/withdrawal.h"
 #include "services/payout/engine.h"
 #include "services/payout/view.h"
 
@@ -49,10 +50,11 @@ struct engine {
     bool stretches_over;    /* no stretch is open, and none will be begun */
     bool owing; /* a late orphan is taken back from whom it was credited to, whatever they have */
     bool funds_warned, cap_warned;
-    bool paused;      /* as the operator's switch last said */
-    bool relock;      /* the wallet may hold locks for transactions nobody stored */
-    uint32_t height;  /* of the chain, when payments were last looked at; 0: not known */
-    bool node_silent; /* it did not answer when payments were last looked at */
+    struct withdrawal asked; /* open withdrawals up to here were looked at; no request: none */
+    bool paused;             /* as the operator's switch last said */
+    bool relock;             /* the wallet may hold locks for transactions nobody stored */
+    uint32_t height;         /* of the chain, when payments were last looked at; 0: not known */
+    bool node_silent;        /* it did not answer when payments were last looked at */
     enum engine_part trouble;
     struct error trouble_error;
     struct engine_counters counters;
@@ -177,7 +179,9 @@ enum step engine_recall(struct engine *engine, struct error *error);
 
 /* plan.c: new payments for those who are due. */
 enum step engine_plan(struct engine *engine, struct error *error);
-/* Stores it under the next number and this epoch; STEP_AGAIN when that is taken. */
+/* Stores it under its number and this epoch; STEP_AGAIN when that is taken. The number is the one
+ * behind the newest payment, read before anything else the plan follows from: what a rival plans in
+ * between takes it. */
 enum step engine_insert_payment(struct engine *engine, struct payment_record *payment,
                                 struct error *error);
 /* operate.c: payments for those who asked. */

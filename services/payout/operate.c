@@ -153,16 +153,39 @@ enum step engine_withdraw(struct engine *engine, uint64_t account, const char *r
     return engine_step_of(engine, outcome, error);
 }
 
+/* Those that were asked first, of those behind the last that was looked at: however many wait for
+ * funds or for tomorrow, the others are reached. */
 struct open_ones {
+    const struct withdrawal *behind;
     struct withdrawal list[OPEN_AT_ONCE];
     size_t count;
 };
 
+static int compare(const struct withdrawal *a, const struct withdrawal *b)
+{
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    if (a->account != b->account)
+        return a->account < b->account ? -1 : 1;
+    return strcmp(a->request, b->request);
+}
+
 static bool gather(void *context, const struct withdrawal *withdrawal)
 {
     struct open_ones *open = context;
-    open->list[open->count++] = *withdrawal;
-    return open->count < OPEN_AT_ONCE;
+    if (open->behind->request[0] != '\0' && compare(withdrawal, open->behind) <= 0)
+        return true;
+    size_t place = open->count;
+    while (place > 0 && compare(withdrawal, &open->list[place - 1]) < 0)
+        place--;
+    if (place == OPEN_AT_ONCE)
+        return true;
+    if (open->count < OPEN_AT_ONCE)
+        open->count++;
+    memmove(&open->list[place + 1], &open->list[place],
+            (open->count - place - 1) * sizeof *open->list);
+    open->list[place] = *withdrawal;
+    return true;
 }
 
 static enum step end(struct engine *engine, struct withdrawal *withdrawal,
@@ -226,9 +249,13 @@ static enum step answer(struct engine *engine, struct withdrawal *withdrawal, ui
     char id[WITHDRAWAL_ID_BYTES];
     const char *reason;
     struct payment_output output;
+    uint64_t newest;
     withdrawal_id(withdrawal->account, withdrawal->request, id);
+    enum store_outcome outcome = payment_newest(engine->store, &newest, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
     /* Planned already, and only the record does not say so yet. */
-    enum store_outcome outcome = payment_of_request(engine->store, id, &withdrawal->payment, error);
+    outcome = payment_of_request(engine->store, id, &withdrawal->payment, error);
     if (outcome == STORE_DONE)
         return end(engine, withdrawal, WITHDRAWAL_PLANNED, "", error);
     if (outcome != STORE_MISSING)
@@ -241,10 +268,14 @@ static enum step answer(struct engine *engine, struct withdrawal *withdrawal, ui
     if (output.amount.units > left || output.amount.units > funds)
         return STEP_WAIT;
     uint64_t limit = engine->options.approve_above.units;
+    /* Else many small ones, a transaction each, would cost the pool more than they are worth. */
+    bool is_small =
+        withdrawal->account != 0 && output.amount.units < engine->options.threshold.units;
     struct payment_record payment = {
+        .number = newest + 1,
         .state = PAYMENT_PLANNED,
         .amount = output.amount,
-        .receivers_pay = engine->options.receivers_pay,
+        .receivers_pay = engine->options.receivers_pay || is_small,
         /* What the pool pays itself is never one person's decision. */
         .approve = withdrawal->account == 0 || (limit > 0 && output.amount.units > limit),
         .outputs = &output,
@@ -261,11 +292,13 @@ static enum step answer(struct engine *engine, struct withdrawal *withdrawal, ui
 
 enum step engine_answer_withdrawals(struct engine *engine, struct error *error)
 {
-    struct open_ones open = { .count = 0 };
+    struct open_ones open = { .behind = &engine->asked };
     uint64_t left, funds = 0;
-    enum store_outcome outcome =
-        withdrawal_walk_open(engine->store, OPEN_AT_ONCE, gather, &open, error);
+    enum store_outcome outcome = withdrawal_walk_open(engine->store, 0, gather, &open, error);
     enum step step = engine_step_of(engine, outcome, error);
+    struct withdrawal last = { .request = "" };
+    if (open.count == OPEN_AT_ONCE) /* the next look goes on behind them */
+        last = open.list[OPEN_AT_ONCE - 1];
     for (size_t i = 0; i < open.count && step == STEP_DONE; i++) {
         step = engine_left_today(engine, &left, error);
         if (step == STEP_DONE && node_wallet_balance(engine->node, &funds, error) != NODE_OK)
@@ -275,5 +308,7 @@ enum step engine_answer_withdrawals(struct engine *engine, struct error *error)
         if (step == STEP_WAIT && !engine->node_silent)
             step = STEP_DONE; /* this one waits, the next may not */
     }
+    if (step == STEP_DONE)
+        engine->asked = last;
     return step;
 }

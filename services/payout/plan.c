@@ -185,17 +185,12 @@ static void say_short(struct engine *engine, const struct plan *plan)
 enum step engine_insert_payment(struct engine *engine, struct payment_record *payment,
                                 struct error *error)
 {
-    uint64_t newest;
-    enum store_outcome outcome = payment_newest(engine->store, &newest, error);
-    enum step step = engine_step_of(engine, outcome, error);
-    if (step == STEP_DONE)
-        step = engine_lead(engine, error);
+    enum step step = engine_lead(engine, error);
     if (step != STEP_DONE)
         return step;
-    payment->number = newest + 1;
     payment->epoch = engine->epoch;
     payment->created_ms = payment->updated_ms = engine->now_ms;
-    outcome = payment_insert(engine->store, payment, error);
+    enum store_outcome outcome = payment_insert(engine->store, payment, error);
     if (outcome == STORE_EXISTS) /* a rival's, or ours whose answer got lost: the books say */
         return STEP_AGAIN;
     return engine_step_of(engine, outcome, error);
@@ -210,7 +205,10 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
     plan->total = 0;
     plan->short_of_funds = plan->capped = false;
     struct unsigned_search search = { engine, false };
-    enum store_outcome outcome = payment_walk_open(engine->store, note_unsigned, &search, error);
+    uint64_t newest;
+    enum store_outcome outcome = payment_newest(engine->store, &newest, error);
+    if (outcome == STORE_DONE)
+        outcome = payment_walk_open(engine->store, note_unsigned, &search, error);
     if (outcome != STORE_DONE || search.found)
         return engine_step_of(engine, outcome, error);
     enum step step = engine_left_today(engine, &plan->left, error);
@@ -236,6 +234,7 @@ static enum step plan_one(struct engine *engine, struct plan *plan, bool *more_r
         return STEP_DONE;
     }
     struct payment_record payment = {
+        .number = newest + 1,
         .state = PAYMENT_PLANNED,
         .amount = { plan->total },
         .receivers_pay = engine->options.receivers_pay,

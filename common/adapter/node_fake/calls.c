@@ -272,11 +272,19 @@ static enum node_answer call_balance(struct node *port, uint64_t *amount_r, stru
 
 enum { FEE = 1000, FRAME_BYTES = 64, OUTPUT_BYTES_MAX = 9 + 0xfd };
 
-/* One made-up input, and the outputs. */
-static size_t write_payment(struct node_fake_chain *chain,
-                            const struct node_payment_output *outputs, size_t count, uint8_t *raw,
-                            struct node_transaction *transaction_r)
+/* What one output bears of the fee: as fundrawtransaction does it. */
+static uint64_t withheld(const struct node_payment *payment, size_t index)
 {
+    uint64_t rest = index == 0 ? FEE % payment->count : 0;
+    return payment->receivers_pay ? FEE / payment->count + rest : 0;
+}
+
+/* One made-up input, and the outputs. */
+static size_t write_payment(struct node_fake_chain *chain, const struct node_payment *payment,
+                            uint8_t *raw, struct node_transaction *transaction_r)
+{
+    const struct node_payment_output *outputs = payment->outputs;
+    size_t count = payment->count;
     size_t used = 0;
     store_le32(raw, 2);
     raw[4] = 1;
@@ -293,7 +301,7 @@ static size_t write_payment(struct node_fake_chain *chain,
     for (size_t i = 0; i < count; i++) {
         size_t length = outputs[i].script.length;
         ASSERT(length < 0xfd);
-        store_le64(raw + used, outputs[i].amount);
+        store_le64(raw + used, outputs[i].amount - withheld(payment, i));
         raw[used + 8] = (uint8_t)length;
         memcpy(raw + used + 9, outputs[i].script.data, length);
         used += 9 + length;
@@ -302,7 +310,6 @@ static size_t write_payment(struct node_fake_chain *chain,
     return used + 4;
 }
 
-/* The pool pays what it costs, whatever is asked for: the suite asks the others. */
 static enum node_answer call_build(struct node *port, const struct node_payment *payment,
                                    struct arena *arena, struct node_transaction *transaction_r,
                                    struct error *error)
@@ -310,16 +317,23 @@ static enum node_answer call_build(struct node *port, const struct node_payment 
     struct node_fake *node = enter(port);
     const struct node_payment_output *outputs = payment->outputs;
     size_t count = payment->count;
-    uint64_t sum = FEE;
-    bool addresses = true;
+    uint64_t sum = payment->receivers_pay ? 0 : FEE;
+    bool addresses = true, bearable = true;
     for (size_t i = 0; i < count; i++) {
         sum += outputs[i].amount;
         addresses = addresses && is_address(outputs[i].address);
+        bearable = bearable && outputs[i].amount > withheld(payment, i);
     }
     if (is_away(node))
         return leave(node, NODE_UNAVAILABLE, error);
     if (!addresses) {
         error_fill(error, ERROR_REFUSED, "node %s: Invalid address (code -5)", node->name);
+        return leave(node, NODE_REFUSED, error);
+    }
+    if (!bearable) {
+        error_fill(error, ERROR_REFUSED,
+                   "node %s: The transaction amount is too small to pay the fee (code -4)",
+                   node->name);
         return leave(node, NODE_REFUSED, error);
     }
     if (sum > node->chain->balance || count == 0 || count >= 0xfd) {
@@ -329,8 +343,7 @@ static enum node_answer call_build(struct node *port, const struct node_payment 
     uint8_t *raw = arena_take(arena, FRAME_BYTES + count * OUTPUT_BYTES_MAX);
     ASSERT(raw != NULL);
     *transaction_r = (struct node_transaction){ .fee = FEE };
-    transaction_r->raw =
-        span_of(raw, write_payment(node->chain, outputs, count, raw, transaction_r));
+    transaction_r->raw = span_of(raw, write_payment(node->chain, payment, raw, transaction_r));
     sha256d(transaction_r->raw, transaction_r->txid);
     node->chain->balance -= sum;
     struct fake_coin *coin = &node->chain->coins[node->chain->made % COINS_MAX];

@@ -51,7 +51,8 @@ MUST_CHECK enum store_outcome withdrawal_save(struct store *store, struct withdr
 MUST_CHECK enum store_outcome withdrawal_get(struct store *store, uint64_t account,
                                              const char *request, struct withdrawal *withdrawal_r,
                                              struct error *error);
-/* The open ones, at most `limit`; false from the visitor ends the walk. It must not call the store.
+/* The open ones, at most `limit` (0: all); false from the visitor ends the walk. It must not call
+ * the store.
  */
 typedef bool (*withdrawal_visitor)(void *context, const struct withdrawal *withdrawal);
 MUST_CHECK enum store_outcome withdrawal_walk_open(struct store *store, size_t limit,

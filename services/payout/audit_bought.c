@@ -48,7 +48,7 @@ static bool is_worth(struct audit *audit, const struct stretch_record *stretch,
         again[i] = kept[i];
         again[i].carry = audit_tally(audit, &account)->carry;
     }
-    bool same = count == 0 || (stretch->network_work != 0 &&
+    bool same = count == 0 || (stretch->network_work != 0 && stretch->block.units <= MONEY_MAX &&
                                reward_buy(reward_price(stretch->block, stretch->network_work),
                                           again, count, fee_carry, &fee, &spent));
     same = same && fee.units == stretch->fee.units && spent.units == stretch->spent.units &&

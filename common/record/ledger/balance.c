@@ -30,7 +30,9 @@ static const struct store_field fields[F_COUNT] = {
 const struct store_collection balance_collection = { "balances", fields, F_COUNT };
 
 enum {
-    BALANCE_BATCH = 512,
+    /* One call of the store. What is available is indexed, so the accounts of a batch lie all over
+     * that index: each of its pages is written once a batch, not once an account. */
+    BALANCE_BATCH = 8192,
     BALANCE_ATTEMPTS = 5,
     /* Reading a run of accounts in one walk pays where at least every eighth of them is wanted. */
     BALANCE_WALK_FACTOR = 8,

@@ -27,7 +27,7 @@ const struct store_collection entry_collection = { "entries", fields, F_COUNT };
 
 enum {
     /* One call of the store, and so one wait for the disk (SQLite) or the majority (MongoDB). */
-    ENTRY_BATCH = 1024,
+    ENTRY_BATCH = 8192,
     ENTRY_ID_BYTES = 64,
     ENTRY_PLACE_BYTES = LEDGER_ACCOUNT_BYTES + KEY_SEQUENCE_BYTES + 1,
 };

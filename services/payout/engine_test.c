@@ -538,6 +538,32 @@ static void a_small_withdrawal_bears_what_it_costs(void **state)
     audit(bench);
 }
 
+/* The wallet that adds what is too little for change to the fee takes less from the receivers than
+ * their shares of it. */
+static void a_payment_that_does_not_come_out_even_stops_nobody(void **state)
+{
+    struct bench *bench = *state;
+    bench->options.threshold.units = 1000000;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    node_fake_excess(bench->chain, 300);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    ask_for(bench, ALICE, "a", 10000, "");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    ask_for(bench, ALICE, "again", 10000, "");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 10000);
+    assert_true(node_fake_broadcasts(bench->chain) > 0);
+    audit(bench);
+}
+
 static void who_waits_for_funds_keeps_nobody_behind_waiting(void **state)
 {
     struct bench *bench = *state;
@@ -806,6 +832,7 @@ int main(void)
         TEST(no_more_than_the_cap_is_paid_in_a_day),
         TEST(who_asks_is_paid_once_whatever_the_threshold),
         TEST(a_small_withdrawal_bears_what_it_costs),
+        TEST(a_payment_that_does_not_come_out_even_stops_nobody),
         TEST(who_waits_for_funds_keeps_nobody_behind_waiting),
         TEST(a_withdrawal_that_a_rival_plans_just_now_is_planned_once),
         TEST(what_the_pool_earned_is_withdrawn_by_two),

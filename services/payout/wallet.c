@@ -135,7 +135,11 @@ static enum step take_first(struct engine *engine, struct payment_record *paymen
     if (reason != NULL || fault != PAYMENT_SOUND) {
         reason = reason != NULL ? reason : payment_fault_text(fault);
         engine->counters.payments_refused++;
-        if (fault == PAYMENT_FAULT_WEIGHT || fault == PAYMENT_FAULT_DUST)
+        /* Change that would be dust goes to the fee, and Bitcoin Core's wallet then takes less from
+         * the receivers: with the same coins it would always do so, with other outputs it takes
+         * others. */
+        bool uneven = fault == PAYMENT_FAULT_OUTPUTS && payment->receivers_pay;
+        if (fault == PAYMENT_FAULT_WEIGHT || fault == PAYMENT_FAULT_DUST || uneven)
             return give_up_outputs(engine, payment, (uint32_t)payment->output_count / 2, reason,
                                    error);
         return wait_because(engine, payment, reason, error);

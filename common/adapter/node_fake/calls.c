@@ -272,11 +272,13 @@ static enum node_answer call_balance(struct node *port, uint64_t *amount_r, stru
 
 enum { FEE = 1000, FRAME_BYTES = 64, OUTPUT_BYTES_MAX = 9 + 0xfd };
 
-/* What one output bears of the fee: as fundrawtransaction does it. */
-static uint64_t withheld(const struct node_payment *payment, size_t index)
+/* What one output bears of the fee: as fundrawtransaction does it, which takes less from them where
+ * the inputs have an excess too small for change. */
+static uint64_t withheld(const struct node_fake_chain *chain, const struct node_payment *payment,
+                         size_t index)
 {
-    uint64_t rest = index == 0 ? FEE % payment->count : 0;
-    return payment->receivers_pay ? FEE / payment->count + rest : 0;
+    uint64_t fee = payment->receivers_pay ? FEE - chain->excess : 0;
+    return fee / payment->count + (index == 0 ? fee % payment->count : 0);
 }
 
 /* One made-up input, and the outputs. */
@@ -301,7 +303,7 @@ static size_t write_payment(struct node_fake_chain *chain, const struct node_pay
     for (size_t i = 0; i < count; i++) {
         size_t length = outputs[i].script.length;
         ASSERT(length < 0xfd);
-        store_le64(raw + used, outputs[i].amount - withheld(payment, i));
+        store_le64(raw + used, outputs[i].amount - withheld(chain, payment, i));
         raw[used + 8] = (uint8_t)length;
         memcpy(raw + used + 9, outputs[i].script.data, length);
         used += 9 + length;
@@ -317,12 +319,12 @@ static enum node_answer call_build(struct node *port, const struct node_payment 
     struct node_fake *node = enter(port);
     const struct node_payment_output *outputs = payment->outputs;
     size_t count = payment->count;
-    uint64_t sum = payment->receivers_pay ? 0 : FEE;
+    uint64_t sum = payment->receivers_pay ? node->chain->excess : FEE;
     bool addresses = true, bearable = true;
     for (size_t i = 0; i < count; i++) {
         sum += outputs[i].amount;
         addresses = addresses && is_address(outputs[i].address);
-        bearable = bearable && outputs[i].amount > withheld(payment, i);
+        bearable = bearable && outputs[i].amount > withheld(node->chain, payment, i);
     }
     if (is_away(node))
         return leave(node, NODE_UNAVAILABLE, error);
@@ -346,6 +348,7 @@ static enum node_answer call_build(struct node *port, const struct node_payment 
     transaction_r->raw = span_of(raw, write_payment(node->chain, payment, raw, transaction_r));
     sha256d(transaction_r->raw, transaction_r->txid);
     node->chain->balance -= sum;
+    node->chain->excess = 0;
     struct fake_coin *coin = &node->chain->coins[node->chain->made % COINS_MAX];
     memcpy(coin->txid, transaction_r->anchor_txid, 32);
     coin->amount = sum;

@@ -43,6 +43,7 @@ struct node_fake_chain {
     uint64_t made;    /* blocks and inputs of its own so far: makes them all different */
     size_t transactions_count, transaction_bytes;
     uint64_t balance;
+    uint64_t excess; /* of the next payment's inputs, where its receivers pay */
     struct fake_coin coins[COINS_MAX];
     struct fake_transaction known[TRANSACTIONS_MAX];
     size_t known_count;

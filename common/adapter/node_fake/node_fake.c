@@ -174,6 +174,13 @@ void node_fake_fund(struct node_fake_chain *chain, uint64_t amount)
     pthread_mutex_unlock(&chain->lock);
 }
 
+void node_fake_excess(struct node_fake_chain *chain, uint64_t amount)
+{
+    pthread_mutex_lock(&chain->lock);
+    chain->excess = amount;
+    pthread_mutex_unlock(&chain->lock);
+}
+
 unsigned node_fake_submissions(struct node_fake_chain *chain)
 {
     pthread_mutex_lock(&chain->lock);

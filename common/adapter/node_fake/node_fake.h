@@ -40,6 +40,9 @@ MUST_CHECK bool node_fake_bring_back(struct node_fake_chain *chain, const uint8_
 void node_fake_transactions(struct node_fake_chain *chain, size_t count, size_t bytes_each);
 /* What the wallet may spend. */
 void node_fake_fund(struct node_fake_chain *chain, uint64_t amount);
+/* The next payment whose receivers pay has no change: its inputs are worth so much more (at most
+ * 999) than what is paid, which goes to the fee instead of theirs. */
+void node_fake_excess(struct node_fake_chain *chain, uint64_t amount);
 
 /* What it was given: blocks submitted (also twice), transactions broadcast. */
 unsigned node_fake_submissions(struct node_fake_chain *chain);

@@ -481,6 +481,33 @@ static struct withdrawal ask_for(struct bench *bench, uint64_t account, const ch
     return withdrawal;
 }
 
+static void what_is_more_than_a_day_s_is_paid_in_parts(void **state)
+{
+    enum { DAY_MS = 24 * 3600 * 1000 };
+    struct bench *bench = *state;
+    bench->options.day_max.units = 30000;
+    engine_close(bench->engine);
+    open_engine(bench);
+    bench->now_ms += DAY_MS - bench->now_ms % DAY_MS;
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 30000);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 0);
+    ask_for(bench, BOB, "a", 30001, "");
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(ask_for(bench, BOB, "a", 0, "").state, WITHDRAWAL_REFUSED);
+    for (int day = 0; day < 4; day++) {
+        bench->now_ms += DAY_MS;
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(tick(bench), STEP_DONE);
+    }
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 39600);
+    audit(bench);
+}
+
 static void who_asks_is_paid_once_whatever_the_threshold(void **state)
 {
     struct bench *bench = *state;
@@ -830,6 +857,7 @@ int main(void)
         TEST(a_rejected_payment_gives_its_money_back_and_is_not_made_again_at_once),
         TEST(nothing_new_is_signed_while_payments_are_paused),
         TEST(no_more_than_the_cap_is_paid_in_a_day),
+        TEST(what_is_more_than_a_day_s_is_paid_in_parts),
         TEST(who_asks_is_paid_once_whatever_the_threshold),
         TEST(a_small_withdrawal_bears_what_it_costs),
         TEST(a_payment_that_does_not_come_out_even_stops_nobody),

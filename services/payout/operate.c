@@ -234,6 +234,8 @@ static enum step weigh(struct engine *engine, const struct withdrawal *withdrawa
         *reason_r = "there is no address of this chain to pay to";
     else if (amount == 0 || available < 0 || amount > (uint64_t)available)
         *reason_r = "more than what is available";
+    else if (engine->options.day_max.units > 0 && amount > engine->options.day_max.units)
+        *reason_r = "more than what is paid in a day";
     else if (amount <
              payment_dust(output_script_span(&script), engine_dust_scale(engine->options.coin))
                  .units)

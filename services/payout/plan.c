@@ -122,15 +122,20 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
         engine_hold_account(engine, due->account);
         return STEP_DONE;
     }
+    /* What is more than a day's is paid in parts, or it would keep those behind it waiting for
+     * ever. */
+    uint64_t amount = due->amount.units, day_max = engine->options.day_max.units;
+    if (day_max > 0 && amount > day_max && day_max >= dust.units)
+        amount = day_max;
     /* Strictly in order: what does not fit any more keeps those behind it waiting. */
-    plan->short_of_funds = due->amount.units > plan->funds - plan->total;
-    plan->capped = due->amount.units > plan->left - plan->total;
+    plan->short_of_funds = amount > plan->funds - plan->total;
+    plan->capped = amount > plan->left - plan->total;
     if (plan->short_of_funds || plan->capped)
         return STEP_DONE;
     struct payment_output *output = &plan->outputs[plan->count++];
-    *output = (struct payment_output){ .account = due->account, .amount = due->amount };
+    *output = (struct payment_output){ .account = due->account, .amount = { amount } };
     snprintf(output->address, sizeof output->address, "%s", account.payout_address);
-    plan->total += due->amount.units;
+    plan->total += amount;
     return STEP_DONE;
 }
 

@@ -264,6 +264,8 @@ static void omitted_work_is_noticed(void **state)
     u128_format(proof.leaf.sums.work + 1, work);
     snprintf(words, sizeof words, "%s --work %s", proof_file, work);
     EXPECT(OMITTED, words);
+    strncat(words, " --chain /nowhere", sizeof words - strlen(words) - 1);
+    EXPECT(OMITTED, words); /* also where the rest cannot be read */
 }
 
 /* The shares were signed for when they were accepted; nobody has to be asked what they were. */

@@ -209,6 +209,12 @@ static void derive_chain(struct verify *verify, char *url, size_t bytes)
     verify->chain = url;
 }
 
+/* What was found wrong before stays what it is: else a pool that answers no more could hide it. */
+static enum verify_code unreadable(const struct verify *verify)
+{
+    return verify->code != VERIFY_RIGHT ? verify->code : VERIFY_UNREADABLE;
+}
+
 static enum verify_code run(struct verify *verify, struct error *error)
 {
     char chain[1024];
@@ -223,12 +229,12 @@ static enum verify_code run(struct verify *verify, struct error *error)
     if (verify->has_work)
         check_work(verify);
     if (verify->receipt_count > 0 && !verify_receipts(verify, error))
-        return VERIFY_UNREADABLE;
+        return unreadable(verify);
     derive_chain(verify, chain, sizeof chain);
     if (verify->chain != NULL && !verify_chain(verify, error))
-        return VERIFY_UNREADABLE;
+        return unreadable(verify);
     if (!verify_blocks(verify, error))
-        return VERIFY_UNREADABLE;
+        return unreadable(verify);
     if (verify->chain == NULL && verify->block_count == 0 && verify->node == NULL)
         verify_note("neither a chain nor blocks were given: whether others are shown the same "
                     "statement is not known");
@@ -246,7 +252,7 @@ int command_verify(const struct options *options)
     enum verify_code code = run(&verify, &error);
     free(verify.statements);
     free(verify.heads);
-    if (error.text[0] != '\0' && (code == VERIFY_UNREADABLE || verify.code == VERIFY_RIGHT))
+    if (error.text[0] != '\0')
         fprintf(stderr, "adit: %s\n", error.text);
     static const char *const words[] = {
         [VERIFY_RIGHT] = "everything that was checked is right",

@@ -22,14 +22,15 @@ static bool lacks_funds(struct engine *engine, const struct payment_record *paym
 }
 
 /* An output is at fault: a payment of several is given up and its accounts are paid in smaller
- * ones; one alone is put aside for a while. */
+ * ones; one alone is put aside for a while. What somebody asked for ends alone: they chose the
+ * amount, and it may not bear its fee; that says nothing against what is due to them or others. */
 static enum step give_up_outputs(struct engine *engine, struct payment_record *payment,
                                  uint32_t batch_limit, const char *reason, struct error *error)
 {
-    if (payment->output_count == 1)
-        engine_hold_account(engine, payment->outputs[0].account);
-    else
+    if (payment->output_count > 1)
         engine->batch_limit = batch_limit > 0 ? batch_limit : 1;
+    else if (payment->request[0] == '\0')
+        engine_hold_account(engine, payment->outputs[0].account);
     return engine_note_reason(engine, payment, PAYMENT_VOIDING, reason, error);
 }
 

@@ -9,6 +9,7 @@
 
 #include "service/log.h"
 #include "tests/sim/run.h"
+#include "tests/sim/scenes.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -184,6 +185,18 @@ static void no_seed_is_one_base_unit_off(void **state)
     printf("%" PRIu64 " seeds from %" PRIu64 "\n", count, first);
 }
 
+/* Each met a fault once, and stays. */
+static void seeds_that_failed_once_are_clean(void **state)
+{
+    static const uint64_t seeds[] = {
+        8186,  /* a withdrawal of less than its fee, borne by the receiver, waited for ever */
+        53240, /* the same, and the wallet was asked 403 times */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
+        run_seed(seeds[i]);
+}
+
 static void play_month_with(enum sim_fault fault, bool owing_flips)
 {
     sim_seed = number_from("ADIT_SEED", 4711);
@@ -240,6 +253,10 @@ int main(void)
     log_open("payout-sim", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_seed_is_one_base_unit_off),
+        cmocka_unit_test(seeds_that_failed_once_are_clean),
+        cmocka_unit_test(a_request_is_paid_once_whichever_call_is_the_last),
+        cmocka_unit_test(a_request_that_cannot_bear_its_fee_delays_nothing),
+        cmocka_unit_test(a_coin_of_a_payment_that_waits_goes_into_no_other),
         cmocka_unit_test(a_death_before_any_call_changes_nothing),
         cmocka_unit_test(a_death_after_any_call_changes_nothing),
         cmocka_unit_test(a_setting_changed_by_a_death_changes_no_set_that_is_open),

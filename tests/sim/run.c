@@ -51,7 +51,7 @@ static void open_engine(struct run *run)
         engine_open(&run->options, world->store, world->window, world->node, world->now_ms, &error);
 }
 
-static void close_engine(struct run *run)
+void sim_stop(struct run *run)
 {
     if (run->engine != NULL)
         engine_close(run->engine);
@@ -73,7 +73,7 @@ void sim_switch(struct run *run, struct sim_regime regime)
         run->options.miners_may_owe = !run->options.miners_may_owe;
         world->owing_changed = true;
     }
-    close_engine(run);
+    sim_stop(run);
 }
 
 static bool leads(const struct run *run)
@@ -152,7 +152,7 @@ void sim_tick(struct run *run)
         world->owing_changed = true;
     }
     if (world->dead || step == STEP_LOST) {
-        close_engine(run);
+        sim_stop(run);
         sim_revive(world);
     }
 }
@@ -180,7 +180,7 @@ void sim_deposit(struct run *run, uint64_t amount)
     world->deposit_open = step != STEP_DONE;
     world->rival_ran = false; /* the next tick finds out */
     if (world->dead || step == STEP_LOST) {
-        close_engine(run);
+        sim_stop(run);
         sim_revive(world);
     }
 }
@@ -227,7 +227,7 @@ void sim_end(struct run *run)
 {
     quieten(run);
     sim_verify(run->world, true, SIM_THRESHOLD);
-    close_engine(run);
+    sim_stop(run);
     if (run->rival != NULL)
         engine_close(run->rival);
     sim_destroy(run->world);

@@ -23,6 +23,8 @@ void sim_deposit(struct run *run, uint64_t amount);
 void sim_people(struct run *run);
 /* Lets everything work until nothing is left to do, verifies every amount, and frees it all. */
 void sim_end(struct run *run);
+/* The engine dies; the next tick opens it again, with the run's options. */
+void sim_stop(struct run *run);
 /* For world->rival, with the run as its context: another payout, while the first sleeps inside a
  * call, takes over and works through. */
 void sim_rival_works(struct sim_world *world);

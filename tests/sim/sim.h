@@ -147,6 +147,7 @@ struct sim_world {
     bool rebroadcasts; /* the wallet offers its own transactions again by itself */
     struct sim_coin locks[SIM_COINS_MAX * 4];
     size_t lock_count;
+    bool ignores_locks; /* when it chooses coins */
     unsigned builds;
     unsigned errs;  /* percent of what it makes is something else than it was asked for */
     bool congested; /* most blocks leave the mempool's transactions for later */

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { FEE = 777 };
+enum { FEE = 777, DUST = 294 };
 
 static const uint8_t change_script[22] = { 0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52,
                                            0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52, 0x52,
@@ -91,7 +91,8 @@ static void lock(struct sim_world *world, const struct sim_coin *coin)
 /* Free for the wallet: there, unspent in the chain, in no transaction that it knows to be alive. */
 static bool is_free(const struct sim_world *world, const struct sim_coin *coin, uint64_t *amount_r)
 {
-    if (!sim_coin_exists(world, coin, amount_r) || is_locked(world, coin) ||
+    if (!sim_coin_exists(world, coin, amount_r) ||
+        (is_locked(world, coin) && !world->ignores_locks) ||
         sim_spender_in_chain(world, coin, SIZE_MAX) >= 0)
         return false;
     for (size_t i = 0; i < world->tx_count; i++) {
@@ -277,6 +278,10 @@ static enum node_answer build(struct node *node, const struct node_payment *paym
         tx->outputs[i].withheld = payment->receivers_pay ? share : 0;
         tx->outputs[i].amount = payment->outputs[i].amount - tx->outputs[i].withheld;
         choosing.wanted += payment->outputs[i].amount;
+        if (payment->receivers_pay && payment->outputs[i].amount < share + DUST) {
+            error_fill(error, ERROR_REFUSED, "The transaction amount is too small to pay the fee");
+            return NODE_REFUSED;
+        }
     }
     tx->output_count = count;
     each_coin(world, choose_one, &choosing);

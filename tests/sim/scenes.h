@@ -1,0 +1,7 @@
+/* Fixed scenes of payments that seeds meet too seldom to rely on. Each is a test of cmocka; a wrong
+ * amount aborts as in a seed. */
+#pragma once
+
+void a_request_is_paid_once_whichever_call_is_the_last(void **state);
+void a_request_that_cannot_bear_its_fee_delays_nothing(void **state);
+void a_coin_of_a_payment_that_waits_goes_into_no_other(void **state);

@@ -368,18 +368,20 @@ static enum step drop_old(struct engine *engine, struct segment_record *segment,
 enum step engine_drop_segments(struct engine *engine, const struct window_position *pin,
                                u128 wanted, struct error *error)
 {
-    static _Thread_local struct old old;
-    old = (struct old){ .pin = pin, .wanted = wanted };
-    enum store_outcome outcome = segment_walk_back(engine->store, 0, find_old, &old, error);
-    if (outcome != STORE_DONE || old.count == 0)
-        return engine_step_of(engine, outcome, error);
+    struct old *old = calloc(1, sizeof *old);
+    ASSERT(old != NULL);
+    old->pin = pin;
+    old->wanted = wanted;
     struct all_used all = { .count = 0 };
-    outcome = snapshot_walk(engine->store, 0, note_used, &all, error);
+    enum store_outcome outcome = segment_walk_back(engine->store, 0, find_old, old, error);
+    if (outcome == STORE_DONE && old->count > 0)
+        outcome = snapshot_walk(engine->store, 0, note_used, &all, error);
     enum step step = engine_step_of(engine, outcome, error);
-    if (step == STEP_DONE)
+    if (step == STEP_DONE && old->count > 0)
         step = engine_lead(engine, error);
-    for (size_t i = 0; i < old.count && step == STEP_DONE; i++)
-        step = drop_old(engine, &old.list[i], &all, error);
+    for (size_t i = 0; i < old->count && step == STEP_DONE; i++)
+        step = drop_old(engine, &old->list[i], &all, error);
     free(all.list);
+    free(old);
     return step;
 }

@@ -191,6 +191,8 @@ static void seeds_that_failed_once_are_clean(void **state)
     static const uint64_t seeds[] = {
         8186,  /* a withdrawal of less than its fee, borne by the receiver, waited for ever */
         53240, /* the same, and the wallet was asked 403 times */
+        18264, /* such a request held the whole account back */
+        11591, /* two engines of one thread shared the list of what one of them dropped */
     };
     (void)state;
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum segment_field {
     F_STATE,
@@ -104,13 +105,15 @@ enum store_outcome segment_sums_insert(struct store *store, struct segment_recor
                                        const struct pplns_part *parts, size_t count,
                                        struct error *error)
 {
-    static _Thread_local uint8_t packed[SUMS_A_RECORD * SUM_BYTES];
     struct sha256_state state;
+    enum store_outcome outcome = STORE_DONE;
+    uint8_t *packed = malloc((size_t)SUMS_A_RECORD * SUM_BYTES);
+    ASSERT(packed != NULL);
     sha256_init(&state);
     segment->accounts = (uint32_t)count;
     segment->work = 0;
     segment->shares = 0;
-    for (size_t first = 0; first < count; first += SUMS_A_RECORD) {
+    for (size_t first = 0; first < count && outcome == STORE_DONE; first += SUMS_A_RECORD) {
         size_t many = count - first < SUMS_A_RECORD ? count - first : SUMS_A_RECORD;
         for (size_t i = 0; i < many; i++) {
             const struct pplns_part *part = &parts[first + i];
@@ -121,13 +124,11 @@ enum store_outcome segment_sums_insert(struct store *store, struct segment_recor
         }
         struct span bytes = span_of(packed, many * SUM_BYTES);
         sha256_update(&state, bytes);
-        enum store_outcome outcome =
-            insert_part(store, segment, 's', (uint32_t)(first / SUMS_A_RECORD), bytes, error);
-        if (outcome != STORE_DONE)
-            return outcome;
+        outcome = insert_part(store, segment, 's', (uint32_t)(first / SUMS_A_RECORD), bytes, error);
     }
     sha256_final(&state, segment->sums_hash);
-    return STORE_DONE;
+    free(packed);
+    return outcome;
 }
 
 static enum store_outcome write_header(struct store *store, enum store_verb verb,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -14,11 +13,6 @@ import (
 // writing in between, so two conditional updates can both "win". One command at a time is what
 // makes each of them atomic, as MongoDB's are for one document.
 var turn sync.Mutex
-
-// It also keeps a connection to SQLite, of a hundred, for each update of a command until the
-// command ends, and stands still for ever when they are used up. Drivers keep to what a server
-// says it takes.
-const updatesMax = 8
 
 const messageMax = 48 << 20
 
@@ -37,14 +31,6 @@ func readMessage(from io.Reader) ([]byte, error) {
 	copy(message, head[:])
 	_, err := io.ReadFull(from, message[4:])
 	return message, err
-}
-
-// limitBulks replaces the value of maxWriteBatchSize (an int32 behind its name) in a reply.
-func limitBulks(reply []byte) {
-	key := []byte("\x10maxWriteBatchSize\x00")
-	if at := bytes.Index(reply, key); at >= 0 && at+len(key)+4 <= len(reply) {
-		binary.LittleEndian.PutUint32(reply[at+len(key):], updatesMax)
-	}
 }
 
 func exchange(server net.Conn, request []byte) ([]byte, error) {
@@ -79,7 +65,6 @@ func serveOne(client net.Conn, behind string) {
 		if err != nil {
 			return
 		}
-		limitBulks(reply)
 		if _, err = client.Write(reply); err != nil {
 			return
 		}

@@ -5,9 +5,8 @@
 // keeps its state in DIR, listens at ADDRESS (host:port), prints its URL as its first line, and
 // ends at SIGTERM, SIGINT or when its standard input ends, as it does when its parent dies.
 //
-// Two things that MongoDB does and FerretDB 1.24 does not are put in front of it (front.go), so
-// that what is written for MongoDB can be tested: commands that are atomic for one document, and
-// bulks that do not stand still.
+// What MongoDB does and FerretDB 1.24 does not is put in front of it (front.go), so that what is
+// written for MongoDB can be tested: commands that are atomic for one document.
 package main
 
 import (
@@ -27,9 +26,10 @@ func run(dir, address string) error {
 	behind := filepath.Join(dir, "socket")
 	_ = os.Remove(behind) // of a run that was killed
 	f, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{Unix: behind},
-		Handler:   "sqlite",
-		SQLiteURL: "file:" + dir + "/",
+		Listener: ferretdb.ListenerConfig{Unix: behind},
+		Handler:  "sqlite",
+		// What it answered for outlives its own death, which is all that tests cause.
+		SQLiteURL: "file:" + dir + "/?_pragma=synchronous(off)",
 	})
 	if err != nil {
 		return err

@@ -47,13 +47,19 @@ static void end_batch(struct dispatcher *dispatcher, struct batch *batch, enum d
         if (batch->flights[i] != NULL)
             batch_land(batch, batch->flights[i]); /* its answer will find nobody */
     dispatcher->counts.held -= batch->count;
+    uint32_t unknown = 0;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct dispatch_result result = { .end = end, .outcome = SHARE_NOT_DURABLE };
         if (end == DISPATCH_JUDGED) {
             bool known = share_outcome_from_wire(verdicts->verdicts[i].outcome, &result.outcome);
             result.is_block = verdicts->verdicts[i].is_block != 0;
-            if (!known)
-                log_error("verdict.unknown", "outcome=%u", verdicts->verdicts[i].outcome);
+            if (!known) { /* a newer validator's word: whether the share counts is not known here */
+                result.end = DISPATCH_UNKNOWN;
+                if (unknown++ == 0)
+                    log_error("verdict.unknown",
+                              "lease=%" PRIu64 " sequence=%" PRIu64 " outcome=%u", batch->lease_id,
+                              batch->sequence, verdicts->verdicts[i].outcome);
+            }
         }
         dispatcher->options.handler(dispatcher->options.context, &batch->origins[i],
                                     &batch->shares[i], &result);

@@ -27,7 +27,7 @@ enum { DISPATCH_BATCH_MAX = BATCH_SHARES_MAX }; /* shares */
 enum dispatch_end {
     DISPATCH_JUDGED,  /* outcome is the validator's, durable where accepted */
     DISPATCH_DROPPED, /* provably never judged: no validator has applied it or will */
-    DISPATCH_UNKNOWN, /* given up; it may have been applied */
+    DISPATCH_UNKNOWN, /* given up, or a verdict we have no word for; it may have been applied */
 };
 
 struct dispatch_result {

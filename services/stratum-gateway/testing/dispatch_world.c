@@ -25,6 +25,8 @@ static void answer(unsigned self, struct bus_call *call, const struct wire_share
                    enum wire_batch_status status)
 {
     static struct wire_verdict verdicts[1024];
+    for (uint32_t i = 1; i < batch->shares_count; i += 2)
+        verdicts[i].outcome = w->outcome;
     const struct wire_verdict_batch reply = { .lease_id = batch->lease_id,
                                               .sequence = batch->sequence,
                                               .status = (uint8_t)status,

@@ -54,6 +54,7 @@ struct world {
     unsigned in_window[SHARES_MAX];
     unsigned trouble; /* per cent of requests that go wrong */
     bool not_durable; /* the window takes nothing */
+    uint8_t outcome;  /* the verdict on every second share of a batch */
     /* of each validator */
     bool mute[VALIDATORS];           /* takes batches and never answers */
     bool leaving[VALIDATORS];        /* takes no more and says so */

@@ -292,6 +292,31 @@ static void a_validator_that_says_it_leaves_gets_nothing_more(void **state)
     world_end();
 }
 
+static void a_verdict_from_a_newer_list_is_an_unknown_end(void **state)
+{
+    (void)state;
+    unsigned counts[4];
+    world_begin(1000, 20000);
+    world_use(1);
+    w->outcome = SHARE_OUTCOMES_COUNT; /* the first of the next release */
+    loop_run_once(w->loop, 0);
+    for (unsigned i = 0; i < 2 * DISPATCH_BATCH_MAX; i++)
+        assert_true(world_add());
+    UNTIL(w->ended == w->shares);
+    world_check(counts);
+    assert_true(counts[UNKNOWN] > 0 && counts[JUDGED] > 0);
+    for (unsigned i = 0; i < w->shares; i++) /* so it must not be sent again */
+        assert_true(w->in_window[i] == 1 && w->ends[i] != DROPPED);
+    w->outcome = UINT8_MAX;
+    unsigned before = counts[UNKNOWN];
+    for (unsigned i = 0; i < 2 * DISPATCH_BATCH_MAX; i++)
+        assert_true(world_add());
+    UNTIL(w->ended == w->shares);
+    world_check(counts);
+    assert_true(counts[UNKNOWN] > before);
+    world_end();
+}
+
 /* A name whose addresses change, as behind a headless service. */
 struct names {
     _Atomic unsigned count;
@@ -399,6 +424,7 @@ int main(void)
         cmocka_unit_test(work_spreads_by_what_each_validator_answers),
         cmocka_unit_test(a_flood_keeps_quick_and_slow_validators_busy_alike),
         cmocka_unit_test(a_validator_that_says_it_leaves_gets_nothing_more),
+        cmocka_unit_test(a_verdict_from_a_newer_list_is_an_unknown_end),
         cmocka_unit_test(validators_behind_a_name_come_and_go_and_every_share_counts_once),
         cmocka_unit_test(sockets_found_by_a_pattern_and_numbered_ones_are_used),
     };

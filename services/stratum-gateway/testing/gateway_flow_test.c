@@ -622,6 +622,28 @@ static void a_share_nobody_keeps_is_answered_honestly_and_may_come_again(void **
     disconnect(miner);
 }
 
+static void a_share_whose_verdict_is_not_understood_is_never_judged_again(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    for (unsigned i = 0; i < 2; i++)
+        f->validators[i].outcome = (enum share_outcome)SHARE_OUTCOMES_COUNT; /* a newer one's */
+    unsigned ntime = (unsigned)(loop_unix_ms() / 1000);
+    for (unsigned id = 3; id <= 4; id++) {
+        say(miner,
+            "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+            "\"0000000000000000\",\"%08x\",\"00000055\"]}",
+            id, (unsigned long long)f->job_id, ntime);
+        if (id == 3)
+            hear(miner, "{\"id\":3,\"result\":false,\"error\":[20,\"Share could not be stored\",");
+        else
+            hear(miner, "{\"id\":4,\"result\":false,\"error\":[22,\"Duplicate share\",null]}");
+    }
+    assert_int_equal(f->seen_count, 1);
+    disconnect(miner);
+}
+
 static void a_flood_travels_in_batches(void **state)
 {
     (void)state;
@@ -983,6 +1005,7 @@ int main(void)
         TEST(a_share_below_its_difficulty_takes_no_room_and_may_come_again),
         TEST(a_silent_validator_is_gone_round_under_the_same_id),
         TEST(a_lowest_is_never_above_what_is_unanswered),
+        TEST(a_share_whose_verdict_is_not_understood_is_never_judged_again),
         TEST(a_share_nobody_keeps_is_answered_honestly_and_may_come_again),
         TEST(a_flood_travels_in_batches),
         cmocka_unit_test_setup_teardown(the_pool_is_full_and_says_so, set_up_small, tear_down),

@@ -445,7 +445,7 @@ static void on_kept_file(void *context, uint64_t job_id, struct span message)
         log_error("job.not_read", "job=%016" PRIx64 " reason=\"%s\"", job_id, error.text);
 }
 
-static void on_damaged_file(void *context, const char *sentence)
+static void on_file_trouble(void *context, const char *sentence)
 {
     (void)context;
     log_error("job.not_read", "reason=\"%s\"", sentence);
@@ -455,7 +455,9 @@ void feed_read_kept(struct feed *feed)
 {
     if (feed->options.keep == NULL)
         return;
-    keep_read(feed->options.keep, on_kept_file, on_damaged_file, feed);
+    keep_read(feed->options.keep, &(struct keep_reader){ .visitor = on_kept_file,
+                                                         .on_trouble = on_file_trouble,
+                                                         .context = feed });
     if (keep_count(feed->options.keep) > 0)
         log_info("job.kept", "jobs=%zu", keep_count(feed->options.keep));
 }

@@ -56,27 +56,43 @@ bool file_sync_folder(const char *folder, struct error *error)
     return good;
 }
 
-uint8_t *file_read(const char *path, size_t bytes_max, size_t *length_r)
+/* False where no memory or the disk fails it. */
+static bool read_all(int fd, const char *path, size_t length, uint8_t **bytes_r,
+                     struct error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0)
-        return NULL;
-    uint8_t *bytes = NULL;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
-        (size_t)status.st_size <= bytes_max)
-        bytes = malloc((size_t)status.st_size);
-    size_t used = 0;
-    while (bytes != NULL && used < (size_t)status.st_size) {
-        ssize_t got = read(fd, bytes + used, (size_t)status.st_size - used);
+    uint8_t *bytes = malloc(length);
+    if (bytes == NULL)
+        return error_set(error, ERROR_FULL, "no memory to read %s", path);
+    for (size_t used = 0; used < length;) {
+        ssize_t got = read(fd, bytes + used, length - used);
+        if (got < 0 && errno == EINTR)
+            continue;
         if (got <= 0) {
+            const int reason = got < 0 ? errno : EIO; /* it ends before the length it has */
             free(bytes);
-            bytes = NULL;
-            break;
+            return error_system(error, reason, "%s cannot be read", path);
         }
         used += (size_t)got;
     }
+    *bytes_r = bytes;
+    return true;
+}
+
+bool file_read(const char *path, size_t bytes_max, uint8_t **bytes_r, size_t *length_r,
+               struct error *error)
+{
+    struct stat status;
+    *bytes_r = NULL;
+    *length_r = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_system(error, errno, "%s cannot be read", path);
+    bool good = fstat(fd, &status) == 0 || error_system(error, errno, "%s cannot be read", path);
+    if (good && S_ISREG(status.st_mode) && status.st_size > 0 &&
+        (size_t)status.st_size <= bytes_max) {
+        good = read_all(fd, path, (size_t)status.st_size, bytes_r, error);
+        *length_r = good ? (size_t)status.st_size : 0;
+    }
     close(fd);
-    *length_r = used;
-    return bytes;
+    return good;
 }

@@ -10,6 +10,8 @@ enum { FILE_PATH_BYTES = 4400 };
 MUST_CHECK bool file_write(const char *path, const char *aside, const struct span *parts,
                            size_t parts_count, bool synced, struct error *error);
 MUST_CHECK bool file_sync_folder(const char *folder, struct error *error);
-/* All of a regular file of 1 to bytes_max bytes, from malloc: caller owns; NULL where it is none or
- * cannot be read. */
-MUST_CHECK uint8_t *file_read(const char *path, size_t bytes_max, size_t *length_r);
+/* All of a regular file of 1 to bytes_max bytes, from malloc: caller owns; *bytes_r NULL where it
+ * is none. False and *error: it cannot be read now (descriptors, memory, the disk), which says
+ * nothing of what is in it. */
+MUST_CHECK bool file_read(const char *path, size_t bytes_max, uint8_t **bytes_r, size_t *length_r,
+                          struct error *error);

@@ -233,37 +233,56 @@ static bool is_whole(struct span file, struct span *message_r)
     return load_le64(message_r->data + message_r->length) == checksum(*message_r);
 }
 
-void keep_read(struct keep *keep,
-               void (*visitor)(void *context, uint64_t job_id, struct span message),
-               void (*on_damaged)(void *context, const char *sentence), void *context)
+/* Only what was read whole and is damaged goes: what cannot be read now may be the last copy of a
+ * job, and stays for the next start, in its turn among the others. */
+static void read_one(struct keep *keep, uint64_t job_id, const struct keep_reader *reader)
+{
+    char path[FILE_PATH_BYTES], sentence[FILE_PATH_BYTES + 64];
+    struct span message;
+    struct error error;
+    uint8_t *file;
+    size_t length;
+    path_of(keep, job_id, "", path);
+    bool read = file_read(path, FILE_BYTES_MAX, &file, &length, &error);
+    bool whole = read && file != NULL && is_whole(span_of(file, length), &message);
+    if (whole || !read)
+        keep->kept[keep->count++] = (struct kept){ job_id, loop_now_ms(keep->options.loop), true };
+    if (whole) {
+        reader->visitor(reader->context, job_id, message);
+    } else if (!read) {
+        reader->on_trouble(reader->context, error.text);
+    } else {
+        snprintf(sentence, sizeof sentence, "%s is damaged and is removed", path);
+        reader->on_trouble(reader->context, sentence);
+        (void)unlink(path);
+    }
+    free(file);
+}
+
+void keep_read(struct keep *keep, const struct keep_reader *reader)
 {
     struct dirent **names = NULL;
+    struct error error;
     remove_unfinished(keep);
     int found = scandir(keep->folder, &names, name_is_ours, alphasort);
+    if (found < 0) {
+        error_fill_system(&error, errno, "the folder %s cannot be read", keep->folder);
+        reader->on_trouble(reader->context, error.text);
+        return;
+    }
     for (int i = 0; i < found; i++) {
         uint64_t job_id = 0;
-        char path[FILE_PATH_BYTES];
-        struct span message;
-        size_t length = 0;
         bool ours = is_ours(names[i], &job_id);
         free(names[i]);
         if (!ours)
             continue;
-        path_of(keep, job_id, "", path);
-        bool surplus = (size_t)(found - i) > keep->options.files_max;
-        uint8_t *file = surplus ? NULL : file_read(path, FILE_BYTES_MAX, &length);
-        if (file != NULL && is_whole(span_of(file, length), &message)) {
-            keep->kept[keep->count++] =
-                (struct kept){ job_id, loop_now_ms(keep->options.loop), true };
-            visitor(context, job_id, message);
-        } else {
-            char sentence[FILE_PATH_BYTES + 64];
-            snprintf(sentence, sizeof sentence, "%s is damaged and is removed", path);
-            if (!surplus)
-                on_damaged(context, sentence);
+        if ((size_t)(found - i) <= keep->options.files_max) {
+            read_one(keep, job_id, reader);
+        } else { /* more than there is room for */
+            char path[FILE_PATH_BYTES];
+            path_of(keep, job_id, "", path);
             (void)unlink(path);
         }
-        free(file);
     }
     free(names);
 }

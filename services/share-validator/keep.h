@@ -38,9 +38,15 @@ bool keep_has(const struct keep *keep, uint64_t job_id);
 /* Whether a write of this job has begun and its handler was not called yet. */
 bool keep_is_writing(const struct keep *keep, uint64_t job_id);
 
-/* Calls visitor for each file that is whole, oldest job first, the message borrowed until it
- * returns; and on_damaged (a sentence) for the others, which are removed. For the start. */
-void keep_read(struct keep *keep,
-               void (*visitor)(void *context, uint64_t job_id, struct span message),
-               void (*on_damaged)(void *context, const char *sentence), void *context);
+struct keep_reader {
+    /* a file that is whole; the message borrowed until it returns */
+    void (*visitor)(void *context, uint64_t job_id, struct span message);
+    /* a file that is damaged, and is removed; or that cannot be read now, and is left */
+    void (*on_trouble)(void *context, const char *sentence);
+    void *context;
+};
+/* Reads the newest files_max of the files that are there, oldest job first, and removes the others.
+ * For the start. */
+void keep_read(struct keep *keep, const struct keep_reader *reader);
+/* Files, those that could not be read among them. */
 size_t keep_count(const struct keep *keep);

@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct fixture {
@@ -20,7 +21,8 @@ struct fixture {
     unsigned kept, failed;
     uint64_t seen[64];
     size_t seen_count;
-    unsigned damaged;
+    unsigned damaged, unread;
+    bool starved; /* no file can be opened behind the first that was seen */
 };
 
 static void open_keep(struct fixture *f, size_t files_max, uint64_t memory_ms)
@@ -57,6 +59,14 @@ static void keep_job(struct fixture *f, uint64_t job_id)
     assert_false(keep_is_writing(f->keep, job_id));
 }
 
+static void limit_files(rlim_t files)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = files;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 static void visit(void *context, uint64_t job_id, struct span message)
 {
     struct fixture *f = context;
@@ -64,13 +74,17 @@ static void visit(void *context, uint64_t job_id, struct span message)
     snprintf(text, sizeof text, "job %016" PRIx64, job_id);
     assert_true(span_equal(message, span_text(text)));
     f->seen[f->seen_count++] = job_id;
+    if (f->starved)
+        limit_files(0);
 }
 
-static void on_damaged(void *context, const char *sentence)
+static void on_trouble(void *context, const char *sentence)
 {
     struct fixture *f = context;
-    assert_non_null(strstr(sentence, "damaged"));
-    f->damaged++;
+    bool damaged = strstr(sentence, "is damaged and is removed") != NULL;
+    assert_true(damaged || strstr(sentence, "cannot be read") != NULL);
+    f->damaged += damaged;
+    f->unread += !damaged;
 }
 
 /* As another process that comes after this one. */
@@ -79,8 +93,9 @@ static void reopen(struct fixture *f, size_t files_max, uint64_t memory_ms)
     keep_destroy(f->keep);
     open_keep(f, files_max, memory_ms);
     f->seen_count = 0;
-    f->damaged = 0;
-    keep_read(f->keep, visit, on_damaged, f);
+    f->damaged = f->unread = 0;
+    keep_read(f->keep,
+              &(struct keep_reader){ .visitor = visit, .on_trouble = on_trouble, .context = f });
 }
 
 static void the_newest_jobs_outlive_their_process_and_older_ones_go(void **state)
@@ -145,6 +160,33 @@ static void a_damaged_file_is_told_and_removed(void **state)
     }
 }
 
+static void a_file_that_cannot_be_read_is_told_and_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit limit;
+    char path[128];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    open_keep(f, 4, 3600000);
+    for (uint64_t id = 1; id <= 3; id++)
+        keep_job(f, id);
+    f->starved = true;
+    reopen(f, 4, 3600000);
+    limit_files(limit.rlim_cur);
+    f->starved = false;
+    assert_true(f->seen_count == 1 && f->unread == 2 && f->damaged == 0);
+    /* They keep their places, so the number of files stays bounded. */
+    assert_int_equal(keep_count(f->keep), 3);
+    reopen(f, 4, 3600000);
+    assert_true(f->seen_count == 3 && f->unread == 0);
+    /* Nor does a name that leads nowhere say what its file holds. */
+    snprintf(path, sizeof path, "%s/0000000000000002.job", f->folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("0000000000000002.job", path), 0);
+    reopen(f, 4, 3600000);
+    assert_true(f->seen_count == 2 && f->seen[1] == 3 && f->unread == 1 && f->damaged == 0);
+    assert_int_equal(unlink(path), 0); /* it is there yet */
+}
+
 static void what_a_death_left_unfinished_is_removed(void **state)
 {
     struct fixture *f = *state;
@@ -205,6 +247,7 @@ int main(void)
                                         begin, end),
         cmocka_unit_test_setup_teardown(a_job_goes_when_the_one_after_it_is_old_enough, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_told_and_removed, begin, end),
+        cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_told_and_stays, begin, end),
         cmocka_unit_test_setup_teardown(what_a_death_left_unfinished_is_removed, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_told_to_who_waits, begin,
                                         end),

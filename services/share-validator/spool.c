@@ -114,10 +114,13 @@ bool spool_read(const char *folder,
         char path[FILE_PATH_BYTES];
         snprintf(path, sizeof path, "%.4000s/%.255s", folder, entry->d_name);
         size_t bytes = 0;
-        uint8_t *file = file_read(path, FILE_BYTES_MAX, &bytes);
+        uint8_t *file = NULL;
         struct span record;
         struct span block;
-        if (file != NULL && split(span_of(file, bytes), &record, &block)) {
+        struct error unread;
+        if (!file_read(path, FILE_BYTES_MAX, &file, &bytes, &unread)) {
+            on_damaged(context, unread.text);
+        } else if (file != NULL && split(span_of(file, bytes), &record, &block)) {
             visitor(context, record, block);
         } else {
             char sentence[FILE_PATH_BYTES + 64];

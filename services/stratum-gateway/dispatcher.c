@@ -409,10 +409,10 @@ static void on_validator_up(void *context)
     pump(context);
 }
 
-void dispatcher_set_validators(struct dispatcher *dispatcher,
+bool dispatcher_set_validators(struct dispatcher *dispatcher,
                                const char (*urls)[VALIDATORS_URL_BYTES], size_t count)
 {
-    validators_set(&dispatcher->validators, urls, count);
+    return validators_set(&dispatcher->validators, urls, count);
 }
 
 void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id)

@@ -73,9 +73,10 @@ void dispatcher_destroy(struct dispatcher *dispatcher);
 void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id);
 
 /* The validators to use from now on: new addresses are connected, missing ones get nothing more and
- * are closed when what they have is answered. */
-void dispatcher_set_validators(struct dispatcher *dispatcher,
-                               const char (*urls)[VALIDATORS_URL_BYTES], size_t count);
+ * are closed when what they have is answered. False where one could not be opened now: to be called
+ * again with the same list after a while. */
+MUST_CHECK bool dispatcher_set_validators(struct dispatcher *dispatcher,
+                                          const char (*urls)[VALIDATORS_URL_BYTES], size_t count);
 
 /* Takes a share; false where shares_max are held. */
 MUST_CHECK bool dispatcher_add(struct dispatcher *dispatcher, const struct wire_share *share,

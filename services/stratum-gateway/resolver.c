@@ -36,6 +36,7 @@ struct resolver {
     struct resolver_list used; /* the loop's */
     bool failed;               /* the worker's: some name could not be asked */
     bool was_failed;
+    bool missing; /* a validator could not be opened: tried again at the next look */
 };
 
 bool resolver_split(const char *url, char *host_r, size_t host_bytes, char *port_r,
@@ -161,8 +162,8 @@ static void use(struct resolver *resolver)
     resolver->used = resolver->now;
     for (size_t i = 0; i < resolver->used.count; i++)
         memcpy(urls[i], resolver->used.addresses[i].url, bytes);
-    dispatcher_set_validators(resolver->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])urls,
-                              resolver->used.count);
+    resolver->missing = !dispatcher_set_validators(
+        resolver->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])urls, resolver->used.count);
 }
 
 /* What is not there now but may be again. */
@@ -186,7 +187,7 @@ static void on_done(struct worker_job *job)
                                        "the known ones are kept\"");
     resolver->was_failed = resolver->failed;
     keep(resolver);
-    bool changed = resolver->now.count != resolver->used.count;
+    bool changed = resolver->missing || resolver->now.count != resolver->used.count;
     for (size_t i = 0; i < resolver->now.count && !changed; i++)
         changed = find(&resolver->used, resolver->now.addresses[i].url) == NULL;
     if (changed)
@@ -198,6 +199,11 @@ static void on_done(struct worker_job *job)
 static void ask(void *context)
 {
     struct resolver *resolver = context;
+    if (resolver->worker == NULL) { /* always the same addresses */
+        if (resolver->missing)
+            use(resolver);
+        return;
+    }
     if (!resolver->asking)
         resolver->asking = worker_submit(resolver->worker, &resolver->job);
 }
@@ -230,8 +236,10 @@ struct resolver *resolver_create(struct loop *loop, struct dispatcher *dispatche
         resolver->options.lookup = ask_system;
     look(resolver, false);
     use(resolver);
-    if (!can_change(options))
+    if (!can_change(options)) {
+        loop_timer_start(loop, &resolver->timer, options->refresh_ms, options->refresh_ms);
         return resolver;
+    }
     resolver->worker = worker_create(loop, "resolver", 1, 1, error);
     if (resolver->worker == NULL) {
         free(resolver);

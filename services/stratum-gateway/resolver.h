@@ -8,7 +8,8 @@
  *
  * Names and patterns are looked at again every few seconds on a thread of its own. A name that
  * cannot be asked changes nothing: what is known is kept. A socket that is gone is kept for a few
- * looks, so that a validator which restarts is met at once. One thread (the loop's). */
+ * looks, so that a validator which restarts is met at once. A validator that could not be opened is
+ * tried again at the next look, whatever the list. One thread (the loop's). */
 #pragma once
 #include "loop/worker.h"
 #include "services/stratum-gateway/dispatcher.h"

@@ -259,16 +259,18 @@ static void on_down(void *context)
     log_warn("validator.down", "url=%s", validator->url);
 }
 
-static void open_validator(struct validators *validators, const char *url)
+static bool open_validator(struct validators *validators, const char *url)
 {
     if (validators->count == VALIDATORS_MAX) {
         log_error("validator.too_many", "url=%s max=%d", url, VALIDATORS_MAX);
-        return;
+        return false;
     }
     struct validator *validator = calloc(1, sizeof *validator);
     struct error error = { 0 };
-    if (validator == NULL)
-        return;
+    if (validator == NULL) {
+        log_error("validator.connect", "url=%s reason=\"no memory\"", url);
+        return false;
+    }
     validator->all = validators;
     snprintf(validator->url, sizeof validator->url, "%s", url);
     const struct bus_client_options options = { .in_flight_max = VALIDATORS_IN_FLIGHT_MAX,
@@ -280,9 +282,10 @@ static void open_validator(struct validators *validators, const char *url)
     if (validator->client == NULL) {
         log_error("validator.connect", "url=%s reason=\"%s\"", url, error.text);
         free(validator);
-        return;
+        return false;
     }
     validators->list[validators->count++] = validator;
+    return true;
 }
 
 static void close_validator(struct validators *validators, size_t place)
@@ -293,9 +296,10 @@ static void close_validator(struct validators *validators, size_t place)
     free(validator);
 }
 
-void validators_set(struct validators *validators, const char (*urls)[VALIDATORS_URL_BYTES],
+bool validators_set(struct validators *validators, const char (*urls)[VALIDATORS_URL_BYTES],
                     size_t count)
 {
+    bool all = true;
     for (size_t i = 0; i < validators->count; i++)
         validators->list[i]->leaving = true;
     for (size_t k = 0; k < count; k++) {
@@ -306,9 +310,10 @@ void validators_set(struct validators *validators, const char (*urls)[VALIDATORS
                 known = true;
             }
         }
-        if (!known)
-            open_validator(validators, urls[k]);
+        if (!known && !open_validator(validators, urls[k]))
+            all = false;
     }
+    return all;
 }
 
 void validators_sweep(struct validators *validators)

@@ -66,9 +66,10 @@ void validators_init(struct validators *validators, struct loop *loop, struct bu
 /* Requests still under way end as BUS_CLOSED on the way. */
 void validators_deinit(struct validators *validators);
 
-/* The addresses to use from now on: new ones are connected, missing ones leave. */
-void validators_set(struct validators *validators, const char (*urls)[VALIDATORS_URL_BYTES],
-                    size_t count);
+/* The addresses to use from now on: new ones are connected, missing ones leave. False where one
+ * could not be opened now (no memory, or those that leave take the room yet): to be tried again. */
+MUST_CHECK bool validators_set(struct validators *validators,
+                               const char (*urls)[VALIDATORS_URL_BYTES], size_t count);
 /* Closes those that left and have nothing under way. Not inside a callback of the bus. */
 void validators_sweep(struct validators *validators);
 

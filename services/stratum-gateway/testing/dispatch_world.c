@@ -183,7 +183,8 @@ void world_begin_keeping(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms
 
 void world_use(unsigned count)
 {
-    dispatcher_set_validators(w->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])w->urls, count);
+    assert_true(dispatcher_set_validators(w->dispatcher,
+                                          (const char(*)[VALIDATORS_URL_BYTES])w->urls, count));
 }
 
 void world_end(void)

@@ -410,6 +410,31 @@ static void sockets_found_by_a_pattern_and_numbered_ones_are_used(void **state)
     rmdir(folder);
 }
 
+/* Those of the old list fill the room until their requests are answered. */
+static void a_validator_that_could_not_be_opened_is_tried_again(void **state)
+{
+    (void)state;
+    static char old[VALIDATORS_MAX][VALIDATORS_URL_BYTES];
+    char one[] = "fake://validator-0";
+    char *urls[] = { one };
+    const struct resolver_options options = { .urls = urls, .count = 1, .refresh_ms = 50 };
+    struct error error;
+    world_begin(400, 20000);
+    for (unsigned i = 0; i < VALIDATORS_MAX; i++)
+        snprintf(old[i], sizeof old[i], "fake://old-%u", i);
+    assert_true(dispatcher_set_validators(w->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])old,
+                                          VALIDATORS_MAX));
+    struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
+    assert_non_null(resolver);
+    assert_int_equal(dispatcher_counts(w->dispatcher).validators, 0);
+    UNTIL(dispatcher_counts(w->dispatcher).healthy == 1);
+    assert_int_equal(dispatcher_counts(w->dispatcher).validators, 1);
+    stream(20, 10);
+    check_all_judged();
+    resolver_destroy(resolver);
+    world_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_verdict_from_a_newer_list_is_an_unknown_end),
         cmocka_unit_test(validators_behind_a_name_come_and_go_and_every_share_counts_once),
         cmocka_unit_test(sockets_found_by_a_pattern_and_numbered_ones_are_used),
+        cmocka_unit_test(a_validator_that_could_not_be_opened_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

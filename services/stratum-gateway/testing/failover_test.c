@@ -134,7 +134,7 @@ static void begin(struct pool *pool)
                                                 .context = pool };
     pool->dispatcher = dispatcher_create(&options);
     dispatcher_set_lease(pool->dispatcher, 1);
-    dispatcher_set_validators(pool->dispatcher, urls, 1);
+    assert_true(dispatcher_set_validators(pool->dispatcher, urls, 1));
 }
 
 static void end(struct pool *pool)

@@ -368,8 +368,8 @@ static void a_name_becomes_its_addresses_and_the_rest_is_used_at_once(void **sta
     }
     resolver_destroy(resolver);
     /* A list without the name: its addresses are let go, the other stays. */
-    dispatcher_set_validators(dispatcher,
-                              (const char[1][VALIDATORS_URL_BYTES]){ "ipc:///validator" }, 1);
+    assert_true(dispatcher_set_validators(
+        dispatcher, (const char[1][VALIDATORS_URL_BYTES]){ "ipc:///validator" }, 1));
     assert_int_equal(dispatcher_counts(dispatcher).validators, 1);
     dispatcher_destroy(dispatcher);
     bus_destroy(bus);

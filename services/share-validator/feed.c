@@ -14,6 +14,7 @@ enum {
     JOB_TIMEOUT_MS = 500,
     TEMPLATE_TIMEOUT_MS = 5000,
     PAUSE_MS = 50,
+    NOT_KEPT_LINE_MS = 1000, /* one line for all that came to no file meanwhile */
     REQUESTS_MAX = 64,
     MESSAGE_BYTES_MAX = 16 << 20,
     JOB_BYTES_MAX = 256 << 10,
@@ -46,6 +47,8 @@ struct feed {
         uint64_t until_ms;
     } unknown[UNKNOWN_MAX];
     size_t unknown_next;
+    uint64_t not_kept_ms;    /* when the last line told of jobs without a file; 0: none did */
+    unsigned not_kept;       /* jobs without one since */
     struct loop_timer timer; /* runs while anything is wanted */
     uint8_t *arena_memory;
     uint8_t *job_bytes; /* room to encode a job twice */
@@ -101,11 +104,22 @@ static void report_held(struct feed *feed, uint64_t template_id)
         log_warn("template.held_unsaid", "template=%016" PRIx64, template_id);
 }
 
+/* Memory alone holds this job, and the operator has a line; a full disk does not fill the log. */
+static void tell_not_kept(struct feed *feed, uint64_t job_id, const struct error *error)
+{
+    feed->not_kept++;
+    if (feed->not_kept_ms != 0 && now_ms(feed) - feed->not_kept_ms < NOT_KEPT_LINE_MS)
+        return; /* the next line counts it */
+    log_error("job.not_kept", "job=%016" PRIx64 " jobs=%u reason=\"%s\"", job_id, feed->not_kept,
+              error->text);
+    feed->not_kept_ms = now_ms(feed);
+    feed->not_kept = 0;
+}
+
 static void on_kept(void *context, uint64_t job_id, const struct error *error)
 {
-    (void)context;
     if (error != NULL)
-        log_error("job.not_kept", "job=%016" PRIx64 " reason=\"%s\"", job_id, error->text);
+        tell_not_kept(context, job_id, error);
 }
 
 /* The job is in its file, or cannot be: then memory alone holds its transactions, as good as it
@@ -128,9 +142,10 @@ static void keep_job(struct feed *feed, const struct wire_job *wire)
                                                   wire_encode_job(wire, job, JOB_BYTES_MAX) } };
     size_t length = wire_encode_template_reply(&reply, message, JOB_BYTES_MAX);
     ASSERT(reply.job.length > 0 && length > 0);
-    if (!keep_write(feed->options.keep, wire->job_id, span_of(message, length), on_kept, feed))
-        log_warn("job.not_kept", "job=%016" PRIx64 " reason=\"too much is being written\"",
-                 wire->job_id);
+    struct error error;
+    if (!keep_write(feed->options.keep, wire->job_id, span_of(message, length), on_kept, feed,
+                    &error))
+        tell_not_kept(feed, wire->job_id, &error);
 }
 
 static void want_template_quietly(struct feed *feed, uint64_t template_id)
@@ -284,7 +299,8 @@ static void on_jobs(void *context, enum bus_outcome outcome, struct span reply)
     feed->options.on_job(feed->options.context, id, known ? FEED_KNOWN : FEED_UNKNOWN);
 }
 
-/* Writes template and job to their file as they came; false: there is nothing to wait for. */
+/* Writes template and job to their file as they came; false: there is nothing to wait for, and
+ * where there should have been, a line tells why. */
 static bool keep_template(struct want *want, const struct wire_template_reply *decoded,
                           struct span message)
 {
@@ -293,12 +309,22 @@ static bool keep_template(struct want *want, const struct wire_template_reply *d
     struct error error;
     uint8_t memory[1024];
     struct arena arena = arena_over(memory, sizeof memory);
-    if (feed->options.keep == NULL || decoded->job.length == 0 ||
-        !wire_decode_job(decoded->job, &arena, &job, &error))
+    if (feed->options.keep == NULL || decoded->job.length == 0)
         return false;
+    if (!wire_decode_job(decoded->job, &arena, &job, &error)) {
+        tell_not_kept(feed, 0, &error);
+        return false;
+    }
+    if (keep_has(feed->options.keep, job.job_id)) /* being written: reported by whoever does */
+        return find_held(feed, decoded->template_id) != NULL &&
+               keep_is_writing(feed->options.keep, job.job_id);
+    if (!keep_write(feed->options.keep, job.job_id, message, on_template_kept, want, &error)) {
+        tell_not_kept(feed, job.job_id, &error);
+        return false;
+    }
     want->held_id = decoded->template_id;
     want->held_job = job.job_id;
-    return keep_write(feed->options.keep, job.job_id, message, on_template_kept, want);
+    return true;
 }
 
 static void on_template(void *context, enum bus_outcome outcome, struct span reply)

@@ -168,14 +168,17 @@ bool keep_has(const struct keep *keep, uint64_t job_id)
 }
 
 bool keep_write(struct keep *keep, uint64_t job_id, struct span message, keep_handler handler,
-                void *context)
+                void *context, struct error *error)
 {
-    if (keep->writing_count == WRITES_MAX || keep_has(keep, job_id) ||
-        message.length > FILE_BYTES_MAX - HEAD_BYTES - SUM_BYTES)
-        return false;
+    if (keep_has(keep, job_id))
+        return error_set(error, ERROR_INVALID, "it is kept already");
+    if (keep->writing_count == WRITES_MAX)
+        return error_set(error, ERROR_FULL, "too much is being written");
+    if (message.length > FILE_BYTES_MAX - HEAD_BYTES - SUM_BYTES)
+        return error_set(error, ERROR_FULL, "%zu bytes are more than a file takes", message.length);
     struct write *write = malloc(sizeof *write + message.length);
     if (write == NULL)
-        return false;
+        return error_set(error, ERROR_FULL, "no memory for %zu bytes", message.length);
     *write = (struct write){ .job = { .work = write_work, .done = write_done },
                              .keep = keep,
                              .job_id = job_id,
@@ -185,7 +188,7 @@ bool keep_write(struct keep *keep, uint64_t job_id, struct span message, keep_ha
     memcpy(write->bytes, message.data, message.length);
     if (!worker_submit(keep->worker, &write->job)) {
         free(write);
-        return false;
+        return error_set(error, ERROR_FULL, "too much is being written");
     }
     keep->writing[keep->writing_count++] = job_id;
     return true;

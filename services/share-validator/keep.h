@@ -28,11 +28,12 @@ MUST_CHECK struct keep *keep_create(const struct keep_options *options, struct e
 void keep_destroy(struct keep *keep);
 
 /* Keeps a job: `message` is copied. The handler (may be NULL) is called once, when the file has its
- * name or cannot be written (error: the sentence), never before this returns. False, and nothing
- * happens, where too much is being written, or this job is kept already. */
+ * name or cannot be written (error: the sentence), never before this returns. False and *error, and
+ * nothing happens, where too much is being written, the message is too long, there is no memory, or
+ * keep_has this job already. */
 typedef void (*keep_handler)(void *context, uint64_t job_id, const struct error *error);
 MUST_CHECK bool keep_write(struct keep *keep, uint64_t job_id, struct span message,
-                           keep_handler handler, void *context);
+                           keep_handler handler, void *context, struct error *error);
 /* Kept by this process, or being written. */
 bool keep_has(const struct keep *keep, uint64_t job_id);
 /* Whether a write of this job has begun and its handler was not called yet. */

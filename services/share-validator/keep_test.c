@@ -48,10 +48,11 @@ static void on_kept(void *context, uint64_t job_id, const struct error *error)
 static void keep_job(struct fixture *f, uint64_t job_id)
 {
     char text[64];
+    struct error error;
     unsigned before = f->kept + f->failed;
     snprintf(text, sizeof text, "job %016" PRIx64, job_id);
-    assert_true(keep_write(f->keep, job_id, span_text(text), on_kept, f));
-    assert_false(keep_write(f->keep, job_id, span_text(text), on_kept, f));
+    assert_true(keep_write(f->keep, job_id, span_text(text), on_kept, f, &error));
+    assert_false(keep_write(f->keep, job_id, span_text(text), on_kept, f, &error));
     assert_true(keep_is_writing(f->keep, job_id));
     for (int i = 0; i < 5000 && f->kept + f->failed == before; i++)
         loop_run_once(f->loop, 10);
@@ -212,6 +213,24 @@ static void a_folder_that_cannot_be_written_is_told_to_who_waits(void **state)
     assert_true(f->failed == 1 && f->kept == 0 && !keep_has(f->keep, 5));
 }
 
+static void what_no_file_takes_is_refused_in_a_sentence(void **state)
+{
+    struct fixture *f = *state;
+    enum { BYTES = (16 << 20) - 24 }; /* of a message, in a file of 16 MiB */
+    struct error error = { 0 };
+    uint8_t *bytes = calloc(1, BYTES + 1);
+    assert_non_null(bytes);
+    open_keep(f, 8, 3600000);
+    assert_false(keep_write(f->keep, 5, span_of(bytes, BYTES + 1), on_kept, f, &error));
+    assert_true(error.code == ERROR_FULL && strstr(error.text, "bytes") != NULL);
+    assert_false(keep_has(f->keep, 5));
+    assert_true(keep_write(f->keep, 6, span_of(bytes, BYTES), on_kept, f, &error));
+    for (int i = 0; i < 5000 && f->kept + f->failed == 0; i++)
+        loop_run_once(f->loop, 10);
+    assert_true(f->kept == 1 && f->failed == 0);
+    free(bytes);
+}
+
 static int begin(void **state)
 {
     static struct fixture f;
@@ -251,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_death_left_unfinished_is_removed, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_told_to_who_waits, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(what_no_file_takes_is_refused_in_a_sentence, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,8 +8,11 @@
 #include "services/share-validator/testing/ground.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct window_totals totals_of(struct ground *ground)
 {
@@ -674,6 +677,77 @@ static void what_is_in_flight_is_finished_before_leaving(void **state)
     ground_start_validator(ground);
 }
 
+static void job_path(const struct ground *ground, uint64_t job_id, const char *ending,
+                     char path_r[128])
+{
+    snprintf(path_r, 128, "%s/jobs/%016llx.job%s", ground->folder, (unsigned long long)job_id,
+             ending);
+}
+
+/* Announces the template of a new job, which is held sooner or later. */
+static void announce_job(struct ground *ground, uint64_t job_id)
+{
+    const unsigned long held = ground->script.held;
+    script_add_job(&ground->script,
+                   &(struct script_job_params){ .id = job_id, .template_id = job_id });
+    script_announce(&ground->script, job_id);
+    while (ground->script.held == held)
+        loop_run_once(ground->loop, 10);
+    assert_true(ground->script.last_held == job_id);
+}
+
+static bool writes_nothing(void *context)
+{
+    const struct ground *ground = context;
+    for (uint64_t id = 1; id <= 32; id++)
+        if (keep_is_writing(ground->validator.keep, id))
+            return false;
+    return true;
+}
+
+/* The first write waits for a reader, so the others wait for it. */
+static void a_template_held_without_a_file_is_told_in_a_line(void **state)
+{
+    struct ground *ground = *state;
+    char path[128], line[512];
+    ground->script.jobs_with_them = true;
+    job_path(ground, 1, ".new", path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    for (uint64_t id = 1; id <= 32; id++)
+        ground_publish(ground, &(struct script_job_params){ .id = id });
+    unsigned long lines = log_error_count();
+    announce_job(ground, 101);
+    assert_int_equal(log_error_count(), lines + 1);
+    log_last_error(line, sizeof line);
+    assert_non_null(strstr(line, "job.not_kept job=0000000000000065 jobs=1 "));
+    assert_non_null(strstr(line, "too much is being written"));
+    /* One line a second, and none is forgotten. */
+    const uint64_t began_ms = loop_now_ms(ground->loop);
+    for (uint64_t id = 102; id <= 105; id++)
+        announce_job(ground, id);
+    const uint64_t took_ms = loop_now_ms(ground->loop) - began_ms;
+    assert_true(log_error_count() <= lines + 2 + took_ms / 1000);
+    const bool quick = log_error_count() == lines + 1;
+    assert_true(quick || took_ms >= 900);
+    while (loop_now_ms(ground->loop) <= began_ms + 1000)
+        loop_run_once(ground->loop, 10);
+    announce_job(ground, 106);
+    log_last_error(line, sizeof line);
+    assert_true(!quick || strstr(line, "job.not_kept job=000000000000006a jobs=5 ") != NULL);
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    script_wait(&ground->script, "the files", writes_nothing, ground);
+    close(reader);
+    /* With room again a template is held when it is in its file. */
+    lines = log_error_count();
+    announce_job(ground, 107);
+    assert_int_equal(log_error_count(), lines);
+    job_path(ground, 107, "", path);
+    assert_int_equal(access(path, F_OK), 0);
+    job_path(ground, 106, "", path);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void a_scheduler_that_comes_back_is_asked_for_everything(void **state)
 {
     struct ground *ground = *state;
@@ -728,6 +802,7 @@ int main(void)
         GROUND_TEST(a_block_nobody_can_complete_is_told_and_its_record_kept),
         GROUND_TEST(slow_shares_are_judged_on_threads_with_the_same_verdicts),
         GROUND_TEST(what_is_in_flight_is_finished_before_leaving),
+        GROUND_TEST(a_template_held_without_a_file_is_told_in_a_line),
         GROUND_TEST(a_scheduler_that_comes_back_is_asked_for_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,17 @@ static size_t answer_jobs(struct script *script, uint64_t job_id, uint8_t *messa
     return wire_encode_job_reply(&reply, message, MESSAGE_BYTES);
 }
 
+static struct span job_of_template(const struct script *script, uint64_t template_id)
+{
+    static uint8_t bytes[MESSAGE_BYTES];
+    for (size_t i = 0; i < script->job_count && script->jobs_with_them; i++)
+        if (script->jobs[i].job.template_id == template_id) {
+            struct wire_job wire = wire_of(&script->jobs[i]);
+            return span_of(bytes, wire_encode_job(&wire, bytes, sizeof bytes));
+        }
+    return span_of(NULL, 0);
+}
+
 static size_t answer_template(struct script *script, uint64_t template_id, uint8_t *message)
 {
     uint8_t bytes[SCRIPT_TRANSACTIONS][64];
@@ -124,6 +135,7 @@ static size_t answer_template(struct script *script, uint64_t template_id, uint8
     script->template_questions++;
     if (!script->templates_hidden) {
         reply.template_id = template_id;
+        reply.job = job_of_template(script, template_id);
         reply.transactions_count = SCRIPT_TRANSACTIONS;
         for (size_t i = 0; i < SCRIPT_TRANSACTIONS; i++)
             transactions[i].data = span_of(bytes[i], transaction_of(template_id, i, bytes[i]));

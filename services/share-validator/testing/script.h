@@ -7,7 +7,7 @@
 #include "wire/messages.h"
 
 enum {
-    SCRIPT_JOBS_MAX = 32,
+    SCRIPT_JOBS_MAX = 48,
     SCRIPT_VALIDATORS_MAX = 4,
     SCRIPT_SEEN_MAX = 4096,
     SCRIPT_TRANSACTIONS = 3,
@@ -52,6 +52,7 @@ struct script {
     size_t job_count;
     bool silent;           /* the scheduler answers nothing */
     bool templates_hidden; /* it has forgotten all transactions */
+    bool jobs_with_them;   /* a template comes with its job, so that both go to a file */
     unsigned long job_questions, template_questions, held;
     uint64_t last_held;
     struct script_seen candidates[SCRIPT_SEEN_MAX];

@@ -151,6 +151,38 @@ static void an_answered_batch_that_comes_again_keeps_its_verdicts(void **state)
     assert_int_equal(totals_of(ground).accepted, 1);
 }
 
+/* docs/durability.md, what is told as replay.refused. */
+static void a_batch_that_comes_again_is_final_only_where_the_scheduler_denies_its_job(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *known = ground_publish(ground, &(struct script_job_params){ .id = 1 });
+    struct script_job *lost =
+        script_add_job(&ground->script, &(struct script_job_params){ .id = 2 });
+    struct wire_share shares[2] = { script_share(known, script_nonce(known, false, 0)),
+                                    script_share(lost, script_nonce(lost, false, 0)) };
+    struct wire_share_batch batch = ground_batch_of(1, shares, 2);
+    batch.again = 1;
+    static struct script_answer answer;
+    ground->script.silent = true;
+    assert_true(script_send(&ground->script, 0, &batch, 20000, &answer));
+    script_wait_flag(&ground->script, "an answer", &answer.done);
+    assert_int_equal(answer.status, WIRE_BATCH_OVERLOADED);
+    assert_int_equal(totals_of(ground).accepted, 0);
+    ground->script.silent = false;
+    lost->hidden = true;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_JOB_NOT_FOUND);
+    /* Stored under its id: knowing the job later changes nothing. */
+    lost->hidden = false;
+    script_publish(&ground->script, lost);
+    script_wait(&ground->script, "the job", ground_feed_is_up, ground);
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_JOB_NOT_FOUND);
+    assert_int_equal(totals_of(ground).accepted, 1);
+}
+
 /* Shares are judged job by job, so the answer's order is not the order of judging. */
 static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
 {
@@ -780,6 +812,7 @@ int main(void)
         GROUND_TEST(an_accepted_share_is_in_the_window_when_it_is_answered),
         GROUND_TEST(each_share_gets_the_verdict_it_deserves),
         GROUND_TEST(an_answered_batch_that_comes_again_keeps_its_verdicts),
+        GROUND_TEST(a_batch_that_comes_again_is_final_only_where_the_scheduler_denies_its_job),
         GROUND_TEST(shares_of_many_jobs_in_one_batch_keep_their_places),
         GROUND_TEST(an_empty_batch_and_rubbish_are_survived),
         GROUND_TEST(a_malformed_batch_touches_nothing_and_is_not_refused_for_good),

@@ -252,15 +252,17 @@ void sim_rival_works(struct sim_world *world)
     }
     unsigned rounds = 1 + (unsigned)sim_below(&world->random, 6);
     for (unsigned i = 0; i < rounds; i++) {
-        enum step step = engine_tick(run->rival, world->now_ms + 4000 * i, &error);
+        enum step step = engine_tick(run->rival, world->now_ms, &error);
         if (step == STEP_BROKEN || step == STEP_LOST || step == STEP_AGAIN)
             sim_fail(world, "the rival: %s", error.text);
         if (sim_chance(&world->random, 50)) {
             sim_mine(world, false, false);
             sim_scheduler(world);
         }
+        /* Miners and gateways do not sleep: what is on its way arrives before patience ends. */
+        world->now_ms += 4000;
+        sim_arrive(world, 3000);
     }
-    world->now_ms += 4000 * rounds;
 }
 
 /* One fixed month that meets every kind of set and payment step. */

@@ -187,8 +187,12 @@ static bool check_payment(struct audit *audit, uint64_t number, struct error *er
     check_payment_set(audit, &payment, LEDGER_VOIDED, 1, voided);
     for (uint32_t i = 1; i <= payment.confirmed; i++) {
         check_payment_set(audit, &payment, LEDGER_CONFIRMED, i, true);
-        if (i < payment.confirmed || !confirmed)
-            check_payment_set(audit, &payment, LEDGER_REOPENED, i, true);
+        struct ledger_cause reopened = ledger_cause_payment(LEDGER_REOPENED, number, i);
+        bool last = i == payment.confirmed;
+        /* Reopened by its record first. */
+        if (last && payment.state == PAYMENT_BROADCAST && set_of(audit, &reopened) == NULL)
+            continue;
+        check_payment_set(audit, &payment, LEDGER_REOPENED, i, !last || !confirmed);
     }
     return true;
 }

@@ -110,6 +110,12 @@ enum step engine_raise_fee(struct engine *engine, uint64_t number, struct error 
         return refuse(error, "payment %" PRIu64 " is not on its way, or payments are paused",
                       number);
     size_t versions = payment.version_count;
+    error_fill(error, ERROR_UNAVAILABLE, "the ledger moved meanwhile: ask again");
+    step = engine_settle(engine, error);
+    if (step == STEP_DONE)
+        step = engine_post_reopened(engine, &payment, error);
+    if (step != STEP_DONE)
+        return step;
     error_fill(error, ERROR_UNAVAILABLE, "the node does not answer");
     step = engine_look(engine, &payment, &arena, &seen, error);
     if (step != STEP_DONE)

@@ -7,6 +7,7 @@
  *   signed      wallet signs -> record SIGNED with the bytes -> broadcast
  *   bumped      wallet signs a version with a higher fee -> record with both -> broadcast
  *   confirmed   chain shows it -> set posted -> record CONFIRMED
+ *   reopened    it left the chain -> record BROADCAST -> set posted, before anything else is done
  *   given up    record VOIDING (nobody can sign it any more) -> set posted -> record VOIDED */
 #include "services/payout/inside.h"
 
@@ -51,7 +52,18 @@ enum step engine_note_reason(struct engine *engine, struct payment_record *payme
     return engine_save(engine, payment, state, error);
 }
 
-/* The ledger may be a step ahead of the record, where a write in between was cut off. */
+enum step engine_post_reopened(struct engine *engine, const struct payment_record *payment,
+                               struct error *error)
+{
+    if (payment->confirmed == 0 || payment->state == PAYMENT_CONFIRMED)
+        return STEP_DONE;
+    struct ledger_cause cause =
+        ledger_cause_payment(LEDGER_REOPENED, payment->number, payment->confirmed);
+    return engine_post(engine, &cause, 0, error);
+}
+
+/* The ledger may be a step ahead of the record, or behind one that was reopened, where a write in
+ * between was cut off. */
 static enum step catch_up(struct engine *engine, struct payment_record *payment,
                           struct error *error)
 {
@@ -69,14 +81,12 @@ static enum step catch_up(struct engine *engine, struct payment_record *payment,
         cause = ledger_cause_payment(LEDGER_CONFIRMED, payment->number, payment->confirmed + 1);
         next = PAYMENT_CONFIRMED;
         break;
-    case PAYMENT_CONFIRMED:
-        cause = ledger_cause_payment(LEDGER_REOPENED, payment->number, payment->confirmed);
-        next = PAYMENT_BROADCAST;
-        break;
     default:
         return STEP_DONE;
     }
-    enum step step = engine_is_posted(engine, &cause, &posted, error);
+    enum step step = engine_post_reopened(engine, payment, error);
+    if (step == STEP_DONE)
+        step = engine_is_posted(engine, &cause, &posted, error);
     if (step != STEP_DONE || !posted)
         return step;
     if (next == PAYMENT_CONFIRMED)
@@ -134,14 +144,14 @@ static enum step confirm(struct engine *engine, struct payment_record *payment, 
     return engine_save(engine, payment, PAYMENT_CONFIRMED, error);
 }
 
+/* The record first: a leader that was stopped before the set could else take back what another saw
+ * confirmed again meanwhile, and settled. */
 static enum step reopen(struct engine *engine, struct payment_record *payment, struct error *error)
 {
-    struct ledger_cause cause =
-        ledger_cause_payment(LEDGER_REOPENED, payment->number, payment->confirmed);
     log_warn("payment.reopened", "payment=%" PRIu64 " confirmations=%" PRId32, payment->number,
              payment->confirmations);
-    enum step step = engine_post(engine, &cause, 0, error);
-    return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_BROADCAST, error) : step;
+    enum step step = engine_save(engine, payment, PAYMENT_BROADCAST, error);
+    return step == STEP_DONE ? engine_post_reopened(engine, payment, error) : step;
 }
 
 static enum step give_back(struct engine *engine, struct payment_record *payment,

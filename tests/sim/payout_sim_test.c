@@ -193,6 +193,8 @@ static void seeds_that_failed_once_are_clean(void **state)
         53240, /* the same, and the wallet was asked 403 times */
         18264, /* such a request held the whole account back */
         11591, /* two engines of one thread shared the list of what one of them dropped */
+        26875, /* a share came when a block had been waited for long enough: the world stood still
+                  while a rival worked */
     };
     (void)state;
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)
@@ -259,6 +261,7 @@ int main(void)
         cmocka_unit_test(a_request_is_paid_once_whichever_call_is_the_last),
         cmocka_unit_test(a_request_that_cannot_bear_its_fee_delays_nothing),
         cmocka_unit_test(a_coin_of_a_payment_that_waits_goes_into_no_other),
+        cmocka_unit_test(a_payment_that_another_settled_is_not_reopened),
         cmocka_unit_test(a_death_before_any_call_changes_nothing),
         cmocka_unit_test(a_death_after_any_call_changes_nothing),
         cmocka_unit_test(a_setting_changed_by_a_death_changes_no_set_that_is_open),

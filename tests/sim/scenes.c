@@ -128,3 +128,38 @@ void a_coin_of_a_payment_that_waits_goes_into_no_other(void **state)
     leave_a_coin_alone(true);
     leave_a_coin_alone(false);
 }
+
+/* What the first payout saw undone is in a block again, and deep in it, when it wakes up. */
+static void mine_and_work(struct sim_world *world)
+{
+    for (int i = 0; i < 6; i++)
+        sim_mine(world, false, false);
+    sim_rival_works(world);
+}
+
+void a_payment_that_another_settled_is_not_reopened(void **state)
+{
+    (void)state;
+    unsigned long calls = 0;
+    for (bool met = true; met; calls++) {
+        struct run run = start_rich();
+        struct sim_world *world = run.world;
+        world->rival = mine_and_work;
+        world->rival_context = &run;
+        run.options.payment.settle_depth = 3;
+        sim_stop(&run);
+        tick(&run, 1);
+        ask_for(&run, 0, "one", 300000);
+        for (int i = 0; i < 3; i++) {
+            tick(&run, 1);
+            if (i < 2)
+                sim_mine(world, false, false);
+        }
+        sim_reorganise(world, 3);
+        if (world->tx_count != 1 || !world->txs[0].pooled)
+            sim_fail(world, "the scene is not set");
+        met = tick_with(&run, SIM_STOP_BEFORE, calls);
+        end_rich(&run);
+    }
+    printf("%lu calls\n", calls - 1);
+}

@@ -74,7 +74,7 @@ enum payment_action {
     PAYMENT_SEND,      /* broadcast what is stored; then BROADCAST or UNCERTAIN */
     PAYMENT_BUMP,      /* store a version with a higher fee; then send that */
     PAYMENT_CONFIRM,   /* post in flight -> paid; then CONFIRMED */
-    PAYMENT_REOPEN,    /* a reorganisation undid it: post paid -> in flight; then BROADCAST */
+    PAYMENT_REOPEN,    /* a reorganisation undid it: BROADCAST; then post paid -> in flight */
     PAYMENT_SETTLE,    /* SETTLED */
     PAYMENT_GIVE_UP,   /* provably never to confirm; VOIDING */
     PAYMENT_GIVE_BACK, /* post in flight -> available; then VOIDED */

@@ -8,50 +8,31 @@
 #include "adapter/bus_nng/bus_nng.h"
 #include "adapter/token_sodium/token.h"
 #include "adapter/window_redis/testing/redis_server.h"
+#include "services/payout/testing/processes.h"
 #include "wire/messages.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 20000 };
-
-static char program[512];
 static struct redis_server redis;
 static char folder[64];
 
 /* Starts payout on the folder with these settings (NULL: as they are). */
 static pid_t start_instance(const char *instance, const char *window, const char *store)
 {
-    char listen[96];
-    snprintf(listen, sizeof listen, "ipc://%s/run/payout%s%s.rep", folder,
-             instance[0] == '1' ? "" : "-", instance[0] == '1' ? "" : instance);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid > 0)
-        return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    char log[96];
-    snprintf(log, sizeof log, "%s/log", folder);
-    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-    if (fd < 0 || dup2(fd, STDERR_FILENO) < 0)
-        _exit(99);
-    setenv("ADIT_PAYOUT__ADMIN_ADDRESS", "127.0.0.1:0", 1);
-    setenv("ADIT_PAYOUT__LISTEN", listen, 1);
-    setenv("ADIT_PAYOUT__LEASE_MS", "2000", 1);
-    setenv("ADIT_CHAIN__NODES", "http://127.0.0.1:1", 1);
-    setenv("ADIT_STARTUP__DEADLINE_S", "0", 1);
-    setenv("ADIT_REDIS__WINDOW", window, 1);
-    if (store != NULL)
-        setenv("ADIT_STORE__URL", store, 1);
-    execl(program, program, "--data", folder, "--instance", instance, (char *)NULL);
-    _exit(98);
+    const char *settings[] = { "ADIT_CHAIN__NODES", "http://127.0.0.1:1",
+                               store != NULL ? "ADIT_STORE__URL" : NULL, store, NULL };
+    const struct payout_start options = { .program = "payout",
+                                          .folder = folder,
+                                          .instance = instance,
+                                          .listen =
+                                              instance[0] == '1' ? "payout.rep" : "payout-2.rep",
+                                          .window = window,
+                                          .settings = settings };
+    return payout_process_start(&options);
 }
 
 static pid_t start(const char *window, const char *store)
@@ -59,91 +40,21 @@ static pid_t start(const char *window, const char *store)
     return start_instance("1", window, store);
 }
 
-static int exit_code(pid_t pid)
-{
-    int status;
-    for (int waited = 0; waited < DEADLINE_MS; waited += 10) {
-        pid_t ended = waitpid(pid, &status, WNOHANG);
-        if (ended == pid)
-            return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-        usleep(10000);
-    }
-    kill(pid, SIGKILL);
-    (void)waitpid(pid, &status, 0);
-    return -1;
-}
-
 static void without_the_store_it_ends_with_1(void **state)
 {
     (void)state;
-    assert_int_equal(exit_code(start(redis.url, "sqlite:/nonexistent/folder/adit.db")), 1);
+    assert_int_equal(
+        payout_process_exit_code(start(redis.url, "sqlite:/nonexistent/folder/adit.db")), 1);
 }
 
 static void without_the_window_it_ends_with_3(void **state)
 {
     (void)state;
-    assert_int_equal(exit_code(start("unix:/nonexistent/redis.sock", NULL)), 3);
-}
-
-struct answer {
-    bool here;
-    bool ok;
-    char text[16384];
-};
-
-static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
-{
-    struct answer *answer = context;
-    struct wire_control_reply message;
-    struct error error;
-    _Alignas(16) static uint8_t memory[32768];
-    struct arena arena = arena_over(memory, sizeof memory);
-    if (outcome != BUS_REPLIED)
-        return;
-    assert_true(wire_decode_control_reply(reply, &arena, &message, &error));
-    answer->here = true;
-    answer->ok = message.ok;
-    snprintf(answer->text, sizeof answer->text, "%s", message.text);
-}
-
-/* Sends bytes until they are answered. */
-static void ask_raw(struct loop *loop, struct bus_client *client, struct span bytes,
-                    struct answer *answer_r)
-{
-    *answer_r = (struct answer){ .here = false };
-    for (int waited = 0; waited < DEADLINE_MS && !answer_r->here; waited += 50) {
-        if (bus_request(client, bytes, 2000, on_reply, answer_r)) {
-            for (int i = 0; i < 200 && !answer_r->here; i++)
-                loop_run_once(loop, 10);
-        } else {
-            loop_run_once(loop, 50);
-        }
-    }
-    assert_true(answer_r->here);
-}
-
-static void ask(struct loop *loop, struct bus_client *client, const char *verb,
-                struct answer *answer_r)
-{
-    uint8_t bytes[256];
-    struct wire_control_request request = { .verb = verb, .argument = "" };
-    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
-    assert_true(length > 0);
-    ask_raw(loop, client, span_of(bytes, length), answer_r);
-}
-
-static void ask_words(struct loop *loop, struct bus_client *client, const char *verb,
-                      const char *argument, struct answer *answer_r)
-{
-    uint8_t bytes[2048];
-    struct wire_control_request request = { .verb = verb, .argument = argument };
-    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
-    assert_true(length > 0);
-    ask_raw(loop, client, span_of(bytes, length), answer_r);
+    assert_int_equal(payout_process_exit_code(start("unix:/nonexistent/redis.sock", NULL)), 3);
 }
 
 static void withdraw(struct loop *loop, struct bus_client *client, const char *token,
-                     const char *address, struct answer *answer_r)
+                     const char *address, struct payout_answer *answer_r)
 {
     uint8_t bytes[2048];
     struct wire_withdrawal_request request = {
@@ -151,14 +62,14 @@ static void withdraw(struct loop *loop, struct bus_client *client, const char *t
     };
     size_t length = wire_encode_withdrawal_request(&request, bytes, sizeof bytes);
     assert_true(length > 0);
-    ask_raw(loop, client, span_of(bytes, length), answer_r);
+    payout_ask_raw(loop, client, span_of(bytes, length), answer_r);
 }
 
 /* Money moves for nobody without a token that is good for it. */
 static void ask_with_tokens(struct loop *loop, struct bus_client *client)
 {
     struct error error;
-    struct answer answer;
+    struct payout_answer answer;
     char key[96], public_file[96], token[TOKEN_TEXT_BYTES], words[TOKEN_TEXT_BYTES + 8];
     uint64_t now_s = loop_unix_ms() / 1000;
     struct token_claims claims = {
@@ -193,7 +104,7 @@ static void ask_with_tokens(struct loop *loop, struct bus_client *client)
     assert_false(answer.ok);
     assert_non_null(strstr(answer.text, "operator"));
     snprintf(words, sizeof words, "1 %s", token);
-    ask_words(loop, client, "approve", words, &answer);
+    payout_ask(loop, client, "approve", words, &answer);
     assert_false(answer.ok);
     assert_non_null(strstr(answer.text, "operator"));
     token_signer_close(signer);
@@ -205,48 +116,44 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
 {
     (void)state;
     struct error error;
-    struct answer answer;
-    char url[96];
+    struct payout_answer answer;
     pid_t pid = start(redis.url, NULL);
     struct loop *loop = loop_create(&error);
     struct bus *bus = loop != NULL ? bus_nng_create(loop, &error) : NULL;
     assert_non_null(bus);
-    snprintf(url, sizeof url, "ipc://%s/run/payout.rep", folder);
-    struct bus_client_options options = { .in_flight_max = 1, .message_bytes_max = 65536 };
-    struct bus_client *client = bus_connect(bus, url, &options, &error);
-    assert_non_null(client);
-    ask(loop, client, "status", &answer);
+    struct bus_client *client = payout_connect(bus, folder, "payout.rep");
+    payout_ask(loop, client, "status", "", &answer);
     assert_true(answer.ok);
     assert_non_null(strstr(answer.text, "\"epoch\":1,"));
     assert_non_null(strstr(answer.text, "\"miner\":{\"immature\":\"0\""));
-    ask(loop, client, "audit", &answer);
+    payout_ask(loop, client, "audit", "", &answer);
     assert_true(answer.ok);
     assert_non_null(strstr(answer.text, "\"differences\":0"));
-    ask(loop, client, "push", &answer);
+    payout_ask(loop, client, "push", "", &answer);
     assert_true(answer.ok);
-    ask(loop, client, "give me everything", &answer);
+    payout_ask(loop, client, "give me everything", "", &answer);
     assert_false(answer.ok);
-    ask_words(loop, client, "pause", "a test", &answer);
+    payout_ask(loop, client, "pause", "a test", &answer);
     assert_true(answer.ok);
-    ask(loop, client, "resume", &answer);
+    payout_ask(loop, client, "resume", "", &answer);
     assert_true(answer.ok);
     for (int i = 0; i < 2; i++) {
-        ask_words(loop, client, "fund", "1 100", &answer);
+        payout_ask(loop, client, "fund", "1 100", &answer);
         assert_true(answer.ok);
         assert_string_equal(answer.text, "{\"number\":1,\"amount\":\"100\"}");
     }
-    ask_words(loop, client, "fund", "1 200", &answer);
+    payout_ask(loop, client, "fund", "1 200", &answer);
     assert_false(answer.ok);
     assert_non_null(strstr(answer.text, "booked before, with 100"));
-    ask_words(loop, client, "bump", "1", &answer);
+    payout_ask(loop, client, "bump", "1", &answer);
     assert_false(answer.ok);
-    ask_words(loop, client, "reject", "none", &answer);
+    payout_ask(loop, client, "reject", "none", &answer);
     assert_false(answer.ok);
     ask_with_tokens(loop, client);
-    ask_raw(loop, client, span_text("not a message of ours"), &answer);
+    payout_ask_raw(loop, client, span_text("not a message of ours"), &answer);
     assert_false(answer.ok);
     kill(pid, SIGTERM);
-    assert_int_equal(exit_code(pid), 0);
+    assert_int_equal(payout_process_exit_code(pid), 0);
     bus_client_close(client);
     bus_destroy(bus);
     loop_destroy(loop);
@@ -260,18 +167,12 @@ struct peer {
 
 static void open_peer(struct peer *peer)
 {
-    static const char *const names[] = { "payout", "payout-2" };
     struct error error;
-    struct bus_client_options options = { .in_flight_max = 4, .message_bytes_max = 65536 };
     peer->loop = loop_create(&error);
     peer->bus = peer->loop != NULL ? bus_nng_create(peer->loop, &error) : NULL;
     assert_non_null(peer->bus);
-    for (size_t i = 0; i < 2; i++) {
-        char url[96];
-        snprintf(url, sizeof url, "ipc://%s/run/%s.rep", folder, names[i]);
-        peer->clients[i] = bus_connect(peer->bus, url, &options, &error);
-        assert_non_null(peer->clients[i]);
-    }
+    peer->clients[0] = payout_connect(peer->bus, folder, "payout.rep");
+    peer->clients[1] = payout_connect(peer->bus, folder, "payout-2.rep");
 }
 
 static void close_peer(struct peer *peer)
@@ -285,9 +186,9 @@ static void close_peer(struct peer *peer)
 /* Asks until its status begins with these words. */
 static void wait_for(struct peer *peer, size_t which, const char *words)
 {
-    struct answer answer;
-    for (int waited = 0; waited < DEADLINE_MS; waited += 50) {
-        ask(peer->loop, peer->clients[which], "status", &answer);
+    struct payout_answer answer;
+    for (int waited = 0; waited < PAYOUT_DEADLINE_MS; waited += 50) {
+        payout_ask(peer->loop, peer->clients[which], "status", "", &answer);
         if (strstr(answer.text, words) != NULL)
             return;
         usleep(50000);
@@ -307,8 +208,8 @@ static void of_two_one_leads_and_the_other_takes_over_and_hands_back(void **stat
     wait_for(&peer, 0, "\"epoch\":");
     pid_t two = start_instance("2", redis.url, NULL);
     wait_for(&peer, 1, STANDS_BY);
-    struct answer answer;
-    ask(peer.loop, peer.clients[0], "status", &answer);
+    struct payout_answer answer;
+    payout_ask(peer.loop, peer.clients[0], "status", "", &answer);
     unsigned first = (unsigned)strtoul(strstr(answer.text, "\"epoch\":") + 8, NULL, 10);
 
     /* Stopped: the other leads when the lease is over. */
@@ -318,15 +219,15 @@ static void of_two_one_leads_and_the_other_takes_over_and_hands_back(void **stat
     /* It wakes up, finds that out, stands by, and does not end. */
     assert_int_equal(kill(one, SIGCONT), 0);
     wait_for(&peer, 0, STANDS_BY);
-    ask(peer.loop, peer.clients[0], "push", &answer);
+    payout_ask(peer.loop, peer.clients[0], "push", "", &answer);
     assert_false(answer.ok);
     /* Ended in order: nobody waits for the lease. */
     kill(two, SIGTERM);
-    assert_int_equal(exit_code(two), 0);
+    assert_int_equal(payout_process_exit_code(two), 0);
     snprintf(epoch, sizeof epoch, "\"epoch\":%u,", first + 2);
     wait_for(&peer, 0, epoch);
     kill(one, SIGTERM);
-    assert_int_equal(exit_code(one), 0);
+    assert_int_equal(payout_process_exit_code(one), 0);
     close_peer(&peer);
 }
 
@@ -368,8 +269,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const char *build = getenv("ADIT_BUILD");
-    snprintf(program, sizeof program, "%s/bin/payout", build != NULL ? build : "build");
     if (!redis_server_found()) {
         printf("SKIPPED: redis-server is not installed\n");
         return 77;

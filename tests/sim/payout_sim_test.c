@@ -195,6 +195,7 @@ static void seeds_that_failed_once_are_clean(void **state)
         11591, /* two engines of one thread shared the list of what one of them dropped */
         26875, /* a share came when a block had been waited for long enough: the world stood still
                   while a rival worked */
+        2526,  /* a wallet at fault had an account put aside when all was counted */
     };
     (void)state;
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++)

@@ -192,8 +192,10 @@ static void quieten(struct run *run)
     sim_revive(world);
     world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
     world->node_away = world->window_away = world->congested = false;
-    world->errs = 0;
     sim_arrive(world, 0);
+    /* Whose payment a wallet at fault spoiled is put aside, for a day at the most. */
+    world->now_ms += world->errs > 0 ? 24 * 3600 * 1000 : 0;
+    world->errs = 0;
     sim_fund(world, 1u << 30);
     turn_paused(world, false);
     sim_restart_node(world); /* the wallet forgets what it locked for transactions nobody got */

@@ -143,6 +143,10 @@ static void run_seed(uint64_t seed)
     if (temper.deep)
         for (int i = 0; i < 20; i++)
             sim_fund(world, 10000000);
+    /* Who asks finds much only where it is not paid before. */
+    bool asked_only = people && seed % 7 == 1;
+    if (asked_only)
+        run.options.threshold.units = UINT64_C(1) << 40;
     unsigned steps = 60 + (unsigned)sim_below(&random, 120);
     for (unsigned i = 0; i < steps; i++) {
         bool troubled = sim_chance(&world->random, temper.chaos);
@@ -167,6 +171,9 @@ static void run_seed(uint64_t seed)
         if (i % 8 == 0)
             sim_verify(world, false, SIM_THRESHOLD);
     }
+    run.options.threshold.units = SIM_THRESHOLD;
+    if (asked_only)
+        sim_stop(&run);
     sim_end(&run);
 }
 

@@ -49,11 +49,10 @@ static const char *const others[] = {
     "{\"id\":4,\"method\":\"mining.submit\",\"params\":{\"u\":\"j\"}}",
     "{\"id\":4,\"method\":\"mining.submit\"}",
     "{\"id\":4,\"method\":\"mining.authorize\",\"params\":[\"u\",\"j\",\"e\",\"t\",\"n\"]}",
-    "{\"id\":4,\"jsonrpc\":\"2.0\",\"method\":\"mining.submit\",\"params\":[\"u\",\"j\",\"e\","
-    "\"t\","
+    "{\"id\":4,\"x\":\"2.0\",\"method\":\"mining.submit\",\"params\":[\"u\",\"j\",\"e\",\"t\","
     "\"n\"]}",
-    "{\"id\":\"0123456789012345678901234567890123456789\",\"method\":\"mining.submit\",\"params\":"
-    "[\"u\",\"j\",\"e\",\"t\",\"n\"]}",
+    ("{\"id\":\"0123456789012345678901234567890123456789\",\"method\":\"mining.submit\",\"params\":"
+     "[\"u\",\"j\",\"e\",\"t\",\"n\"]}"),
     " {\"id\":4,\t\"method\" : \"mining.submit\",\"params\":[\"u\",\"j\",\"e\",\"t\",\"n\"]}",
     "[{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"u\",\"j\",\"e\",\"t\",\"n\"]}]",
     "{}",

@@ -58,7 +58,11 @@ bool redis_pair_begin(struct redis_pair *pair, struct error *error)
     redis_pair_point(pair, &pair->primary);
     const struct timespec pause = { .tv_nsec = 10000000 };
     for (unsigned waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += 10) {
-        if (redis_server_says(&pair->replica, "replication", "master_link_status:up"))
+        /* The primary sends it nothing before it has heard of it for the first time, which may be a
+         * second after the replica thinks itself up. */
+        if (redis_server_says(&pair->replica, "replication", "master_link_status:up") &&
+            redis_server_says(&pair->primary, "replication", "state=online") &&
+            !redis_server_says(&pair->primary, "replication", ",offset=0,"))
             return true;
         nanosleep(&pause, NULL);
     }

@@ -1,5 +1,5 @@
 /* main() of a service that is a process of its own, with one thread that matters. */
-#include "adapter/bus_nng/bus_nng.h"
+#include "service/bus_open.h"
 #include "service/inside.h"
 
 int main(int argc, char **argv)
@@ -10,9 +10,9 @@ int main(int argc, char **argv)
         return code;
     if (service_open(&service, true, &code)) {
         struct error error;
-        service.bus = bus_nng_create(service.loop, &error);
+        service.bus = bus_open(service.loop, &service.settings, &error);
         code = service.bus != NULL ? service_run(&service)
-                                   : service_fail(&service, SERVICE_EXIT_BUG, &error);
+                                   : service_fail(&service, SERVICE_EXIT_SETTINGS, &error);
     }
     service_close(&service);
     return code;

@@ -20,6 +20,7 @@ struct address {
 };
 
 struct resolver_list {
+    const char *scheme; /* of the name that is being asked for */
     size_t count;
     struct address addresses[VALIDATORS_MAX];
 };
@@ -39,14 +40,24 @@ struct resolver {
     bool missing; /* a validator could not be opened: tried again at the next look */
 };
 
+/* What stands before a host in an address that may name one; NULL for others. */
+static const char *scheme_of(const char *url)
+{
+    static const char *const schemes[] = { "tcp://", "tls+tcp://" };
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0)
+            return schemes[i];
+    return NULL;
+}
+
 bool resolver_split(const char *url, char *host_r, size_t host_bytes, char *port_r,
                     size_t port_bytes)
 {
-    static const char scheme[] = "tcp://";
     struct in_addr address;
-    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || url[sizeof scheme - 1] == '[')
+    const char *scheme = scheme_of(url);
+    if (scheme == NULL || url[strlen(scheme)] == '[')
         return false;
-    const char *host = url + sizeof scheme - 1, *colon = strrchr(host, ':');
+    const char *host = url + strlen(scheme), *colon = strrchr(host, ':');
     if (colon == NULL || colon == host || (size_t)(colon - host) >= host_bytes ||
         strlen(colon + 1) >= port_bytes)
         return false;
@@ -110,8 +121,8 @@ static bool ask_system(void *context, const char *host, const char *port,
         if (getnameinfo(one->ai_addr, one->ai_addrlen, address, sizeof address, NULL, 0,
                         NI_NUMERICHOST) != 0)
             continue;
-        snprintf(url, sizeof url, one->ai_family == AF_INET6 ? "tcp://[%s]:%s" : "tcp://%s:%s",
-                 address, port);
+        snprintf(url, sizeof url, one->ai_family == AF_INET6 ? "%s[%s]:%s" : "%s%s:%s",
+                 list->scheme, address, port);
         resolver_list_add(list, url);
     }
     freeaddrinfo(found);
@@ -126,9 +137,11 @@ static void add_one(struct resolver *resolver, const char *url, bool with_names,
         add_found(&resolver->now, url);
     else if (!resolver_split(url, host, sizeof host, port, sizeof port))
         add(&resolver->now, url, false, 0);
-    else if (with_names &&
-             !resolver->options.lookup(resolver->options.context, host, port, &resolver->now))
-        *failed_r = true;
+    else if (with_names) {
+        resolver->now.scheme = scheme_of(url);
+        if (!resolver->options.lookup(resolver->options.context, host, port, &resolver->now))
+            *failed_r = true;
+    }
 }
 
 /* All addresses as they are now. */

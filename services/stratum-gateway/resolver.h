@@ -39,7 +39,7 @@ MUST_CHECK struct resolver *resolver_create(struct loop *loop, struct dispatcher
                                             struct error *error);
 void resolver_destroy(struct resolver *resolver);
 
-/* Splits "tcp://name:port" where the host is a name that must be asked for; false for anything
+/* Splits "tcp://name:port" and "tls+tcp://name:port" where the host is a name that must be asked for; false for anything
  * else (ipc, numeric addresses), which is used as it is. */
 MUST_CHECK bool resolver_split(const char *url, char *host_r, size_t host_bytes, char *port_r,
                                size_t port_bytes);

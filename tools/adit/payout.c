@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "adapter/bus_nng/bus_nng.h"
 #include "plan.h"
+#include "service/bus_open.h"
 #include "services/payout/stands_by.h"
 #include "wire/messages.h"
 
@@ -37,11 +37,12 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span bytes)
 }
 
 /* Asks one payout; false where none is there. */
-static bool ask_one(const char *url, struct span request, struct asking *asking)
+static bool ask_one(const struct settings *settings, const char *url, struct span request,
+                    struct asking *asking)
 {
     struct error error;
     struct loop *loop = loop_create(&error);
-    struct bus *bus = loop != NULL ? bus_nng_create(loop, &error) : NULL;
+    struct bus *bus = loop != NULL ? bus_open(loop, settings, &error) : NULL;
     struct bus_client_options options = { .in_flight_max = 1, .message_bytes_max = REPLY_BYTES };
     struct bus_client *client = bus != NULL ? bus_connect(bus, url, &options, &error) : NULL;
     *asking = (struct asking){ .answered = false };
@@ -70,7 +71,7 @@ static int ask(const struct settings *settings, struct span request)
         if (i > 1)
             snprintf(url, sizeof url, "ipc://%.300s/run/payout-%d.rep", settings->service_data_dir,
                      i);
-        if (!ask_one(url, request, &asking))
+        if (!ask_one(settings, url, request, &asking))
             continue;
         if (strcmp(asking.text, PAYOUT_STANDS_BY) != 0)
             break;

@@ -63,8 +63,19 @@ static bool somebody_answers(const char *url)
     return answers;
 }
 
-bool socket_listen(nng_socket socket, const char *url, struct error *error)
+/* False where the url needs certificates and the bus has none. */
+static bool may_use(const struct bus_nng *bus, const char *url, struct error *error)
 {
+    return !tls_is_for(url) || bus->tls.dialer != NULL ||
+           error_set(error, ERROR_INVALID, "%.256s needs a certificate: set bus.authority_file",
+                     url);
+}
+
+bool socket_listen(const struct bus_nng *bus, nng_socket socket, const char *url,
+                   struct error *error)
+{
+    if (!may_use(bus, url, error))
+        return false;
     uint32_t waited_ms = 0;
     while (somebody_answers(url))
         if (!address_wait(&waited_ms))
@@ -75,6 +86,8 @@ bool socket_listen(nng_socket socket, const char *url, struct error *error)
     int result = nng_listener_create(&listener, socket, url);
     if (result == 0 && strncmp(url, "ipc://", 6) == 0)
         result = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
+    if (result == 0 && tls_is_for(url))
+        result = nng_listener_set_ptr(listener, NNG_OPT_TLS_CONFIG, bus->tls.listener);
     if (result == 0)
         result = nng_listener_start(listener, 0);
     while (result == NNG_EADDRINUSE && address_wait(&waited_ms))
@@ -82,16 +95,20 @@ bool socket_listen(nng_socket socket, const char *url, struct error *error)
     return result == 0 || nng_failed(error, result, "cannot listen at", url);
 }
 
-bool socket_dial(nng_socket socket, const char *url, struct error *error)
+bool socket_dial(const struct bus_nng *bus, nng_socket socket, const char *url, struct error *error)
 {
+    if (!may_use(bus, url, error))
+        return false;
     nng_dialer dialer;
     int result = nng_socket_set_ms(socket, NNG_OPT_RECONNMINT, RECONNECT_MIN_MS);
     if (result == 0)
         result = nng_socket_set_ms(socket, NNG_OPT_RECONNMAXT, RECONNECT_MAX_MS);
     if (result == 0)
         result = nng_dialer_create(&dialer, socket, url);
-    if (result == 0 && strncmp(url, "tcp", 3) == 0)
+    if (result == 0 && strncmp(url, "ipc", 3) != 0)
         result = nng_dialer_set_bool(dialer, NNG_OPT_TCP_KEEPALIVE, true);
+    if (result == 0 && tls_is_for(url))
+        result = nng_dialer_set_ptr(dialer, NNG_OPT_TLS_CONFIG, bus->tls.dialer);
     if (result == 0)
         result = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
     return result == 0 || nng_failed(error, result, "cannot dial", url);
@@ -106,6 +123,7 @@ static void bus_end(struct bus *base)
     loop_run_posted(bus->loop);
     while (bus->waiting != NULL)
         server_free(bus->waiting);
+    tls_close(&bus->tls);
     free(bus);
 }
 
@@ -135,4 +153,16 @@ struct bus *bus_nng_create(struct loop *loop, struct error *error)
     bus->base.ops = &ops;
     bus->loop = loop;
     return &bus->base;
+}
+
+struct bus *bus_nng_create_tls(struct loop *loop, const struct bus_nng_tls *tls,
+                               struct error *error)
+{
+    struct bus *bus = bus_nng_create(loop, error);
+    if (bus != NULL && tls->authority_file[0] != '\0' &&
+        !tls_open(&((struct bus_nng *)bus)->tls, tls, error)) {
+        bus_destroy(bus);
+        return NULL;
+    }
+    return bus;
 }

@@ -1,5 +1,6 @@
-/* Requests a second between two processes over a unix socket, by requests in flight and by size:
- * the price of the bus below everything else. `bus_nng_bench serve URL` is the other process. */
+/* Requests a second between two processes, by requests in flight and by size: the price of the bus
+ * below everything else. Over a unix socket, or what its argument names. `bus_nng_bench serve URL`
+ * is the other process. */
 #include "adapter/bus_nng/bus_nng.h"
 
 #include <signal.h>
@@ -20,12 +21,26 @@ static void answer(void *context, struct bus_call *call, struct span message)
     bus_reply(call, span_of(message.data, 20 + message.length / 96));
 }
 
+/* With ADIT_SOURCE set, over TLS with the certificates of the tests. */
+static struct bus *create(struct loop *loop)
+{
+    struct error error;
+    static char files[3][512];
+    static const char *const names[] = { "authority.crt", "member.crt", "member.key" };
+    const char *source = getenv("ADIT_SOURCE");
+    for (int i = 0; i < 3; i++)
+        snprintf(files[i], sizeof files[i], "%s/common/adapter/bus_nng/testing/%s",
+                 source != NULL ? source : "", names[i]);
+    const struct bus_nng_tls tls = { files[0], files[1], files[2], "adit" };
+    return source != NULL ? bus_nng_create_tls(loop, &tls, &error) : bus_nng_create(loop, &error);
+}
+
 static int serve(const char *url)
 {
     struct error error;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct loop *loop = loop_create(&error);
-    struct bus *bus = bus_nng_create(loop, &error);
+    struct bus *bus = create(loop);
     if (bus_serve(bus, url, IN_FLIGHT_MAX, MESSAGE_MAX, answer, NULL, &error) == NULL) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
@@ -127,7 +142,10 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "serve") == 0)
         return serve(argv[2]);
     char url[64];
-    snprintf(url, sizeof url, "ipc:///tmp/bus_nng_bench.%d", getpid());
+    if (argc == 2) /* a free one: tcp://127.0.0.1:port or tls+tcp://127.0.0.1:port */
+        snprintf(url, sizeof url, "%s", argv[1]);
+    else
+        snprintf(url, sizeof url, "ipc:///tmp/bus_nng_bench.%d", getpid());
     pid_t server = fork();
     if (server == 0) {
         execl("/proc/self/exe", "bus_nng_bench", "serve", url, (char *)NULL);
@@ -136,7 +154,7 @@ int main(int argc, char **argv)
     static struct run run;
     struct error error;
     run.loop = loop_create(&error);
-    struct bus *bus = bus_nng_create(run.loop, &error);
+    struct bus *bus = create(run.loop);
     const struct bus_client_options options = { .in_flight_max = IN_FLIGHT_MAX,
                                                 .message_bytes_max = MESSAGE_MAX,
                                                 .on_up = on_up,
@@ -159,7 +177,8 @@ int main(int argc, char **argv)
     loop_destroy(run.loop);
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    unlink(url + 6);
+    if (argc != 2)
+        unlink(url + 6);
     free(run.message);
     free(run.took_us);
     return 0;

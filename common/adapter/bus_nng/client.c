@@ -179,7 +179,7 @@ struct bus_client *client_open(struct bus *bus, const char *url,
     while (result == 0 && client->slot_count < options->in_flight_max)
         if (open_slot(client, &client->slots[client->slot_count], &result))
             client->slot_count++;
-    bool dials = result == 0 ? socket_dial(client->socket, url, error)
+    bool dials = result == 0 ? socket_dial(client->bus, client->socket, url, error)
                              : nng_failed(error, result, "cannot connect to", url);
     if (!dials) {
         nng_close(client->socket);

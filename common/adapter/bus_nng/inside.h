@@ -9,6 +9,7 @@
  * used at that moment. */
 #pragma once
 #include "adapter/bus_nng/bus_nng.h"
+#include "adapter/bus_nng/tls.h"
 
 #include <nng/nng.h>
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ struct server;
 struct bus_nng {
     struct bus base;
     struct loop *loop;
+    struct tls tls;
     size_t open;            /* parts not closed yet */
     struct server *waiting; /* closed, but with calls that the service has not ended */
 };
@@ -54,8 +56,10 @@ static inline struct span message_body(nng_msg *message)
 }
 
 /* False with a sentence that names the url. */
-MUST_CHECK bool socket_listen(nng_socket socket, const char *url, struct error *error);
-MUST_CHECK bool socket_dial(nng_socket socket, const char *url, struct error *error);
+MUST_CHECK bool socket_listen(const struct bus_nng *bus, nng_socket socket, const char *url,
+                              struct error *error);
+MUST_CHECK bool socket_dial(const struct bus_nng *bus, nng_socket socket, const char *url,
+                            struct error *error);
 /* Its value is false. */
 bool nng_failed(struct error *error, int result, const char *what, const char *url);
 

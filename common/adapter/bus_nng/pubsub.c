@@ -58,7 +58,7 @@ struct bus_publisher *publisher_open(struct bus *bus, const char *url,
         result = nng_socket_set_size(publisher->socket, NNG_OPT_RECVMAXSZ, 1024);
     if (result == 0)
         result = pipes_watch(&publisher->pipes, publisher->bus->loop, publisher->socket, run_pipes);
-    bool listens = result == 0 ? socket_listen(publisher->socket, url, error)
+    bool listens = result == 0 ? socket_listen(publisher->bus, publisher->socket, url, error)
                                : nng_failed(error, result, "cannot publish at", url);
     publisher->bus->open++;
     if (!listens) {
@@ -183,7 +183,7 @@ struct bus_subscriber *subscriber_open(struct bus *bus, const char *url, size_t 
         result = nng_socket_set_int(subscriber->socket, NNG_OPT_RECVBUF, BUFFER_MESSAGES);
     if (result == 0)
         result = nng_socket_set_size(subscriber->socket, NNG_OPT_RECVMAXSZ, message_bytes_max);
-    bool dials = result == 0 ? socket_dial(subscriber->socket, url, error)
+    bool dials = result == 0 ? socket_dial(subscriber->bus, subscriber->socket, url, error)
                              : nng_failed(error, result, "cannot listen to", url);
     if (!dials) {
         nng_close(subscriber->socket);

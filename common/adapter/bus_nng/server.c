@@ -148,7 +148,7 @@ struct bus_server *server_open(struct bus *bus, const char *url, unsigned in_fli
     while (result == 0 && server->call_count < in_flight_max)
         if (open_call(server, &server->calls[server->call_count], &result))
             server->call_count++;
-    bool listens = result == 0 ? socket_listen(server->socket, url, error)
+    bool listens = result == 0 ? socket_listen(server->bus, server->socket, url, error)
                                : nng_failed(error, result, "cannot serve", url);
     if (!listens) {
         nng_close(server->socket);

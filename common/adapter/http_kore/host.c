@@ -5,7 +5,7 @@
  *
  * Kore's parent always exits 0; the service's exit code reaches it in a page both share. */
 #include "adapter/http_kore/kore_side.h"
-#include "adapter/bus_nng/bus_nng.h"
+#include "service/bus_open.h"
 #include "service/inside.h"
 #include "service/listen.h"
 
@@ -123,9 +123,9 @@ static int open_and_run(struct service *service)
     struct error error;
     if (!service_open(service, false, &code))
         return code;
-    service->bus = bus_nng_create(service->loop, &error);
+    service->bus = bus_open(service->loop, &service->settings, &error);
     if (service->bus == NULL)
-        return service_fail(service, SERVICE_EXIT_BUG, &error);
+        return service_fail(service, SERVICE_EXIT_SETTINGS, &error);
     service->life->host = &host.site;
     pthread_mutex_lock(&host.mutex);
     host.alive = true;

@@ -315,6 +315,8 @@ static void only_names_are_asked_for(void **state)
         { "tcp://validators:9000", "validators", "9000" },
         { "tcp://share-validator.pool.svc.cluster.local:7",
           "share-validator.pool.svc.cluster.local", "7" },
+        { "tls+tcp://validators:9000", "validators", "9000" },
+        { "tls+tcp://10.0.0.1:9000", NULL, NULL },
         { "tcp://10.0.0.1:9000", NULL, NULL },
         { "tcp://[::1]:9000", NULL, NULL },
         { "ipc:///run/adit/validator.rep", NULL, NULL },

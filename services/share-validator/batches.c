@@ -101,6 +101,19 @@ static void count_verdicts(struct batch *batch)
     metric_add(batches->shares_rejected, rejected);
 }
 
+static void sign_for(struct batch *batch, const struct window_result *result,
+                     const struct wire_verdict *verdicts)
+{
+    receipts_take(batch->owner->options.receipts,
+                  &(struct receipts_batch){ .lease_id = batch->lease_id,
+                                            .sequence = batch->sequence,
+                                            .first = result->position,
+                                            .history = result->history,
+                                            .shares = batch->shares,
+                                            .verdicts = verdicts,
+                                            .count = batch->count });
+}
+
 static void finish_repeated(struct batch *batch, const struct window_result *result)
 {
     struct batches *batches = batch->owner;
@@ -108,8 +121,7 @@ static void finish_repeated(struct batch *batch, const struct window_result *res
     metric_add(batches->repeated, 1);
     if (verdicts_read(result->verdicts, batches->stored, batch->count, &error)) {
         /* Whoever appended it may have died before it signed; a place signed for twice is one. */
-        receipts_take(batches->options.receipts, &result->position, batch->shares, batches->stored,
-                      batch->count);
+        sign_for(batch, result, batches->stored);
         finish(batch, WIRE_BATCH_JUDGED, batches->stored);
         return;
     }
@@ -144,8 +156,7 @@ static void on_appended(void *context, const struct window_result *result)
         metric_observe_us(batches->append_time, (loop_clock_ns() - batch->append_began_ns) / 1000);
         batches->options.on_window(batches->options.context, NULL);
         count_verdicts(batch);
-        receipts_take(batches->options.receipts, &result->position, batch->shares, batch->verdicts,
-                      batch->count);
+        sign_for(batch, result, batch->verdicts);
         finish(batch, WIRE_BATCH_JUDGED, batch->verdicts);
         break;
     case WINDOW_REPEATED:

@@ -107,14 +107,15 @@ bool receipt_book_append(const char *folder, uint64_t bytes_max, const struct re
         return error_system(error, cause, "%s cannot be opened", path);
     }
     uint8_t head[4 + RECEIPT_SLICE_BYTES];
+    size_t slice_bytes = receipt_slice_bytes(slice->version), head_bytes = 4 + slice_bytes;
     size_t shares_bytes = (size_t)slice->count * RECEIPT_SHARE_BYTES;
-    store_le32(head, (uint32_t)(RECEIPT_SLICE_BYTES + shares_bytes));
+    store_le32(head, (uint32_t)(slice_bytes + shares_bytes));
     receipt_slice_write(slice, head + 4);
-    struct iovec parts[] = { { head, sizeof head }, { (void *)(uintptr_t)shares, shares_bytes } };
+    struct iovec parts[] = { { head, head_bytes }, { (void *)(uintptr_t)shares, shares_bytes } };
     /* The only writer: what stands there is as long as it was. A slice that was written in part (a
      * full disk) is taken back. */
     ssize_t written = pwritev(fd, parts, 2, status.st_size);
-    bool good = written == (ssize_t)(sizeof head + shares_bytes);
+    bool good = written == (ssize_t)(head_bytes + shares_bytes);
     if (!good) {
         int cause = written < 0 ? errno : ENOSPC;
         (void)!ftruncate(fd, status.st_size);
@@ -147,17 +148,29 @@ static bool read_whole(FILE *file, struct walk *walk, size_t length)
     return fread(walk->memory, 1, length, file) == length;
 }
 
+/* The next slice's head and the length of its shares; false at the end, and where it was cut off.
+ * Of which version it is follows from the lengths. */
+static bool read_head(FILE *file, struct receipt_slice *slice_r, size_t *length_r)
+{
+    uint8_t head[4 + RECEIPT_SLICE_BYTES];
+    const size_t least = 4 + RECEIPT_SLICE_1_BYTES;
+    if (fread(head, 1, least, file) != least || !receipt_slice_read(1, head + 4, slice_r))
+        return false;
+    size_t whole = load_le32(head);
+    *length_r = (size_t)slice_r->count * RECEIPT_SHARE_BYTES;
+    if (whole == RECEIPT_SLICE_1_BYTES + *length_r)
+        return true;
+    const size_t rest = sizeof head - least;
+    return whole == RECEIPT_SLICE_BYTES + *length_r && fread(head + least, 1, rest, file) == rest &&
+           receipt_slice_read(RECEIPT_VERSION, head + 4, slice_r);
+}
+
 /* One file to its end, or to where its last slice was cut off. */
 static void walk_file(FILE *file, struct walk *walk)
 {
-    uint8_t head[4 + RECEIPT_SLICE_BYTES];
     struct receipt_slice slice;
-    while (!walk->ended && fread(head, 1, sizeof head, file) == sizeof head) {
-        size_t length = load_le32(head);
-        if (!receipt_slice_read(head + 4, &slice) ||
-            length != RECEIPT_SLICE_BYTES + (size_t)slice.count * RECEIPT_SHARE_BYTES)
-            return;
-        length -= RECEIPT_SLICE_BYTES;
+    size_t length;
+    while (!walk->ended && read_head(file, &slice, &length)) {
         if (slice.ended_ms >= walk->to_ms) {
             walk->ended = true;
         } else if (slice.ended_ms < walk->from_ms) {

@@ -3,7 +3,8 @@
  * thread, read by another. A slice that was cut off by a death is passed over. Nothing is synced:
  * the last moments before a power loss may be missing, which costs evidence and no share.
  *
- *   slice   length of what follows (4) · slice (core/receipt, 164) · its shares (52 each)
+ *   slice   length of what follows (4) · slice (core/receipt; 172, of version 1: 164) · its shares
+ *           (52 each)
  *
  * Files older than RECEIPT_BOOK_DAYS go, and the oldest while all are larger than the bound. */
 #pragma once

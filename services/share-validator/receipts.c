@@ -86,8 +86,10 @@ static void slice_signed(struct worker_job *job)
 static void close_slice(struct receipts *receipts)
 {
     struct gathering *gathering = receipts->open;
-    if (gathering == NULL)
+    if (gathering == NULL || gathering->slice.count == 0) {
+        receipts->open = NULL;
         return;
+    }
     receipts->open = NULL;
     loop_timer_stop(receipts->options.loop, &receipts->timer);
     uint64_t now_ms = loop_unix_ms();
@@ -105,16 +107,20 @@ static void on_slice_old(void *context)
     close_slice(context);
 }
 
-/* The slice that takes shares; NULL where all are on their way. */
-static struct gathering *open_slice(struct receipts *receipts)
+/* The slice that takes shares of this history; NULL where all are on their way. */
+static struct gathering *open_slice(struct receipts *receipts, uint64_t history)
 {
+    if (receipts->open != NULL && receipts->open->slice.history != history)
+        close_slice(receipts);
     for (size_t i = 0; receipts->open == NULL && i < SLICES_MAX; i++) {
         struct gathering *gathering = &receipts->gatherings[i];
         if (gathering->busy)
             continue;
         gathering->receipts = receipts;
-        gathering->slice = (struct receipt_slice){ .boot_id = receipts->options.boot_id,
-                                                   .began_ms = loop_unix_ms() };
+        gathering->slice = (struct receipt_slice){ .version = RECEIPT_VERSION,
+                                                   .boot_id = receipts->options.boot_id,
+                                                   .began_ms = loop_unix_ms(),
+                                                   .history = history };
         memcpy(gathering->slice.key, receipts->key, sizeof receipts->key);
         receipts->open = gathering;
         loop_timer_start(receipts->options.loop, &receipts->timer, receipts->options.slice_ms, 0);
@@ -129,32 +135,32 @@ static uint8_t *next_place(struct gathering *gathering)
         gathering->shares = realloc(gathering->shares, gathering->capacity * RECEIPT_SHARE_BYTES);
         ASSERT(gathering->shares != NULL);
     }
-    return gathering->shares + (size_t)gathering->slice.count++ * RECEIPT_SHARE_BYTES;
+    return gathering->shares + (size_t)gathering->slice.count * RECEIPT_SHARE_BYTES;
 }
 
-void receipts_take(struct receipts *receipts, const struct window_position *first,
-                   const struct wire_share *shares, const struct wire_verdict *verdicts,
-                   size_t count)
+void receipts_take(struct receipts *receipts, const struct receipts_batch *batch)
 {
     if (receipts == NULL)
         return;
-    uint32_t index = first->index;
-    for (size_t i = 0; i < count; i++) {
-        if (verdicts[i].outcome != SHARE_ACCEPTED)
+    uint32_t index = batch->first.index;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->verdicts[i].outcome != SHARE_ACCEPTED)
             continue;
-        struct gathering *gathering = open_slice(receipts);
-        if (gathering == NULL) {
+        struct gathering *gathering = open_slice(receipts, batch->history);
+        const struct receipt_share share = { .position = { batch->first.high, batch->first.low,
+                                                           index++ },
+                                             .lease_id = batch->lease_id,
+                                             .sequence = batch->sequence,
+                                             .place = (uint32_t)i,
+                                             .nonce = batch->shares[i].nonce,
+                                             .account = batch->shares[i].account,
+                                             .work = batch->shares[i].work,
+                                             .time_ms = batch->shares[i].received_ms };
+        if (gathering == NULL || !receipt_share_write(&share, next_place(gathering))) {
             metric_add(receipts->missed, 1);
-            index++;
             continue;
         }
-        const struct receipt_share share = { .position = { first->high, first->low, index++ },
-                                             .account = shares[i].account,
-                                             .work = shares[i].work,
-                                             .job_id = shares[i].job_id,
-                                             .time_ms = shares[i].received_ms };
-        receipt_share_write(&share, next_place(gathering));
-        if (gathering->slice.count == RECEIPT_SHARES_MAX)
+        if (++gathering->slice.count == RECEIPT_SHARES_MAX)
             close_slice(receipts);
     }
 }
@@ -180,7 +186,8 @@ static bool look_into_slice(void *context, const struct receipt_slice *slice, co
     uint32_t place = slice->ended_ms == request->from_ms ? request->from_place : 0;
     for (; place < slice->count; place++) {
         struct receipt receipt = { .slice = *slice, .place = place };
-        receipt_share_read(shares + (size_t)place * RECEIPT_SHARE_BYTES, &receipt.share);
+        receipt_share_read(slice->version, shares + (size_t)place * RECEIPT_SHARE_BYTES,
+                           &receipt.share);
         if (receipt.share.account != request->account)
             continue;
         if (question->reply.receipts_count == request->limit) {

@@ -32,10 +32,16 @@ MUST_CHECK struct receipts *receipts_create(const struct receipts_options *optio
 /* Signs and writes what is gathered; NULL is nothing. */
 void receipts_destroy(struct receipts *receipts);
 
-/* A batch is kept, its first credited share at `first`: the accepted ones (by their verdicts, one a
- * share, in order) are signed for soon. `receipts` may be NULL: then nothing is. */
-void receipts_take(struct receipts *receipts, const struct window_position *first,
-                   const struct wire_share *shares, const struct wire_verdict *verdicts,
-                   size_t count);
+/* A batch that the window has. */
+struct receipts_batch {
+    uint64_t lease_id, sequence;
+    struct window_position first;        /* of its first credited share */
+    uint64_t history;                    /* that holds it; 0: not known */
+    const struct wire_share *shares;     /* borrowed, like the verdicts, while it is taken */
+    const struct wire_verdict *verdicts; /* one a share */
+    size_t count;
+};
+/* The batch's accepted shares are signed for soon. `receipts` may be NULL: then nothing is. */
+void receipts_take(struct receipts *receipts, const struct receipts_batch *batch);
 /* Answers a receipt_request; `call` is taken. Without receipts (NULL) it is dropped. */
 void receipts_ask(struct receipts *receipts, struct bus_call *call, struct span message);

@@ -56,8 +56,13 @@ static void measure(struct loop *loop, const char *folder, const char *what, siz
     struct receipts *receipts = open_receipts(loop, folder);
     double began = cpu_us(CLOCK_PROCESS_CPUTIME_ID), own = cpu_us(CLOCK_THREAD_CPUTIME_ID);
     for (size_t i = 0; i < batches; i++) {
-        struct window_position first = { .high = i };
-        receipts_take(receipts, &first, shares, verdicts, batch);
+        receipts_take(receipts, &(struct receipts_batch){ .lease_id = 1,
+                                                          .sequence = i + 1,
+                                                          .first = { .high = i },
+                                                          .history = 1,
+                                                          .shares = shares,
+                                                          .verdicts = verdicts,
+                                                          .count = batch });
     }
     double gathered = cpu_us(CLOCK_THREAD_CPUTIME_ID) - own;
     receipts_destroy(receipts);

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALICE = 11, BOB = 12, DEADLINE_MS = 10000, REPLY_MAX = 1 << 20 };
+enum { ALICE = 11, BOB = 12, DEADLINE_MS = 30000, REPLY_MAX = 1 << 20 };
 #define URL "fake://validator"
 
 struct fixture {
@@ -28,7 +28,8 @@ struct fixture {
     struct receipts *receipts;
     struct bus_server *server;
     struct bus_client *client;
-    uint64_t next_low; /* the stream's next entry */
+    uint64_t high, next_low; /* the stream's next entry */
+    uint64_t history;
     char trouble[256];
     bool up;
     unsigned replies;
@@ -101,6 +102,8 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(f->folder));
     snprintf(f->book, sizeof f->book, "%s/book", f->folder);
     snprintf(f->key, sizeof f->key, "%s/key", f->folder);
+    f->high = loop_unix_ms();
+    f->history = 1;
     f->reply = malloc(REPLY_MAX);
     f->memory = malloc(REPLY_MAX);
     f->loop = loop_create(&error);
@@ -156,14 +159,21 @@ static void keep_batch(struct fixture *f, size_t count)
 {
     struct wire_share *shares = calloc(count, sizeof *shares);
     struct wire_verdict *verdicts = calloc(count, sizeof *verdicts);
-    struct window_position first = { .high = 1000, .low = f->next_low++ };
     for (size_t i = 0; i < count; i++) {
         shares[i].account = i % 2 == 0 ? ALICE : BOB;
         shares[i].work = 100 + i;
-        shares[i].received_ms = loop_unix_ms();
+        shares[i].received_ms = f->high - 5;
+        shares[i].nonce = (uint32_t)(7 * i);
         verdicts[i].outcome = i % 5 == 4 ? SHARE_STALE : SHARE_ACCEPTED;
     }
-    receipts_take(f->receipts, &first, shares, verdicts, count);
+    receipts_take(f->receipts, &(struct receipts_batch){ .lease_id = 3,
+                                                         .sequence = f->next_low + 1,
+                                                         .first = { f->high, f->next_low, 0 },
+                                                         .history = f->history,
+                                                         .shares = shares,
+                                                         .verdicts = verdicts,
+                                                         .count = count });
+    f->next_low++;
     free(shares);
     free(verdicts);
 }
@@ -197,6 +207,7 @@ static void ask(struct fixture *f, const struct wire_receipt_request *request,
 
 struct sum {
     size_t count;
+    uint64_t histories; /* all bits of their names */
     uint64_t work;
 };
 
@@ -224,6 +235,12 @@ static struct sum gather(struct fixture *f, uint64_t account, uint32_t limit)
             assert_false(token_verify_bytes(reply.key, span_of(digest, sizeof digest),
                                             receipt.slice.signature));
             assert_int_equal(receipt.share.account, account);
+            assert_int_equal(receipt.share.lease_id, 3);
+            assert_int_equal(receipt.share.sequence, receipt.share.position.low + 1);
+            assert_int_equal(receipt.share.place, receipt.share.work - 100);
+            assert_int_equal(receipt.share.nonce, 7 * receipt.share.place);
+            assert_int_equal(receipt.share.time_ms, f->high - 5);
+            sum.histories |= receipt.slice.history;
             assert_true(sum.count == 0 ||
                         proof_position_compare(&receipt.share.position, &last) > 0);
             last = receipt.share.position;
@@ -266,6 +283,30 @@ static void every_accepted_share_can_be_had_with_a_signature(void **state)
         assert_int_equal(bob.work, expected(BOB, 7, 50).work);
     }
     assert_int_equal(gather(f, 99, 64).count, 0);
+}
+
+/* A slice is of one history: what two of them hold is signed for apart. */
+static void a_slice_names_the_windows_history(void **state)
+{
+    struct fixture *f = *state;
+    keep_batch(f, 10);
+    f->history = 2;
+    keep_batch(f, 10);
+    UNTIL(f, metric(f, "adit_validator_receipts_total") == 2 * 8);
+    assert_int_equal(metric(f, "adit_validator_receipt_slices_total"), 2);
+    assert_int_equal(gather(f, ALICE, 64).histories, 3);
+}
+
+/* A clock that is a month off, or a number beyond its field: the share counts, but nobody signs. */
+static void what_does_not_fit_into_a_receipt_is_counted_as_missed(void **state)
+{
+    struct fixture *f = *state;
+    f->next_low = UINT64_C(1) << 32;
+    keep_batch(f, 10);
+    f->next_low = 0;
+    keep_batch(f, 5);
+    UNTIL(f, metric(f, "adit_validator_receipts_total") == 4);
+    assert_int_equal(metric(f, "adit_validator_receipts_missed_total"), 8);
 }
 
 static void what_was_signed_for_outlives_the_process_and_so_does_the_key(void **state)
@@ -348,7 +389,7 @@ static void the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_tor
     const uint64_t hour = 3600000, start = 400000 * hour;
     struct error error;
     uint8_t *shares = calloc(SHARES, RECEIPT_SHARE_BYTES);
-    struct receipt_slice slice = { .count = SHARES, .ended_ms = start };
+    struct receipt_slice slice = { .version = RECEIPT_VERSION, .count = SHARES, .ended_ms = start };
     /* 1 MB each, 4 MB at the most */
     for (size_t i = 0; i < 12; i++, slice.ended_ms += hour)
         assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
@@ -363,6 +404,14 @@ static void the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_tor
     assert_int_equal(slices_in(f->book), 2);
     assert_int_equal(truncate(path, BYTES / 2), 0);
     assert_int_equal(slices_in(f->book), 1);
+    /* What the first version wrote is read among the newer ones. */
+    slice.ended_ms++;
+    slice.version = 1;
+    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    slice.ended_ms++;
+    slice.version = RECEIPT_VERSION;
+    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_int_equal(slices_in(f->book), 3);
     free(shares);
 }
 
@@ -371,6 +420,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(every_accepted_share_can_be_had_with_a_signature),
+        TEST(a_slice_names_the_windows_history),
+        TEST(what_does_not_fit_into_a_receipt_is_counted_as_missed),
         TEST(what_was_signed_for_outlives_the_process_and_so_does_the_key),
         TEST(a_full_slice_is_closed_at_once_and_what_has_no_room_is_counted),
         TEST(a_folder_that_cannot_be_written_is_said_and_costs_nothing_else),

@@ -13,7 +13,7 @@
 enum { RECEIPTS_MAX = 10000000, KEYS_MAX = 64, PAGES_MAX = 100000, MARGIN_MS = 600000 };
 
 struct gathered {
-    struct receipt_share *shares;
+    struct receipt_claim *claims;
     size_t count, capacity;
     uint8_t keys[KEYS_MAX][RECEIPT_KEY_BYTES];
     size_t key_count;
@@ -57,10 +57,11 @@ static void take(const struct verify *verify, struct gathered *gathered,
     note_key(gathered, receipt->slice.key);
     if (gathered->count == gathered->capacity) {
         gathered->capacity = gathered->capacity == 0 ? 256 : 2 * gathered->capacity;
-        gathered->shares = realloc(gathered->shares, gathered->capacity * sizeof *gathered->shares);
-        ASSERT(gathered->shares != NULL);
+        gathered->claims = realloc(gathered->claims, gathered->capacity * sizeof *gathered->claims);
+        ASSERT(gathered->claims != NULL);
     }
-    gathered->shares[gathered->count++] = receipt->share;
+    gathered->claims[gathered->count++] =
+        (struct receipt_claim){ receipt->share, receipt->slice.version, receipt->slice.history };
 }
 
 static bool take_document(const struct verify *verify, struct gathered *gathered,
@@ -114,41 +115,45 @@ static bool take_url(const struct verify *verify, struct gathered *gathered, con
     return true;
 }
 
-static int compare(const void *a, const void *b)
+/* Newer versions first, where they speak of one position. */
+static int compare_positions(const void *left, const void *right)
 {
-    return proof_position_compare(&((const struct receipt_share *)a)->position,
-                                  &((const struct receipt_share *)b)->position);
+    const struct receipt_claim *a = left, *b = right;
+    int by = proof_position_compare(&a->share.position, &b->share.position);
+    return by != 0 ? by : b->version - a->version;
 }
 
-/* Work of the shares at distinct places that the window must hold; of all where there is no proof.
- */
-static u128 add_up(const struct verify *verify, struct gathered *gathered, size_t *counted_r)
+/* A validator that was replaced by a newer one may have signed for a place in both versions: the
+ * older says nothing more. */
+static void drop_older(struct gathered *gathered)
 {
-    u128 work = 0;
-    *counted_r = 0;
-    if (gathered->count > 0)
-        qsort(gathered->shares, gathered->count, sizeof *gathered->shares, compare);
+    size_t left = 0;
+    qsort(gathered->claims, gathered->count, sizeof *gathered->claims, compare_positions);
     for (size_t i = 0; i < gathered->count; i++) {
-        if (i > 0 && compare(&gathered->shares[i - 1], &gathered->shares[i]) == 0)
-            continue;
-        if (verify->source != NULL &&
-            !receipt_counts(&gathered->shares[i], &verify->proof.statement))
-            continue;
-        work += gathered->shares[i].work;
-        (*counted_r)++;
+        const struct receipt_claim *claim = &gathered->claims[i];
+        bool told = left > 0 && claim->version == 1 && gathered->claims[left - 1].version > 1 &&
+                    proof_position_compare(&gathered->claims[left - 1].share.position,
+                                           &claim->share.position) == 0;
+        if (!told)
+            gathered->claims[left++] = *claim;
     }
-    return work;
+    gathered->count = left;
 }
 
-static void tell(struct verify *verify, struct gathered *gathered)
+static void add_up(const struct verify *verify, struct gathered *gathered,
+                   struct receipt_tally *tally_r)
 {
-    char signed_for[U128_TEXT_BYTES], proven[U128_TEXT_BYTES], key[2 * RECEIPT_KEY_BYTES + 1];
-    size_t counted;
-    u128 work = add_up(verify, gathered, &counted);
-    u128_format(work, signed_for);
-    u128_format(verify->proof.leaf.sums.work, proven);
-    if (gathered->bad > 0)
-        verify_bad(verify, VERIFY_WRONG, "receipts: %zu are not signed as they say", gathered->bad);
+    if (gathered->count > 0) {
+        drop_older(gathered);
+        qsort(gathered->claims, gathered->count, sizeof *gathered->claims, receipt_claim_compare);
+    }
+    receipt_tally(gathered->claims, gathered->count,
+                  verify->source == NULL ? NULL : &verify->proof.statement, tally_r);
+}
+
+static void tell_signers(const struct verify *verify, const struct gathered *gathered)
+{
+    char key[2 * RECEIPT_KEY_BYTES + 1];
     if (gathered->foreign > 0)
         verify_note("%zu receipts are of other accounts or keys", gathered->foreign);
     for (size_t i = 0; i < gathered->key_count; i++) {
@@ -156,16 +161,47 @@ static void tell(struct verify *verify, struct gathered *gathered)
         verify_note("signed by key %s%s", key,
                     verify->key_count == 0 ? ": compare it with the one the pool announces" : "");
     }
+}
+
+static void tell_repeats(struct verify *verify, const struct receipt_tally *tally)
+{
+    char moved[U128_TEXT_BYTES];
+    u128_format(tally->moved_work, moved);
+    if (tally->conflicts > 0)
+        verify_bad(verify, VERIFY_WRONG,
+                   "receipts: %zu shares are signed for under the names of others",
+                   tally->conflicts);
+    if (tally->again > 0)
+        verify_note("%zu receipts are of shares that were kept again at another position, over %zu "
+                    "histories of the pool's window; each share counts once",
+                    tally->again, tally->histories);
+    if (tally->moved > 0)
+        verify_note("%zu shares of %s were kept again behind this window, when another server took "
+                    "over: the proofs of later blocks must hold them",
+                    tally->moved, moved);
+}
+
+static void tell(struct verify *verify, struct gathered *gathered)
+{
+    char signed_for[U128_TEXT_BYTES], proven[U128_TEXT_BYTES];
+    struct receipt_tally tally;
+    add_up(verify, gathered, &tally);
+    u128_format(tally.work, signed_for);
+    u128_format(verify->proof.leaf.sums.work, proven);
+    if (gathered->bad > 0)
+        verify_bad(verify, VERIFY_WRONG, "receipts: %zu are not signed as they say", gathered->bad);
+    tell_signers(verify, gathered);
+    tell_repeats(verify, &tally);
     if (verify->source == NULL)
-        verify_good("receipts: %zu shares of %s expected hashes are signed for", counted,
+        verify_good("receipts: %zu shares of %s expected hashes are signed for", tally.counted,
                     signed_for);
-    else if (work > verify->proof.leaf.sums.work)
+    else if (tally.work > verify->proof.leaf.sums.work)
         verify_bad(verify, VERIFY_OMITTED,
                    "receipts: the pool signed for %zu shares of %s in this window, but proves %s",
-                   counted, signed_for, proven);
+                   tally.counted, signed_for, proven);
     else
-        verify_good("receipts: %zu shares of %s were signed for, all within the proven %s", counted,
-                    signed_for, proven);
+        verify_good("receipts: %zu shares of %s were signed for, all within the proven %s",
+                    tally.counted, signed_for, proven);
 }
 
 bool verify_receipts(struct verify *verify, struct error *error)
@@ -184,6 +220,6 @@ bool verify_receipts(struct verify *verify, struct error *error)
     }
     if (ok)
         tell(verify, &gathered);
-    free(gathered.shares);
+    free(gathered.claims);
     return ok;
 }

@@ -4,7 +4,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 extern const char *const fuzz_seeds[];
 
-const char *const fuzz_seeds[] = { "aRCP\1", NULL };
+const char *const fuzz_seeds[] = { "aRCP\1", "aRCP\2", NULL };
 
 static void look(struct span bytes)
 {
@@ -17,18 +17,26 @@ static void look(struct span bytes)
     (void)!receipt_check(&receipt);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+/* Behind a good beginning: a count in bounds, and a path as long as there are bytes. */
+static void look_behind(uint8_t version, const uint8_t *data, size_t length)
 {
-    uint8_t whole[RECEIPT_BYTES_MAX] = "aRCP\1";
-    look(span_of(data, length));
+    uint8_t whole[RECEIPT_BYTES_MAX] = "aRCP";
     size_t taken = length < sizeof whole - 5 ? length : sizeof whole - 5;
+    size_t fixed = 5 + receipt_slice_bytes(version) + RECEIPT_SHARE_BYTES + 5;
+    whole[4] = version;
     if (taken > 0)
         memcpy(whole + 5, data, taken);
-    memset(whole + 5 + 66, 0, 2); /* a count in bounds, and a path as long as there are bytes */
-    size_t fixed = 5 + RECEIPT_SLICE_BYTES + RECEIPT_SHARE_BYTES + 5;
+    memset(whole + 5 + 66, 0, 2);
     if (5 + taken >= fixed) {
         whole[fixed - 1] = (uint8_t)((5 + taken - fixed) / RECEIPT_HASH_BYTES);
         look(span_of(whole, fixed + (size_t)whole[fixed - 1] * RECEIPT_HASH_BYTES));
     }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+    look(span_of(data, length));
+    look_behind(1, data, length);
+    look_behind(RECEIPT_VERSION, data, length);
     return 0;
 }

@@ -2,7 +2,7 @@
  *
  * Behind the block of its tag a share is one block of SHA-256 with its padding, and a full node two
  * and the padding, so many of either are hashed at once, in lanes. */
-#include "core/receipt/receipt.h"
+#include "core/receipt/inside.h"
 
 #include "core/pow/sha256_lanes.h"
 #include "core/proof/tagged.h"
@@ -144,7 +144,7 @@ bool receipt_check(const struct receipt *receipt)
         place >= receipt->slice.count)
         return false;
     begin(&hasher);
-    receipt_share_write(&receipt->share, share);
+    receipt_share_put(receipt->slice.version, &receipt->share, share);
     hash(&hasher.share, share, sizeof share, node);
     for (size_t width = receipt->slice.count; width > 1; width = above(width)) {
         uint8_t children[RECEIPT_ARITY][RECEIPT_HASH_BYTES];

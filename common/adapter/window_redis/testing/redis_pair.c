@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_S = 60, ATTEMPTS = 5 };
 
 bool redis_server_command(const struct redis_server *server, struct error *error, const char *text)
 {
@@ -40,29 +40,61 @@ void redis_pair_point(struct redis_pair *pair, const struct redis_server *server
     (void)!symlink(server->url + 5, pair->address);
 }
 
+static long long integer_of(redisContext *redis, const char *command)
+{
+    redisReply *reply = redisCommand(redis, command);
+    long long value = reply != NULL && reply->type == REDIS_REPLY_INTEGER ? reply->integer : -1;
+    freeReplyObject(reply);
+    return value;
+}
+
+/* Whether the replica has what the primary was told just now. A replica that says it is up is not
+ * enough: the primary sends it nothing before it has heard from it for the first time. */
+static bool is_in_step(const struct redis_pair *pair)
+{
+    redisContext *redis = redisConnectUnix(pair->primary.url + 5);
+    bool good = redis != NULL && redis->err == 0 &&
+                integer_of(redis, "PUBLISH adit:test:step 1") >= 0 && /* replicated, kept nowhere */
+                integer_of(redis, "WAIT 1 500") >= 1;
+    if (redis != NULL)
+        redisFree(redis);
+    return good;
+}
+
+static bool begin_primary(struct redis_pair *pair, struct error *error)
+{
+    for (unsigned attempt = 0;; attempt++) {
+        redis_server_free_port(pair->port);
+        if (redis_server_begin(&pair->primary, pair->primary_options, error))
+            return true;
+        /* Somebody else may have taken the port meanwhile. */
+        redis_server_end(&pair->primary);
+        if (attempt >= ATTEMPTS)
+            return false;
+    }
+}
+
 bool redis_pair_begin(struct redis_pair *pair, struct error *error)
 {
     memset(pair, 0, sizeof *pair);
-    redis_server_free_port(pair->port);
     const char *const primary[] = {
         "--port", pair->port, "--repl-diskless-sync-delay", "0", "--enable-debug-command", "local",
     };
     const char *const replica[] = { "--replicaof", "127.0.0.1", pair->port };
     memcpy(pair->primary_options, primary, sizeof primary);
     memcpy(pair->replica_options, replica, sizeof replica);
-    if (!redis_server_begin(&pair->primary, pair->primary_options, error) ||
+    if (!begin_primary(pair, error) ||
         !redis_server_begin(&pair->replica, pair->replica_options, error))
         return false;
     snprintf(pair->address, sizeof pair->address, "%.100s/leader.sock", pair->replica.folder);
     snprintf(pair->url, sizeof pair->url, "unix:%s", pair->address);
     redis_pair_point(pair, &pair->primary);
     const struct timespec pause = { .tv_nsec = 10000000 };
-    for (unsigned waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += 10) {
-        /* The primary sends it nothing before it has heard of it for the first time, which may be a
-         * second after the replica thinks itself up. */
-        if (redis_server_says(&pair->replica, "replication", "master_link_status:up") &&
-            redis_server_says(&pair->primary, "replication", "state=online") &&
-            !redis_server_says(&pair->primary, "replication", ",offset=0,"))
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (const time_t end_s = now.tv_sec + PATIENCE_S; now.tv_sec <= end_s;
+         clock_gettime(CLOCK_MONOTONIC, &now)) {
+        if (is_in_step(pair))
             return true;
         nanosleep(&pause, NULL);
     }

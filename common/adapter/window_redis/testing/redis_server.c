@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 48, START_PATIENCE_MS = 10000 };
+enum { ARGUMENTS_MAX = 48, START_PATIENCE_S = 60 };
 
 bool redis_server_found(void)
 {
@@ -95,7 +95,10 @@ static bool answers(const struct redis_server *server)
 bool redis_server_wait(struct redis_server *server, struct error *error)
 {
     const struct timespec pause = { .tv_nsec = 5000000 };
-    for (unsigned waited_ms = 0; waited_ms < START_PATIENCE_MS; waited_ms += 5) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (const time_t end_s = now.tv_sec + START_PATIENCE_S; now.tv_sec <= end_s;
+         clock_gettime(CLOCK_MONOTONIC, &now)) {
         if (answers(server))
             return true;
         if (waitpid(server->pid, NULL, WNOHANG) == server->pid) {
@@ -145,6 +148,19 @@ void redis_server_kill(struct redis_server *server)
     while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     server->pid = 0;
+}
+
+void redis_server_stop(const struct redis_server *server)
+{
+    int status = 0;
+    kill(server->pid, SIGSTOP);
+    while (waitpid(server->pid, &status, WUNTRACED) < 0 && errno == EINTR)
+        continue;
+}
+
+void redis_server_continue(const struct redis_server *server)
+{
+    kill(server->pid, SIGCONT);
 }
 
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)

@@ -27,6 +27,9 @@ MUST_CHECK bool redis_server_begin_small(struct redis_server *server, const char
                                          uint64_t file_bytes_max, struct error *error);
 /* kill -9, waited for. */
 void redis_server_kill(struct redis_server *server);
+/* Stops it where it stands (it does nothing more when this returns), and lets it go on. */
+void redis_server_stop(const struct redis_server *server);
+void redis_server_continue(const struct redis_server *server);
 /* Starts it again on the same file; does not wait for it to have loaded. */
 MUST_CHECK bool redis_server_restart(struct redis_server *server, struct error *error);
 /* Waits until it has loaded its file and answers. */

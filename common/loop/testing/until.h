@@ -1,0 +1,19 @@
+/* For tests: turns a loop until something has come about. The patience is no measure of anything:
+ * it is as long as a machine busy with other things may need, and a test that passes never waits
+ * it out. What counts on by itself is waited for with >=, not ==, because one turn of the loop may
+ * bring more than one. Includes nothing of cmocka, whose headers the test includes first. */
+#pragma once
+#include "loop/loop.h"
+
+enum { UNTIL_PATIENCE_MS = 60000 };
+
+/* `said`: a text that helps to understand why it did not come about, or "". */
+#define LOOP_UNTIL(loop, condition, said)                                                          \
+    do {                                                                                           \
+        const uint64_t until_end_ns_ = loop_clock_ns() + UNTIL_PATIENCE_MS * UINT64_C(1000000);    \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() > until_end_ns_)                                                   \
+                fail_msg("not within %d ms: %s %s", UNTIL_PATIENCE_MS, #condition, said);          \
+            loop_run_once(loop, 5);                                                                \
+        }                                                                                          \
+    } while (0)

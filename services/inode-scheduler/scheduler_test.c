@@ -9,6 +9,7 @@
 #include "adapter/store_fake/fake.h"
 #include "adapter/window_fake/window_fake.h"
 #include "core/pow/sha256.h"
+#include "loop/testing/until.h"
 #include "record/event/event.h"
 #include "record/leader/leader.h"
 #include "services/inode-scheduler/scheduler.h"
@@ -17,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BITS = 0x207fffff, SEEN_MAX = 512, REPLY_MAX = 1 << 20, DEADLINE_MS = 8000 };
+enum { BITS = 0x207fffff, SEEN_MAX = 512, REPLY_MAX = 1 << 20 };
 #define REWARD ((uint64_t)5000000000)
 
 /* A pool's world in memory, with one scheduler in it and one that listens and asks. */
@@ -130,16 +131,7 @@ static void on_up(void *context)
     ((struct fixture *)context)->up = true;
 }
 
-/* Turns the loop until the condition holds. */
-#define UNTIL(f, condition)                                                                        \
-    do {                                                                                           \
-        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() / 1000000 > until_)                                                \
-                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
-            loop_run_once((f)->loop, 5);                                                           \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(f, condition) LOOP_UNTIL((f)->loop, condition, "")
 
 static void start(struct fixture *f)
 {
@@ -248,12 +240,18 @@ static const struct job *newest(const struct fixture *f)
     return &f->jobs[f->jobs_count - 1];
 }
 
+/* The nth job that was published, from 1, when it has come; others may be behind it by then. */
+static const struct job *nth_job(struct fixture *f, unsigned n)
+{
+    UNTIL(f, f->jobs_count >= n);
+    return &f->jobs[n - 1];
+}
+
 static void a_template_becomes_a_job_that_pays_to_the_pools_address(void **state)
 {
     (void)state;
     struct fixture *f = open_fixture();
-    UNTIL(f, f->jobs_count == 1);
-    const struct job *job = newest(f);
+    const struct job *job = nth_job(f, 1);
     assert_true(job->clean);
     assert_int_equal(job->height, 11);
     assert_int_equal(job->coinbase_value, REWARD);
@@ -289,32 +287,30 @@ static void a_coinbase_carries_the_head_of_the_chain_of_proofs(void **state)
     struct proof_link first, second;
     uint8_t head[PROOF_HASH_BYTES];
     uint32_t number = 0;
-    UNTIL(f, f->jobs_count == 1);
-    assert_false(committed(newest(f), &number, head));
+    assert_false(committed(nth_job(f, 1), &number, head));
     append_proof(f, 1, &first);
     append_proof(f, 2, &second);
     stop(f);
     node_fake_transactions(f->chain, 2, 300); /* an empty job and a full one */
     start(f);
-    UNTIL(f, f->jobs_count == 3);
-    for (size_t i = 1; i < 3; i++) {
-        assert_true(committed(&f->jobs[i], &number, head));
+    for (unsigned n = 2; n <= 3; n++) {
+        const struct job *job = nth_job(f, n);
+        assert_true(committed(job, &number, head));
         assert_int_equal(number, 2);
         assert_memory_equal(head, second.head, sizeof head);
-        assert_int_equal(f->jobs[i].coinbase_value, i == 1 ? REWARD : f->jobs[2].coinbase_value);
+        assert_true(job->template_id != 0 || job->coinbase_value == REWARD);
     }
     /* What is appended while it runs is found by itself. */
     append_proof(f, 3, &first);
     UNTIL(f, f->scheduler.commitment.number == 3);
+    unsigned before = f->jobs_count;
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count > 3);
-    assert_true(committed(newest(f), &number, head));
+    assert_true(committed(nth_job(f, before + 1), &number, head));
     assert_int_equal(number, 3);
     stop(f);
     f->settings.chain_commit_proofs = false;
-    size_t before = f->jobs_count;
     start(f);
-    UNTIL(f, f->jobs_count > before);
+    UNTIL(f, newest(f)->epoch == f->scheduler.epoch);
     assert_false(committed(newest(f), &number, head));
     close_fixture(f);
 }
@@ -324,13 +320,14 @@ static void a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held
     (void)state;
     struct fixture *f = open_fixture();
     uint8_t memory[8192];
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     node_fake_transactions(f->chain, 5, 300);
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count == 2 && f->announced_count == 1);
-    assert_true(newest(f)->clean);
-    assert_int_equal(newest(f)->template_id, 0);
-    assert_int_equal(newest(f)->branches_count, 0);
+    const struct job *empty = nth_job(f, 2);
+    assert_true(empty->clean);
+    assert_int_equal(empty->template_id, 0);
+    assert_int_equal(empty->branches_count, 0);
+    UNTIL(f, f->announced_count >= 1);
     uint64_t id = f->announced[0].template_id;
     assert_int_equal(f->announced[0].transaction_count, 5);
 
@@ -344,11 +341,11 @@ static void a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held
 
     struct wire_template_held held = { .template_id = id, .instance = "1" };
     ASK(f, template_held, &held);
-    UNTIL(f, f->jobs_count == 3);
-    assert_int_equal(newest(f)->template_id, id);
-    assert_false(newest(f)->clean);
-    assert_int_equal(newest(f)->branches_count, 3);
-    assert_memory_equal(newest(f)->prev_hash, f->jobs[1].prev_hash, 32);
+    const struct job *full = nth_job(f, 3);
+    assert_int_equal(full->template_id, id);
+    assert_false(full->clean);
+    assert_int_equal(full->branches_count, 3);
+    assert_memory_equal(full->prev_hash, empty->prev_hash, 32);
     close_fixture(f);
 }
 
@@ -358,6 +355,13 @@ static void trouble_templates(struct fixture *f, enum node_fake_trouble trouble)
 {
     for (unsigned i = f->nodes_opened - 2; i < f->nodes_opened; i++)
         node_fake_trouble(f->nodes[i], trouble);
+}
+
+/* No template comes any more, and none is on its way. */
+static void take_templates_away(struct fixture *f)
+{
+    trouble_templates(f, NODE_FAKE_AWAY);
+    UNTIL(f, f->scheduler.node_trouble[0][0] != '\0' && f->scheduler.node_trouble[1][0] != '\0');
 }
 
 static struct node_tip fake_tip(struct fixture *f)
@@ -382,13 +386,11 @@ static void a_new_tip_is_mined_on_before_its_template_is_there(void **state)
 {
     (void)state;
     struct fixture *f = open_fixture();
-    UNTIL(f, f->jobs_count == 1);
-    uint32_t version = newest(f)->version;
-    trouble_templates(f, NODE_FAKE_AWAY);
+    uint32_t version = nth_job(f, 1)->version;
+    take_templates_away(f);
     node_fake_transactions(f->chain, 5, 300);
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count == 2);
-    const struct job job = *newest(f);
+    const struct job job = *nth_job(f, 2);
     struct node_tip tip = fake_tip(f);
     assert_memory_equal(job.prev_hash, tip.hash, 32);
     assert_int_equal(job.height, 12);
@@ -400,8 +402,8 @@ static void a_new_tip_is_mined_on_before_its_template_is_there(void **state)
     assert_true(job.template_id == 0 && job.branches_count == 0);
     /* The template brings the transactions; who mines already goes on. */
     trouble_templates(f, NODE_FAKE_WELL);
-    UNTIL(f, f->jobs_count == 3);
-    assert_true(newest(f)->template_id != 0 && newest(f)->height == 12 && !newest(f)->clean);
+    const struct job *full = nth_job(f, 3);
+    assert_true(full->template_id != 0 && full->height == 12 && !full->clean);
     /* An old tip, one that something stands on, and one already mined on change nothing. */
     assert_false(take_tip(f, &tip));
     tip.height = 12;
@@ -427,20 +429,21 @@ static void a_template_that_was_on_its_way_does_not_lead_back_to_the_old_tip(voi
     (void)state;
     struct fixture *f = open_fixture();
     struct error error;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     struct template_box *late = fake_template(f), *later = fake_template(f);
-    trouble_templates(f, NODE_FAKE_AWAY);
+    take_templates_away(f);
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count == 2);
+    assert_int_equal(nth_job(f, 2)->height, 12);
     struct jobs_view view;
     jobs_look(f->scheduler.jobs, &view);
     late->node = later->node = view.node;
     assert_true(jobs_take(f->scheduler.jobs, late, &error));
-    assert_true(f->jobs_count == 2 && newest(f)->height == 12);
-    /* Asked again, it says the same: it has left that tip. */
+    jobs_look(f->scheduler.jobs, &view);
+    assert_int_equal(view.height, 12);
+    /* Asked again, it says the same: it has left that tip. (The other node, if it tells of its tip
+     * only now, leads forward again, with a job behind this one.) */
     assert_true(jobs_take(f->scheduler.jobs, later, &error));
-    UNTIL(f, f->jobs_count == 3);
-    assert_int_equal(newest(f)->height, 11);
+    assert_int_equal(nth_job(f, 3)->height, 11);
     close_fixture(f);
 }
 
@@ -448,8 +451,8 @@ static void at_a_retarget_and_with_an_extension_block_a_job_waits_for_the_templa
 {
     (void)state;
     struct fixture *f = open_fixture();
-    UNTIL(f, f->jobs_count == 1);
-    trouble_templates(f, NODE_FAKE_AWAY);
+    (void)nth_job(f, 1);
+    take_templates_away(f);
     f->scheduler.options.coin.retarget_interval = 12;
     node_fake_mine(f->chain, 1);
     struct node_tip tip = fake_tip(f);
@@ -466,15 +469,14 @@ static void rules_that_a_template_contradicts_are_used_no_more(void **state)
 {
     (void)state;
     struct fixture *f = open_fixture();
-    UNTIL(f, f->jobs_count == 1);
-    trouble_templates(f, NODE_FAKE_AWAY);
+    (void)nth_job(f, 1);
+    take_templates_away(f);
     f->scheduler.options.coin.subsidy = REWARD + 1; /* no block may claim that */
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count == 2);
-    assert_true(newest(f)->coinbase_value == REWARD + 1);
+    assert_true(nth_job(f, 2)->coinbase_value == REWARD + 1);
     trouble_templates(f, NODE_FAKE_WELL);
-    UNTIL(f, f->jobs_count == 3);
-    assert_true(newest(f)->coinbase_value == REWARD && newest(f)->clean);
+    const struct job *job = nth_job(f, 3);
+    assert_true(job->coinbase_value == REWARD && job->clean);
     struct node_tip tip = fake_tip(f);
     tip.height++;
     tip.hash[0] ^= 1;
@@ -486,11 +488,10 @@ static void a_job_goes_out_after_a_while_though_nobody_holds_its_transactions(vo
 {
     (void)state;
     struct fixture *f = open_fixture();
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     node_fake_transactions(f->chain, 1, 100);
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count == 3);
-    assert_true(newest(f)->template_id != 0);
+    assert_true(nth_job(f, 3)->template_id != 0);
     close_fixture(f);
 }
 
@@ -499,9 +500,9 @@ static void jobs_are_answered_alive_and_retired(void **state)
     (void)state;
     struct fixture *f = open_fixture();
     uint8_t memory[16384];
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     node_fake_mine(f->chain, 1);
-    UNTIL(f, f->jobs_count == 2);
+    (void)nth_job(f, 2);
     struct wire_job_request request = { .job_id = 0 };
     struct wire_job_reply reply;
     ASK(f, job_request, &request);
@@ -578,7 +579,7 @@ static void a_candidate_is_submitted_recorded_found_and_matures(void **state)
     uint8_t memory[1024];
     struct wire_candidate candidate;
     struct wire_ack ack;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     make_candidate(f, 1, &candidate, coinbase);
     for (int i = 0; i < 2; i++) { /* again is harmless */
         ASK(f, candidate, &candidate);
@@ -586,7 +587,7 @@ static void a_candidate_is_submitted_recorded_found_and_matures(void **state)
         assert_true(ack.ok);
     }
     UNTIL(f, state_of(f, candidate.block_hash) == BLOCK_ACCEPTED);
-    UNTIL(f, f->notices > 0 && f->notice.event_sequence == 2);
+    UNTIL(f, f->notices > 0 && f->notice.event_sequence >= 2);
     assert_true(node_fake_submissions(f->chain) >= 2); /* to both nodes */
     struct wire_reward_event event;
     struct error error;
@@ -611,7 +612,7 @@ static void a_candidate_whose_hash_is_not_its_headers_is_refused(void **state)
     uint8_t memory[1024];
     struct wire_candidate candidate;
     struct wire_ack ack;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     make_candidate(f, 1, &candidate, coinbase);
     candidate.block_hash[0] ^= 1;
     ASK(f, candidate, &candidate);
@@ -629,7 +630,7 @@ static void a_candidate_is_submitted_also_while_the_store_is_away(void **state)
     uint8_t memory[1024];
     struct wire_candidate candidate;
     struct wire_ack ack;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     make_candidate(f, 1, &candidate, coinbase);
     store_fake_away(f->store, true);
     ASK(f, candidate, &candidate);
@@ -650,7 +651,7 @@ static void a_node_that_was_away_gets_the_block_later(void **state)
     struct fixture *f = open_fixture();
     uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
     struct wire_candidate candidate;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     make_candidate(f, 1, &candidate, coinbase);
     for (unsigned i = 0; i < f->nodes_opened; i++)
         node_fake_trouble(f->nodes[i], NODE_FAKE_AWAY);
@@ -702,7 +703,7 @@ static void a_candidate_that_only_the_window_knows_is_followed(void **state)
     uint8_t block[4096];
     char answer[64];
     struct wire_candidate candidate;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     make_candidate(f, 1, &candidate, coinbase);
     stop(f);
     struct window_share share = { 77, 78, 1000, candidate.job_id, loop_unix_ms() };
@@ -843,7 +844,7 @@ static void messages_that_make_no_sense_are_dropped(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_true(
             bus_request(f->client, span_of(rubbish[i], sizeof rubbish[i]), 50, on_reply, f));
-    UNTIL(f, f->replies == 4);
+    UNTIL(f, f->replies >= 4);
     assert_int_equal(f->outcome, BUS_TIMEOUT);
     assert_int_equal(metric_read(f->scheduler.metrics.refused_messages), 4);
     struct wire_control_request request = { .verb = "status", .argument = "" };
@@ -888,7 +889,7 @@ static void a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more(void
     struct wire_candidate candidate;
     struct error error;
     uint64_t epoch;
-    UNTIL(f, f->jobs_count == 1);
+    (void)nth_job(f, 1);
     assert_int_equal(leader_take(f->store, SCHEDULER_ROLE, "2", 99, 1, &epoch, &error), STORE_DONE);
     make_candidate(f, 1, &candidate, coinbase);
     ASK(f, candidate, &candidate);

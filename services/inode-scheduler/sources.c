@@ -1,6 +1,7 @@
 #include "services/inode-scheduler/sources.h"
 
-#include <errno.h>
+#include "loop/deadline.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -89,17 +90,10 @@ static void post(struct source *source, struct template_box *box, const struct e
 /* Waits; a refresh or the stop ends it early. False: stop. */
 static bool rest(struct source *source, unsigned pause_ms)
 {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += pause_ms / 1000;
-    end.tv_nsec += (long)(pause_ms % 1000) * 1000000;
-    if (end.tv_nsec >= 1000000000) {
-        end.tv_sec++;
-        end.tv_nsec -= 1000000000;
-    }
+    uint64_t end_ns = loop_clock_ns() + (uint64_t)pause_ms * 1000000;
     pthread_mutex_lock(&source->lock);
     while (!source->stopping && !source->refresh)
-        if (pthread_cond_timedwait(&source->wake, &source->lock, &end) == ETIMEDOUT)
+        if (!deadline_wait(&source->wake, &source->lock, end_ns))
             break;
     bool go_on = !source->stopping;
     pthread_mutex_unlock(&source->lock);
@@ -205,18 +199,14 @@ struct sources *sources_create(const struct sources_options *options, struct err
     sources->on_begin = options->on_begin;
     sources->context = options->context;
     sources->count = options->count;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     for (size_t i = 0; i < options->count; i++) {
         struct source *source = &sources->list[i];
         source->sources = sources;
         source->index = i;
         source->node = options->nodes[i];
         pthread_mutex_init(&source->lock, NULL);
-        pthread_cond_init(&source->wake, &monotonic);
+        deadline_cond_init(&source->wake);
     }
-    pthread_condattr_destroy(&monotonic);
     for (size_t i = 0; i < options->count; i++) {
         struct source *source = &sources->list[i];
         if (options->on_begin != NULL)

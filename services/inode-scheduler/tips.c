@@ -1,6 +1,7 @@
 #include "services/inode-scheduler/tips.h"
 
-#include <errno.h>
+#include "loop/deadline.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -60,16 +61,12 @@ static void post(struct watcher *watcher, const struct node_tip *tip)
 static bool rest(struct watcher *watcher, bool *nudged_r, uint8_t hash_r[32])
 {
     unsigned poll_ms = watcher->tips->options.poll_ms;
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    uint64_t end_ns = (uint64_t)end.tv_nsec + (uint64_t)poll_ms * 1000000;
-    end.tv_sec += (time_t)(end_ns / 1000000000);
-    end.tv_nsec = (long)(end_ns % 1000000000);
+    uint64_t end_ns = loop_clock_ns() + (uint64_t)poll_ms * 1000000;
     pthread_mutex_lock(&watcher->lock);
     while (!watcher->stopping && !watcher->nudged)
         if (poll_ms == 0)
             pthread_cond_wait(&watcher->wake, &watcher->lock);
-        else if (pthread_cond_timedwait(&watcher->wake, &watcher->lock, &end) == ETIMEDOUT)
+        else if (!deadline_wait(&watcher->wake, &watcher->lock, end_ns))
             break;
     *nudged_r = watcher->nudged;
     watcher->nudged = false;
@@ -109,18 +106,14 @@ struct tips *tips_create(const struct tips_options *options, struct error *error
     }
     tips->options = *options;
     tips->options.nodes = NULL;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     for (size_t i = 0; i < options->count; i++) {
         struct watcher *watcher = &tips->list[i];
         watcher->tips = tips;
         watcher->index = i;
         watcher->node = options->nodes[i];
         pthread_mutex_init(&watcher->lock, NULL);
-        pthread_cond_init(&watcher->wake, &monotonic);
+        deadline_cond_init(&watcher->wake);
     }
-    pthread_condattr_destroy(&monotonic);
     for (size_t i = 0; i < options->count; i++) {
         struct watcher *watcher = &tips->list[i];
         int result = pthread_create(&watcher->thread, NULL, run, watcher);

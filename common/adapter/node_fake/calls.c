@@ -2,11 +2,12 @@
 
 #include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
+#include "loop/deadline.h"
+#include "loop/loop.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 static struct node_fake *enter(struct node *port)
 {
@@ -54,11 +55,9 @@ static enum node_answer call_chain(struct node *port, struct node_chain *chain_r
 
 static void wait_for_change(struct node_fake *node, uint64_t changes)
 {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    end.tv_sec += WAIT_MS / 1000;
+    uint64_t end_ns = loop_clock_ns() + WAIT_MS * UINT64_C(1000000);
     while (node->chain->changes == changes && !node->interrupted && !is_away(node))
-        if (pthread_cond_timedwait(&node->chain->changed, &node->chain->lock, &end) != 0)
+        if (!deadline_wait(&node->chain->changed, &node->chain->lock, end_ns))
             break;
 }
 

@@ -1,6 +1,7 @@
 #include "adapter/node_fake/inside.h"
 
 #include "core/pow/sha256.h"
+#include "loop/deadline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,12 +68,8 @@ struct node_fake_chain *node_fake_chain_create(const char *name, uint32_t bits)
     struct node_fake_chain *chain = calloc(1, sizeof *chain);
     if (chain == NULL)
         return NULL;
-    pthread_condattr_t monotonic;
     pthread_mutex_init(&chain->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&chain->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    deadline_cond_init(&chain->changed);
     snprintf(chain->chain, sizeof chain->chain, "%s", name);
     chain->bits = bits;
     chain->tip = append_foreign(chain, NO_BLOCK);

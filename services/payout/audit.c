@@ -22,7 +22,11 @@ static bool take_balance(void *context, const struct balance_record *balance)
     audit->report->accounts += balance->account.owner == LEDGER_MINER;
     if (balance->amounts.applied_seq > audit->last) {
         if (tally->used)
-            tally->seen = true; /* it moved on since */
+            tally->seen = true; /* it moved on since; to a set that is there? */
+        if (balance->amounts.applied_seq > audit->moved_to) {
+            audit->moved_to = balance->amounts.applied_seq;
+            audit->moved = balance->account;
+        }
         return true;
     }
     const struct ledger_balance *kept = &balance->amounts, *sum = &tally->amounts;
@@ -39,6 +43,22 @@ static bool take_balance(void *context, const struct balance_record *balance)
     }
     if (tally->used)
         tally->seen = true;
+    return true;
+}
+
+/* A balance may be ahead of what was looked at, never of what was posted. */
+static bool check_moved(struct audit *audit, struct error *error)
+{
+    struct set_record newest = { .seq = 0 };
+    enum store_outcome outcome = set_newest(audit->store, &newest, error);
+    if (outcome != STORE_DONE && outcome != STORE_MISSING)
+        return false;
+    if (audit->moved_to > newest.seq) {
+        char name[LEDGER_ACCOUNT_BYTES];
+        ledger_account_format(&audit->moved, name);
+        differ(audit, "the balance of %s has taken in posting set %" PRIu64 ", which never was",
+               name, audit->moved_to);
+    }
     return true;
 }
 
@@ -166,6 +186,14 @@ static void check_payment_set(struct audit *audit, const struct payment_record *
     free(memory);
 }
 
+/* Of the last time it was confirmed. */
+static bool is_posted(struct audit *audit, enum ledger_cause_kind kind,
+                      const struct payment_record *payment)
+{
+    struct ledger_cause cause = ledger_cause_payment(kind, payment->number, payment->confirmed);
+    return set_of(audit, &cause) != NULL;
+}
+
 static bool check_payment(struct audit *audit, uint64_t number, struct error *error)
 {
     struct payment_record payment;
@@ -186,13 +214,14 @@ static bool check_payment(struct audit *audit, uint64_t number, struct error *er
         check_payment_set(audit, &payment, LEDGER_INTENT, 1, true);
     check_payment_set(audit, &payment, LEDGER_VOIDED, 1, voided);
     for (uint32_t i = 1; i <= payment.confirmed; i++) {
-        check_payment_set(audit, &payment, LEDGER_CONFIRMED, i, true);
-        struct ledger_cause reopened = ledger_cause_payment(LEDGER_REOPENED, number, i);
         bool last = i == payment.confirmed;
-        /* Reopened by its record first. */
-        if (last && payment.state == PAYMENT_BROADCAST && set_of(audit, &reopened) == NULL)
-            continue;
-        check_payment_set(audit, &payment, LEDGER_REOPENED, i, !last || !confirmed);
+        /* The record says so first. */
+        if (!last || payment.state != PAYMENT_CONFIRMED ||
+            is_posted(audit, LEDGER_CONFIRMED, &payment))
+            check_payment_set(audit, &payment, LEDGER_CONFIRMED, i, true);
+        if (!last || payment.state != PAYMENT_BROADCAST ||
+            is_posted(audit, LEDGER_REOPENED, &payment))
+            check_payment_set(audit, &payment, LEDGER_REOPENED, i, !last || !confirmed);
     }
     return true;
 }
@@ -205,7 +234,8 @@ static void differ_of_proofs(void *context, const char *sentence)
 static bool run(struct audit *audit, struct error *error)
 {
     if (!audit_sets(audit, error) ||
-        balance_walk(audit->store, take_balance, audit, error) != STORE_DONE)
+        balance_walk(audit->store, take_balance, audit, error) != STORE_DONE ||
+        !check_moved(audit, error))
         return false;
     check_tallies(audit);
     if (snapshot_walk(audit->store, 0, take_snapshot, audit, error) != STORE_DONE)

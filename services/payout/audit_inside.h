@@ -29,7 +29,9 @@ struct audit {
     size_t found_next;
     bool failed; /* the store could not say; *error */
     struct error *error;
-    uint64_t last;         /* the newest applied set: what is looked at ends here */
+    uint64_t last;     /* the newest applied set: what is looked at ends here */
+    uint64_t moved_to; /* the newest set behind it that a balance has taken in, and whose */
+    struct ledger_account moved;
     uint64_t newest_event; /* answered by a set up to there */
     uint64_t event_sets;   /* sets that answer one */
     uint64_t events;       /* that must be answered */

@@ -174,10 +174,10 @@ enum step engine_note_reason(struct engine *engine, struct payment_record *payme
 enum step engine_books(struct engine *engine, struct error *error);
 /* Follows every open payment. */
 enum step engine_follow(struct engine *engine, struct error *error);
-/* Posts that one that is open again is paid no more, where that is not posted: before anything else
- * is done to it. */
-enum step engine_post_reopened(struct engine *engine, const struct payment_record *payment,
-                               struct error *error);
+/* Posts what the record says of the last time it was confirmed, that it is paid or that it is not
+ * any more, where the ledger lacks it: before anything else is done to it. */
+enum step engine_post_said(struct engine *engine, const struct payment_record *payment,
+                           struct error *error);
 /* Gives up payments that are not signed. */
 enum step engine_recall(struct engine *engine, struct error *error);
 

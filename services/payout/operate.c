@@ -113,7 +113,7 @@ enum step engine_raise_fee(struct engine *engine, uint64_t number, struct error 
     error_fill(error, ERROR_UNAVAILABLE, "the ledger moved meanwhile: ask again");
     step = engine_settle(engine, error);
     if (step == STEP_DONE)
-        step = engine_post_reopened(engine, &payment, error);
+        step = engine_post_said(engine, &payment, error);
     if (step != STEP_DONE)
         return step;
     error_fill(error, ERROR_UNAVAILABLE, "the node does not answer");

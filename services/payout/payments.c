@@ -1,13 +1,15 @@
 /* One payment's way through its states. Every arrow is one write of its record, guarded by the
- * version read; what goes to the ledger goes there first where money is taken from an account or
- * called paid, and after the record where money is given back, so that no leader that was stopped
- * in between can still act on what is over:
+ * version read. The ledger goes first only where money is taken from an account: a plan that never
+ * gets that far is given up by a set that takes its place. Everything else is decided by the
+ * record, and the ledger follows before anything else is done to the payment: a leader that was
+ * stopped in between finds its record moved on, or its place in the ledger taken by what its own
+ * record said:
  *
  *   intent      record PLANNED -> set posted -> record INTENT
  *   signed      wallet signs -> record SIGNED with the bytes -> broadcast
  *   bumped      wallet signs a version with a higher fee -> record with both -> broadcast
- *   confirmed   chain shows it -> set posted -> record CONFIRMED
- *   reopened    it left the chain -> record BROADCAST -> set posted, before anything else is done
+ *   confirmed   chain shows it -> record CONFIRMED -> set posted
+ *   reopened    it left the chain -> record BROADCAST -> set posted
  *   given up    record VOIDING (nobody can sign it any more) -> set posted -> record VOIDED */
 #include "services/payout/inside.h"
 
@@ -52,46 +54,27 @@ enum step engine_note_reason(struct engine *engine, struct payment_record *payme
     return engine_save(engine, payment, state, error);
 }
 
-enum step engine_post_reopened(struct engine *engine, const struct payment_record *payment,
-                               struct error *error)
+enum step engine_post_said(struct engine *engine, const struct payment_record *payment,
+                           struct error *error)
 {
-    if (payment->confirmed == 0 || payment->state == PAYMENT_CONFIRMED)
+    if (payment->confirmed == 0)
         return STEP_DONE;
-    struct ledger_cause cause =
-        ledger_cause_payment(LEDGER_REOPENED, payment->number, payment->confirmed);
+    bool stands = payment->state == PAYMENT_CONFIRMED || payment->state == PAYMENT_SETTLED;
+    struct ledger_cause cause = ledger_cause_payment(stands ? LEDGER_CONFIRMED : LEDGER_REOPENED,
+                                                     payment->number, payment->confirmed);
     return engine_post(engine, &cause, 0, error);
 }
 
-/* The ledger may be a step ahead of the record, or behind one that was reopened, where a write in
- * between was cut off. */
+/* A write was cut off: the ledger may be a step ahead of a plan, or behind what a record says. */
 static enum step catch_up(struct engine *engine, struct payment_record *payment,
                           struct error *error)
 {
-    struct ledger_cause cause;
-    enum payment_state next;
-    bool posted;
-    switch (payment->state) {
-    case PAYMENT_PLANNED:
-        cause = ledger_cause_payment(LEDGER_INTENT, payment->number, 1);
-        next = PAYMENT_INTENT;
-        break;
-    case PAYMENT_SIGNED:
-    case PAYMENT_BROADCAST:
-    case PAYMENT_UNCERTAIN:
-        cause = ledger_cause_payment(LEDGER_CONFIRMED, payment->number, payment->confirmed + 1);
-        next = PAYMENT_CONFIRMED;
-        break;
-    default:
-        return STEP_DONE;
-    }
-    enum step step = engine_post_reopened(engine, payment, error);
-    if (step == STEP_DONE)
-        step = engine_is_posted(engine, &cause, &posted, error);
-    if (step != STEP_DONE || !posted)
-        return step;
-    if (next == PAYMENT_CONFIRMED)
-        payment->confirmed++;
-    return engine_save(engine, payment, next, error);
+    struct ledger_cause intent = ledger_cause_payment(LEDGER_INTENT, payment->number, 1);
+    bool posted = false;
+    enum step step = engine_post_said(engine, payment, error);
+    if (step == STEP_DONE && payment->state == PAYMENT_PLANNED)
+        step = engine_is_posted(engine, &intent, &posted, error);
+    return step == STEP_DONE && posted ? engine_save(engine, payment, PAYMENT_INTENT, error) : step;
 }
 
 /* Every output must still be covered; it is, unless something was posted between plan and intent.
@@ -127,21 +110,17 @@ static enum step post_intent(struct engine *engine, struct payment_record *payme
     return step == STEP_DONE ? engine_save(engine, payment, PAYMENT_INTENT, error) : step;
 }
 
+/* The record first, with the version that it was and so what it cost: a leader that was stopped
+ * before the set could else call paid what another, who saw another chain, gives back meanwhile. */
 static enum step confirm(struct engine *engine, struct payment_record *payment, struct error *error)
 {
-    struct ledger_cause cause =
-        ledger_cause_payment(LEDGER_CONFIRMED, payment->number, payment->confirmed + 1);
-    /* Which version it was, and so what it cost, is durable before the set that says so is opened;
-     * and no leader before this one can change it any more. */
-    enum step step = engine_save(engine, payment, payment->state, error);
-    if (step == STEP_DONE)
-        step = engine_post(engine, &cause, 0, error);
-    if (step != STEP_DONE)
-        return step;
     payment->confirmed++;
     payment->reason[0] = '\0';
+    enum step step = engine_save(engine, payment, PAYMENT_CONFIRMED, error);
+    if (step != STEP_DONE)
+        return step;
     engine->counters.payments_confirmed++;
-    return engine_save(engine, payment, PAYMENT_CONFIRMED, error);
+    return engine_post_said(engine, payment, error);
 }
 
 /* The record first: a leader that was stopped before the set could else take back what another saw
@@ -151,7 +130,7 @@ static enum step reopen(struct engine *engine, struct payment_record *payment, s
     log_warn("payment.reopened", "payment=%" PRIu64 " confirmations=%" PRId32, payment->number,
              payment->confirmations);
     enum step step = engine_save(engine, payment, PAYMENT_BROADCAST, error);
-    return step == STEP_DONE ? engine_post_reopened(engine, payment, error) : step;
+    return step == STEP_DONE ? engine_post_said(engine, payment, error) : step;
 }
 
 static enum step give_back(struct engine *engine, struct payment_record *payment,

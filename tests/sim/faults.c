@@ -143,6 +143,8 @@ static enum store_outcome f_apply(struct store *store, struct store_write *write
         }
     }
     enum store_outcome outcome = store_apply(store_inner(store), writes, count, error);
+    if (!world->sheltered && world->writes_left > 0 && --world->writes_left == 0)
+        world->dead = true;
     if (!leave(world, last)) {
         (void)away(error);
         return STORE_UNKNOWN;

@@ -1,6 +1,6 @@
 /* The payout engine in a simulated world: seeds of random months, and one month cut off, or taken
  * over by a rival, at each of its calls in turn. ADIT_SIM_SEEDS says how many seeds, ADIT_SEED with
- * which to begin. */
+ * which to begin, ADIT_SIM_TEST (a pattern) which tests. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -270,11 +270,14 @@ int main(void)
         cmocka_unit_test(a_request_that_cannot_bear_its_fee_delays_nothing),
         cmocka_unit_test(a_coin_of_a_payment_that_waits_goes_into_no_other),
         cmocka_unit_test(a_payment_that_another_settled_is_not_reopened),
+        cmocka_unit_test(what_another_gives_back_is_not_called_paid),
         cmocka_unit_test(a_death_before_any_call_changes_nothing),
         cmocka_unit_test(a_death_after_any_call_changes_nothing),
         cmocka_unit_test(a_setting_changed_by_a_death_changes_no_set_that_is_open),
         cmocka_unit_test(a_leader_stopped_before_any_call_doubles_nothing),
         cmocka_unit_test(a_leader_stopped_after_any_call_doubles_nothing),
     };
+    if (getenv("ADIT_SIM_TEST") != NULL)
+        cmocka_set_test_filter(getenv("ADIT_SIM_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,3 +163,75 @@ void a_payment_that_another_settled_is_not_reopened(void **state)
     }
     printf("%lu calls\n", calls - 1);
 }
+
+/* The first payout was about to call a payment paid. Another takes over on a chain where a theft
+ * took its input and is buried, and dies behind one of its writes; then the first wakes
+ * up. */
+struct robbery {
+    struct run *run;
+    unsigned long writes; /* of the other before it dies */
+    bool died;
+};
+
+static void rob_and_die(struct sim_world *world)
+{
+    struct robbery *robbery = world->rival_context;
+    struct engine_options options = robbery->run->options;
+    struct error error;
+    options.boot_id += 1000000;
+    world->rebroadcasts = false;
+    sim_reorganise(world, 3);
+    if (!sim_steal(world))
+        sim_fail(world, "the scene is not set");
+    for (int i = 0; i < 4; i++)
+        sim_mine(world, false, false);
+    sim_scheduler(world);
+    struct engine *rival =
+        engine_open(&options, world->store, world->window, world->node, world->now_ms, &error);
+    if (rival == NULL)
+        sim_fail(world, "the rival cannot open: %s", error.text);
+    world->sheltered = false;
+    world->writes_left = robbery->writes;
+    (void)!engine_tick(rival, world->now_ms, &error);
+    robbery->died = world->dead;
+    world->writes_left = 0;
+    engine_close(rival);
+    sim_revive(world);
+}
+
+/* False where the first makes no more calls than these. */
+static bool rob(unsigned long calls, struct robbery *robbery)
+{
+    struct run run = start_rich();
+    struct sim_world *world = run.world;
+    robbery->run = &run;
+    world->rival = rob_and_die;
+    world->rival_context = robbery;
+    world->fund_amounts[0] = 450000; /* the only coin: not the change of another payment */
+    run.options.payment.settle_depth = 3;
+    sim_stop(&run);
+    tick(&run, 1);
+    ask_for(&run, 0, "one", 300000);
+    for (int i = 0; i < 2; i++) {
+        tick(&run, 1);
+        sim_mine(world, false, false);
+    }
+    if (world->tx_count != 1 || world->txs[0].pooled)
+        sim_fail(world, "the scene is not set");
+    bool met = tick_with(&run, SIM_STOP_BEFORE, calls);
+    end_rich(&run);
+    return met;
+}
+
+void what_another_gives_back_is_not_called_paid(void **state)
+{
+    (void)state;
+    unsigned long calls = 0, pairs = 0;
+    struct robbery robbery = { .died = true };
+    for (bool met = true; met; calls++) {
+        robbery.died = true;
+        for (robbery.writes = 1; met && robbery.died; robbery.writes++, pairs++)
+            met = rob(calls, &robbery);
+    }
+    printf("%lu calls, %lu deaths\n", calls - 1, pairs);
+}

@@ -163,9 +163,10 @@ struct sim_world {
     unsigned long calls;    /* made by the engine so far */
     unsigned long fault_at; /* this call meets `fault`; 0: none */
     enum sim_fault fault;
-    bool dead;      /* every call fails until sim_revive */
-    bool sheltered; /* calls are not counted and meet nothing: a rival's */
-    bool rival_ran; /* since the driver last looked */
+    unsigned long writes_left; /* then it dies; 0: never by these */
+    bool dead;                 /* every call fails until sim_revive */
+    bool sheltered;            /* calls are not counted and meet nothing: a rival's */
+    bool rival_ran;            /* since the driver last looked */
     void (*rival)(struct sim_world *world);
     void *rival_context;
     unsigned store_trouble_per_mille; /* writes: failed, or unknown either way */

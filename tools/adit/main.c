@@ -51,7 +51,7 @@ static bool has_own_options(const char *verb)
 
 int main(int argc, char **argv)
 {
-    struct options options = { .verb = argc > 1 ? argv[1] : "help", .data_dir = "data" };
+    struct options options = { .verb = argc > 1 ? argv[1] : "help", .data_dir = ADIT_DATA_DIR };
     struct error error;
     if (has_own_options(options.verb)) {
         options.rest = argv + 2;

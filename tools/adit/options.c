@@ -13,7 +13,7 @@ static bool value_of(int argc, char **argv, int *at, const char **value_r, struc
 
 bool options_parse(int argc, char **argv, struct options *options, struct error *error)
 {
-    *options = (struct options){ .verb = argc > 1 ? argv[1] : "help", .data_dir = "data" };
+    *options = (struct options){ .verb = argc > 1 ? argv[1] : "help", .data_dir = ADIT_DATA_DIR };
     int at = 2;
     for (; at < argc && strncmp(argv[at], "--", 2) == 0; at++) {
         if (strcmp(argv[at], "--demo") == 0) {

@@ -2,14 +2,14 @@
 #include "wire/messages.h"
 
 #define MESSAGE(name, type, version)                                                               \
-    static void put_##name(struct wire_writer *w, const struct wire_##name *m)                     \
+    static void put_##name(struct cursor_writer *w, const struct wire_##name *m)                   \
     {
 #define RECORD(name) MESSAGE(name, 0, 0)
-#define U8(field) wire_put_u8(w, m->field);
-#define U16(field) wire_put_u16(w, m->field);
-#define U32(field) wire_put_u32(w, m->field);
-#define U64(field) wire_put_u64(w, m->field);
-#define BYTES(field, length) wire_put(w, m->field, length);
+#define U8(field) cursor_put_u8(w, m->field);
+#define U16(field) cursor_put_u16(w, m->field);
+#define U32(field) cursor_put_u32(w, m->field);
+#define U64(field) cursor_put_u64(w, m->field);
+#define BYTES(field, length) cursor_put(w, m->field, length);
 #define BLOB(field, max) wire_put_blob(w, m->field, max);
 #define TEXT(field, max) wire_put_text(w, m->field, max);
 #define LIST(field, record, max)                                                                   \
@@ -24,30 +24,30 @@
     static void get_##name(struct wire_reader *r, struct wire_##name *m)                           \
     {
 #define RECORD(name) MESSAGE(name, 0, 0)
-#define U8(field) m->field = wire_get_u8(r);
-#define U16(field) m->field = wire_get_u16(r);
-#define U32(field) m->field = wire_get_u32(r);
-#define U64(field) m->field = wire_get_u64(r);
-#define BYTES(field, length) wire_get(r, m->field, length);
+#define U8(field) m->field = cursor_get_u8(&r->cursor);
+#define U16(field) m->field = cursor_get_u16(&r->cursor);
+#define U32(field) m->field = cursor_get_u32(&r->cursor);
+#define U64(field) m->field = cursor_get_u64(&r->cursor);
+#define BYTES(field, length) cursor_get(&r->cursor, m->field, length);
 #define BLOB(field, max) m->field = wire_get_blob(r, max);
 #define TEXT(field, max) m->field = wire_get_text(r, max);
 #define LIST(field, record, max)                                                                   \
     m->field = wire_get_list(r, max, sizeof *m->field, &m->field##_count);                         \
-    for (uint32_t i = 0; i < m->field##_count && !r->failed; i++)                                  \
+    for (uint32_t i = 0; i < m->field##_count && !r->cursor.failed; i++)                           \
         get_##record(r, &m->field[i]);
 #define END(name) }
 #include "proto/all.def"
 #include "wire/undefine.h"
 
-static size_t finish(const struct wire_writer *writer)
+static size_t finish(const struct cursor_writer *writer)
 {
     return writer->failed ? 0 : writer->used_bytes;
 }
 
-static void put_header(struct wire_writer *writer, uint8_t type, uint8_t version)
+static void put_header(struct cursor_writer *writer, uint8_t type, uint8_t version)
 {
     const uint8_t header[WIRE_HEADER_BYTES] = { WIRE_MAGIC_0, WIRE_MAGIC_1, type, version };
-    wire_put(writer, header, sizeof header);
+    cursor_put(writer, header, sizeof header);
 }
 
 /* Leaves *reader behind the header. */
@@ -66,7 +66,7 @@ static bool open_message(struct span bytes, struct arena *arena, uint8_t type, u
                          "run the same release everywhere",
                          wire_type_name(found), bytes.data[3], version);
     *reader = (struct wire_reader){
-        .rest = { bytes.data + WIRE_HEADER_BYTES, bytes.length - WIRE_HEADER_BYTES },
+        .cursor = { .rest = { bytes.data + WIRE_HEADER_BYTES, bytes.length - WIRE_HEADER_BYTES } },
         .arena = arena,
     };
     return true;
@@ -75,11 +75,11 @@ static bool open_message(struct span bytes, struct arena *arena, uint8_t type, u
 static bool close_message(const struct wire_reader *reader, uint8_t type, struct error *error)
 {
     const char *name = wire_type_name((enum wire_type)type);
-    if (reader->failed)
+    if (reader->cursor.failed)
         return error_set(error, ERROR_INVALID, "%s message is truncated or breaks a bound", name);
-    if (reader->rest.length != 0)
+    if (reader->cursor.rest.length != 0)
         return error_set(error, ERROR_INVALID, "%s message has %zu bytes too many", name,
-                         reader->rest.length);
+                         reader->cursor.rest.length);
     return true;
 }
 
@@ -87,7 +87,7 @@ static bool close_message(const struct wire_reader *reader, uint8_t type, struct
     size_t wire_encode_##name(const struct wire_##name *message, uint8_t *memory,                  \
                               size_t capacity_bytes)                                               \
     {                                                                                              \
-        struct wire_writer writer = { .memory = memory, .capacity_bytes = capacity_bytes };        \
+        struct cursor_writer writer = { .memory = memory, .capacity_bytes = capacity_bytes };      \
         put_header(&writer, type, version);                                                        \
         put_##name(&writer, message);                                                              \
         return finish(&writer);                                                                    \

@@ -15,15 +15,15 @@ void proof_leaf_node(const struct proof_leaf *leaf, struct proof_node *node_r)
 {
     struct sha256_state state;
     uint8_t head[PROOF_SALT_BYTES + 2], money[34];
-    struct proof_writer writer = { head };
-    proof_put(&writer, leaf->salt, sizeof leaf->salt);
-    proof_put_u8(&writer, (uint8_t)leaf->kind);
-    proof_put_u8(&writer, leaf->name_bytes);
-    writer = (struct proof_writer){ money };
-    proof_put_u64(&writer, leaf->account);
-    proof_put_u16(&writer, leaf->fee_basis_points);
-    proof_put_u128(&writer, leaf->sums.work);
-    proof_put_u64(&writer, leaf->sums.amount);
+    struct cursor_writer writer = { .memory = head, .capacity_bytes = sizeof head };
+    cursor_put(&writer, leaf->salt, sizeof leaf->salt);
+    cursor_put_u8(&writer, (uint8_t)leaf->kind);
+    cursor_put_u8(&writer, leaf->name_bytes);
+    writer = (struct cursor_writer){ .memory = money, .capacity_bytes = sizeof money };
+    cursor_put_u64(&writer, leaf->account);
+    cursor_put_u16(&writer, leaf->fee_basis_points);
+    cursor_put_u128(&writer, leaf->sums.work);
+    cursor_put_u64(&writer, leaf->sums.amount);
     proof_tagged_begin(&state, "adit/proof/leaf");
     sha256_update(&state, span_of(head, sizeof head));
     sha256_update(&state, span_of(leaf->name, leaf->name_bytes));
@@ -42,7 +42,7 @@ bool proof_join(const struct proof_node *left, const struct proof_node *right,
         return false;
     struct sha256_state state;
     uint8_t bytes[2 * PROOF_NODE_BYTES];
-    struct proof_writer writer = { bytes };
+    struct cursor_writer writer = { .memory = bytes, .capacity_bytes = sizeof bytes };
     proof_put_node(&writer, left);
     proof_put_node(&writer, right);
     proof_tagged_begin(&state, "adit/proof/node");

@@ -70,10 +70,10 @@ void proof_commitment_write(uint64_t number, const uint8_t head[PROOF_HASH_BYTES
                             uint8_t script_r[PROOF_COMMITMENT_BYTES])
 {
     static const uint8_t begin[] = { 0x6a, 0x28, 'a', 'd', 'i', 't' };
-    struct proof_writer writer = { script_r };
-    proof_put(&writer, begin, sizeof begin);
-    proof_put_u32(&writer, (uint32_t)number);
-    proof_put(&writer, head, PROOF_HASH_BYTES);
+    struct cursor_writer writer = { .memory = script_r, .capacity_bytes = PROOF_COMMITMENT_BYTES };
+    cursor_put(&writer, begin, sizeof begin);
+    cursor_put_u32(&writer, (uint32_t)number);
+    cursor_put(&writer, head, PROOF_HASH_BYTES);
 }
 
 bool proof_commitment_read(struct span script, uint32_t *number_r, uint8_t head_r[PROOF_HASH_BYTES])

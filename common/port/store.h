@@ -168,3 +168,13 @@ static inline struct store_value store_bytes(struct span bytes)
 {
     return (struct store_value){ .bytes = bytes };
 }
+/* The one record of this id, which is borrowed while the query is used. */
+static inline struct store_query store_query_of(const char *id)
+{
+    return (struct store_query){ .field = "id",
+                                 .has_low = true,
+                                 .has_high = true,
+                                 .low = store_text(id),
+                                 .high = store_text(id),
+                                 .limit = 1 };
+}

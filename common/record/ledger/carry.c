@@ -51,12 +51,7 @@ static enum store_outcome read_shard(struct store *store, unsigned number, struc
 {
     char id[CARRY_ID_BYTES];
     snprintf(id, sizeof id, "%02x", number & 0xff);
-    struct store_query query = { .field = "id",
-                                 .has_low = true,
-                                 .has_high = true,
-                                 .low = store_text(id),
-                                 .high = store_text(id),
-                                 .limit = 1 };
+    struct store_query query = store_query_of(id);
     *shard_r = (struct shard){ 0 };
     enum store_outcome outcome =
         store_find(store, &carry_collection, &query, take_shard, shard_r, error);

@@ -192,6 +192,41 @@ static void a_snapshot_counts_with_its_header_and_is_kept_whole(void **state)
     free(read);
 }
 
+struct raw {
+    uint8_t bytes[128];
+    size_t length;
+};
+
+static bool copy_raw(void *context, const struct store_record *record)
+{
+    struct raw *raw = context;
+    raw->length = record->values[0].bytes.length;
+    assert_true(raw->length <= sizeof raw->bytes);
+    memcpy(raw->bytes, record->values[0].bytes.data, raw->length);
+    return true;
+}
+
+/* Where and how parts are kept does not change: snapshots are read years later. */
+static void parts_lie_where_they_always_lay(void **state)
+{
+    static const char id[] = "0000000000000000000000000000000000000000000000000000000000000009:"
+                             "ab2332bb1a7285d6:000000",
+                      packed[] = "05000000000000000300000000000000400000000000000009000000000000000"
+                                 "700000000000000020000000000000000000000000000000800000000000000";
+    const struct pplns_part parts[] = { { .account = 5, .work = ((u128)1 << 70) + 3, .amount = 9 },
+                                        { .account = 7, .work = 2, .amount = 8 } };
+    struct snapshot_record snapshot = { .block_hash = { 9 }, .scheme = "pplns" };
+    struct raw raw = { .length = 0 };
+    char hex[257];
+    (void)state;
+    assert_int_equal(snapshot_insert(store, &snapshot, parts, 2, &error), STORE_DONE);
+    struct store_query query = store_query_of(id);
+    assert_int_equal(store_find(store, &snapshot_part_collection, &query, copy_raw, &raw, &error),
+                     STORE_DONE);
+    hex_encode(span_of(raw.bytes, raw.length), hex);
+    assert_string_equal(hex, packed);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -201,6 +236,7 @@ int main(void)
         TEST(entries_read_back_in_order_however_often_they_are_written),
         TEST(balances_take_a_set_in_once_through_any_trouble),
         TEST(a_snapshot_counts_with_its_header_and_is_kept_whole),
+        TEST(parts_lie_where_they_always_lay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,8 +3,7 @@
  * The parts' ids contain their hash: a snapshot that was begun under other settings and never
  * finished leaves parts behind, but none that could be taken for another's. */
 #include "record/ledger/keys.h"
-
-#include "core/pow/sha256.h"
+#include "record/packed/packed.h"
 
 #include <stdio.h>
 
@@ -71,65 +70,57 @@ enum {
     PART_WITH_FEE_BYTES = 34,
     TERMS_BYTES = 39,
     PARTS_A_RECORD = 4096,
-    PART_ID_BYTES = KEY_HASH_BYTES + 17 + 8
+    PART_NAME_BYTES = KEY_HASH_BYTES + 17,
 };
 
-static void pack(const struct pplns_part *part, uint8_t packed_r[PART_WITH_FEE_BYTES])
+static void pack(const void *parts, size_t index, uint8_t *packed_r)
 {
+    const struct pplns_part *part = (const struct pplns_part *)parts + index;
     store_le64(packed_r, part->account);
     key_put_u128(packed_r + 8, part->work);
     store_le64(packed_r + 24, part->amount);
+}
+
+static void pack_with_fee(const void *parts, size_t index, uint8_t *packed_r)
+{
+    const struct pplns_part *part = (const struct pplns_part *)parts + index;
+    pack(parts, index, packed_r);
     store_le16(packed_r + PART_BYTES, (uint16_t)part->fee_basis_points);
 }
 
-static void hash_parts(const struct pplns_part *parts, size_t count, size_t part_bytes,
-                       uint8_t hash_r[32])
+static void unpack(const uint8_t *packed, void *parts_r, size_t index)
 {
-    struct sha256_state state;
-    uint8_t packed[PART_WITH_FEE_BYTES];
-    sha256_init(&state);
-    for (size_t i = 0; i < count; i++) {
-        pack(&parts[i], packed);
-        sha256_update(&state, span_of(packed, part_bytes));
-    }
-    sha256_final(&state, hash_r);
+    ((struct pplns_part *)parts_r)[index] = (struct pplns_part){ .account = load_le64(packed),
+                                                                 .work = key_get_u128(packed + 8),
+                                                                 .amount = load_le64(packed + 24) };
 }
 
-/* number SIZE_MAX: an id behind all of them */
-static void format_part_id(const struct snapshot_record *snapshot, size_t number,
-                           char id_r[PART_ID_BYTES])
+static void unpack_with_fee(const uint8_t *packed, void *parts_r, size_t index)
+{
+    unpack(packed, parts_r, index);
+    ((struct pplns_part *)parts_r)[index].fee_basis_points = load_le16(packed + PART_BYTES);
+}
+
+static packed_writer writer_of(const struct snapshot_record *snapshot)
+{
+    return snapshot->part_bytes == PART_BYTES ? pack : pack_with_fee;
+}
+
+/* What a list of parts borrows. */
+struct part_texts {
+    char name[PART_NAME_BYTES], what[96];
+};
+
+static struct packed_list parts_of(const struct snapshot_record *snapshot, struct part_texts *texts)
 {
     char block[KEY_HASH_BYTES], hash[17];
     key_hash(snapshot->block_hash, block);
     hex_encode(span_of(snapshot->hash, 8), hash);
-    if (number == SIZE_MAX)
-        snprintf(id_r, PART_ID_BYTES, "%s:%s;", block, hash);
-    else
-        snprintf(id_r, PART_ID_BYTES, "%s:%s:%06u", block, hash, (unsigned)number);
-}
-
-static enum store_outcome insert_parts(struct store *store, const struct snapshot_record *snapshot,
-                                       const struct pplns_part *parts, size_t count,
-                                       struct error *error)
-{
-    /* One part more: a part without its fee is written over the next one's place. */
-    uint8_t packed[(PARTS_A_RECORD + 1) * PART_WITH_FEE_BYTES];
-    size_t part_bytes = snapshot->part_bytes;
-    char id[PART_ID_BYTES];
-    for (size_t first = 0; first < count; first += PARTS_A_RECORD) {
-        size_t many = count - first < PARTS_A_RECORD ? count - first : PARTS_A_RECORD;
-        for (size_t i = 0; i < many; i++)
-            pack(&parts[first + i], packed + i * part_bytes);
-        format_part_id(snapshot, first / PARTS_A_RECORD, id);
-        struct store_write write = { .verb = STORE_INSERT,
-                                     .collection = &snapshot_part_collection };
-        write.record.id = id;
-        write.record.values[0] = store_bytes(span_of(packed, many * part_bytes));
-        enum store_outcome outcome = store_apply(store, &write, 1, error);
-        if (outcome != STORE_DONE)
-            return outcome;
-    }
-    return STORE_DONE;
+    snprintf(texts->name, sizeof texts->name, "%s:%s", block, hash);
+    snprintf(texts->what, sizeof texts->what, "the parts of the window snapshot at height %u",
+             (unsigned)snapshot->height);
+    return (struct packed_list){ &snapshot_part_collection, texts->name, snapshot->part_bytes,
+                                 PARTS_A_RECORD, texts->what };
 }
 
 /* What the schemes added, in one field: version, reserve, finder, whether it has an `after`, that,
@@ -196,8 +187,9 @@ static void encode(const struct snapshot_record *snapshot, uint8_t numbers[3][16
     values[F_TERMS] = store_bytes(span_of(terms, TERMS_BYTES));
 }
 
-static bool decode(const struct store_record *record, struct snapshot_record *snapshot_r)
+static bool decode(const struct store_record *record, void *header_r)
 {
+    struct snapshot_record *snapshot_r = header_r;
     const struct store_value *values = record->values;
     struct span scheme = values[F_SCHEME].bytes;
     if (values[F_NETWORK_WORK].bytes.length != 16 || values[F_WINDOW_WORK].bytes.length != 16 ||
@@ -238,8 +230,11 @@ enum store_outcome snapshot_insert(struct store *store, struct snapshot_record *
     for (size_t i = 0; i < count; i++)
         if (parts[i].fee_basis_points != snapshot->fee_basis_points)
             snapshot->part_bytes = PART_WITH_FEE_BYTES;
-    hash_parts(parts, count, snapshot->part_bytes, snapshot->hash);
-    enum store_outcome outcome = insert_parts(store, snapshot, parts, count, error);
+    packed_hash(snapshot->part_bytes, writer_of(snapshot), parts, count, snapshot->hash);
+    struct part_texts texts;
+    const struct packed_list list = parts_of(snapshot, &texts);
+    enum store_outcome outcome =
+        packed_insert(store, &list, writer_of(snapshot), parts, count, error);
     if (outcome != STORE_DONE)
         return outcome;
     char id[KEY_HASH_BYTES];
@@ -252,47 +247,26 @@ enum store_outcome snapshot_insert(struct store *store, struct snapshot_record *
     return outcome == STORE_DONE ? write.outcome : outcome;
 }
 
-struct snapshot_search {
-    snapshot_visitor visit;
+static const struct packed_header header = { &snapshot_collection, decode,
+                                             "a window's snapshot in the store is damaged" };
+
+struct visit {
+    snapshot_visitor visitor;
     void *context;
-    bool broken;
 };
 
-static bool on_snapshot(void *context, const struct store_record *record)
+static bool on_snapshot(void *context, const void *snapshot)
 {
-    struct snapshot_search *search = context;
-    struct snapshot_record snapshot;
-    if (!decode(record, &snapshot)) {
-        search->broken = true;
-        return false;
-    }
-    return search->visit(search->context, &snapshot);
+    const struct visit *visit = context;
+    return visit->visitor(visit->context, snapshot);
 }
 
-static enum store_outcome run(struct store *store, const struct store_query *query,
-                              snapshot_visitor visit, void *context, struct error *error)
+static enum store_outcome walk(struct store *store, const struct store_query *query,
+                               snapshot_visitor visitor, void *context, struct error *error)
 {
-    struct snapshot_search search = { .visit = visit, .context = context };
-    enum store_outcome outcome =
-        store_find(store, &snapshot_collection, query, on_snapshot, &search, error);
-    if (outcome == STORE_DONE && search.broken) {
-        error_fill(error, ERROR_INVALID, "a window's snapshot in the store is damaged");
-        return STORE_FAILED;
-    }
-    return outcome;
-}
-
-struct snapshot_copy {
-    struct snapshot_record *snapshot_r;
-    bool found;
-};
-
-static bool copy_one(void *context, const struct snapshot_record *snapshot)
-{
-    struct snapshot_copy *copy = context;
-    *copy->snapshot_r = *snapshot;
-    copy->found = true;
-    return false;
+    struct snapshot_record room;
+    struct visit visit = { visitor, context };
+    return packed_header_walk(store, &header, query, &room, on_snapshot, &visit, error);
 }
 
 enum store_outcome snapshot_get(struct store *store, const uint8_t block_hash[32],
@@ -300,22 +274,15 @@ enum store_outcome snapshot_get(struct store *store, const uint8_t block_hash[32
 {
     char id[KEY_HASH_BYTES];
     key_hash(block_hash, id);
-    struct store_query query = { .field = "id",
-                                 .has_low = true,
-                                 .has_high = true,
-                                 .low = store_text(id),
-                                 .high = store_text(id),
-                                 .limit = 1 };
-    struct snapshot_copy copy = { .snapshot_r = snapshot_r };
-    enum store_outcome outcome = run(store, &query, copy_one, &copy, error);
-    return outcome == STORE_DONE && !copy.found ? STORE_MISSING : outcome;
+    struct store_query query = store_query_of(id);
+    return packed_header_first(store, &header, &query, snapshot_r, error);
 }
 
 enum store_outcome snapshot_walk_newest(struct store *store, snapshot_visitor visit, void *context,
                                         struct error *error)
 {
     struct store_query query = { .field = "height", .order = STORE_DESCENDING };
-    return run(store, &query, visit, context, error);
+    return walk(store, &query, visit, context, error);
 }
 
 enum store_outcome snapshot_walk(struct store *store, uint32_t least_height, snapshot_visitor visit,
@@ -324,64 +291,18 @@ enum store_outcome snapshot_walk(struct store *store, uint32_t least_height, sna
     struct store_query query = { .field = "height",
                                  .has_low = true,
                                  .low = store_int(least_height) };
-    return run(store, &query, visit, context, error);
-}
-
-struct part_gather {
-    const struct snapshot_record *snapshot;
-    struct pplns_part *parts;
-    size_t capacity;
-    size_t count;
-    bool broken;
-};
-
-static bool gather_parts(void *context, const struct store_record *record)
-{
-    struct part_gather *into = context;
-    struct span packed = record->values[0].bytes;
-    size_t part_bytes = into->snapshot->part_bytes, many = packed.length / part_bytes;
-    if (packed.length % part_bytes != 0 || many > into->capacity - into->count) {
-        into->broken = true;
-        return false;
-    }
-    for (size_t i = 0; i < many; i++) {
-        const uint8_t *at = packed.data + i * part_bytes;
-        into->parts[into->count++] = (struct pplns_part){
-            .account = load_le64(at),
-            .work = key_get_u128(at + 8),
-            .amount = load_le64(at + 24),
-            .fee_basis_points = part_bytes == PART_BYTES ? into->snapshot->fee_basis_points
-                                                         : load_le16(at + PART_BYTES),
-        };
-    }
-    return true;
+    return walk(store, &query, visit, context, error);
 }
 
 enum store_outcome snapshot_parts(struct store *store, const struct snapshot_record *snapshot,
                                   struct pplns_part *parts_r, struct error *error)
 {
-    char low[PART_ID_BYTES], high[PART_ID_BYTES];
-    format_part_id(snapshot, 0, low);
-    format_part_id(snapshot, SIZE_MAX, high);
-    struct store_query query = { .field = "id",
-                                 .has_low = true,
-                                 .has_high = true,
-                                 .low = store_text(low),
-                                 .high = store_text(high) };
-    struct part_gather into = { .snapshot = snapshot,
-                                .parts = parts_r,
-                                .capacity = snapshot->accounts };
-    enum store_outcome outcome =
-        store_find(store, &snapshot_part_collection, &query, gather_parts, &into, error);
-    if (outcome != STORE_DONE)
-        return outcome;
-    uint8_t hash[32];
-    hash_parts(parts_r, into.count, snapshot->part_bytes, hash);
-    if (into.broken || into.count != snapshot->accounts || memcmp(hash, snapshot->hash, 32) != 0) {
-        error_fill(error, ERROR_INVALID,
-                   "the parts of the window snapshot at height %u are not what its header says",
-                   (unsigned)snapshot->height);
-        return STORE_FAILED;
-    }
-    return STORE_DONE;
+    struct part_texts texts;
+    const struct packed_list list = parts_of(snapshot, &texts);
+    const bool own_fee = snapshot->part_bytes != PART_BYTES;
+    enum store_outcome outcome = packed_read(store, &list, own_fee ? unpack_with_fee : unpack,
+                                             parts_r, snapshot->accounts, snapshot->hash, error);
+    for (size_t i = 0; i < snapshot->accounts && outcome == STORE_DONE && !own_fee; i++)
+        parts_r[i].fee_basis_points = snapshot->fee_basis_points;
+    return outcome;
 }

@@ -2,8 +2,8 @@
  * of a stretch that was never finished are never taken for another's. */
 #include "record/ledger/stretch_record.h"
 
-#include "core/pow/sha256.h"
 #include "record/ledger/keys.h"
+#include "record/packed/packed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,11 +56,12 @@ enum {
     PLACE_BYTES = 20,
     EARNING_BYTES = 50,
     EARNINGS_A_RECORD = 4096,
-    PART_ID_BYTES = KEY_SEQUENCE_BYTES + 17 + 8,
+    PART_NAME_BYTES = KEY_SEQUENCE_BYTES + 17,
 };
 
-static void pack(const struct reward_earning *earning, uint8_t packed_r[EARNING_BYTES])
+static void pack(const void *earnings, size_t index, uint8_t *packed_r)
 {
+    const struct reward_earning *earning = (const struct reward_earning *)earnings + index;
     store_le64(packed_r, earning->account);
     key_put_u128(packed_r + 8, earning->work);
     store_le64(packed_r + 24, earning->amount);
@@ -68,59 +69,31 @@ static void pack(const struct reward_earning *earning, uint8_t packed_r[EARNING_
     store_le16(packed_r + 48, (uint16_t)earning->fee_basis_points);
 }
 
-static struct reward_earning unpack(const uint8_t packed[EARNING_BYTES])
+static void unpack(const uint8_t *packed, void *earnings_r, size_t index)
 {
-    return (struct reward_earning){ .account = load_le64(packed),
-                                    .work = key_get_u128(packed + 8),
-                                    .amount = load_le64(packed + 24),
-                                    .carry = key_get_u128(packed + 32),
-                                    .fee_basis_points = load_le16(packed + 48) };
+    ((struct reward_earning *)earnings_r)[index] =
+        (struct reward_earning){ .account = load_le64(packed),
+                                 .work = key_get_u128(packed + 8),
+                                 .amount = load_le64(packed + 24),
+                                 .carry = key_get_u128(packed + 32),
+                                 .fee_basis_points = load_le16(packed + 48) };
 }
 
-static void hash_earnings(const struct reward_earning *earnings, size_t count, uint8_t hash_r[32])
-{
-    struct sha256_state state;
-    uint8_t packed[EARNING_BYTES];
-    sha256_init(&state);
-    for (size_t i = 0; i < count; i++) {
-        pack(&earnings[i], packed);
-        sha256_update(&state, span_of(packed, sizeof packed));
-    }
-    sha256_final(&state, hash_r);
-}
+/* What a list of earnings borrows. */
+struct part_texts {
+    char name[PART_NAME_BYTES], what[64];
+};
 
-/* record SIZE_MAX: an id behind all of them */
-static void format_part_id(const struct stretch_record *stretch, size_t record,
-                           char id_r[PART_ID_BYTES])
+static struct packed_list earnings_of(const struct stretch_record *stretch,
+                                      struct part_texts *texts)
 {
     char number[KEY_SEQUENCE_BYTES], hash[17];
     key_sequence(stretch->number, number);
     hex_encode(span_of(stretch->hash, 8), hash);
-    if (record == SIZE_MAX)
-        snprintf(id_r, PART_ID_BYTES, "%s:%s;", number, hash);
-    else
-        snprintf(id_r, PART_ID_BYTES, "%s:%s:%06u", number, hash, (unsigned)record);
-}
-
-static enum store_outcome insert_parts(struct store *store, const struct stretch_record *stretch,
-                                       const struct reward_earning *earnings, size_t count,
-                                       struct error *error)
-{
-    uint8_t packed[EARNINGS_A_RECORD * EARNING_BYTES];
-    char id[PART_ID_BYTES];
-    for (size_t first = 0; first < count; first += EARNINGS_A_RECORD) {
-        size_t many = count - first < EARNINGS_A_RECORD ? count - first : EARNINGS_A_RECORD;
-        for (size_t i = 0; i < many; i++)
-            pack(&earnings[first + i], packed + i * EARNING_BYTES);
-        format_part_id(stretch, first / EARNINGS_A_RECORD, id);
-        struct store_write write = { .verb = STORE_INSERT, .collection = &stretch_part_collection };
-        write.record.id = id;
-        write.record.values[0] = store_bytes(span_of(packed, many * EARNING_BYTES));
-        enum store_outcome outcome = store_apply(store, &write, 1, error);
-        if (outcome != STORE_DONE)
-            return outcome;
-    }
-    return STORE_DONE;
+    snprintf(texts->name, sizeof texts->name, "%s:%s", number, hash);
+    snprintf(texts->what, sizeof texts->what, "the earnings of stretch %" PRIu64, stretch->number);
+    return (struct packed_list){ &stretch_part_collection, texts->name, EARNING_BYTES,
+                                 EARNINGS_A_RECORD, texts->what };
 }
 
 static void put_place(uint8_t bytes_r[PLACE_BYTES], const struct window_position *place)
@@ -143,8 +116,10 @@ enum store_outcome stretch_insert(struct store *store, struct stretch_record *st
     char id[KEY_SEQUENCE_BYTES];
     uint8_t places[2 * PLACE_BYTES], work[16], carry[16];
     stretch->accounts = (uint32_t)count;
-    hash_earnings(earnings, count, stretch->hash);
-    enum store_outcome outcome = insert_parts(store, stretch, earnings, count, error);
+    packed_hash(EARNING_BYTES, pack, earnings, count, stretch->hash);
+    struct part_texts texts;
+    const struct packed_list list = earnings_of(stretch, &texts);
+    enum store_outcome outcome = packed_insert(store, &list, pack, earnings, count, error);
     if (outcome != STORE_DONE)
         return outcome;
     key_sequence(stretch->number, id);
@@ -175,8 +150,9 @@ enum store_outcome stretch_insert(struct store *store, struct stretch_record *st
     return outcome == STORE_DONE ? write.outcome : outcome;
 }
 
-static bool decode(const struct store_record *record, struct stretch_record *stretch_r)
+static bool decode(const struct store_record *record, void *header_r)
 {
+    struct stretch_record *stretch_r = header_r;
     const struct store_value *values = record->values;
     struct span places = values[F_PLACES].bytes;
     enum reward_scheme scheme;
@@ -210,41 +186,33 @@ static bool decode(const struct store_record *record, struct stretch_record *str
     return key_copy(values[F_HASH].bytes, stretch_r->hash, 32);
 }
 
-struct stretch_search {
-    stretch_visitor visit;
+static const struct packed_header header = { &stretch_collection, decode,
+                                             "a stretch of bought work in the store is damaged" };
+
+struct visit {
+    stretch_visitor visitor;
     void *context;
-    bool broken;
 };
 
-static bool on_stretch(void *context, const struct store_record *record)
+static bool on_stretch(void *context, const void *stretch)
 {
-    struct stretch_search *search = context;
-    struct stretch_record stretch;
-    if (!decode(record, &stretch)) {
-        search->broken = true;
-        return false;
-    }
-    return search->visit(search->context, &stretch);
+    const struct visit *visit = context;
+    return visit->visitor(visit->context, stretch);
 }
 
-static enum store_outcome run(struct store *store, const struct store_query *query,
-                              stretch_visitor visit, void *context, struct error *error)
+static enum store_outcome walk(struct store *store, const struct store_query *query,
+                               stretch_visitor visitor, void *context, struct error *error)
 {
-    struct stretch_search search = { .visit = visit, .context = context };
-    enum store_outcome outcome =
-        store_find(store, &stretch_collection, query, on_stretch, &search, error);
-    if (outcome == STORE_DONE && search.broken) {
-        error_fill(error, ERROR_INVALID, "a stretch of bought work in the store is damaged");
-        return STORE_FAILED;
-    }
-    return outcome;
+    struct stretch_record room;
+    struct visit visit = { visitor, context };
+    return packed_header_walk(store, &header, query, &room, on_stretch, &visit, error);
 }
 
 enum store_outcome stretch_walk(struct store *store, enum store_order order, stretch_visitor visit,
                                 void *context, struct error *error)
 {
     struct store_query query = { .field = "id", .order = order };
-    return run(store, &query, visit, context, error);
+    return walk(store, &query, visit, context, error);
 }
 
 enum store_outcome stretch_walk_after(struct store *store, uint64_t after, size_t limit,
@@ -255,35 +223,14 @@ enum store_outcome stretch_walk_after(struct store *store, uint64_t after, size_
     struct store_query query = {
         .field = "id", .has_low = true, .low = store_text(id), .limit = limit
     };
-    return run(store, &query, visit, context, error);
-}
-
-struct stretch_copy {
-    struct stretch_record *stretch_r;
-    bool found;
-};
-
-static bool copy_one(void *context, const struct stretch_record *stretch)
-{
-    struct stretch_copy *copy = context;
-    *copy->stretch_r = *stretch;
-    copy->found = true;
-    return false;
-}
-
-static enum store_outcome get_one(struct store *store, const struct store_query *query,
-                                  struct stretch_record *stretch_r, struct error *error)
-{
-    struct stretch_copy copy = { .stretch_r = stretch_r };
-    enum store_outcome outcome = run(store, query, copy_one, &copy, error);
-    return outcome == STORE_DONE && !copy.found ? STORE_MISSING : outcome;
+    return walk(store, &query, visit, context, error);
 }
 
 enum store_outcome stretch_newest(struct store *store, struct stretch_record *stretch_r,
                                   struct error *error)
 {
     struct store_query query = { .field = "id", .order = STORE_DESCENDING, .limit = 1 };
-    return get_one(store, &query, stretch_r, error);
+    return packed_header_first(store, &header, &query, stretch_r, error);
 }
 
 enum store_outcome stretch_get(struct store *store, uint64_t number,
@@ -291,59 +238,14 @@ enum store_outcome stretch_get(struct store *store, uint64_t number,
 {
     char id[KEY_SEQUENCE_BYTES];
     key_sequence(number, id);
-    struct store_query query = { .field = "id",
-                                 .has_low = true,
-                                 .has_high = true,
-                                 .low = store_text(id),
-                                 .high = store_text(id),
-                                 .limit = 1 };
-    return get_one(store, &query, stretch_r, error);
-}
-
-struct gathering {
-    struct reward_earning *earnings;
-    size_t capacity;
-    size_t count;
-    bool broken;
-};
-
-static bool gather(void *context, const struct store_record *record)
-{
-    struct gathering *into = context;
-    struct span packed = record->values[0].bytes;
-    size_t many = packed.length / EARNING_BYTES;
-    if (packed.length % EARNING_BYTES != 0 || many > into->capacity - into->count) {
-        into->broken = true;
-        return false;
-    }
-    for (size_t i = 0; i < many; i++)
-        into->earnings[into->count++] = unpack(packed.data + i * EARNING_BYTES);
-    return true;
+    struct store_query query = store_query_of(id);
+    return packed_header_first(store, &header, &query, stretch_r, error);
 }
 
 enum store_outcome stretch_earnings(struct store *store, const struct stretch_record *stretch,
                                     struct reward_earning *earnings_r, struct error *error)
 {
-    char low[PART_ID_BYTES], high[PART_ID_BYTES];
-    uint8_t hash[32];
-    format_part_id(stretch, 0, low);
-    format_part_id(stretch, SIZE_MAX, high);
-    struct store_query query = { .field = "id",
-                                 .has_low = true,
-                                 .has_high = true,
-                                 .low = store_text(low),
-                                 .high = store_text(high) };
-    struct gathering into = { .earnings = earnings_r, .capacity = stretch->accounts };
-    enum store_outcome outcome =
-        store_find(store, &stretch_part_collection, &query, gather, &into, error);
-    if (outcome != STORE_DONE)
-        return outcome;
-    hash_earnings(earnings_r, into.count, hash);
-    if (into.broken || into.count != stretch->accounts || memcmp(hash, stretch->hash, 32) != 0) {
-        error_fill(error, ERROR_INVALID,
-                   "the earnings of stretch %" PRIu64 " are not what its header says",
-                   stretch->number);
-        return STORE_FAILED;
-    }
-    return STORE_DONE;
+    struct part_texts texts;
+    const struct packed_list list = earnings_of(stretch, &texts);
+    return packed_read(store, &list, unpack, earnings_r, stretch->accounts, stretch->hash, error);
 }

@@ -2,7 +2,7 @@
  * with the number and the epoch: "<number>:<epoch>:s:<part>" and "…:a:<chunk>". */
 #include "record/segment/segment.h"
 
-#include "core/pow/sha256.h"
+#include "record/packed/packed.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,7 +49,12 @@ const struct store_collection segment_collection = { "segments", fields, F_COUNT
 static const struct store_field part_fields[] = { { "packed", STORE_BYTES, false } };
 const struct store_collection segment_part_collection = { "segment_parts", part_fields, 1 };
 
-enum { NUMBER_BYTES = 21, PART_ID_BYTES = 64, SUM_BYTES = 32, SUMS_A_RECORD = 8192 };
+enum {
+    NUMBER_BYTES = 21,
+    PART_NAME_BYTES = 2 * NUMBER_BYTES + 2,
+    SUM_BYTES = 32,
+    SUMS_A_RECORD = 8192
+};
 
 static void put_u128(uint8_t bytes_r[16], u128 value)
 {
@@ -67,68 +72,66 @@ static void format_number(uint64_t number, char id_r[NUMBER_BYTES])
     snprintf(id_r, NUMBER_BYTES, "%020" PRIu64, number);
 }
 
-/* kind: 's' sums, 'a' archive */
-static void format_part(const struct segment_record *segment, char kind, uint32_t part,
-                        char id_r[PART_ID_BYTES])
-{
-    snprintf(id_r, PART_ID_BYTES, "%020" PRIu64 ":%020" PRIu64 ":%c:%06" PRIu32, segment->number,
-             segment->epoch, kind, part);
-}
+/* What a list of a segment borrows. */
+struct part_texts {
+    char name[PART_NAME_BYTES], what[96];
+};
 
-static enum store_outcome insert_part(struct store *store, const struct segment_record *segment,
-                                      char kind, uint32_t part, struct span bytes,
-                                      struct error *error)
+/* kind: 's' sums, 'a' archive, whose items are bytes and never read as a list */
+static struct packed_list parts_of(const struct segment_record *segment, char kind,
+                                   struct part_texts *texts)
 {
-    char id[PART_ID_BYTES];
-    struct store_write write = { .verb = STORE_INSERT, .collection = &segment_part_collection };
-    format_part(segment, kind, part, id);
-    write.record.id = id;
-    write.record.values[0] = store_bytes(bytes);
-    return store_apply(store, &write, 1, error);
+    snprintf(texts->name, sizeof texts->name, "%020" PRIu64 ":%020" PRIu64 ":%c", segment->number,
+             segment->epoch, kind);
+    snprintf(texts->what, sizeof texts->what, "the %s of segment %" PRIu64 " of the share window",
+             kind == 's' ? "sums" : "shares", segment->number);
+    return (struct packed_list){ &segment_part_collection, texts->name, kind == 's' ? SUM_BYTES : 1,
+                                 SUMS_A_RECORD, texts->what };
 }
 
 enum store_outcome segment_chunk_insert(struct store *store, const struct segment_record *segment,
                                         uint32_t chunk, struct span bytes, struct error *error)
 {
+    struct part_texts texts;
+    struct packed_list list = parts_of(segment, 'a', &texts);
+    char id[PACKED_ID_BYTES_MAX];
+    struct store_write write = { .verb = STORE_INSERT, .collection = &segment_part_collection };
     ASSERT(bytes.length <= SEGMENT_CHUNK_BYTES_MAX);
-    return insert_part(store, segment, 'a', chunk, bytes, error);
+    packed_id(&list, chunk, id);
+    write.record.id = id;
+    write.record.values[0] = store_bytes(bytes);
+    return store_apply(store, &write, 1, error);
 }
 
-static void pack_sum(const struct segment_sum *sum, uint8_t packed_r[SUM_BYTES])
+static void pack_sum(const void *parts, size_t index, uint8_t *packed_r)
 {
-    store_le64(packed_r, sum->account);
-    store_le64(packed_r + 8, sum->shares);
-    put_u128(packed_r + 16, sum->work);
+    const struct pplns_part *part = (const struct pplns_part *)parts + index;
+    store_le64(packed_r, part->account);
+    store_le64(packed_r + 8, part->shares);
+    put_u128(packed_r + 16, part->work);
+}
+
+static void unpack_sum(const uint8_t *packed, void *sums_r, size_t index)
+{
+    ((struct segment_sum *)sums_r)[index] =
+        (struct segment_sum){ get_u128(packed + 16), load_le64(packed), load_le64(packed + 8) };
 }
 
 enum store_outcome segment_sums_insert(struct store *store, struct segment_record *segment,
                                        const struct pplns_part *parts, size_t count,
                                        struct error *error)
 {
-    struct sha256_state state;
-    enum store_outcome outcome = STORE_DONE;
-    uint8_t *packed = malloc((size_t)SUMS_A_RECORD * SUM_BYTES);
-    ASSERT(packed != NULL);
-    sha256_init(&state);
+    struct part_texts texts;
+    const struct packed_list list = parts_of(segment, 's', &texts);
     segment->accounts = (uint32_t)count;
     segment->work = 0;
     segment->shares = 0;
-    for (size_t first = 0; first < count && outcome == STORE_DONE; first += SUMS_A_RECORD) {
-        size_t many = count - first < SUMS_A_RECORD ? count - first : SUMS_A_RECORD;
-        for (size_t i = 0; i < many; i++) {
-            const struct pplns_part *part = &parts[first + i];
-            pack_sum(&(struct segment_sum){ part->work, part->account, part->shares },
-                     packed + i * SUM_BYTES);
-            segment->work += part->work;
-            segment->shares += part->shares;
-        }
-        struct span bytes = span_of(packed, many * SUM_BYTES);
-        sha256_update(&state, bytes);
-        outcome = insert_part(store, segment, 's', (uint32_t)(first / SUMS_A_RECORD), bytes, error);
+    for (size_t i = 0; i < count; i++) {
+        segment->work += parts[i].work;
+        segment->shares += parts[i].shares;
     }
-    sha256_final(&state, segment->sums_hash);
-    free(packed);
-    return outcome;
+    packed_hash(SUM_BYTES, pack_sum, parts, count, segment->sums_hash);
+    return packed_insert(store, &list, pack_sum, parts, count, error);
 }
 
 static enum store_outcome write_header(struct store *store, enum store_verb verb,
@@ -173,8 +176,9 @@ enum store_outcome segment_insert(struct store *store, struct segment_record *se
     return write_header(store, STORE_INSERT, segment, error);
 }
 
-static bool decode(const struct store_record *record, struct segment_record *segment_r)
+static bool decode(const struct store_record *record, void *header_r)
 {
+    struct segment_record *segment_r = header_r;
     const struct store_value *values = record->values;
     int64_t state = values[F_STATE].integer;
     if (state < SEGMENT_WHOLE || state > SEGMENT_BARE || values[F_WORK].bytes.length != 16 ||
@@ -200,136 +204,63 @@ static bool decode(const struct store_record *record, struct segment_record *seg
     return true;
 }
 
-struct segment_search {
-    segment_visitor visit;
-    void *context;
-    bool broken;
+static const struct packed_header header = {
+    &segment_collection, decode, "a segment of the share window in the store is damaged"
 };
 
-static bool on_segment(void *context, const struct store_record *record)
+struct visit {
+    segment_visitor visitor;
+    void *context;
+};
+
+static bool on_segment(void *context, const void *segment)
 {
-    struct segment_search *search = context;
-    struct segment_record segment;
-    if (!decode(record, &segment)) {
-        search->broken = true;
-        return false;
-    }
-    return search->visit(search->context, &segment);
+    const struct visit *visit = context;
+    return visit->visitor(visit->context, segment);
 }
 
-enum store_outcome segment_walk_back(struct store *store, uint64_t from, segment_visitor visit,
-                                     void *context, struct error *error)
+/* From `from` (0: the newest) to older ones. */
+static struct store_query back_from(uint64_t from)
 {
-    struct segment_search search = { .visit = visit, .context = context };
-    struct store_query query = { .field = "number",
+    return (struct store_query){ .field = "number",
                                  .has_high = from != 0,
                                  .high = store_int((int64_t)from),
                                  .order = STORE_DESCENDING };
-    enum store_outcome outcome =
-        store_find(store, &segment_collection, &query, on_segment, &search, error);
-    if (outcome == STORE_DONE && search.broken) {
-        error_fill(error, ERROR_INVALID, "a segment of the share window in the store is damaged");
-        return STORE_FAILED;
-    }
-    return outcome;
 }
 
-struct segment_copy {
-    struct segment_record *segment_r;
-    bool found;
-};
-
-static bool copy_one(void *context, const struct segment_record *segment)
+enum store_outcome segment_walk_back(struct store *store, uint64_t from, segment_visitor visitor,
+                                     void *context, struct error *error)
 {
-    struct segment_copy *copy = context;
-    *copy->segment_r = *segment;
-    copy->found = true;
-    return false;
+    struct segment_record room;
+    struct visit visit = { visitor, context };
+    struct store_query query = back_from(from);
+    return packed_header_walk(store, &header, &query, &room, on_segment, &visit, error);
 }
 
 enum store_outcome segment_newest(struct store *store, struct segment_record *segment_r,
                                   struct error *error)
 {
-    struct segment_copy copy = { .segment_r = segment_r };
-    enum store_outcome outcome = segment_walk_back(store, 0, copy_one, &copy, error);
-    return outcome == STORE_DONE && !copy.found ? STORE_MISSING : outcome;
+    struct store_query query = back_from(0);
+    query.limit = 1;
+    return packed_header_first(store, &header, &query, segment_r, error);
 }
 
 enum store_outcome segment_get(struct store *store, uint64_t number,
                                struct segment_record *segment_r, struct error *error)
 {
-    struct segment_copy copy = { .segment_r = segment_r };
-    enum store_outcome outcome = segment_walk_back(store, number, copy_one, &copy, error);
-    if (outcome != STORE_DONE)
-        return outcome;
-    return copy.found && segment_r->number == number ? STORE_DONE : STORE_MISSING;
+    struct store_query query = back_from(number);
+    query.limit = 1;
+    enum store_outcome outcome = packed_header_first(store, &header, &query, segment_r, error);
+    return outcome == STORE_DONE && segment_r->number != number ? STORE_MISSING : outcome;
 }
-
-static enum store_outcome damaged(const struct segment_record *segment, const char *what,
-                                  struct error *error)
-{
-    error_fill(error, ERROR_INVALID,
-               "the %s of segment %" PRIu64 " of the share window are not what its header says",
-               what, segment->number);
-    return STORE_FAILED;
-}
-
-struct sums_gather {
-    struct segment_sum *sums;
-    size_t capacity;
-    size_t count;
-    bool broken;
-    struct sha256_state hash;
-};
-
-static bool gather_sums(void *context, const struct store_record *record)
-{
-    struct sums_gather *into = context;
-    struct span packed = record->values[0].bytes;
-    size_t many = packed.length / SUM_BYTES;
-    into->broken = packed.length % SUM_BYTES != 0 || many > into->capacity - into->count;
-    if (into->broken)
-        return false;
-    sha256_update(&into->hash, packed);
-    for (size_t i = 0; i < many; i++) {
-        const uint8_t *at = packed.data + i * SUM_BYTES;
-        into->sums[into->count++] =
-            (struct segment_sum){ get_u128(at + 16), load_le64(at), load_le64(at + 8) };
-    }
-    return true;
-}
-
-static enum store_outcome find_parts(struct store *store, const struct segment_record *segment,
-                                     char kind, uint32_t first, uint32_t last, store_visitor visit,
-                                     void *context, struct error *error)
-{
-    char low[PART_ID_BYTES], high[PART_ID_BYTES];
-    format_part(segment, kind, first, low);
-    format_part(segment, kind, last, high);
-    struct store_query query = { .field = "id",
-                                 .has_low = true,
-                                 .has_high = true,
-                                 .low = store_text(low),
-                                 .high = store_text(high) };
-    return store_find(store, &segment_part_collection, &query, visit, context, error);
-}
-
-enum { LAST_PART = 999999 };
 
 enum store_outcome segment_sums(struct store *store, const struct segment_record *segment,
                                 struct segment_sum *sums_r, struct error *error)
 {
-    struct sums_gather into = { .sums = sums_r, .capacity = segment->accounts };
-    uint8_t hash[32];
-    sha256_init(&into.hash);
-    enum store_outcome outcome =
-        find_parts(store, segment, 's', 0, LAST_PART, gather_sums, &into, error);
-    if (outcome != STORE_DONE)
-        return outcome;
-    sha256_final(&into.hash, hash);
-    if (into.broken || into.count != segment->accounts || memcmp(hash, segment->sums_hash, 32) != 0)
-        return damaged(segment, "sums", error);
-    return STORE_DONE;
+    struct part_texts texts;
+    const struct packed_list list = parts_of(segment, 's', &texts);
+    return packed_read(store, &list, unpack_sum, sums_r, segment->accounts, segment->sums_hash,
+                       error);
 }
 
 struct chunk_copy {
@@ -352,12 +283,15 @@ enum store_outcome segment_chunk(struct store *store, const struct segment_recor
                                  uint32_t chunk, uint8_t bytes_r[SEGMENT_CHUNK_BYTES_MAX],
                                  size_t *length_r, struct error *error)
 {
+    struct part_texts texts;
+    const struct packed_list list = parts_of(segment, 'a', &texts);
     struct chunk_copy copy = { .bytes = bytes_r };
-    enum store_outcome outcome =
-        find_parts(store, segment, 'a', chunk, chunk, copy_chunk, &copy, error);
+    enum store_outcome outcome = packed_find(store, &list, chunk, chunk, copy_chunk, &copy, error);
     *length_r = copy.length;
-    if (outcome == STORE_DONE && copy.length == 0)
-        return damaged(segment, "shares", error);
+    if (outcome == STORE_DONE && copy.length == 0) {
+        error_fill(error, ERROR_INVALID, "%s are not what the header says", list.what);
+        return STORE_FAILED;
+    }
     return outcome;
 }
 
@@ -365,7 +299,7 @@ enum store_outcome segment_chunk(struct store *store, const struct segment_recor
 enum { DROPPED_AT_ONCE = 16 };
 
 struct versions {
-    char ids[DROPPED_AT_ONCE][PART_ID_BYTES];
+    char ids[DROPPED_AT_ONCE][PACKED_ID_BYTES_MAX];
     uint64_t versions[DROPPED_AT_ONCE];
     size_t count;
 };
@@ -373,7 +307,7 @@ struct versions {
 static bool note_version(void *context, const struct store_record *record)
 {
     struct versions *versions = context;
-    snprintf(versions->ids[versions->count], PART_ID_BYTES, "%s", record->id);
+    snprintf(versions->ids[versions->count], PACKED_ID_BYTES_MAX, "%s", record->id);
     versions->versions[versions->count++] = record->version;
     return versions->count < DROPPED_AT_ONCE;
 }
@@ -381,11 +315,13 @@ static bool note_version(void *context, const struct store_record *record)
 static enum store_outcome drop_parts(struct store *store, const struct segment_record *segment,
                                      char kind, struct error *error)
 {
+    struct part_texts texts;
+    const struct packed_list list = parts_of(segment, kind, &texts);
     for (;;) {
         struct versions found = { .count = 0 };
         struct store_write writes[DROPPED_AT_ONCE];
         enum store_outcome outcome =
-            find_parts(store, segment, kind, 0, LAST_PART, note_version, &found, error);
+            packed_find(store, &list, 0, PACKED_RECORDS_MAX - 1, note_version, &found, error);
         if (outcome != STORE_DONE || found.count == 0)
             return outcome;
         for (size_t i = 0; i < found.count; i++) {

@@ -97,3 +97,19 @@ function(adit_test name)
     endif()
   endforeach()
 endfunction()
+
+# adit_fuzz(NAME SOURCES a_fuzz.c DEPENDS target …): a harness with the corpus in the folder
+# `corpus` beside it. NAME_test drives it over the corpus and random changes of it, by any compiler;
+# NAME is libFuzzer's program, which needs clang and which nothing else builds: configure with
+# -DADIT_SANITIZE=address,undefined,fuzzer-no-link so that it sees what it reaches.
+function(adit_fuzz name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  adit_test(${name}_test SOURCES ${arg_SOURCES} ${CMAKE_SOURCE_DIR}/common/base/fuzz_folder.c
+    DEPENDS ${arg_DEPENDS} ARGS ${CMAKE_CURRENT_SOURCE_DIR}/corpus)
+  if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
+    add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE adit_options ${arg_DEPENDS})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  endif()
+endfunction()

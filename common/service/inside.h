@@ -26,6 +26,8 @@ struct admin;
 struct heartbeat;
 
 struct service_life {
+    char *config;   /* NULL: none; --config */
+    char *data_dir; /* NULL: as set; --data */
     const struct service_definition *definition;
     _Atomic bool stopping;
     bool ready;

@@ -19,6 +19,20 @@ static int say_and_fail(const char *name, enum service_exit code, const struct e
     return (int)code;
 }
 
+static char *copy_of(const char *text)
+{
+    char *copy = text != NULL ? strdup(text) : NULL;
+    ASSERT((copy == NULL) == (text == NULL));
+    return copy;
+}
+
+bool service_read_settings(const struct service *service, struct settings *settings_r,
+                           struct error *error)
+{
+    return settings_load(settings_r, service->life->config, service->life->data_dir,
+                         service->instance, error);
+}
+
 bool service_prepare(struct service *service, const struct service_definition *definition, int argc,
                      char **argv, int *exit_r)
 {
@@ -56,6 +70,8 @@ bool service_prepare(struct service *service, const struct service_definition *d
     service->life->signals.fd = -1;
     service->instance = strdup(arguments.instance);
     ASSERT(service->instance != NULL);
+    service->life->config = copy_of(arguments.config);
+    service->life->data_dir = copy_of(arguments.data_dir);
     service->started_ms = loop_unix_ms();
     enum log_level level = LOG_INFO;
     ASSERT(log_level_parse(service->settings.service_log_level, &level));
@@ -199,6 +215,8 @@ void service_close(struct service *service)
         close(service->life->signals.fd);
     loop_destroy(service->loop);
     metrics_destroy(service->metrics);
+    free(service->life->config);
+    free(service->life->data_dir);
     free(service->life);
     free((void *)(uintptr_t)service->instance);
     settings_deinit(&service->settings);

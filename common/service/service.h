@@ -30,6 +30,7 @@ struct service {
     struct loop *loop;
     struct bus *bus;           /* nng */
     struct metrics *metrics;   /* what /metrics and the heartbeat show */
+    void *context;             /* whatever `run` puts here for `reload` */
     struct service_life *life; /* the skeleton's own */
 };
 
@@ -46,6 +47,12 @@ struct service_definition {
     void (*reload)(struct service *service);
 };
 extern const struct service_definition service_definition;
+
+/* The settings as file and environment say now, for `reload`: service->settings stays what the
+ * process was started with. False with one sentence; else the caller ends them by
+ * settings_deinit. */
+MUST_CHECK bool service_read_settings(const struct service *service, struct settings *settings_r,
+                                      struct error *error);
 
 /* Logs the one sentence of *error and returns `code`, so that `return service_fail(…)` reads as
  * the failure. */

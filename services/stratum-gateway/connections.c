@@ -1,6 +1,7 @@
 #include "services/stratum-gateway/connections.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -109,6 +110,8 @@ static void cut(struct connection *connection, const char *reason)
     close(connection->source.fd);
     buffer_give(&all->buffers, &connection->input);
     buffer_give(&all->buffers, &connection->output);
+    transport_destroy(connection->transport);
+    connection->transport = NULL;
     free_place(connection);
 }
 
@@ -148,18 +151,43 @@ static uint64_t now_ms(const struct connection *connection)
     return loop_now_ms(connection->all->options.loop);
 }
 
-static void append(struct connection *connection, struct span text)
+static bool append_wire(void *context, struct span bytes)
 {
-    if (!buffer_make_room(&connection->all->buffers, &connection->output, text.length,
-                          CONNECTION_OUTPUT_MAX)) {
-        connection->all->slow++;
-        cut(connection, "does not read");
-        return;
-    }
+    struct connection *connection = context;
+    if (!buffer_make_room(&connection->all->buffers, &connection->output, bytes.length,
+                          CONNECTION_OUTPUT_MAX))
+        return false;
     if (buffer_used(connection->output) == 0)
         connection->wrote_ms = now_ms(connection);
-    memcpy(connection->output->bytes + connection->output->end, text.data, text.length);
-    connection->output->end += text.length;
+    memcpy(connection->output->bytes + connection->output->end, bytes.data, bytes.length);
+    connection->output->end += bytes.length;
+    return true;
+}
+
+static bool append_text(void *context, struct span text);
+static bool take_source(void *context, const struct network_address *address, uint16_t port);
+
+static struct transport_sink sink_of(struct connection *connection)
+{
+    return (struct transport_sink){ .on_text = append_text,
+                                    .on_wire = append_wire,
+                                    .on_source = take_source,
+                                    .context = connection };
+}
+
+static bool wrap_and_append(struct connection *connection, struct span text)
+{
+    const struct transport_sink sink = sink_of(connection);
+    /* Before the first bytes nobody knows how to speak to it. */
+    return connection->transport != NULL && transport_send(connection->transport, text, &sink);
+}
+
+static void append(struct connection *connection, struct span text)
+{
+    if (connection->wrapped ? wrap_and_append(connection, text) : append_wire(connection, text))
+        return;
+    connection->all->slow++;
+    cut(connection, "does not read");
 }
 
 void connection_write(struct connection *connection, struct span text)
@@ -175,7 +203,7 @@ void connection_write_shared(struct connection *connection, struct span text)
 {
     if (connection->state == CONNECTION_FREE || connection->broken)
         return;
-    if (buffer_used(connection->output) == 0) {
+    if (buffer_used(connection->output) == 0 && !connection->wrapped) {
         ssize_t sent = send(connection->source.fd, text.data, text.length, MSG_NOSIGNAL);
         if (sent == (ssize_t)text.length)
             return;
@@ -227,6 +255,10 @@ void connection_leave(struct connection *connection, const char *reason)
         return;
     all->open--;
     all->options.on_closed(all->options.context, connection, reason);
+    if (connection->transport != NULL) {
+        const struct transport_sink sink = sink_of(connection);
+        transport_leave(connection->transport, &sink);
+    }
     if (all->leaving >= CONNECTIONS_LEAVING_MAX) {
         /* Too many are leaving at once: this one gets what the socket takes now. */
         if (buffer_used(connection->output) > 0)
@@ -323,6 +355,118 @@ static void end_work(struct connection *connection)
         watch(connection);
 }
 
+/* What stands before the lines. */
+
+void connection_wrap(struct connection *connection, const struct transport_rules *rules,
+                     bool proxied)
+{
+    connection->rules = rules;
+    connection->wrapped = true;
+    connection->proxied = proxied;
+}
+
+void connection_peer_print(const struct connection *connection, char text_r[CONNECTION_PEER_BYTES])
+{
+    char address[NETWORK_ADDRESS_TEXT];
+    bool dotted = network_address_is_ipv4(&connection->peer);
+    network_address_print(&connection->peer, address);
+    snprintf(text_r, CONNECTION_PEER_BYTES, dotted ? "%s:%u" : "[%s]:%u", address,
+             connection->peer_port);
+}
+
+const char *connection_speaks(const struct connection *connection)
+{
+    if (!connection->wrapped)
+        return "plain";
+    return connection->transport != NULL ? transport_name(connection->transport) : "new";
+}
+
+static bool append_text(void *context, struct span text)
+{
+    struct connection *connection = context;
+    struct connections *all = connection->all;
+    /* A round's bytes, and what of a TLS record (2^14 bytes, RFC 8446 5.1) came before them. */
+    size_t max = all->options.line_bytes_max + 1 + 2 * CONNECTION_RECEIVE_BYTES;
+    if (!buffer_make_room(&all->buffers, &connection->input, text.length, max))
+        return false;
+    memcpy(connection->input->bytes + connection->input->end, text.data, text.length);
+    connection->input->end += text.length;
+    return true;
+}
+
+static bool take_source(void *context, const struct network_address *address, uint16_t port)
+{
+    struct connection *connection = context;
+    const struct connections_options *options = &connection->all->options;
+    connection->peer = *address;
+    connection->peer_port = port;
+    return options->on_source == NULL || options->on_source(options->context, connection);
+}
+
+/* Handshakes are the dearest thing a stranger can ask for: a few a round, so that whoever else is
+ * there does not wait for all of a crowd's. */
+static bool may_greet(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    if (connection->transport != NULL ? !transport_is_greeting(connection->transport)
+                                      : connection->rules->tls == NULL)
+        return true;
+    if (all->greeting_ns != loop_round_ns(all->options.loop)) {
+        all->greeting_ns = loop_round_ns(all->options.loop);
+        all->greetings = 0;
+    }
+    return all->greetings < CONNECTION_GREETINGS_A_ROUND;
+}
+
+/* The bytes pass its transport; lines are in its input then. */
+static void unwrap(struct connection *connection, uint8_t *bytes, size_t length)
+{
+    const struct transport_sink sink = sink_of(connection);
+    struct span rest = span_of(bytes, length);
+    const char *reason = "no memory";
+    enum transport_outcome outcome = TRANSPORT_IS_PLAIN;
+    if (connection->transport == NULL &&
+        (connection->proxied || !transport_not_needed(connection->rules, bytes[0])))
+        connection->transport = transport_create(connection->rules, connection->proxied);
+    if (connection->transport != NULL)
+        outcome =
+            transport_receive(connection->transport, bytes, length, &sink, &rest, &reason);
+    else if (connection->proxied || !transport_not_needed(connection->rules, bytes[0]))
+        outcome = TRANSPORT_ENDS;
+    if (outcome == TRANSPORT_IS_PLAIN) {
+        transport_destroy(connection->transport);
+        connection->transport = NULL;
+        connection->wrapped = false;
+        if (!append_text(connection, rest))
+            connection->broken = true;
+    }
+    /* What came before the end still counts: a miner may say its last share and goodbye. */
+    handle_buffered(connection);
+    if (outcome == TRANSPORT_ENDS)
+        connection_leave(connection, reason);
+    else if (buffer_used(connection->output) > 0 && connection->state != CONNECTION_FREE)
+        mark_dirty(connection);
+}
+
+static bool receive_wrapped(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    if (!may_greet(connection))
+        return false; /* its bytes wait for the next round */
+    ssize_t got = recv(connection->source.fd, all->received, sizeof all->received, 0);
+    if (got <= 0) {
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            connection->broken = true;
+        return false;
+    }
+    if (connection->state == CONNECTION_LEAVING)
+        return true;
+    unwrap(connection, (uint8_t *)all->received, (size_t)got);
+    if (connection->transport != NULL && transport_is_greeting(connection->transport))
+        all->greetings++;
+    return (size_t)got == sizeof all->received && !connection->held && !connection->broken;
+}
+
 /* One read; false when there is nothing more to read now. */
 static bool receive(struct connection *connection)
 {
@@ -332,6 +476,8 @@ static bool receive(struct connection *connection)
     /* The loop may have had this to say before it was told to be quiet. */
     if (connection->held && connection->state == CONNECTION_OPEN)
         return false;
+    if (connection->wrapped)
+        return receive_wrapped(connection);
     if (connection->input != NULL && !make_input_room(connection)) {
         connection->broken = true;
         return false;

@@ -5,6 +5,10 @@
  * the miner does not read and is closed. While much is to be written, or the owner says so, nothing
  * is read (backpressure).
  *
+ * What stands between a socket and its lines (TLS, WebSocket, a PROXY header) is a transport
+ * (transport/), made when the first bytes ask for one; a plain connection has none. Output holds
+ * bytes as they go out, input holds lines.
+ *
  * Each connection carries one session and belongs to a place in a fixed array; a place used again
  * has another generation. One thread. */
 #pragma once
@@ -12,6 +16,7 @@
 #include "core/stratum/stratum.h"
 #include "loop/loop.h"
 #include "services/stratum-gateway/buffer.h"
+#include "services/stratum-gateway/transport/transport.h"
 
 enum {
     CONNECTION_OUTPUT_MAX = 262144, /* bytes to be written; more: closed */
@@ -20,6 +25,7 @@ enum {
     CONNECTION_LEAVE_MS = 1000,     /* so long a closed one may read its last words */
     CONNECTIONS_LEAVING_MAX = 256,  /* places beyond the miners', for those told to go */
     CONNECTION_RECEIVE_BYTES = 16384,
+    CONNECTION_GREETINGS_A_ROUND = 4, /* a step of a TLS handshake costs as much as 100 shares */
 };
 
 enum connection_state {
@@ -33,6 +39,10 @@ struct connection {
     struct connections *all;
     struct buffer *input;  /* unread lines, or NULL */
     struct buffer *output; /* unwritten bytes, or NULL */
+    const struct transport_rules *rules; /* of the port it came to; where it is wrapped */
+    struct transport *transport;         /* NULL: not known yet, or plain */
+    struct network_address peer;         /* where it comes from; behind a proxy, as that says */
+    uint16_t peer_port;
     struct connection *next_free;
     struct connection *next_dirty;  /* in the list to be flushed at the end of the round */
     struct connection *next_resume; /* in the list to be read again then */
@@ -50,6 +60,8 @@ struct connection {
     bool held;      /* the owner took no more lines: connection_resume goes on */
     bool working;   /* its lines are being handled now */
     bool broken;    /* the socket is no use any more; closed when that is safe */
+    bool wrapped;   /* its first bytes are awaited, or it has a transport */
+    bool proxied;   /* its first bytes must be a PROXY header */
     uint32_t hash_address;     /* hash_budgets.c's: its address there */
     struct budget hash_budget; /* for slow algorithms */
     uint64_t lease; /* whose value the session's extranonce1 is */
@@ -65,6 +77,9 @@ struct connections_options {
     bool (*on_line)(void *context, struct connection *connection, struct span line);
     /* A line longer than line_bytes_max. The owner is expected to leave. */
     void (*on_long_line)(void *context, struct connection *connection);
+    /* A PROXY header said where it comes from: peer is another now. False: it is not wanted. NULL:
+     * all are. */
+    bool (*on_source)(void *context, struct connection *connection);
     /* It is about to be freed, whoever closed it. */
     void (*on_closed)(void *context, struct connection *connection, const char *reason);
     void *context;
@@ -86,6 +101,8 @@ struct connections {
     struct loop_task writing;
     bool reading_on_deferred;
     bool writing_deferred;
+    uint64_t greeting_ns;   /* the round in which these took a step of their handshake */
+    unsigned greetings;
     char received[CONNECTION_RECEIVE_BYTES];
 };
 
@@ -104,6 +121,16 @@ static inline bool connections_are_deferred(const struct connections *connection
 /* Takes an accepted socket (non-blocking; taken on success). `miner`: it counts against
  * miners_max. NULL where there is no place or the loop refuses it. */
 MUST_CHECK struct connection *connection_open(struct connections *connections, int fd, bool miner);
+/* Right after that: its first bytes decide what it speaks, within the rules (borrowed while it
+ * lives). `proxied`: a PROXY header comes first. */
+void connection_wrap(struct connection *connection, const struct transport_rules *rules,
+                     bool proxied);
+/* address:port as logs and auth get it. */
+enum { CONNECTION_PEER_BYTES = 64 };
+void connection_peer_print(const struct connection *connection,
+                           char text_r[CONNECTION_PEER_BYTES]);
+/* "plain", "tls", "ws", "wss", or "new" while nothing came; static. */
+const char *connection_speaks(const struct connection *connection);
 
 /* The connection at a place, if it is still the one of that generation and open; else NULL. */
 struct connection *connection_find(const struct connections *connections, uint32_t index,

@@ -172,7 +172,7 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     broadcast_init(&gateway->broadcast);
     submissions_init(gateway);
     *exit_r = SERVICE_EXIT_SETTINGS;
-    if (!read_params(gateway, &coin, error))
+    if (!read_params(gateway, &coin, error) || !doors_prepare(gateway, error))
         return false;
     if (getrandom(&gateway->session_ids, sizeof gateway->session_ids, 0) !=
         (ssize_t)sizeof gateway->session_ids)
@@ -221,18 +221,27 @@ static void check_descriptors(const struct gateway *gateway)
 bool gateway_listen(struct gateway *gateway, struct error *error)
 {
     check_descriptors(gateway);
-    if (!listener_open(&gateway->listener, gateway->loop, gateway->settings->stratum_address,
-                       sessions_on_accept, gateway, error))
-        return false;
-    log_info("stratum.listen", "address=%s", gateway->listener.address);
-    return true;
+    return doors_open(gateway, error);
+}
+
+void gateway_reload(struct gateway *gateway)
+{
+    struct settings settings;
+    struct error error;
+    bool read = service_read_settings(gateway->service, &settings, &error);
+    if (read && doors_reload(gateway, &settings, &error))
+        log_info("service.reload", "instance=%s", gateway->service->instance);
+    else
+        log_error("service.reload_refused", "reason=\"%s\"", error.text);
+    if (read)
+        settings_deinit(&settings);
 }
 
 void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
 {
     uint64_t end_ns = loop_clock_ns() + deadline_ms * 1000000;
     gateway->stopping = true;
-    listener_close(&gateway->listener);
+    doors_close(gateway);
     connections_stop_reading(&gateway->connections);
     while (dispatcher_counts(gateway->dispatcher).held > 0 && loop_clock_ns() < end_ns)
         loop_run_once(gateway->loop, 20);
@@ -245,7 +254,7 @@ void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
 void gateway_close(struct gateway *gateway)
 {
     gateway->stopping = true;
-    listener_close(&gateway->listener);
+    doors_close(gateway);
     if (loop_timer_running(&gateway->tick))
         loop_timer_stop(gateway->loop, &gateway->tick);
     if (loop_timer_running(&gateway->lease_timer))
@@ -253,6 +262,7 @@ void gateway_close(struct gateway *gateway)
     receipt_feed_destroy(gateway->receipt_feed); /* its answers look for connections */
     gateway->receipt_feed = NULL;
     connections_deinit(&gateway->connections);
+    doors_deinit(gateway);
     gateway->broadcast.left = 0;
     /* What was deferred to the end of a round still points here. */
     while (broadcast_is_under_way(&gateway->broadcast) || gateway->submissions.deferred ||

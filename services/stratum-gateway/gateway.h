@@ -7,10 +7,10 @@
 #include "services/stratum-gateway/broadcast.h"
 #include "services/stratum-gateway/connections.h"
 #include "services/stratum-gateway/dispatcher.h"
+#include "services/stratum-gateway/doors.h"
 #include "services/stratum-gateway/extranonces.h"
 #include "services/stratum-gateway/hash_budgets.h"
 #include "services/stratum-gateway/job_feed.h"
-#include "services/stratum-gateway/listener.h"
 #include "services/stratum-gateway/measures.h"
 #include "services/stratum-gateway/resolver.h"
 #include "services/stratum-gateway/receipt_feed.h"
@@ -33,7 +33,7 @@ struct gateway {
     struct submissions submissions;
     struct shedding shedding;
     struct receipt_feed *receipt_feed;
-    struct listener listener;
+    struct doors doors;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */
     struct extranonces extranonces;
@@ -61,8 +61,11 @@ MUST_CHECK bool gateway_open(struct gateway *gateway, struct service *service,
                              enum service_exit *exit_r, struct error *error);
 /* True once a lease is here: for service_wait_for. */
 MUST_CHECK bool gateway_has_lease(void *context, struct error *error);
-/* Lets miners in. */
+/* Lets miners in, at all ports. */
 MUST_CHECK bool gateway_listen(struct gateway *gateway, struct error *error);
+/* Takes over what of the settings may change while it runs: certificate and proxies. Where one of
+ * them is wrong everything stays as it was, and the log says why. */
+void gateway_reload(struct gateway *gateway);
 /* After the loop: no new miners or lines; verdicts under way are waited for up to `deadline_ms`. */
 void gateway_drain(struct gateway *gateway, uint64_t deadline_ms);
 /* Undoes gateway_open; also after it failed. */
@@ -84,7 +87,7 @@ void sessions_on_job(void *context);
 void sessions_happen(struct gateway *gateway, struct connection *connection,
                      const struct stratum_event *event);
 void sessions_on_tick(void *context);
-void sessions_on_accept(void *context, int fd);
+void sessions_on_accept(void *context, const struct accepted *accepted);
 /* All sessions get an extranonce1 of the new lease or are closed. */
 void sessions_move(struct gateway *gateway);
 

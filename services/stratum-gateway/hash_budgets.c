@@ -1,8 +1,6 @@
 #include "services/stratum-gateway/hash_budgets.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 enum { KEY_BYTES = 9, SWEEP_A_TIME = 64 };
 
@@ -25,29 +23,13 @@ void hash_budgets_deinit(struct hash_budgets *budgets)
     budgets->addresses = NULL;
 }
 
-static bool read_key(int fd, uint8_t key_r[KEY_BYTES])
+/* Several customers may share nothing but an address; none has less than that. */
+static void read_key(const struct connection *connection, uint8_t key_r[KEY_BYTES])
 {
-    struct sockaddr_storage peer;
-    socklen_t length = sizeof peer;
+    bool ipv4 = network_address_is_ipv4(&connection->peer);
     memset(key_r, 0, KEY_BYTES);
-    if (getpeername(fd, (struct sockaddr *)(void *)&peer, &length) != 0)
-        return false;
-    if (peer.ss_family == AF_INET) {
-        key_r[0] = 4;
-        memcpy(key_r + 1, &((struct sockaddr_in *)(void *)&peer)->sin_addr, 4);
-        return true;
-    }
-    const uint8_t *bytes = ((struct sockaddr_in6 *)(void *)&peer)->sin6_addr.s6_addr;
-    if (peer.ss_family != AF_INET6)
-        return false;
-    if (IN6_IS_ADDR_V4MAPPED(&((struct sockaddr_in6 *)(void *)&peer)->sin6_addr)) {
-        key_r[0] = 4;
-        memcpy(key_r + 1, bytes + 12, 4);
-    } else {
-        key_r[0] = 6;
-        memcpy(key_r + 1, bytes, 8);
-    }
-    return true;
+    key_r[0] = ipv4 ? 4 : 6;
+    memcpy(key_r + 1, connection->peer.bytes + (ipv4 ? 12 : 0), ipv4 ? 4 : 8);
 }
 
 static uint32_t *bucket_of(struct hash_budgets *budgets, const uint8_t key[KEY_BYTES])
@@ -87,8 +69,9 @@ static uint32_t join(struct hash_budgets *budgets, struct connection *connection
     uint8_t key[KEY_BYTES];
     if (budgets->addresses == NULL)
         budgets->addresses = calloc(HASH_BUDGETS_ADDRESSES_MAX, sizeof *budgets->addresses);
-    if (budgets->addresses == NULL || !read_key(connection->source.fd, key))
+    if (budgets->addresses == NULL)
         return UINT32_MAX;
+    read_key(connection, key);
     uint32_t *bucket = bucket_of(budgets, key), found = *bucket;
     while (found != 0 && memcmp(budgets->addresses[found - 1].key, key, KEY_BYTES) != 0)
         found = budgets->addresses[found - 1].next;

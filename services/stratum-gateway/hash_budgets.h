@@ -1,7 +1,7 @@
 /* The hashing miners may cause (core/budget), for jobs of slow algorithms: a session's budget
  * stands in its connection, its address's in a bounded table here, found at its first such share.
- * An address is an IPv4 address or an IPv6 network of 64 bits; where the table is full, or the peer
- * is no such address, only the session's own budget counts. One thread. */
+ * An address is an IPv4 address or an IPv6 network of 64 bits; where the table is full, only the
+ * session's own budget counts. One thread. */
 #pragma once
 #include "core/share/share.h"
 #include "services/stratum-gateway/connections.h"

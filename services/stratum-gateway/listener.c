@@ -3,6 +3,7 @@
 #include "service/listen.h"
 #include "service/log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,14 +21,33 @@ enum {
     RECEIVE_BYTES = 64 << 10,
 };
 
+static struct accepted accepted_of(int fd, const struct sockaddr_storage *peer)
+{
+    struct accepted accepted = { .fd = fd };
+    if (peer->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)peer;
+        accepted.peer = network_address_of_ipv4((const uint8_t *)&in->sin_addr);
+        accepted.port = ntohs(in->sin_port);
+    } else if (peer->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)peer;
+        memcpy(accepted.peer.bytes, &in6->sin6_addr, sizeof accepted.peer.bytes);
+        accepted.port = ntohs(in6->sin6_port);
+    }
+    return accepted;
+}
+
 static void on_ready(void *context, uint32_t ready)
 {
     struct listener *listener = context;
     (void)ready;
     for (unsigned i = 0; i < ACCEPTS_A_ROUND; i++) {
-        int fd = accept4(listener->source.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+        socklen_t length = sizeof peer;
+        int fd = accept4(listener->source.fd, (struct sockaddr *)(void *)&peer, &length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            listener->on_accept(listener->context, fd);
+            const struct accepted accepted = accepted_of(fd, &peer);
+            listener->on_accept(listener->context, &accepted);
             continue;
         }
         if (errno == ECONNABORTED || errno == EINTR)
@@ -64,7 +84,8 @@ static void set_options(int fd)
 }
 
 bool listener_open(struct listener *listener, struct loop *loop, const char *address,
-                   void (*on_accept)(void *context, int fd), void *context, struct error *error)
+                   void (*on_accept)(void *context, const struct accepted *accepted),
+                   void *context, struct error *error)
 {
     _Static_assert(LISTEN_ADDRESS_BYTES <= sizeof listener->address, "the bound address must fit");
     *listener = (struct listener){ .loop = loop, .on_accept = on_accept, .context = context };

@@ -6,7 +6,7 @@
  * loses when it dies is its connections (miners reconnect) and shares not yet answered; a share
  * that a miner saw accepted is in the window. Several may run, each with a lease of its own.
  *
- * Peers: miners (TCP), inode-scheduler (jobs, lease, heartbeat), auth, share-validators. */
+ * Peers: miners (TCP, TLS, WebSocket), inode-scheduler (jobs, lease, heartbeat), auth, share-validators. */
 #include "service/log.h"
 #include "services/stratum-gateway/gateway.h"
 
@@ -39,14 +39,17 @@ static int mine(struct service *service, struct gateway *gateway)
 static int run(struct service *service)
 {
     struct gateway gateway;
+    service->context = &gateway;
     int code = mine(service, &gateway);
+    service->context = NULL;
     gateway_close(&gateway);
     return code;
 }
 
 static void reload(struct service *service)
 {
-    log_info("service.reload", "instance=%s changed=nothing", service->instance);
+    if (service->context != NULL)
+        gateway_reload(service->context);
 }
 
 const struct service_definition service_definition = {

@@ -88,7 +88,7 @@ static void authorise(struct gateway *gateway, struct connection *connection,
                                               .worker_generation = effect->generation };
     struct authoriser_result result;
     char peer[LISTEN_ADDRESS_BYTES];
-    listen_name(connection->source.fd, true, peer);
+    connection_peer_print(connection, peer);
     if (!authoriser_ask(gateway->authoriser, (const char *)effect->user.data,
                         (const char *)effect->password.data, peer, &ticket, &result))
         return;
@@ -218,9 +218,11 @@ static void turn_away(struct gateway *gateway, int fd, const char *text)
     connection_leave(connection, "turned away");
 }
 
-void sessions_on_accept(void *context, int fd)
+void sessions_on_accept(void *context, const struct accepted *accepted)
 {
-    struct gateway *gateway = context;
+    struct door *door = context;
+    struct gateway *gateway = door->gateway;
+    int fd = accepted->fd;
     struct stratum_world world = world_of(gateway);
     uint32_t extranonce1;
     metric_add(gateway->measures.connected, 1);
@@ -247,6 +249,9 @@ void sessions_on_accept(void *context, int fd)
     const struct stratum_job *job = stratum_jobs_current(&gateway->feed.table);
     uint8_t extranonce2_bytes = job != NULL ? job->job->extranonce2_bytes
                                             : (uint8_t)gateway->settings->stratum_extranonce2_bytes;
+    connection->peer = accepted->peer;
+    connection->peer_port = accepted->port;
+    connection_wrap(connection, &door->rules, doors_is_proxy(&gateway->doors, &accepted->peer));
     connection->lease = gateway->extranonces.lease;
     if (++gateway->session_ids == 0)
         gateway->session_ids = 1;

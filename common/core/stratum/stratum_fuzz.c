@@ -2,7 +2,7 @@
  * line is what the miner says. Whatever comes, the machine's invariants hold and its effects stay
  * within their bounds. Built with libFuzzer by clang (target core_stratum_fuzz), and run over the
  * corpus and random changes of it by core_stratum_fuzz_test. */
-#include "core/stratum/fuzz.h"
+#include "base/fuzz.h"
 #include "core/stratum/inside.h"
 
 static struct job jobs[4];

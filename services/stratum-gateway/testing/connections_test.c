@@ -281,9 +281,9 @@ static void an_unfinished_line_takes_little_memory_until_it_is_long(void **state
     turn(3);
 }
 
-static void on_accepted(void *context, int fd)
+static void on_accepted(void *context, const struct accepted *accepted)
 {
-    *(int *)context = fd;
+    *(struct accepted *)context = *accepted;
 }
 
 static int option_of(int fd, int option)
@@ -300,17 +300,21 @@ static void the_kernel_keeps_little_for_an_accepted_miner(void **state)
     struct listener listener;
     struct error error;
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int accepted = -1, miner = socket(AF_INET, SOCK_STREAM, 0);
+    struct accepted accepted = { .fd = -1 };
+    int miner = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(listener_open(&listener, w->loop, "127.0.0.1:0", on_accepted, &accepted, &error));
     to.sin_port = htons((uint16_t)atoi(strrchr(listener.address, ':') + 1));
     assert_int_equal(connect(miner, (struct sockaddr *)&to, sizeof to), 0);
-    for (unsigned i = 0; i < 1000 && accepted < 0; i++)
+    for (unsigned i = 0; i < 1000 && accepted.fd < 0; i++)
         loop_run_once(w->loop, 10);
-    assert_true(accepted >= 0);
+    assert_true(accepted.fd >= 0);
     /* Linux doubles what was asked for, and says so. */
-    assert_int_equal(option_of(accepted, SO_SNDBUF), 2 * (128 << 10));
-    assert_int_equal(option_of(accepted, SO_RCVBUF), 2 * (64 << 10));
-    close(accepted);
+    assert_int_equal(option_of(accepted.fd, SO_SNDBUF), 2 * (128 << 10));
+    assert_int_equal(option_of(accepted.fd, SO_RCVBUF), 2 * (64 << 10));
+    char peer[NETWORK_ADDRESS_TEXT];
+    network_address_print(&accepted.peer, peer);
+    assert_string_equal(peer, "127.0.0.1");
+    close(accepted.fd);
     close(miner);
     listener_close(&listener);
 }

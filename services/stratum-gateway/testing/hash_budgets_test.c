@@ -7,34 +7,17 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <arpa/inet.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static const struct budget_params params = { .share_interval_ms = 5000,
                                              .multiple = 50,
                                              .burst = 20 };
 
-/* A pair of connected sockets whose far side has that address; the near one is returned. */
-static int connected_from(const char *from, int *far_r)
+static struct connection connected_from(const char *from)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct sockaddr *plain = (struct sockaddr *)(void *)&address;
-    socklen_t length = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, plain, length), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(getsockname(listener, plain, &length), 0);
-    struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr(from) };
-    *far_r = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(*far_r, (struct sockaddr *)(void *)&source, sizeof source), 0);
-    assert_int_equal(connect(*far_r, plain, length), 0);
-    int near = accept(listener, NULL, NULL);
-    assert_true(near >= 0);
-    close(listener);
-    return near;
+    struct connection connection = { .source.fd = -1 };
+    assert_true(network_address_parse(span_text(from), &connection.peer));
+    return connection;
 }
 
 static unsigned taken(struct hash_budgets *budgets, struct connection *connection, uint64_t now_ms)
@@ -50,11 +33,10 @@ static void sessions_of_an_address_draw_on_one_budget_until_they_are_proven(void
     (void)state;
     static struct hash_budgets budgets;
     static struct connection here[3], there;
-    int far[4];
     hash_budgets_init(&budgets, &params);
     for (size_t i = 0; i < 3; i++)
-        here[i] = (struct connection){ .source.fd = connected_from("127.0.0.1", &far[i]) };
-    there = (struct connection){ .source.fd = connected_from("127.0.0.2", &far[3]) };
+        here[i] = connected_from("127.0.0.1");
+    there = connected_from("127.0.0.2");
     /* The first one counts alone at its address, and uses that up. */
     assert_int_equal(taken(&budgets, &here[0], 1000), params.burst);
     assert_int_equal(taken(&budgets, &there, 1000), params.burst);
@@ -72,45 +54,37 @@ static void sessions_of_an_address_draw_on_one_budget_until_they_are_proven(void
     hash_budgets_verdict(&budgets, &here[1], SHARE_DUPLICATE, 61000);
     hash_budgets_verdict(&budgets, &here[1], SHARE_OVERLOADED, 61000);
     assert_int_equal(here[1].hash_budget.strikes, 0);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 3; i++)
         hash_budgets_closed(&budgets, &here[i]);
-        close(here[i].source.fd);
-        close(far[i]);
-    }
     hash_budgets_closed(&budgets, &there);
-    close(there.source.fd);
-    close(far[3]);
     hash_budgets_deinit(&budgets);
 }
 
-static void a_peer_without_an_address_has_its_own_budget(void **state)
+static void the_addresses_of_one_network_of_64_bits_are_one(void **state)
 {
     (void)state;
     static struct hash_budgets budgets;
-    static struct connection connection;
-    int pair[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    static struct connection here[3];
+    static const char *const FROM[] = { "2001:db8::1", "2001:db8::ffff:0:0:1", "2001:db8:0:1::1" };
     hash_budgets_init(&budgets, &params);
-    connection = (struct connection){ .source.fd = pair[0] };
-    assert_int_equal(taken(&budgets, &connection, 5), params.burst);
-    assert_int_equal(budgets.used, 0);
-    hash_budgets_closed(&budgets, &connection);
+    for (unsigned i = 0; i < 3; i++) {
+        here[i] = connected_from(FROM[i]);
+        assert_true(hash_budgets_take(&budgets, &here[i], 1, 1000));
+    }
+    assert_int_equal(budgets.used, 2);
+    for (unsigned i = 0; i < 3; i++)
+        hash_budgets_closed(&budgets, &here[i]);
     hash_budgets_deinit(&budgets);
-    close(pair[0]);
-    close(pair[1]);
 }
 
 /* Charges an address for one hash at that time and lets its session end. */
 static void visit(struct hash_budgets *budgets, unsigned network, unsigned number, uint64_t now_ms)
 {
     char from[20];
-    int far;
     snprintf(from, sizeof from, "127.%u.%u.%u", network, number / 200, number % 200 + 1);
-    struct connection connection = { .source.fd = connected_from(from, &far) };
+    struct connection connection = connected_from(from);
     assert_true(hash_budgets_take(budgets, &connection, 1, now_ms));
     hash_budgets_closed(budgets, &connection);
-    close(connection.source.fd);
-    close(far);
 }
 
 static void addresses_without_sessions_make_room(void **state)
@@ -134,7 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sessions_of_an_address_draw_on_one_budget_until_they_are_proven),
-        cmocka_unit_test(a_peer_without_an_address_has_its_own_budget),
+        cmocka_unit_test(the_addresses_of_one_network_of_64_bits_are_one),
         cmocka_unit_test(addresses_without_sessions_make_room),
     };
     return cmocka_run_group_tests_name("hash budgets", tests, NULL, NULL);

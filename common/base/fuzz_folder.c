@@ -1,10 +1,10 @@
 /* Drives a fuzz harness without libFuzzer: every file of a folder, then random changes of them. */
 #include "base/test_random.h"
-#include "core/stratum/fuzz.h"
+#include "base/fuzz.h"
 
 #include <dirent.h>
 
-enum { FILES_MAX = 64, FILE_BYTES_MAX = 65536, RUNS = 200000 };
+enum { FILES_MAX = 64, FILE_BYTES_MAX = 65536, RUNS = 100000 };
 
 static uint8_t *files[FILES_MAX];
 static size_t sizes[FILES_MAX];
@@ -60,7 +60,7 @@ int main(int count, char **arguments)
     }
     for (unsigned i = 0; i < files_count; i++)
         (void)LLVMFuzzerTestOneInput(files[i], sizes[i]);
-    struct test_random random = test_random_begin("stratum_fuzz");
+    struct test_random random = test_random_begin("fuzz");
     for (unsigned run = 0; run < RUNS; run++) {
         size_t size = mix(&random, bytes);
         uint8_t *exact = malloc(size + 1);

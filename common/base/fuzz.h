@@ -1,4 +1,4 @@
-/* The entry point that libFuzzer calls and fuzz_main.c drives without it. Always returns 0. */
+/* The entry point that libFuzzer calls and fuzz_folder.c drives without it. Always returns 0. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -539,6 +539,29 @@ static void who_asks_is_paid_once_whatever_the_threshold(void **state)
     audit(bench);
 }
 
+static void to_an_address_just_changed_nothing_is_paid_until_its_lock_ends(void **state)
+{
+    struct bench *bench = *state;
+    struct account alice;
+    struct error error;
+    node_fake_fund(bench->chain, 10000000);
+    assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
+    alice.lock_until_ms = bench->now_ms + (uint64_t)48 * 3600 * 1000;
+    assert_int_equal(account_save(bench->store, &alice, &error), STORE_DONE);
+    mature(bench);
+    ask_for(bench, ALICE, "now", 1000, "");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
+    assert_int_equal(ask_for(bench, ALICE, "now", 0, "").state, WITHDRAWAL_REFUSED);
+    assert_true(balance(bench, ledger_miner(BOB)).in_flight > 0); /* others are */
+    bench->now_ms = alice.lock_until_ms;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_true(balance(bench, ledger_miner(ALICE)).in_flight > 0);
+    audit(bench);
+}
+
 static void a_small_withdrawal_bears_what_it_costs(void **state)
 {
     struct bench *bench = *state;
@@ -859,6 +882,7 @@ int main(void)
         TEST(no_more_than_the_cap_is_paid_in_a_day),
         TEST(what_is_more_than_a_day_s_is_paid_in_parts),
         TEST(who_asks_is_paid_once_whatever_the_threshold),
+        TEST(to_an_address_just_changed_nothing_is_paid_until_its_lock_ends),
         TEST(a_small_withdrawal_bears_what_it_costs),
         TEST(a_payment_that_does_not_come_out_even_stops_nobody),
         TEST(who_waits_for_funds_keeps_nobody_behind_waiting),

@@ -225,6 +225,8 @@ static enum step weigh(struct engine *engine, const struct withdrawal *withdrawa
             return engine_step_of(engine, outcome, error);
         if (outcome == STORE_MISSING || account.state == ACCOUNT_LOCKED)
             *reason_r = "the account is locked, or there is none";
+        else if (!account_is_payable(&account, engine->now_ms))
+            *reason_r = "the account's address was changed a short while ago";
         address = outcome == STORE_DONE ? account.payout_address : "";
     }
     enum store_outcome outcome = balance_get(engine->store, &ledger, &balance, error);

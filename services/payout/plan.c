@@ -102,7 +102,7 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
         return engine_step_of(engine, outcome, error);
     struct money dust =
         payment_dust(output_script_span(&account.script), engine_dust_scale(engine->options.coin));
-    if (account.state == ACCOUNT_LOCKED || account.payout_address[0] == '\0' ||
+    if (!account_is_payable(&account, engine->now_ms) || account.payout_address[0] == '\0' ||
         due->amount.units < account.threshold || due->amount.units < dust.units ||
         has_address(plan, account.payout_address))
         return STEP_DONE;

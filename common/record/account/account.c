@@ -14,6 +14,10 @@ enum account_field {
     EMAIL,
     PASSWORD,
     FEE_CLASS,
+    LOCK_UNTIL_MS,
+    SESSIONS_FROM_MS,
+    EMAIL_CONFIRMED,
+    WORKER_PASSWORD,
     ACCOUNT_FIELDS
 };
 
@@ -29,6 +33,10 @@ static const struct store_field account_fields[ACCOUNT_FIELDS] = {
     [EMAIL] = {"email", STORE_TEXT, true},
     [PASSWORD] = {"password", STORE_TEXT, false},
     [FEE_CLASS] = {"fee_class", STORE_TEXT, true},
+    [LOCK_UNTIL_MS] = {"lock_until_ms", STORE_INT, false},
+    [SESSIONS_FROM_MS] = {"sessions_from_ms", STORE_INT, false},
+    [EMAIL_CONFIRMED] = {"email_confirmed", STORE_INT, false},
+    [WORKER_PASSWORD] = {"worker_password", STORE_BYTES, false},
 };
 
 const struct store_collection account_collection = {"accounts", account_fields, ACCOUNT_FIELDS};
@@ -90,6 +98,11 @@ static struct store_record account_record(const struct account *account, char id
     record.values[EMAIL] = store_text(account->email);
     record.values[PASSWORD] = store_text(account->password);
     record.values[FEE_CLASS] = store_text(account->fee_class);
+    record.values[LOCK_UNTIL_MS] = store_int((int64_t)account->lock_until_ms);
+    record.values[SESSIONS_FROM_MS] = store_int((int64_t)account->sessions_from_ms);
+    record.values[EMAIL_CONFIRMED] = store_int(account->email_confirmed);
+    record.values[WORKER_PASSWORD] = store_bytes(span_of(
+        account->worker_password, account->has_worker_password ? ACCOUNT_WORKER_PASSWORD_BYTES : 0));
     return record;
 }
 
@@ -110,6 +123,7 @@ static bool account_read(const struct store_record *record, struct account *acco
     const struct store_value *values = record->values;
     memset(account_r, 0, sizeof *account_r);
     struct span script = values[SCRIPT].bytes;
+    struct span worker_password = values[WORKER_PASSWORD].bytes;
     int64_t kind = values[KIND].integer;
     int64_t state = values[STATE].integer;
     bool valid =
@@ -123,7 +137,9 @@ static bool account_read(const struct store_record *record, struct account *acco
         read_text(values[PASSWORD].bytes, account_r->password, sizeof account_r->password) &&
         (kind == IDENTITY_KIND_ADDRESS || kind == IDENTITY_KIND_ACCOUNT) &&
         state >= ACCOUNT_ACTIVE && state <= ACCOUNT_CLOSED && values[THRESHOLD].integer >= 0 &&
-        script.length <= sizeof account_r->script.data;
+        script.length <= sizeof account_r->script.data &&
+        values[LOCK_UNTIL_MS].integer >= 0 && values[SESSIONS_FROM_MS].integer >= 0 &&
+        (worker_password.length == 0 || worker_password.length == ACCOUNT_WORKER_PASSWORD_BYTES);
     if (!valid)
         return error_set(error, ERROR_INVALID, "the record of account %s is damaged", record->id);
     account_r->kind = (enum identity_kind)kind;
@@ -134,6 +150,12 @@ static bool account_read(const struct store_record *record, struct account *acco
     account_r->threshold = (uint64_t)values[THRESHOLD].integer;
     account_r->roles = (uint32_t)values[ROLES].integer;
     account_r->created_ms = (uint64_t)values[CREATED_MS].integer;
+    account_r->lock_until_ms = (uint64_t)values[LOCK_UNTIL_MS].integer;
+    account_r->sessions_from_ms = (uint64_t)values[SESSIONS_FROM_MS].integer;
+    account_r->email_confirmed = values[EMAIL_CONFIRMED].integer != 0;
+    account_r->has_worker_password = worker_password.length > 0;
+    if (worker_password.length > 0)
+        memcpy(account_r->worker_password, worker_password.data, worker_password.length);
     account_r->version = record->version;
     return true;
 }

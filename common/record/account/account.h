@@ -21,6 +21,7 @@ enum {
     ACCOUNT_PASSWORD_BYTES = 128, /* crypto_pwhash_STRBYTES */
     ACCOUNT_CLASS_BYTES = 17,
     ACCOUNT_ID_BYTES = 17,
+    ACCOUNT_WORKER_PASSWORD_BYTES = 32,
     WORKER_ID_BYTES = 34,
 };
 
@@ -49,7 +50,12 @@ struct account {
     char email[ACCOUNT_EMAIL_BYTES];       /* lower case; "" for an address */
     char password[ACCOUNT_PASSWORD_BYTES]; /* Argon2id, as crypto_pwhash_str has it; "": none */
     char fee_class[ACCOUNT_CLASS_BYTES];   /* of reward.fee_classes; "": pays what all pay */
-    uint64_t version;                      /* the store's; as read */
+    uint64_t lock_until_ms;                /* nothing is paid before: the address was changed */
+    uint64_t sessions_from_ms;             /* of a login before, no session counts any more */
+    bool email_confirmed;
+    bool has_worker_password; /* its miners must show one: */
+    uint8_t worker_password[ACCOUNT_WORKER_PASSWORD_BYTES]; /* a keyed hash of it */
+    uint64_t version;                                       /* the store's; as read */
 };
 
 struct account_worker {
@@ -80,6 +86,12 @@ void account_of_address(uint64_t id, const struct identity_account *address, uin
 MUST_CHECK enum account_outcome account_bind(struct store *store, const struct account *account,
                                              struct account *bound_r, bool *made_r,
                                              struct error *error);
+
+/* Whether payout may send it money at `now_ms`: it is not locked, nor its new address too young. */
+static inline bool account_is_payable(const struct account *account, uint64_t now_ms)
+{
+    return account->state != ACCOUNT_LOCKED && now_ms >= account->lock_until_ms;
+}
 
 /* The same for a worker of a bound account. */
 MUST_CHECK enum account_outcome

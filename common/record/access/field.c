@@ -1,0 +1,67 @@
+#include "record/access/field.h"
+
+#include "record/access/claim.h"
+#include "record/access/event.h"
+#include "record/access/factor.h"
+#include "record/access/grant.h"
+#include "record/access/session.h"
+#include "record/access/ticket.h"
+
+bool access_declare(struct store *store, struct error *error)
+{
+    static const struct store_collection *const all[] = { &session_collection, &grant_collection,
+                                                          &ticket_collection,  &factor_collection,
+                                                          &claim_collection,   &event_collection };
+    return store_declare(store, all, sizeof all / sizeof *all, error);
+}
+
+bool field_text(const struct store_value *value, char *text_r, size_t bytes)
+{
+    if (value->bytes.length >= bytes)
+        return false;
+    if (value->bytes.length > 0)
+        memcpy(text_r, value->bytes.data, value->bytes.length);
+    text_r[value->bytes.length] = '\0';
+    return true;
+}
+
+bool field_bytes(const struct store_value *value, uint8_t *bytes_r, size_t bytes)
+{
+    if (value->bytes.length != bytes)
+        return false;
+    memcpy(bytes_r, value->bytes.data, bytes);
+    return true;
+}
+
+bool field_number(const struct store_value *value, uint64_t *number_r)
+{
+    *number_r = (uint64_t)value->integer;
+    return value->integer >= 0;
+}
+
+bool field_account(const struct store_value *value, uint64_t *id_r)
+{
+    return value->bytes.length == ACCOUNT_ID_BYTES - 1 &&
+           hex_decode_u64((const char *)value->bytes.data, ACCOUNT_ID_BYTES - 1, id_r);
+}
+
+enum store_outcome field_write(struct store *store, enum store_verb verb,
+                               const struct store_collection *collection,
+                               const struct store_record *record, struct error *error)
+{
+    struct store_write write = { .verb = verb, .collection = collection, .record = *record };
+    enum store_outcome outcome = store_apply(store, &write, 1, error);
+    return outcome == STORE_DONE ? write.outcome : outcome;
+}
+
+enum store_outcome field_delete(struct store *store, const struct store_collection *collection,
+                                const char *id, uint64_t version, struct error *error)
+{
+    const struct store_record record = { .id = id, .version = version };
+    return field_write(store, STORE_DELETE, collection, &record, error);
+}
+
+bool field_damaged(struct error *error, const char *what, const char *id)
+{
+    return error_set(error, ERROR_INVALID, "the record of %s %s is damaged", what, id);
+}

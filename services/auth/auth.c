@@ -64,6 +64,11 @@ static void on_people_store(void *context, const char *reason)
     tell(context, "store for logins", reason);
 }
 
+static void on_people_limits(void *context, const char *reason)
+{
+    tell(context, "limits in redis.cache", reason);
+}
+
 bool auth_open(struct auth *auth, const struct auth_options *options, enum service_exit *code_r,
                struct error *error)
 {
@@ -75,6 +80,7 @@ bool auth_open(struct auth *auth, const struct auth_options *options, enum servi
                                            .key = &options->key,
                                            .open_store = open_store,
                                            .on_store = on_people_store,
+                                           .on_limits = on_people_limits,
                                            .context = auth };
     const struct miners_options miners = { .loop = options->loop,
                                            .bus = options->bus,

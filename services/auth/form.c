@@ -68,6 +68,8 @@ static bool read_fields(const json_t *document, const struct form_field *fields,
     for (size_t i = 0; i < field_count; i++) {
         const struct form_field *field = &fields[i];
         const json_t *value = json_object_get(document, field->name);
+        if (value == NULL && field->optional)
+            continue;
         if (value == NULL)
             return trouble(trouble_r, 400, field->name, "the field is missing");
         if (!json_is_string(value))
@@ -108,6 +110,28 @@ static bool only_known(json_t *document, const struct form_field *fields, size_t
     return true;
 }
 
+/* No form is deep; what is costs the parser a call for each level. */
+static bool is_deep(struct span body)
+{
+    size_t depth = 0;
+    bool text = false;
+    for (size_t i = 0; i < body.length; i++) {
+        uint8_t c = body.data[i];
+        if (text) {
+            i += c == '\\'; /* what is escaped ends no text */
+            text = c != '"';
+        } else if (c == '"') {
+            text = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > FORM_DEPTH_MAX)
+                return true;
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
 bool form_read(struct span body, const char *content_type, const struct form_field *fields,
                size_t field_count, struct form *form_r, struct form_trouble *trouble_r)
 {
@@ -117,6 +141,9 @@ bool form_read(struct span body, const char *content_type, const struct form_fie
         return trouble(trouble_r, 415, "content-type", "the body must be application/json");
     if (body.length > FORM_BYTES_MAX)
         return trouble(trouble_r, 413, "body", "the body is longer than 16384 bytes");
+    if (is_deep(body))
+        return trouble(trouble_r, 400, "body", "the body is nested more deeply than any form");
+    memset(form_r, 0, sizeof *form_r);
     json_t *document =
         json_loadb((const char *)body.data, body.length, JSON_REJECT_DUPLICATES, &error);
     if (document == NULL)

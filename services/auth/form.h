@@ -1,16 +1,22 @@
-/* What people send: one JSON object of texts, read strictly. Every field is there once, is a text
- * within its bounds, and nothing else is there. Secrets may be among the texts: jansson's memory is
- * wiped as it is freed once form_wipe_memory was called. */
+/* What people send: one JSON object of texts, read strictly. Every field is there once (but for
+ * those that may be left out), is a text within its bounds, and nothing else is there. Secrets may
+ * be among the texts: jansson's memory is wiped as it is freed once form_wipe_memory was called. */
 #pragma once
 #include "base/bytes.h"
 
 struct json_t;
 
-enum { FORM_FIELDS_MAX = 8, FORM_BYTES_MAX = 16384, FORM_EMAIL_BYTES_MAX = 254 };
+enum {
+    FORM_FIELDS_MAX = 8,
+    FORM_DEPTH_MAX = 4,
+    FORM_BYTES_MAX = 16384,
+    FORM_EMAIL_BYTES_MAX = 254
+};
 
 struct form_field {
     const char *name;
     size_t bytes_min, bytes_max;
+    bool optional; /* may be left out; its value is NULL then */
 };
 
 struct form {

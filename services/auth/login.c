@@ -1,114 +1,118 @@
-/* Login, and what a token opens. A name that is not there takes the same way as one that is: the
- * store is read, and a password is computed, against a hash that fits nobody. */
-#include "services/auth/visit.h"
+/* Login. A name that is not there takes the same way as one that is: the store is read, a password
+ * is computed, against a hash that fits nobody, and the failure is written down. */
+#include "services/auth/code.h"
+#include "services/auth/endpoint.h"
+#include "services/auth/session.h"
 
 #include "service/log.h"
-#include "services/auth/form.h"
 
 #include <jansson.h>
 #include <stdio.h>
-#include <strings.h>
 
-enum field { NAME, PASSWORD, FIELDS };
+enum field { NAME, PASSWORD, CODE, FIELDS };
 
 static const struct form_field fields[FIELDS] = {
-    [NAME] = { "name", 1, IDENTITY_USERNAME_BYTES_MAX },
-    [PASSWORD] = { "password", 1, PASSWORD_BYTES_MAX },
+    [NAME] = { "name", 1, IDENTITY_USERNAME_BYTES_MAX, false },
+    [PASSWORD] = { "password", 1, PASSWORD_BYTES_MAX, false },
+    [CODE] = { "code", 0, 32, true },
 };
 
-/* What limits count: an address's failures, and those of a name from there. */
-static bool within_limits(struct visit *visit)
+/* What limits count: an address's failures, those of a name from there, and of a name at all. */
+enum { BY_CLIENT, BY_NAME_AND_CLIENT, BY_NAME };
+
+static void add_limits(struct visit *visit)
 {
-    struct limiter *limiter = visit->people->limiter;
+    struct limits *limits = visit->people->limits;
     const struct span keys[] = { span_text("login"), span_text(visit->client),
                                  span_text(visit->identity.canonical) };
-    uint64_t now_s = loop_unix_ms() / 1000;
-    unsigned wait_s;
-    char text[16];
-    visit->limited[0] = limiter_take(limiter, keys, 2, PEOPLE_ADDRESS_FAILURES, now_s, &wait_s);
-    visit->limited[1] =
-        visit->limited[0] && limiter_take(limiter, keys, 3, PEOPLE_NAME_FAILURES, now_s, &wait_s);
-    if (visit->limited[1])
-        return true;
-    if (visit->limited[0])
-        limiter_give_back(limiter, keys, 2);
-    metric_add(visit->people->metrics.login_limited, 1);
-    snprintf(text, sizeof text, "%u", wait_s);
-    http_add_header(visit->exchange, "Retry-After", text);
-    visit_problem(visit, 429, "Too many", "too many logins failed; try later", NULL);
-    return false;
+    const struct span name[] = { span_text("login of"), span_text(visit->identity.canonical) };
+    limits_add(limits, &visit->limit, PEOPLE_ADDRESS_FAILURES, keys, 2);
+    limits_add(limits, &visit->limit, PEOPLE_NAME_FAILURES, keys, 3);
+    limits_add(limits, &visit->limit, PEOPLE_FAILURES, name, 2);
 }
 
 static void count_success(struct visit *visit)
 {
-    const struct span keys[] = { span_text("login"), span_text(visit->client),
-                                 span_text(visit->identity.canonical) };
-    limiter_give_back(visit->people->limiter, keys, 2);
-    limiter_forget(visit->people->limiter, keys, 3);
+    struct limits *limits = visit->people->limits;
+    limits_give_back(limits, &visit->limit, BY_CLIENT);
+    limits_forget(limits, &visit->limit, BY_NAME_AND_CLIENT);
+    limits_give_back(limits, &visit->limit, BY_NAME);
+    visit->counted = false;
     metric_add(visit->people->metrics.login_ok, 1);
 }
 
-static void give_token(struct visit *visit)
+static void finish(struct visit *visit)
 {
-    struct people *people = visit->people;
-    uint64_t now_s = loop_unix_ms() / 1000;
-    uint64_t life_s = (uint64_t)people->options.settings->auth_token_minutes * 60;
-    bool operator_too = (visit->account.roles & ACCOUNT_ROLE_OPERATOR) != 0;
-    struct token_claims claims = { .scopes = TOKEN_SCOPE_WITHDRAW |
-                                             (operator_too ? TOKEN_SCOPE_PAYOUT : 0u),
-                                   .account_id = visit->account.id,
-                                   .issued_s = now_s,
-                                   .not_before_s = now_s,
-                                   .expires_s = now_s + life_s };
-    char token[TOKEN_TEXT_BYTES];
-    token_sign(people->signer, &claims, token);
-    json_t *document = json_pack("{s:s, s:s, s:I}", "access_token", token, "token_type", "Bearer",
-                                 "expires_in", (json_int_t)life_s);
-    explicit_bzero(token, sizeof token);
-    visit_reply(visit, 200, document);
+    const struct visit_trouble trouble = visit->trouble;
+    if (trouble.status != 0) {
+        visit_problem(visit, trouble.status, trouble.title, trouble.detail, trouble.field);
+        return;
+    }
+    count_success(visit);
+    session_finish(visit);
+    json_t *reply = visit->reply;
+    visit->reply = NULL;
+    visit_reply(visit, 200, reply);
 }
 
-/* A newer hash that was not kept is made again at the next login. */
-static bool ask_save(struct visit *visit, struct store *store, struct error *error)
+/* The password was right. */
+static bool ask_enter(struct visit *visit, struct store *store, struct error *error)
 {
-    enum store_outcome saved = account_save(store, &visit->account, error);
-    (void)saved;
+    bool shown;
+    if (factor_get(store, visit->account.id, &visit->factor, error) != STORE_DONE ||
+        !code_show(visit, store, visit->form.values[CODE], &shown, error))
+        return false;
+    if (shown) {
+        /* A newer hash that was not kept is made again at the next login. */
+        if (visit->hashed && account_save(store, &visit->account, error) == STORE_FAILED)
+            return false;
+        if (!session_begin(visit, store, visit->factor.state == FACTOR_ON, error))
+            return false;
+        visit_note(visit, "login", "owner", "");
+    }
+    visit_write_events(visit, store);
     return true;
+}
+
+static bool ask_note(struct visit *visit, struct store *store, struct error *error)
+{
+    (void)error;
+    visit_note(visit, "login.failed", "unknown", visit->found ? "" : "no such name");
+    visit_write_events(visit, store);
+    return true;
+}
+
+static void after_note(struct visit *visit)
+{
+    metric_add(visit->people->metrics.login_wrong, 1);
+    http_add_header(visit->exchange, "WWW-Authenticate", "Bearer realm=\"adit\"");
+    visit_problem(visit, 401, "Unauthorized", "name or password is wrong", NULL);
 }
 
 static void after_check(struct visit *visit)
 {
-    bool right = visit->verdict == PASSWORD_RIGHT && visit->found;
-    if (!right) {
-        metric_add(visit->people->metrics.login_wrong, 1);
-        http_add_header(visit->exchange, "WWW-Authenticate", "Bearer realm=\"adit\"");
-        visit_problem(visit, 401, "Unauthorized", "name or password is wrong", NULL);
-        return;
-    }
-    count_success(visit);
-    visit->limited[0] = visit->limited[1] = false;
-    if (visit->account.state != ACCOUNT_ACTIVE) {
+    if (visit->verdict != PASSWORD_RIGHT || !visit->found) {
+        if (!visit->found)
+            visit->account.id = 0;
+        visit_ask(visit, ask_note, after_note);
+    } else if (visit->account.state != ACCOUNT_ACTIVE) {
         visit_problem(visit, 403, "Forbidden", "this account is locked or closed", NULL);
-        return;
+    } else {
+        visit_ask(visit, ask_enter, finish);
     }
-    if (visit->hashed)
-        visit_ask(visit, ask_save, give_token);
-    else
-        give_token(visit);
 }
 
 static void compute_check(struct visit *visit)
 {
     struct people *people = visit->people;
-    const struct span password = span_of(visit->password, visit->password_length);
+    const struct span password = visit->form.values[PASSWORD];
     visit->verdict =
         password_check(visit->found ? visit->account.password : people->dummy, password);
     if (visit->found && visit->verdict == PASSWORD_RIGHT &&
         password_is_old(&people->cost, visit->account.password)) {
-        char hash[PASSWORD_HASH_BYTES];
-        visit->hashed = password_hash(&people->cost, password, hash);
+        visit->hashed = password_hash(&people->cost, password, visit->hash);
         if (visit->hashed)
-            memcpy(visit->account.password, hash, sizeof hash);
+            memcpy(visit->account.password, visit->hash, sizeof visit->account.password);
     }
 }
 
@@ -128,111 +132,27 @@ static bool ask_account(struct visit *visit, struct store *store, struct error *
     return outcome == STORE_DONE || outcome == STORE_MISSING;
 }
 
+static void find(struct visit *visit)
+{
+    visit_ask(visit, ask_account, after_find);
+}
+
 void people_login(void *context, struct http_exchange *exchange)
 {
     struct people *people = context;
-    struct form form;
-    struct form_trouble trouble;
     struct visit *visit = visit_begin(people, exchange);
     if (visit == NULL)
         return;
     visit->unavailable = people->metrics.login_unavailable;
-    if (!form_read(http_body(exchange), http_header(exchange, "content-type"), fields, FIELDS,
-                   &form, &trouble)) {
-        visit_problem(visit, trouble.status, "Bad request", trouble.detail, trouble.field);
+    visit->limited = people->metrics.login_limited;
+    if (!visit_read_form(visit, fields, FIELDS))
         return;
-    }
     /* What can be no account's name is unknown like any other that is not there. */
-    visit->has_identity = identity_resolve(people->options.coin, form.values[NAME],
+    visit->has_identity = identity_resolve(people->options.coin, visit->form.values[NAME],
                                            &visit->identity, NULL) == IDENTITY_OK &&
                           visit->identity.kind == IDENTITY_KIND_ACCOUNT;
     if (!visit->has_identity)
         visit->identity = (struct identity_account){ .kind = IDENTITY_KIND_ACCOUNT };
-    memcpy(visit->password, form.values[PASSWORD].data, form.values[PASSWORD].length);
-    visit->password_length = form.values[PASSWORD].length;
-    form_free(&form);
-    if (within_limits(visit))
-        visit_ask(visit, ask_account, after_find);
-}
-
-static void refuse_token(struct visit *visit, const char *detail)
-{
-    http_add_header(visit->exchange, "WWW-Authenticate",
-                    "Bearer realm=\"adit\", error=\"invalid_token\"");
-    visit_problem(visit, 401, "Unauthorized", detail, "authorization");
-}
-
-static const char *state_name(enum account_state state)
-{
-    switch (state) {
-    case ACCOUNT_ACTIVE:
-        return "active";
-    case ACCOUNT_LOCKED:
-        return "locked";
-    case ACCOUNT_CLOSED:
-        break;
-    }
-    return "closed";
-}
-
-static json_t *roles_of(uint32_t roles)
-{
-    json_t *list = json_array();
-    if ((roles & ACCOUNT_ROLE_MINER) != 0)
-        json_array_append_new(list, json_string("miner"));
-    if ((roles & ACCOUNT_ROLE_VIEWER) != 0)
-        json_array_append_new(list, json_string("viewer"));
-    if ((roles & ACCOUNT_ROLE_OPERATOR) != 0)
-        json_array_append_new(list, json_string("operator"));
-    return list;
-}
-
-static void show_account(struct visit *visit)
-{
-    const struct account *account = &visit->account;
-    char id[ACCOUNT_ID_BYTES], threshold[24];
-    if (!visit->found) {
-        refuse_token(visit, "the token's account is not there");
-        return;
-    }
-    account_id_text(account->id, id);
-    snprintf(threshold, sizeof threshold, "%llu", (unsigned long long)account->threshold);
-    visit_reply(visit, 200,
-                json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I}", "id", id, "name",
-                          account->name, "email", account->email, "payout_address",
-                          account->payout_address, "threshold", threshold, "state",
-                          state_name(account->state), "roles", roles_of(account->roles), "created",
-                          (json_int_t)(account->created_ms / 1000)));
-}
-
-static bool ask_me(struct visit *visit, struct store *store, struct error *error)
-{
-    enum store_outcome outcome = account_get(store, visit->account.id, &visit->account, error);
-    visit->found = outcome == STORE_DONE;
-    return outcome == STORE_DONE || outcome == STORE_MISSING;
-}
-
-void people_me(void *context, struct http_exchange *exchange)
-{
-    static const char scheme[] = "Bearer ";
-    struct people *people = context;
-    struct token_claims claims;
-    struct visit *visit = visit_begin(people, exchange);
-    if (visit == NULL)
-        return;
-    const char *header = http_header(exchange, "authorization");
-    if (header == NULL || strncasecmp(header, scheme, sizeof scheme - 1) != 0) {
-        http_add_header(exchange, "WWW-Authenticate", "Bearer realm=\"adit\"");
-        visit_problem(visit, 401, "Unauthorized", "an access token is needed: log in first",
-                      "authorization");
-        return;
-    }
-    enum token_outcome outcome = token_verify(
-        &people->verifier, span_text(header + sizeof scheme - 1), loop_unix_ms() / 1000, &claims);
-    if (outcome != TOKEN_OK) {
-        refuse_token(visit, token_outcome_text(outcome));
-        return;
-    }
-    visit->account.id = claims.account_id;
-    visit_ask(visit, ask_me, show_account);
+    add_limits(visit);
+    visit_count(visit, find);
 }

@@ -2,7 +2,7 @@
  * the ids their shares carry. What it may lose when it dies: nothing but what it remembered to be
  * fast. Its peers: gateways (who ask), the store, inode-scheduler (heartbeat). */
 #include "adapter/store_open/store_open.h"
-#include "record/account/account.h"
+#include "record/access/field.h"
 #include "services/auth/auth.h"
 #include "services/auth/form.h"
 
@@ -38,7 +38,8 @@ static struct store *open_store(void *context, struct error *error)
 static bool reach_store(void *context, struct error *error)
 {
     struct store *store = open_store(context, error);
-    bool reached = store != NULL && store_ping(store, error) && account_declare(store, error);
+    bool reached = store != NULL && store_ping(store, error) && account_declare(store, error) &&
+                   access_declare(store, error);
     if (store != NULL)
         store_close(store);
     return reached;

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { KEYS_MS = 1000 };
+
 static struct visit *visit_of_job(struct worker_job *job)
 {
     return (struct visit *)((char *)job - offsetof(struct visit, password_job));
@@ -15,6 +17,9 @@ static struct visit *visit_of_job(struct worker_job *job)
 
 static void visit_free(struct visit *visit)
 {
+    if (visit->form.document != NULL)
+        form_free(&visit->form);
+    json_decref(visit->reply);
     sodium_memzero(visit, sizeof *visit);
     free(visit);
 }
@@ -32,8 +37,23 @@ struct visit *visit_begin(struct people *people, struct http_exchange *exchange)
     return visit;
 }
 
+bool visit_read_form(struct visit *visit, const struct form_field *fields, size_t field_count)
+{
+    struct form_trouble trouble;
+    if (form_read(http_body(visit->exchange), http_header(visit->exchange, "content-type"), fields,
+                  field_count, &visit->form, &trouble))
+        return true;
+    visit_problem(visit, trouble.status, "Bad request", trouble.detail, trouble.field);
+    return false;
+}
+
 void visit_reply(struct visit *visit, int status, json_t *document)
 {
+    if (document == NULL) {
+        http_reply(visit->exchange, status, NULL, span_of(NULL, 0));
+        visit_free(visit);
+        return;
+    }
     char *text = json_dumps(document, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(document);
     ASSERT(text != NULL);
@@ -52,17 +72,49 @@ void visit_problem(struct visit *visit, int status, const char *title, const cha
 
 void visit_unavailable(struct visit *visit, const char *detail)
 {
-    struct limiter *limiter = visit->people->limiter;
-    const struct span keys[] = { span_text("login"), span_text(visit->client),
-                                 span_text(visit->identity.canonical) };
-    if (visit->limited[0])
-        limiter_give_back(limiter, keys, 2);
-    if (visit->limited[1])
-        limiter_give_back(limiter, keys, 3);
+    for (size_t i = 0; visit->counted && i < visit->limit.count; i++)
+        limits_give_back(visit->people->limits, &visit->limit, i);
     if (visit->unavailable != NULL)
         metric_add(visit->unavailable, 1);
     http_add_header(visit->exchange, "Retry-After", "2");
     visit_problem(visit, 503, "Unavailable", detail, NULL);
+}
+
+static void on_counted(struct limits_call *call)
+{
+    struct visit *visit = (struct visit *)((char *)call - offsetof(struct visit, limit));
+    char text[16];
+    visit->counted = call->allowed;
+    if (call->allowed) {
+        visit->next(visit);
+        return;
+    }
+    if (visit->limited != NULL)
+        metric_add(visit->limited, 1);
+    snprintf(text, sizeof text, "%u", call->wait_s);
+    http_add_header(visit->exchange, "Retry-After", text);
+    visit_problem(visit, 429, "Too many", "too many tries; try later", NULL);
+}
+
+void visit_count(struct visit *visit, void (*next)(struct visit *visit))
+{
+    visit->next = next;
+    visit->limit.done = on_counted;
+    limits_take(visit->people->limits, &visit->limit);
+}
+
+bool visit_trouble(struct visit *visit, int status, const char *title, const char *detail,
+                   const char *field)
+{
+    visit->trouble = (struct visit_trouble){ status, title, detail, field };
+    return false;
+}
+
+bool visit_wrote(struct visit *visit, enum store_outcome outcome)
+{
+    if (outcome == STORE_CONFLICT)
+        (void)visit_trouble(visit, 409, "Conflict", "it was changed just now; try again", NULL);
+    return outcome == STORE_DONE;
 }
 
 static bool on_ask(struct store_job *job, struct store *store, struct error *error)
@@ -113,7 +165,6 @@ static void on_compute(struct worker_job *job)
 static void on_computed(struct worker_job *job)
 {
     struct visit *visit = visit_of_job(job);
-    sodium_memzero(visit->password, sizeof visit->password);
     if (visit->verdict == PASSWORD_UNDECIDED) {
         visit_unavailable(visit, "there is no memory to check passwords; try again");
         return;
@@ -132,6 +183,42 @@ void visit_compute(struct visit *visit, void (*compute)(struct visit *visit),
         visit_unavailable(visit, "too many people are logging in; try again");
 }
 
+void visit_note(struct visit *visit, const char *kind, const char *actor, const char *detail)
+{
+    ASSERT(visit->event_count < VISIT_EVENTS);
+    struct event *event = &visit->events[visit->event_count++];
+    event->account_id = visit->account.id;
+    event->time_ms = loop_unix_ms();
+    snprintf(event->kind, sizeof event->kind, "%s", kind);
+    snprintf(event->actor, sizeof event->actor, "%s", actor);
+    snprintf(event->client, sizeof event->client, "%s", visit->client);
+    snprintf(event->detail, sizeof event->detail, "%s", detail);
+}
+
+/* Written after what it tells of: where the store fails between the two, the log has it. */
+void visit_write_events(struct visit *visit, struct store *store)
+{
+    for (size_t i = 0; i < visit->event_count; i++) {
+        struct event *event = &visit->events[i];
+        struct error error;
+        uint64_t number;
+        enum store_outcome outcome = STORE_UNKNOWN;
+        randombytes_buf(&number, sizeof number);
+        for (int j = 0; j < 2 && outcome != STORE_DONE; j++)
+            outcome = event_append(store, event, number, &error);
+        if (outcome == STORE_DONE)
+            continue;
+        char safe[sizeof event->detail];
+        metric_add(visit->people->metrics.events_lost, 1);
+        log_error("audit.unwritten",
+                  "account=%016llx time_ms=%llu kind=%s actor=\"%s\" address=%s detail=\"%s\"",
+                  (unsigned long long)event->account_id, (unsigned long long)event->time_ms,
+                  event->kind, event->actor, event->client,
+                  log_text(event->detail, safe, sizeof safe));
+    }
+    visit->event_count = 0;
+}
+
 static void people_jwks(void *context, struct http_exchange *exchange)
 {
     struct people *people = context;
@@ -142,7 +229,12 @@ static void people_jwks(void *context, struct http_exchange *exchange)
 const struct http_route people_routes[] = {
     { HTTP_METHOD_POST, "/api/v1/register", people_register },
     { HTTP_METHOD_POST, "/api/v1/login", people_login },
+    { HTTP_METHOD_POST, "/api/v1/auth/refresh", people_refresh },
+    { HTTP_METHOD_POST, "/api/v1/auth/logout", people_logout },
     { HTTP_METHOD_GET, "/api/v1/me", people_me },
+    { HTTP_METHOD_GET, "/api/v1/me/sessions", people_sessions },
+    { HTTP_METHOD_DELETE, "/api/v1/me/sessions", people_end_sessions },
+    { HTTP_METHOD_DELETE, "/api/v1/me/sessions/{}", people_end_session },
     { HTTP_METHOD_GET, "/.well-known/jwks.json", people_jwks },
     { HTTP_METHOD_GET, NULL, NULL },
 };
@@ -163,27 +255,68 @@ static void make_metrics(struct people *people)
     COUNTER(register_limited, registrations, "limited", "", NULL);
     COUNTER(register_unavailable, registrations, "unavailable", "", NULL);
 #undef COUNTER
+    people->metrics.refreshed =
+        metrics_counter(all, "adit_auth_refreshes_total", "", "Refresh tokens taken.", "refreshes");
+    people->metrics.reused =
+        metrics_counter(all, "adit_auth_refresh_reused_total", "",
+                        "Sessions ended because a refresh token came twice.", "refresh_reused");
+    people->metrics.events_lost =
+        metrics_counter(all, "adit_auth_events_unwritten_total", "",
+                        "Security events the store did not take; they stand in the log.", NULL);
     people->metrics.password_us = metrics_histogram(all, "adit_auth_password_seconds",
                                                     "Time of computing one password hash.");
+}
+
+static void key_path(const struct people *people, const char *name, char path_r[4096])
+{
+    snprintf(path_r, 4096, "%s/%s", people->options.settings->service_data_dir, name);
+}
+
+/* What may verify now, for ourselves, for who asks, and (auth.pub) for those who check tokens by
+ * themselves. */
+static bool spread_keys(struct people *people, struct error *error)
+{
+    char path[4096];
+    uint64_t life_s = (uint64_t)people->options.settings->auth_token_minutes * 60;
+    token_ring_verifier(people->ring, loop_unix_ms() / 1000, life_s, &people->verifier);
+    token_jwks(&people->verifier, people->jwks);
+    key_path(people, "auth.pub", path);
+    return token_publish(&people->verifier, path, error);
+}
+
+/* Keys come by rotation, and die. */
+static void on_keys(void *context)
+{
+    struct people *people = context;
+    struct error error;
+    bool changed;
+    size_t before = people->verifier.count;
+    if (!token_ring_refresh(people->ring, &changed, &error) || !spread_keys(people, &error)) {
+        char safe[sizeof error.text];
+        log_error("auth.keys", "reason=\"%s\"", log_text(error.text, safe, sizeof safe));
+        return;
+    }
+    if (changed || before != people->verifier.count)
+        log_info("auth.keys", "verifying=%zu", people->verifier.count);
 }
 
 static bool open_key(struct people *people, struct error *error)
 {
     char path[4096];
-    uint8_t public_key[TOKEN_PUBLIC_BYTES];
-    snprintf(path, sizeof path, "%s/auth.key", people->options.settings->service_data_dir);
-    people->signer = token_signer_open(path, error);
-    if (people->signer == NULL)
+    key_path(people, "auth.key", path);
+    people->ring = token_ring_open(path, error);
+    if (people->ring == NULL || !spread_keys(people, error))
         return false;
-    token_signer_public(people->signer, public_key);
-    /* For those who check tokens by themselves (payout). */
-    snprintf(path, sizeof path, "%s/auth.pub", people->options.settings->service_data_dir);
-    if (!token_publish(people->signer, path, error))
-        return false;
-    token_jwks(public_key, people->jwks);
-    bool added = token_verifier_add(&people->verifier, public_key);
-    ASSERT(added);
+    people->keys_timer = (struct loop_timer){ .on_due = on_keys, .context = people };
+    loop_timer_start(people->options.loop, &people->keys_timer, KEYS_MS, KEYS_MS);
     return true;
+}
+
+static void on_limits(void *context, const char *reason)
+{
+    struct people *people = context;
+    if (people->options.on_limits != NULL)
+        people->options.on_limits(people->options.context, reason);
 }
 
 static void on_store(void *context, const char *reason)
@@ -205,8 +338,15 @@ static bool open_parts(struct people *people, struct error *error)
     unsigned threads = (unsigned)settings->auth_argon2_threads;
     people->cost.passes = (unsigned long long)settings->auth_argon2_passes;
     people->cost.memory_bytes = (size_t)settings->auth_argon2_memory_kib * 1024;
-    people->limiter = limiter_create();
-    if (people->limiter == NULL || !password_dummy(&people->cost, people->dummy))
+    const struct limits_options limits = { .loop = people->options.loop,
+                                           .url = settings->redis_cache,
+                                           .key = people->secrets.limit,
+                                           .on_away = on_limits,
+                                           .context = people };
+    people->limits = limits_create(&limits, error);
+    if (people->limits == NULL)
+        return false;
+    if (!password_dummy(&people->cost, people->dummy))
         return error_set(error, ERROR_FULL,
                          "there is no memory for one password (auth.argon2_memory_kib is %lld)",
                          (long long)settings->auth_argon2_memory_kib);
@@ -233,6 +373,7 @@ struct people *people_create(const struct people_options *options, struct error 
     }
     people->options = *options;
     people->key = *options->key;
+    secrets_derive(&people->key, &people->secrets);
     make_metrics(people);
     if (!open_key(people, error) || !open_parts(people, error)) {
         people_destroy(people);
@@ -249,9 +390,11 @@ void people_destroy(struct people *people)
     atomic_store(&people->stopping, true);
     store_thread_destroy(people->store);
     worker_destroy(people->passwords);
-    limiter_destroy(people->limiter);
-    if (people->signer != NULL)
-        token_signer_close(people->signer);
+    limits_destroy(people->limits);
+    if (loop_timer_running(&people->keys_timer))
+        loop_timer_stop(people->options.loop, &people->keys_timer);
+    if (people->ring != NULL)
+        token_ring_close(people->ring);
     sodium_memzero(people, sizeof *people);
     free(people);
 }

@@ -1,15 +1,10 @@
 /* People's accounts over HTTP: registration, login, tokens.
  *
- *   POST /api/v1/register   {name, email, password, payout_address}: 201, or 400 naming the field,
- *                           409 where the name is taken (that a name exists cannot be hidden here)
- *   POST /api/v1/login      {name, password}: {access_token, token_type, expires_in}, or 401, the
- *                           same for an unknown name and a wrong password, at the same cost
- *   GET  /api/v1/me         with the token: one's own account
- *   GET  /.well-known/jwks.json   the key that checks tokens
+ * docs/api/openapi.yaml says what each request takes and gives, docs/auth.md what it means.
  *
  * Bounds: PEOPLE_QUEUE_MAX passwords wait for a thread, 503 beyond; 10 failed logins of one name
- * from one address in a quarter of an hour, 100 logins that failed and 20 registrations from one
- * address, 429 beyond. One thread: the loop's. */
+ * from one address in a quarter of an hour, 200 from everywhere, 100 logins that failed and 20
+ * registrations from one address, 429 beyond. One thread: the loop's. */
 #pragma once
 #include "adapter/http_kore/http.h"
 #include "core/identity/identity.h"
@@ -20,6 +15,7 @@ enum {
     PEOPLE_VISITS_MAX = 256,   /* requests that wait for the store */
     PEOPLE_NAME_FAILURES = 10, /* logins of one name from one address, … */
     PEOPLE_ADDRESS_FAILURES = 100,
+    PEOPLE_FAILURES = 200,     /* … of one name from everywhere, … */
     PEOPLE_REGISTRATIONS = 20, /* … per LIMITER_WINDOW_S */
 };
 
@@ -31,6 +27,7 @@ struct people_options {
     const struct identity_key *key;                                  /* copied */
     struct store *(*open_store)(void *context, struct error *error); /* on the store's thread */
     void (*on_store)(void *context, const char *reason);             /* NULL: it is back */
+    void (*on_limits)(void *context, const char *reason); /* of redis.cache; may be NULL */
     void *context;
 };
 

@@ -10,10 +10,10 @@
 enum field { NAME, EMAIL, PASSWORD, PAYOUT_ADDRESS, FIELDS };
 
 static const struct form_field fields[FIELDS] = {
-    [NAME] = { "name", IDENTITY_ACCOUNT_BYTES_MIN, IDENTITY_ACCOUNT_BYTES_MAX },
-    [EMAIL] = { "email", 3, ACCOUNT_EMAIL_BYTES - 1 },
-    [PASSWORD] = { "password", PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX },
-    [PAYOUT_ADDRESS] = { "payout_address", 1, ADDRESS_TEXT_BYTES - 1 },
+    [NAME] = { "name", IDENTITY_ACCOUNT_BYTES_MIN, IDENTITY_ACCOUNT_BYTES_MAX, false },
+    [EMAIL] = { "email", 3, ACCOUNT_EMAIL_BYTES - 1, false },
+    [PASSWORD] = { "password", PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX, false },
+    [PAYOUT_ADDRESS] = { "payout_address", 1, ADDRESS_TEXT_BYTES - 1, false },
 };
 
 static void refuse(struct visit *visit, int status, const char *title, const char *detail,
@@ -72,6 +72,10 @@ static bool ask_bind(struct visit *visit, struct store *store, struct error *err
         visit->bound = account_bind(store, &visit->account, &bound, &visit->made, error);
     if (visit->bound == ACCOUNT_BOUND && !visit->made)
         visit->made = strcmp(bound.password, visit->account.password) == 0;
+    if (visit->bound == ACCOUNT_BOUND && visit->made) {
+        visit_note(visit, "registered", "owner", "");
+        visit_write_events(visit, store);
+    }
     return visit->bound == ACCOUNT_BOUND || visit->bound == ACCOUNT_TAKEN;
 }
 
@@ -93,8 +97,8 @@ static void after_bind(struct visit *visit)
 
 static void compute_hash(struct visit *visit)
 {
-    const struct span password = span_of(visit->password, visit->password_length);
-    visit->hashed = password_hash(&visit->people->cost, password, visit->account.password);
+    visit->hashed =
+        password_hash(&visit->people->cost, visit->form.values[PASSWORD], visit->account.password);
     visit->verdict = visit->hashed ? PASSWORD_RIGHT : PASSWORD_UNDECIDED;
 }
 
@@ -120,44 +124,38 @@ static void after_free(struct visit *visit)
         visit_compute(visit, compute_hash, after_hash);
 }
 
-/* Counts every form that is good, so that one address cannot fill the store. */
-static bool within_limit(struct visit *visit)
+/* Every form that is good counts, so that one address cannot fill the store. */
+static void add_limit(struct visit *visit)
 {
     const struct span key[] = { span_text("register"), span_text(visit->client) };
-    unsigned wait_s;
-    char text[16];
-    if (limiter_take(visit->people->limiter, key, 2, PEOPLE_REGISTRATIONS, loop_unix_ms() / 1000,
-                     &wait_s))
-        return true;
-    metric_add(visit->people->metrics.register_limited, 1);
-    snprintf(text, sizeof text, "%u", wait_s);
-    http_add_header(visit->exchange, "Retry-After", text);
-    visit_problem(visit, 429, "Too many", "too many registrations from this address; try later",
-                  NULL);
-    return false;
+    limits_add(visit->people->limits, &visit->limit, PEOPLE_REGISTRATIONS, key, 2);
+}
+
+static void find(struct visit *visit)
+{
+    visit->counted = false; /* whatever becomes of it */
+    visit_ask(visit, ask_free, after_free);
 }
 
 void people_register(void *context, struct http_exchange *exchange)
 {
     struct people *people = context;
-    struct form form;
     struct form_trouble trouble;
     struct visit *visit = visit_begin(people, exchange);
     if (visit == NULL)
         return;
     visit->unavailable = people->metrics.register_unavailable;
+    visit->limited = people->metrics.register_limited;
     if (!form_read(http_body(exchange), http_header(exchange, "content-type"), fields, FIELDS,
-                   &form, &trouble)) {
+                   &visit->form, &trouble)) {
         refuse(visit, trouble.status, "Bad request", trouble.detail, trouble.field);
         return;
     }
     const char *field, *detail;
-    bool good = read_account(visit, &form, &field, &detail);
-    memcpy(visit->password, form.values[PASSWORD].data, form.values[PASSWORD].length);
-    visit->password_length = form.values[PASSWORD].length;
-    form_free(&form);
-    if (!good)
+    if (!read_account(visit, &visit->form, &field, &detail)) {
         refuse(visit, 400, "Bad request", detail, field);
-    else if (within_limit(visit))
-        visit_ask(visit, ask_free, after_free);
+        return;
+    }
+    add_limit(visit);
+    visit_count(visit, find);
 }

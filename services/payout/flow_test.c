@@ -82,7 +82,11 @@ static void ask_with_tokens(struct loop *loop, struct bus_client *client)
     token_sign(signer, &claims, token);
     withdraw(loop, client, token, "", &answer); /* the keys are not there yet */
     assert_false(answer.ok);
-    assert_true(token_publish(signer, public_file, &error));
+    uint8_t public_key[TOKEN_PUBLIC_BYTES];
+    struct token_verifier published = { .count = 0 };
+    token_signer_public(signer, public_key);
+    assert_true(token_verifier_add(&published, public_key));
+    assert_true(token_publish(&published, public_file, &error));
     withdraw(loop, client, "rubbish", "", &answer);
     assert_false(answer.ok);
     withdraw(loop, client, token, "", &answer); /* no scope */

@@ -9,6 +9,8 @@ int command_top(const struct options *options);
 int command_logs(const struct options *options);
 int command_audit(const struct options *options);
 int command_payout(const struct options *options);
+int command_auth(const struct options *options);
+int command_operator(const struct options *options);
 int command_class(const struct options *options);
 int command_verify(const struct options *options);
 int command_simulate(const struct options *options);

@@ -22,6 +22,8 @@ static const struct {
     { "payout", command_payout,
       "[--data DIR] VERB                   pause, approve, bump, withdraw, …" },
     { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },
+    { "operator", command_operator, "[--data DIR] add|remove ACCOUNT          who may do what operators do" },
+    { "auth", command_auth, "[--data DIR] rotate-key [stolen]           the key that signs tokens" },
     { "verify", command_verify,
       "PROOF [OPTIONS]                                    check a payout's proof" },
     { "simulate", command_simulate,
@@ -39,7 +41,7 @@ static int usage(FILE *out)
 {
     fprintf(out, "adit, a mining pool\n");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        fprintf(out, "  adit %-7s %s\n", verbs[i].verb, verbs[i].help);
+        fprintf(out, "  adit %-8s %s\n", verbs[i].verb, verbs[i].help);
     return out == stdout ? 0 : 64;
 }
 

@@ -18,16 +18,20 @@ enum {
     TOKEN_BYTES_MAX = 4096,  /* a longer one is refused unread */
     TOKEN_LEEWAY_S = 60,     /* clocks of two machines may differ so much */
     TOKEN_LIFE_S_MAX = 86400 + TOKEN_LEEWAY_S,
-    TOKEN_KEYS_MAX = 8,   /* a verifier knows */
+    TOKEN_KEYS_MAX = 8,   /* a verifier knows, and a ring holds */
     TOKEN_KID_BYTES = 17, /* 16 hex digits of the public key's SHA-256, and a NUL */
     TOKEN_ID_BYTES = 33,
+    TOKEN_JWKS_BYTES = 2048, /* holds a list of TOKEN_KEYS_MAX keys */
     TOKEN_PUBLIC_BYTES = 32,
 };
 
 /* What the bearer may do, as bits. X(enum name, bit, word in the "scope" claim, RFC 8693) */
 #define TOKEN_SCOPES(X)                                                                            \
     X(TOKEN_SCOPE_WITHDRAW, 1, "withdraw") /* ask for a withdrawal of the own account */           \
-    X(TOKEN_SCOPE_PAYOUT, 2, "payout")     /* approve payments, withdraw what the pool earned */
+    X(TOKEN_SCOPE_PAYOUT, 2, "payout")     /* approve payments, withdraw what the pool earned */   \
+    X(TOKEN_SCOPE_READ, 4, "read")         /* see what the own account has and does */             \
+    X(TOKEN_SCOPE_ACCOUNT, 8, "account")   /* change the own account: only who logged in */        \
+    X(TOKEN_SCOPE_OPERATE, 16, "operate")  /* see what operators see */
 
 enum token_scope {
 #define X(name, bit, word) name = bit,
@@ -45,6 +49,8 @@ struct token_claims {
     uint64_t not_before_s;
     uint64_t expires_s;
     char id[TOKEN_ID_BYTES]; /* jti: 32 hex digits at random; made by token_sign */
+    /* sid: the session it was made in, 32 hex digits, so that auth can end it; "": none */
+    char session[TOKEN_ID_BYTES];
 };
 
 /* X(enum name, sentence) */
@@ -76,11 +82,6 @@ MUST_CHECK struct token_signer *token_signer_open(const char *path, struct error
 void token_signer_close(struct token_signer *signer);
 void token_signer_public(const struct token_signer *signer, uint8_t public_r[TOKEN_PUBLIC_BYTES]);
 
-/* Writes the public key (64 hex digits) to a file that those who check tokens read, unless it says
- * so already. False with *error. */
-MUST_CHECK bool token_publish(const struct token_signer *signer, const char *path,
-                              struct error *error);
-
 /* Signs the claims (their id is filled) into text_r, TOKEN_TEXT_BYTES. */
 void token_sign(const struct token_signer *signer, struct token_claims *claims, char *text_r);
 
@@ -91,10 +92,6 @@ void token_sign_bytes(const struct token_signer *signer, struct span bytes,
                       uint8_t signature_r[TOKEN_SIGNATURE_BYTES]);
 MUST_CHECK bool token_verify_bytes(const uint8_t public_key[TOKEN_PUBLIC_BYTES], struct span bytes,
                                    const uint8_t signature[TOKEN_SIGNATURE_BYTES]);
-
-/* A list of one key as RFC 7517 writes it, for /.well-known/jwks.json, into text_r,
- * TOKEN_TEXT_BYTES. */
-void token_jwks(const uint8_t public_key[TOKEN_PUBLIC_BYTES], char *text_r);
 
 /* The name of a public key in tokens. */
 void token_kid(const uint8_t public_key[TOKEN_PUBLIC_BYTES], char kid_r[TOKEN_KID_BYTES]);
@@ -110,6 +107,18 @@ struct token_verifier {
 /* False when it has no room. A key it knows already is not added again. */
 MUST_CHECK bool token_verifier_add(struct token_verifier *verifier,
                                    const uint8_t public_key[TOKEN_PUBLIC_BYTES]);
+
+/* Its keys as RFC 7517 lists them, for /.well-known/jwks.json, into text_r, TOKEN_JWKS_BYTES. */
+void token_jwks(const struct token_verifier *verifier, char *text_r);
+/* Writes them (64 hex digits a line) to a file that those who check tokens read, unless it says so
+ * already. False with *error. */
+MUST_CHECK bool token_publish(const struct token_verifier *verifier, const char *path,
+                              struct error *error);
+
+/* Base64url without padding (RFC 4648, section 5) into bytes_r: true where the text is exactly
+ * that, in its one canonical spelling, and fits; *length_r bytes. */
+MUST_CHECK bool token_base64url(struct span text, uint8_t *bytes_r, size_t capacity,
+                                size_t *length_r);
 
 /* TOKEN_OK with the claims, or what is wrong, with *claims_r undefined. */
 MUST_CHECK enum token_outcome token_verify(const struct token_verifier *verifier, struct span text,

@@ -215,6 +215,17 @@ static void hostile_tokens_signed_with_the_right_key_are_refused(void **state)
         { "{\"alg\":\"EdDSA\",\"kid\":\"%s\"} x", CLAIMS(""), TOKEN_MALFORMED },
         { "[\"EdDSA\",\"%s\"]", CLAIMS(""), TOKEN_MALFORMED },
         { "", CLAIMS(""), TOKEN_MALFORMED },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"jku\":\"https://e.vil/\"}", CLAIMS(""),
+          TOKEN_MALFORMED },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"x5c\":[]}", CLAIMS(""), TOKEN_MALFORMED },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"zip\":\"DEF\"}", CLAIMS(""), TOKEN_MALFORMED },
+        { "{\"alg\":\"EdDSA\",\"kid\":[\"%s\"]}", CLAIMS(""), TOKEN_UNKNOWN_KEY },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"../%s\"}", CLAIMS(""), TOKEN_UNKNOWN_KEY },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"%s' OR '1'='1\"}", CLAIMS(""), TOKEN_UNKNOWN_KEY },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"\"}", CLAIMS(""), TOKEN_UNKNOWN_KEY },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"kid\":\"%s\"}", CLAIMS(""), TOKEN_MALFORMED },
+        { "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}", CLAIMS(""), TOKEN_MALFORMED },
+        { good, CLAIMS(",\"sid\":\"short\""), TOKEN_MALFORMED },
         { good, "", TOKEN_MALFORMED },
         { good, "[]", TOKEN_MALFORMED },
         { good, "{}", TOKEN_WRONG_ISSUER },
@@ -246,7 +257,7 @@ static void hostile_tokens_signed_with_the_right_key_are_refused(void **state)
         struct token_claims claims;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(header, sizeof header, cases[i].header, f.kid);
+        snprintf(header, sizeof header, cases[i].header, f.kid, f.kid);
 #pragma GCC diagnostic pop
         assert_true(token_compact(f.secret, span_text(header), span_text(cases[i].payload), text,
                                   sizeof text));
@@ -384,18 +395,112 @@ static void of_processes_that_make_the_key_at_once_all_have_one(void **state)
     remove_path(path); /* nothing else is in the folder */
 }
 
-static void the_list_of_keys_names_the_key(void **state)
+static void the_list_of_keys_names_all_of_them(void **state)
 {
     (void)state;
     struct fixture f = fixture();
-    char text[TOKEN_TEXT_BYTES], wanted[128];
-    token_jwks(f.public_key, text);
+    char text[TOKEN_JWKS_BYTES], wanted[128];
+    uint8_t public_key[TOKEN_PUBLIC_BYTES];
+    from_base64("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", public_key, sizeof public_key);
+    assert_true(token_verifier_add(&f.verifier, public_key));
+    token_jwks(&f.verifier, text);
     snprintf(wanted, sizeof wanted, "\"kid\":\"%s\"", f.kid);
     assert_non_null(strstr(text, wanted));
     assert_non_null(strstr(text, "\"kty\":\"OKP\",\"crv\":\"Ed25519\""));
-    from_base64("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", f.public_key, sizeof f.public_key);
-    token_jwks(f.public_key, text);
-    assert_non_null(strstr(text, "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\""));
+    assert_non_null(strstr(text, "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"));
+    while (f.verifier.count < TOKEN_KEYS_MAX) {
+        public_key[0]++;
+        assert_true(token_verifier_add(&f.verifier, public_key));
+    }
+    token_jwks(&f.verifier, text); /* the most fits */
+}
+
+/* RFC 7515's own examples (appendix A) are signed well by others' rules; here only the shape of
+ * A.1's and A.5's header would have to be believed to let them in. */
+static void rfc_7515_s_tokens_of_other_algorithms_are_refused(void **state)
+{
+    (void)state;
+    struct fixture f = fixture();
+#define JOE                                                                                        \
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVl" \
+    "fQ"
+    static const char *const texts[] = {
+        "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." JOE
+        ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",                                 /* A.1 */
+        "eyJhbGciOiJSUzI1NiJ9." JOE ".cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr", /* A.2 */
+        "eyJhbGciOiJFUzI1NiJ9." JOE ".DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfT"
+        "jDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q", /* A.3 */
+        "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1",
+        "eyJhbGciOiJub25lIn0." JOE ".", /* A.5 */
+    };
+    struct token_claims claims;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        assert_int_equal(token_verify(&f.verifier, span_text(texts[i]), NOW, &claims),
+                         TOKEN_BAD_ALGORITHM);
+    /* appendix C: base64url without padding; and its non-canonical spellings, with stray bits */
+    static const char *const spellings[] = { "A-z_4ME",  "A-z_4MF",  "A-z_4MG",
+                                             "A-z_4MH",  "A-z_4ME=", "A+z/4ME",
+                                             "A-z_4ME ", "A-z_4M",   "A-z_4M\xfc" };
+    static const uint8_t octets[] = { 3, 236, 255, 224, 193 };
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        uint8_t bytes[8];
+        size_t length = 0;
+        bool taken = token_base64url(span_text(spellings[i]), bytes, sizeof bytes, &length);
+        assert_int_equal(taken, i == 0);
+        if (taken)
+            assert_memory_equal(bytes, octets, sizeof octets);
+    }
+}
+
+/* Whatever claims within the bounds are signed, a verifier reads the same; and no other text that
+ * differs in one place is taken, wherever that place is. */
+static void any_claims_are_read_as_they_were_signed_and_no_forgery_is(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("token");
+    char path[64];
+    uint8_t public_key[TOKEN_PUBLIC_BYTES];
+    struct error error;
+    fresh_path(path);
+    struct token_signer *signer = token_signer_open(path, &error);
+    token_signer_public(signer, public_key);
+    struct token_verifier verifier = { .count = 0 };
+    assert_true(token_verifier_add(&verifier, public_key));
+    for (int i = 0; i < 2000; i++) {
+        char text[TOKEN_TEXT_BYTES];
+        uint64_t now_s = test_random_below(&random, (uint64_t)1 << 40) + TOKEN_LIFE_S_MAX;
+        struct token_claims read, claims = {
+            .scopes = (uint32_t)test_random_below(&random, 32),
+            .second_factor_on = test_random_below(&random, 2) != 0,
+            .second_factor_given = test_random_below(&random, 2) != 0,
+            .account_id = test_random_magnitude(&random) | 1,
+            .issued_s = now_s,
+            .not_before_s = now_s,
+            .expires_s = now_s + 1 + test_random_below(&random, 86400),
+        };
+        if (test_random_below(&random, 2) != 0)
+            snprintf(claims.session, sizeof claims.session, "%032llx",
+                     (unsigned long long)test_random_u64(&random));
+        token_sign(signer, &claims, text);
+        memset(&read, 0, sizeof read);
+        assert_int_equal(token_verify(&verifier, span_text(text), now_s, &read), TOKEN_OK);
+        assert_int_equal(read.scopes, claims.scopes);
+        assert_int_equal(read.second_factor_on, claims.second_factor_on);
+        assert_int_equal(read.second_factor_given, claims.second_factor_given);
+        assert_int_equal(read.account_id, claims.account_id);
+        assert_int_equal(read.expires_s, claims.expires_s);
+        assert_string_equal(read.session, claims.session);
+        assert_string_equal(read.id, claims.id);
+        size_t place = test_random_below(&random, strlen(text));
+        char other = (char)test_random_below(&random, 256);
+        if (other == text[place])
+            continue;
+        text[place] = other;
+        if (token_verify(&verifier, span_of(text, strlen(text)), now_s, &read) == TOKEN_OK)
+            fail_msg("taken, with byte %d at %zu: %s", other, place, text);
+    }
+    token_signer_close(signer);
+    remove_path(path);
 }
 
 static void what_the_bearer_may_do_is_kept_and_unknown_words_mean_nothing(void **state)
@@ -403,15 +508,18 @@ static void what_the_bearer_may_do_is_kept_and_unknown_words_mean_nothing(void *
     (void)state;
     char path[64] = "/tmp/adit-token-XXXXXX", key[80], public_file[80], text[TOKEN_TEXT_BYTES];
     struct error error;
-    struct token_verifier verifier = { .count = 0 };
+    struct token_verifier verifier = { .count = 0 }, published = { .count = 0 };
+    uint8_t public_key[TOKEN_PUBLIC_BYTES];
     assert_non_null(mkdtemp(path));
     snprintf(key, sizeof key, "%s/key", path);
     snprintf(public_file, sizeof public_file, "%s/pub", path);
     struct token_signer *signer = token_signer_open(key, &error);
     assert_non_null(signer);
     assert_false(token_verifier_read(&verifier, public_file, &error));
+    token_signer_public(signer, public_key);
+    assert_true(token_verifier_add(&published, public_key));
     for (int i = 0; i < 2; i++)
-        assert_true(token_publish(signer, public_file, &error));
+        assert_true(token_publish(&published, public_file, &error));
     assert_true(token_verifier_read(&verifier, public_file, &error));
     assert_int_equal(verifier.count, 1);
     for (uint32_t scopes = 0; scopes < 4; scopes++)
@@ -453,7 +561,9 @@ int main(void)
         cmocka_unit_test(a_verifier_holds_eight_keys_and_each_once),
         cmocka_unit_test(a_key_file_that_is_broken_or_open_to_others_is_refused),
         cmocka_unit_test(of_processes_that_make_the_key_at_once_all_have_one),
-        cmocka_unit_test(the_list_of_keys_names_the_key),
+        cmocka_unit_test(the_list_of_keys_names_all_of_them),
+        cmocka_unit_test(rfc_7515_s_tokens_of_other_algorithms_are_refused),
+        cmocka_unit_test(any_claims_are_read_as_they_were_signed_and_no_forgery_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

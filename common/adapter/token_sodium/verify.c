@@ -28,10 +28,22 @@ bool token_verifier_add(struct token_verifier *verifier,
     return true;
 }
 
-/* A part of the token: base64url without padding or stray bits, and nothing else. */
-static bool decode(struct span part, uint8_t *bytes_r, size_t capacity, size_t *length_r)
+/* libsodium's decoder takes some bytes above 127 for letters (it computes with a signed char), so
+ * the alphabet is looked at here: a token has one spelling. */
+static bool is_base64url(struct span part)
 {
-    return part.length > 0 &&
+    for (size_t i = 0; i < part.length; i++) {
+        uint8_t c = part.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '_'))
+            return false;
+    }
+    return part.length > 0;
+}
+
+bool token_base64url(struct span part, uint8_t *bytes_r, size_t capacity, size_t *length_r)
+{
+    return is_base64url(part) &&
            sodium_base642bin(bytes_r, capacity, (const char *)part.data, part.length, NULL,
                              length_r, NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0;
 }
@@ -41,7 +53,7 @@ static json_t *decode_object(struct span part)
 {
     uint8_t bytes[TOKEN_BYTES_MAX];
     size_t length;
-    if (!decode(part, bytes, sizeof bytes, &length))
+    if (!token_base64url(part, bytes, sizeof bytes, &length))
         return NULL;
     json_t *object = json_loadb((const char *)bytes, length, JSON_REJECT_DUPLICATES, NULL);
     if (object == NULL || json_is_object(object))
@@ -130,6 +142,10 @@ static bool read_claims(const json_t *claims, struct token_claims *claims_r)
     if (id == NULL || strlen(id) != TOKEN_ID_BYTES - 1)
         return false;
     memcpy(claims_r->id, id, TOKEN_ID_BYTES);
+    const char *session = json_string_value(json_object_get(claims, "sid"));
+    if (session != NULL && strlen(session) != TOKEN_ID_BYTES - 1)
+        return false;
+    snprintf(claims_r->session, sizeof claims_r->session, "%s", session != NULL ? session : "");
     claims_r->scopes = read_scopes(json_string_value(json_object_get(claims, "scope")));
     claims_r->second_factor_on = json_is_true(json_object_get(claims, "mfa_on"));
     claims_r->second_factor_given = has_word(json_object_get(claims, "amr"), "mfa");
@@ -183,7 +199,8 @@ enum token_outcome token_verify(const struct token_verifier *verifier, struct sp
     enum token_outcome outcome = read_header(verifier, parts[0], &key);
     if (outcome != TOKEN_OK)
         return outcome;
-    if (!decode(parts[2], signature, sizeof signature, &length) || length != sizeof signature ||
+    if (!token_base64url(parts[2], signature, sizeof signature, &length) ||
+        length != sizeof signature ||
         crypto_sign_verify_detached(signature, text.data, parts[0].length + 1 + parts[1].length,
                                     verifier->keys[key].public_key) != 0)
         return TOKEN_BAD_SIGNATURE;

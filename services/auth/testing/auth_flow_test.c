@@ -26,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 15000, ANSWER_BYTES = 65536 };
+enum { DEADLINE_MS = 30000, ANSWER_BYTES = 65536 };
 #define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 #define PASSWORD "correct horse battery"
 #define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -345,7 +345,7 @@ static void expect_ids_of(const char *user)
 static void people_register_log_in_and_are_known_to_gateways_also_after_a_death(void **state)
 {
     (void)state;
-    char authorization[TOKEN_TEXT_BYTES], id[32], first_keys[512];
+    char authorization[TOKEN_TEXT_BYTES], id[32], first_keys[2048];
     start_ready(NULL);
     assert_int_equal(authorise("gertrude.rig"), WIRE_AUTHORISE_NO);
     assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
@@ -360,7 +360,7 @@ static void people_register_log_in_and_are_known_to_gateways_also_after_a_death(
     assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
     snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
     assert_int_equal(get("/.well-known/jwks.json", NULL), 200);
-    snprintf(first_keys, sizeof first_keys, "%.511s", f->answer);
+    snprintf(first_keys, sizeof first_keys, "%.2047s", f->answer);
     assert_int_equal(get("/api/v1/me", authorization), 200);
     assert_string_equal(text_of("id"), id);
     assert_int_equal(stop(SIGKILL), 1000 + SIGKILL);
@@ -499,22 +499,103 @@ static void a_start_that_cannot_be_ends_with_its_code_and_sentence(void **state)
     assert_non_null(strstr(log_text(), "auth.key"));
 }
 
-static void two_of_one_folder_sign_with_one_key(void **state)
+/* Runs adit with these words; its exit code. */
+static int adit(const char *verb, const char *word, const char *more)
+{
+    char program[4096];
+    int status;
+    snprintf(program, sizeof program, "%.4080s", f->program);
+    strcpy(strrchr(program, '/') + 1, "adit");
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        dup2(null, STDOUT_FILENO);
+        dup2(null, STDERR_FILENO);
+        execl(program, program, verb, "--data", f->folder, word, more, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000;
+}
+
+static size_t keys_listed(void)
+{
+    assert_int_equal(get("/.well-known/jwks.json", NULL), 200);
+    return json_array_size(json_object_get(f->document, "keys"));
+}
+
+/* Asks until the process knows so many keys. */
+static void wait_for_keys(size_t count)
+{
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    while (keys_listed() != count) {
+        if (loop_clock_ns() > deadline_ns)
+            fail_msg("not %zu keys: %s", count, f->answer);
+        poll(NULL, 0, 50);
+    }
+}
+
+static void two_of_one_folder_act_as_one(void **state)
 {
     (void)state;
-    char authorization[TOKEN_TEXT_BYTES], listen[160];
+    char authorization[TOKEN_TEXT_BYTES], refresh[256], next[256], listen[160];
     start_ready(NULL);
     pid_t first = f->pid;
     snprintf(listen, sizeof listen, "ADIT_AUTH__LISTEN=ipc://%s/run/auth-2.rep", f->folder);
     int first_port = f->http_port;
     start_ready(listen);
+    int second_port = f->http_port;
     assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
     assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
     snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+    snprintf(refresh, sizeof refresh, "{\"refresh_token\":\"%s\"}", text_of("refresh_token"));
     f->http_port = first_port;
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 409);
     assert_int_equal(get("/api/v1/me", authorization), 200);
+    assert_int_equal(post("/api/v1/auth/refresh", refresh), 200);
+    snprintf(next, sizeof next, "{\"refresh_token\":\"%s\"}", text_of("refresh_token"));
+    f->http_port = second_port;
+    assert_int_equal(post("/api/v1/auth/refresh", refresh), 401); /* used at the other */
+    f->http_port = first_port;
+    assert_int_equal(post("/api/v1/auth/refresh", next), 401);
+    assert_int_equal(get("/api/v1/me", authorization), 401);
+    /* A new key is known to both before it signs; a stolen one is known to neither any more. */
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+    assert_int_equal(adit("auth", "rotate-key", NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        f->http_port = i == 0 ? first_port : second_port;
+        wait_for_keys(2);
+        assert_int_equal(get("/api/v1/me", authorization), 200);
+    }
+    assert_int_equal(adit("auth", "rotate-key", "stolen"), 0);
+    for (int i = 0; i < 2; i++) {
+        f->http_port = i == 0 ? first_port : second_port;
+        wait_for_keys(1);
+        assert_int_equal(get("/api/v1/me", authorization), 401);
+    }
     assert_int_equal(stop(SIGTERM), 0);
     f->pid = first;
+    assert_int_equal(stop(SIGTERM), 0);
+}
+
+static void an_operator_is_made_on_the_machine(void **state)
+{
+    (void)state;
+    start_ready(NULL);
+    assert_int_equal(adit("operator", "add", "gertrude"), 64); /* nobody of that name */
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(adit("operator", "add", ADDRESS), 64);
+    assert_int_equal(adit("operator", "add", "gertrude"), 0);
+    for (int i = 0; i < 2; i++) {
+        char authorization[TOKEN_TEXT_BYTES];
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+        snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+        assert_int_equal(get("/api/v1/me", authorization), 200);
+        assert_int_equal(json_array_size(json_object_get(f->document, "roles")), i == 0 ? 2 : 1);
+        assert_int_equal(adit("operator", "remove", "gertrude"), 0);
+    }
     assert_int_equal(stop(SIGTERM), 0);
 }
 
@@ -528,7 +609,8 @@ int main(void)
         TEST(what_is_no_request_is_refused_and_the_process_goes_on),
         TEST(nothing_secret_is_written_anywhere),
         TEST(a_start_that_cannot_be_ends_with_its_code_and_sentence),
-        TEST(two_of_one_folder_sign_with_one_key),
+        TEST(two_of_one_folder_act_as_one),
+        TEST(an_operator_is_made_on_the_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

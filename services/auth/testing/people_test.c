@@ -1,214 +1,11 @@
-/* People's accounts by themselves: requests made here, a store in memory that fails on command,
- * passwords as cheap as the settings allow. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
+/* People's accounts by themselves: registration, login and what a token opens. */
+#include "services/auth/testing/people_world.h"
 
-#include "adapter/http_kore/exchange.h"
-#include "adapter/store_fake/fake.h"
-#include "adapter/token_sodium/token.h"
 #include "record/account/account.h"
-#include "services/auth/people.h"
 #include "services/auth/password.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-enum { DEADLINE_MS = 10000, ASKED_MAX = 512 };
-#define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-#define PASSWORD "correct horse battery"
-#define GERTRUDE                                                                                   \
-    "{\"name\":\"Gertrude\",\"email\":\"Gertrude@Example.org\",\"password\":\"" PASSWORD           \
-    "\",\"payout_address\":\"" ADDRESS "\"}"
-#define LOGIN(name, password) "{\"name\":\"" name "\",\"password\":\"" password "\"}"
-
-struct fixture {
-    char folder[32];
-    struct loop *loop;
-    struct metrics *metrics;
-    struct settings settings;
-    struct store *store;
-    struct people *people;
-    struct http_site site;
-    bool away;
-    struct http_exchange *asked[ASKED_MAX];
-    size_t asked_count, answered;
-    /* the last answer */
-    int status;
-    json_t *document;
-};
-
-static struct fixture *f;
-static const struct identity_key key = { { 9, 9 } };
-
-static struct store *open_store(void *context, struct error *error)
-{
-    (void)context;
-    (void)error;
-    return store_fake_share(f->store);
-}
-
-static void on_store(void *context, const char *reason)
-{
-    (void)context;
-    f->away = reason != NULL;
-}
-
-static void on_answered(struct http_exchange *exchange)
-{
-    assert_true(exchange->status != 0);
-    f->answered++;
-}
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() / 1000000 > until_)                                                \
-                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
-            loop_run_once(f->loop, 5);                                                             \
-        }                                                                                          \
-    } while (0)
-
-static void start(void)
-{
-    struct error error;
-    const struct people_options options = { .loop = f->loop,
-                                            .metrics = f->metrics,
-                                            .settings = &f->settings,
-                                            .coin = coin_profile_find(span_text("bitcoin-regtest")),
-                                            .key = &key,
-                                            .open_store = open_store,
-                                            .on_store = on_store };
-    f->people = people_create(&options, &error);
-    if (f->people == NULL)
-        fail_msg("%s", error.text);
-    f->site = (struct http_site){ people_routes, f->people, on_answered };
-}
-
-static void stop(void)
-{
-    people_destroy(f->people);
-    f->people = NULL;
-}
-
-static int setup(void **state)
-{
-    struct error error;
-    (void)state;
-    f = calloc(1, sizeof *f);
-    strcpy(f->folder, "/tmp/adit-people-XXXXXX");
-    assert_non_null(mkdtemp(f->folder));
-    f->loop = loop_create(&error);
-    f->metrics = metrics_create();
-    f->store = store_fake_create();
-    assert_true(account_declare(f->store, &error));
-    assert_true(settings_load(&f->settings, NULL, f->folder, "1", &error));
-    f->settings.auth_argon2_memory_kib = 8192;
-    f->settings.auth_argon2_passes = 1;
-    start();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    char path[64];
-    (void)state;
-    stop();
-    for (size_t i = 0; i < f->asked_count; i++)
-        exchange_free(f->asked[i]);
-    json_decref(f->document);
-    store_close(f->store);
-    loop_destroy(f->loop);
-    metrics_destroy(f->metrics);
-    settings_deinit(&f->settings);
-    snprintf(path, sizeof path, "%s/auth.key", f->folder);
-    assert_int_equal(unlink(path), 0);
-    snprintf(path, sizeof path, "%s/auth.pub", f->folder);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(f->folder), 0);
-    free(f);
-    return 0;
-}
-
-/* A header of `name` NULL ends them. */
-struct header {
-    const char *name, *value;
-};
-
-static struct http_exchange *begin(enum exchange_method method, const char *path, const char *peer,
-                                   struct span body, const struct header *headers)
-{
-    struct http_exchange *exchange = exchange_create(&f->site, method, path, NULL, peer);
-    assert_non_null(exchange);
-    assert_true(f->asked_count < ASKED_MAX);
-    f->asked[f->asked_count++] = exchange;
-    for (; headers->name != NULL; headers++)
-        exchange_add_header(exchange, headers->name, headers->value);
-    if (body.length > 0)
-        memcpy(exchange_body(exchange, body.length), body.data, body.length);
-    exchange_dispatch(&exchange->task);
-    return exchange;
-}
-
-static const struct header json_header[] = { { "Content-Type", "application/json" }, { NULL, "" } };
-
-static struct http_exchange *begin_post(const char *path, const char *peer, const char *body)
-{
-    return begin(EXCHANGE_POST, path, peer, span_text(body), json_header);
-}
-
-/* Waits for the answer; its status, with the document in f. */
-static int wait_for(const struct http_exchange *exchange)
-{
-    UNTIL(exchange->status != 0);
-    json_decref(f->document);
-    f->document = json_loadb((const char *)exchange->answer, exchange->answer_length, 0, NULL);
-    assert_non_null(f->document);
-    return exchange->status;
-}
-
-static int post(const char *path, const char *body)
-{
-    return wait_for(begin_post(path, "10.0.0.1", body));
-}
-
-static int get_me(const char *authorization)
-{
-    const struct header headers[] = {
-        { authorization != NULL ? "Authorization" : NULL, authorization }, { NULL, NULL }
-    };
-    return wait_for(begin(EXCHANGE_GET, "/api/v1/me", "10.0.0.1", span_of(NULL, 0), headers));
-}
-
-static const char *text_of(const char *name)
-{
-    const char *text = json_string_value(json_object_get(f->document, name));
-    return text != NULL ? text : "";
-}
-
-static const char *answer_header(const struct http_exchange *exchange, const char *name)
-{
-    for (size_t i = 0; i < exchange->answer_header_count; i++)
-        if (strcmp(exchange->answer_headers[i].name, name) == 0)
-            return exchange->answer_headers[i].value;
-    return NULL;
-}
-
-static uint64_t metric_of(const char *line)
-{
-    static char text[65536];
-    size_t length = metrics_print(f->metrics, text, sizeof text);
-    assert_true(length > 0);
-    const char *at = strstr(text, line);
-    if (at == NULL)
-        fail_msg("no %s in %s", line, text);
-    return strtoull(at + strlen(line), NULL, 10);
-}
 
 static void expect_field(const char *body, int status, const char *field)
 {
@@ -241,7 +38,7 @@ static void who_registered_logs_in_and_sees_the_account(void **state)
     assert_non_null(strstr(account.password, "$argon2id$"));
     assert_int_equal(account.script.length, 22);
     struct identity_account identity = { .kind = IDENTITY_KIND_ACCOUNT, .canonical = "gertrude" };
-    assert_int_equal(account.id, identity_account_id(&key, &identity));
+    assert_int_equal(account.id, identity_account_id(&people_test_key, &identity));
 }
 
 static void a_name_is_taken_in_every_spelling_and_by_one_of_two_who_race(void **state)
@@ -396,7 +193,7 @@ static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_ali
     assert_int_equal(identity_resolve(coin_profile_find(span_text("bitcoin-regtest")),
                                       span_text(ADDRESS), &identity, NULL),
                      IDENTITY_OK);
-    account_of_address(identity_account_id(&key, &identity), &identity, 1, &account);
+    account_of_address(identity_account_id(&people_test_key, &identity), &identity, 1, &account);
     assert_int_equal(account_bind(f->store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         uint64_t before = metric_of("adit_auth_password_seconds_count ");
@@ -591,7 +388,8 @@ static void only_a_token_of_ours_opens_the_account(void **state)
     struct token_claims nobody = { .account_id = 7,
                                    .issued_s = now_s,
                                    .not_before_s = now_s,
-                                   .expires_s = now_s + 60 };
+                                   .expires_s = now_s + 60,
+                                   .scopes = TOKEN_SCOPE_READ };
     assert_int_equal(get_me(NULL), 401);
     assert_int_equal(get_me("Basic Zm9vOmJhcg=="), 401);
     assert_int_equal(get_me("Bearer"), 401);

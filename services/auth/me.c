@@ -1,0 +1,63 @@
+/* What an account sees of itself. */
+#include "services/auth/endpoint.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+static const char *state_name(enum account_state state)
+{
+    switch (state) {
+    case ACCOUNT_ACTIVE:
+        return "active";
+    case ACCOUNT_LOCKED:
+        return "locked";
+    case ACCOUNT_CLOSED:
+        break;
+    }
+    return "closed";
+}
+
+static json_t *roles_of(uint32_t roles)
+{
+    json_t *list = json_array();
+    if ((roles & ACCOUNT_ROLE_MINER) != 0)
+        json_array_append_new(list, json_string("miner"));
+    if ((roles & ACCOUNT_ROLE_VIEWER) != 0)
+        json_array_append_new(list, json_string("viewer"));
+    if ((roles & ACCOUNT_ROLE_OPERATOR) != 0)
+        json_array_append_new(list, json_string("operator"));
+    return list;
+}
+
+static bool act_show(struct visit *visit, struct store *store, struct error *error)
+{
+    const struct account *account = &visit->account;
+    char id[ACCOUNT_ID_BYTES], threshold[24];
+    (void)store;
+    (void)error;
+    account_id_text(account->id, id);
+    snprintf(threshold, sizeof threshold, "%llu", (unsigned long long)account->threshold);
+    uint64_t now_ms = loop_unix_ms();
+    json_t *until = account->lock_until_ms > now_ms
+                        ? json_integer((json_int_t)(account->lock_until_ms / 1000))
+                        : json_null();
+    visit->reply = json_pack(
+        "{s:s, s:s, s:s, s:b, s:s, s:s, s:o, s:s, s:o, s:b, s:b, s:I}", "id", id, "name",
+        account->name, "email", account->email, "email_confirmed", account->email_confirmed,
+        "payout_address", account->payout_address, "threshold", threshold, "payouts_locked_until",
+        until, "state", state_name(account->state), "roles", roles_of(account->roles),
+        "second_factor", visit->factor.state == FACTOR_ON, "worker_password",
+        account->has_worker_password, "created", (json_int_t)(account->created_ms / 1000));
+    return true;
+}
+
+void people_me(void *context, struct http_exchange *exchange)
+{
+    static const struct endpoint show = { .what = "me",
+                                          .needs = ENDPOINT_TOKEN,
+                                          .scopes = TOKEN_SCOPE_READ,
+                                          .client_max = ENDPOINT_CLIENT_MAX,
+                                          .account_max = ENDPOINT_ACCOUNT_MAX,
+                                          .act = act_show };
+    endpoint_begin(context, exchange, &show);
+}

@@ -1,0 +1,176 @@
+#include "services/auth/testing/people_world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct fixture *f;
+const struct identity_key people_test_key = { { 9, 9 } };
+
+static struct store *open_store(void *context, struct error *error)
+{
+    (void)context;
+    (void)error;
+    return store_fake_share(f->store);
+}
+
+static void on_store(void *context, const char *reason)
+{
+    (void)context;
+    f->away = reason != NULL;
+}
+
+static void on_answered(struct http_exchange *exchange)
+{
+    assert_true(exchange->status != 0);
+    f->answered++;
+}
+
+void start(void)
+{
+    struct error error;
+    const struct people_options options = { .loop = f->loop,
+                                            .metrics = f->metrics,
+                                            .settings = &f->settings,
+                                            .coin = coin_profile_find(span_text("bitcoin-regtest")),
+                                            .key = &people_test_key,
+                                            .open_store = open_store,
+                                            .on_store = on_store };
+    f->people = people_create(&options, &error);
+    if (f->people == NULL)
+        fail_msg("%s", error.text);
+    f->site = (struct http_site){ people_routes, f->people, on_answered };
+}
+
+void stop(void)
+{
+    people_destroy(f->people);
+    f->people = NULL;
+}
+
+int setup(void **state)
+{
+    struct error error;
+    (void)state;
+    f = calloc(1, sizeof *f);
+    strcpy(f->folder, "/tmp/adit-people-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    f->loop = loop_create(&error);
+    f->metrics = metrics_create();
+    f->store = store_fake_create();
+    assert_true(account_declare(f->store, &error) && access_declare(f->store, &error));
+    assert_true(settings_load(&f->settings, NULL, f->folder, "1", &error));
+    f->settings.auth_argon2_memory_kib = 8192;
+    f->settings.auth_argon2_passes = 1;
+    start();
+    return 0;
+}
+
+int teardown(void **state)
+{
+    char path[64];
+    (void)state;
+    stop();
+    for (size_t i = 0; i < f->asked_count; i++)
+        exchange_free(f->asked[i]);
+    json_decref(f->document);
+    store_close(f->store);
+    loop_destroy(f->loop);
+    metrics_destroy(f->metrics);
+    settings_deinit(&f->settings);
+    snprintf(path, sizeof path, "%s/auth.key", f->folder);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/auth.pub", f->folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(f->folder), 0);
+    free(f);
+    return 0;
+}
+
+struct http_exchange *begin(enum exchange_method method, const char *path, const char *peer,
+                            struct span body, const struct header *headers)
+{
+    struct http_exchange *exchange = exchange_create(&f->site, method, path, NULL, peer);
+    assert_non_null(exchange);
+    assert_true(f->asked_count < ASKED_MAX);
+    f->asked[f->asked_count++] = exchange;
+    for (; headers->name != NULL; headers++)
+        exchange_add_header(exchange, headers->name, headers->value);
+    if (body.length > 0)
+        memcpy(exchange_body(exchange, body.length), body.data, body.length);
+    exchange_dispatch(&exchange->task);
+    return exchange;
+}
+
+static const struct header json_header[] = { { "Content-Type", "application/json" }, { NULL, "" } };
+
+struct http_exchange *begin_post(const char *path, const char *peer, const char *body)
+{
+    return begin(EXCHANGE_POST, path, peer, span_text(body), json_header);
+}
+
+int wait_for(const struct http_exchange *exchange)
+{
+    UNTIL(exchange->status != 0);
+    json_decref(f->document);
+    f->document = NULL;
+    if (exchange->answer_length > 0) {
+        f->document = json_loadb((const char *)exchange->answer, exchange->answer_length, 0, NULL);
+        assert_non_null(f->document);
+    }
+    return exchange->status;
+}
+
+int post(const char *path, const char *body)
+{
+    return wait_for(begin_post(path, "10.0.0.1", body));
+}
+
+int ask_as(const char *token, enum exchange_method method, const char *path, const char *body)
+{
+    char authorization[TOKEN_TEXT_BYTES + 16] = "";
+    struct header headers[3] = { 0 };
+    size_t count = 0;
+    if (token != NULL) {
+        snprintf(authorization, sizeof authorization, "Bearer %s", token);
+        headers[count++] = (struct header){ "Authorization", authorization };
+    }
+    if (body != NULL)
+        headers[count++] = (struct header){ "Content-Type", "application/json" };
+    headers[count].name = NULL;
+    return wait_for(begin(method, path, "10.0.0.1",
+                          body != NULL ? span_text(body) : span_of(NULL, 0), headers));
+}
+
+int get_me(const char *authorization)
+{
+    const struct header headers[] = {
+        { authorization != NULL ? "Authorization" : NULL, authorization }, { NULL, NULL }
+    };
+    return wait_for(begin(EXCHANGE_GET, "/api/v1/me", "10.0.0.1", span_of(NULL, 0), headers));
+}
+
+const char *text_of(const char *name)
+{
+    const char *text = json_string_value(json_object_get(f->document, name));
+    return text != NULL ? text : "";
+}
+
+const char *answer_header(const struct http_exchange *exchange, const char *name)
+{
+    for (size_t i = 0; i < exchange->answer_header_count; i++)
+        if (strcmp(exchange->answer_headers[i].name, name) == 0)
+            return exchange->answer_headers[i].value;
+    return NULL;
+}
+
+uint64_t metric_of(const char *line)
+{
+    static char text[65536];
+    size_t length = metrics_print(f->metrics, text, sizeof text);
+    assert_true(length > 0);
+    const char *at = strstr(text, line);
+    if (at == NULL)
+        fail_msg("no %s in %s", line, text);
+    return strtoull(at + strlen(line), NULL, 10);
+}

@@ -1,0 +1,78 @@
+/* People's accounts for tests: requests made here, a store in memory that fails on command,
+ * passwords as cheap as the settings allow, and mail in a folder. One world a test; for tests
+ * only. */
+#pragma once
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/http_kore/exchange.h"
+#include "adapter/store_fake/fake.h"
+#include "adapter/token_sodium/token.h"
+#include "record/access/field.h"
+#include "services/auth/people.h"
+
+#include <jansson.h>
+
+enum { DEADLINE_MS = 20000, ASKED_MAX = 512 };
+#define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+#define PASSWORD "correct horse battery"
+#define GERTRUDE                                                                                   \
+    "{\"name\":\"Gertrude\",\"email\":\"Gertrude@Example.org\",\"password\":\"" PASSWORD           \
+    "\",\"payout_address\":\"" ADDRESS "\"}"
+#define LOGIN(name, password) "{\"name\":\"" name "\",\"password\":\"" password "\"}"
+
+struct fixture {
+    char folder[32];
+    struct loop *loop;
+    struct metrics *metrics;
+    struct settings settings;
+    struct store *store;
+    struct people *people;
+    struct http_site site;
+    bool away;
+    struct http_exchange *asked[ASKED_MAX];
+    size_t asked_count, answered;
+    /* the last answer */
+    int status;
+    json_t *document;
+};
+
+extern struct fixture *f;
+extern const struct identity_key people_test_key;
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
+        while (!(condition)) {                                                                     \
+            if (loop_clock_ns() / 1000000 > until_)                                                \
+                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
+            loop_run_once(f->loop, 5);                                                             \
+        }                                                                                          \
+    } while (0)
+
+/* The service's part alone, on the store that stays. */
+void start(void);
+void stop(void);
+int setup(void **state);
+int teardown(void **state);
+
+/* A header of `name` NULL ends them. */
+struct header {
+    const char *name, *value;
+};
+struct http_exchange *begin(enum exchange_method method, const char *path, const char *peer,
+                            struct span body, const struct header *headers);
+struct http_exchange *begin_post(const char *path, const char *peer, const char *body);
+/* Waits for the answer; its status, with the document (NULL: none) in f. */
+int wait_for(const struct http_exchange *exchange);
+int post(const char *path, const char *body);
+/* With an Authorization header of "Bearer" and the token; NULL: without. */
+int ask_as(const char *token, enum exchange_method method, const char *path, const char *body);
+int get_me(const char *authorization);
+/* A text of the last answer, "" where it has none of this name. */
+const char *text_of(const char *name);
+const char *answer_header(const struct http_exchange *exchange, const char *name);
+uint64_t metric_of(const char *line);

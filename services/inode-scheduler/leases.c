@@ -142,10 +142,10 @@ static void grant_done(struct worker_job *job)
     leases_go_on(leases);
 }
 
-static const struct held *find_of(const struct leases *leases, const struct request *request)
+static struct held *find_of(struct leases *leases, const struct request *request)
 {
     for (size_t i = 0; i < leases->held_count; i++) {
-        const struct held *held = &leases->held[i];
+        struct held *held = &leases->held[i];
         if (held->lease.ended_ms == 0 && !held->ending && held->lease.boot_id == request->boot_id &&
             strcmp(held->lease.instance, request->instance) == 0)
             return held;
@@ -163,8 +163,10 @@ void leases_go_on(struct leases *leases)
 {
     while (leases->waiting_count > 0 && !leases->granting) {
         const struct request *request = &leases->waiting[leases->waiting_first];
-        const struct held *known = find_of(leases, request);
+        struct held *known = find_of(leases, request);
         if (known != NULL) {
+            /* Asking again is a sign of life: heartbeats name a gateway's first lease alone. */
+            known->beat_ms = loop_now_ms(leases->options.loop);
             answer(leases, &known->lease, "");
             continue;
         }

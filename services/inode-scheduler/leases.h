@@ -37,7 +37,8 @@ MUST_CHECK struct leases *leases_create(const struct leases_options *options, st
 /* After the worker is destroyed. */
 void leases_destroy(struct leases *leases);
 
-/* `call` is taken: answered when the lease is durable, or at once when it is refused. */
+/* `call` is taken: answered when the lease is durable, or at once when it is refused. Asked again
+ * with the same instance and boot id it is the same lease while that lives, and keeps it alive. */
 void leases_request(struct leases *leases, struct bus_call *call, const char *instance,
                     uint64_t boot_id);
 /* A heartbeat named it; false: not alive. */

@@ -21,7 +21,7 @@ struct authoriser_ticket {
     uint32_t connection;
     uint32_t generation;
     uint32_t answer; /* STRATUM_NO_ANSWER for news about somebody who was let in before */
-    uint8_t worker;
+    uint16_t worker;
     uint32_t worker_generation;
 };
 

@@ -65,6 +65,7 @@ struct connection {
     uint32_t hash_address;     /* hash_budgets.c's: its address there */
     struct budget hash_budget; /* for slow algorithms */
     uint64_t lease; /* whose value the session's extranonce1 is */
+    uint8_t profile; /* the owner's: of the port it came in by */
     struct stratum_session session;
 };
 

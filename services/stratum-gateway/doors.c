@@ -56,14 +56,16 @@ bool doors_prepare(struct gateway *gateway, struct error *error)
 }
 
 static bool open_one(struct gateway *gateway, const char *address, unsigned takes,
-                     struct error *error)
+                     unsigned profile, struct error *error)
 {
     struct doors *doors = &gateway->doors;
     if (doors->count == DOORS_MAX)
         return error_set(error, ERROR_INVALID, "miners cannot connect at more than %d addresses",
                          DOORS_MAX);
     struct door *door = &doors->list[doors->count];
-    *door = (struct door){ .gateway = gateway, .rules = { .takes = takes, .tls = doors->tls } };
+    *door = (struct door){ .gateway = gateway,
+                           .rules = { .takes = takes, .tls = doors->tls },
+                           .profile = (uint8_t)profile };
     if (!listener_open(&door->listener, gateway->loop, address, sessions_on_accept, door, error))
         return false;
     doors->count++;
@@ -80,16 +82,19 @@ bool doors_open(struct gateway *gateway, struct error *error)
 {
     const struct settings *settings = gateway->settings;
     unsigned any = settings->stratum_one_port ? TRANSPORT_ANY : TRANSPORT_PLAIN;
-    if (!open_one(gateway, settings->stratum_address, any, error))
+    if (!open_one(gateway, settings->stratum_address, any, 0, error))
         return false;
+    for (unsigned i = 1; i < gateway->profiles.count; i++)
+        if (!open_one(gateway, gateway->profiles.address[i], any, i, error))
+            return false;
     for (size_t i = 0; i < settings->stratum_more_addresses.count; i++)
-        if (!open_one(gateway, settings->stratum_more_addresses.items[i], any, error))
+        if (!open_one(gateway, settings->stratum_more_addresses.items[i], any, 0, error))
             return false;
     if (settings->stratum_tls_address[0] != '\0' &&
-        !open_one(gateway, settings->stratum_tls_address, TRANSPORT_TLS, error))
+        !open_one(gateway, settings->stratum_tls_address, TRANSPORT_TLS, 0, error))
         return false;
     return settings->stratum_websocket_address[0] == '\0' ||
-           open_one(gateway, settings->stratum_websocket_address, TRANSPORT_WEBSOCKET, error);
+           open_one(gateway, settings->stratum_websocket_address, TRANSPORT_WEBSOCKET, 0, error);
 }
 
 void doors_close(struct gateway *gateway)

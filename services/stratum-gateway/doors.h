@@ -13,6 +13,7 @@ struct door {
     struct gateway *gateway;
     struct listener listener;
     struct transport_rules rules;
+    uint8_t profile; /* of the gateway's profiles: what sessions that come in here begin with */
 };
 
 struct doors {

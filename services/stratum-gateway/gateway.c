@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 
 enum {
@@ -15,22 +14,11 @@ enum {
     NAMES_MAX = 1 << 20,
 };
 
-/* settings: a difficulty as miners read it. */
-static bool read_difficulty(const char *text, const char *key, const struct stratum_params *params,
-                            struct work *work_r, struct error *error)
-{
-    const struct work least = work_of(1), most = work_of((uint64_t)1 << 63);
-    if (difficulty_parse(span_text(text), params->algorithm, least, most, work_r))
-        return true;
-    return error_set(error, ERROR_INVALID,
-                     "%s is \"%.64s\": give a decimal number above 0, such as 0.001", key, text);
-}
-
 static bool read_params(struct gateway *gateway, const struct coin_profile **coin_r,
                         struct error *error)
 {
     const struct settings *settings = gateway->settings;
-    struct stratum_params *params = &gateway->params;
+    struct stratum_params usual = { .algorithm = POW_SHA256D }, *params = &usual;
     uint64_t mask;
     *coin_r = coin_profile_find(span_text(settings->chain_profile));
     if (*coin_r == NULL)
@@ -43,21 +31,12 @@ static bool read_params(struct gateway *gateway, const struct coin_profile **coi
         return error_set(error, ERROR_INVALID,
                          "chain.version_mask is \"%.64s\": give up to 8 hex digits", mask_text);
     params->version_mask = (uint32_t)mask;
-    struct vardiff_params *vardiff = &params->vardiff;
-    if (!read_difficulty(settings->stratum_start_difficulty, "stratum.start_difficulty", params,
-                         &params->start, error) ||
-        !read_difficulty(settings->stratum_min_difficulty, "stratum.min_difficulty", params,
-                         &vardiff->min, error) ||
-        !read_difficulty(settings->stratum_max_difficulty, "stratum.max_difficulty", params,
-                         &vardiff->max, error))
-        return false;
-    if (vardiff->min.expected_hashes > vardiff->max.expected_hashes)
-        return error_set(error, ERROR_INVALID,
-                         "stratum.min_difficulty is above stratum.max_difficulty: exchange them");
-    vardiff->share_interval_ms = (uint32_t)settings->stratum_share_interval_ms;
     params->login_timeout_ms = (uint64_t)settings->stratum_login_timeout_s * 1000;
     params->idle_timeout_ms = (uint64_t)settings->stratum_idle_timeout_s * 1000;
-    return true;
+    params->workers_max = (uint32_t)settings->stratum_workers_max;
+    params->asks_for_version = settings->stratum_ask_version;
+    return profiles_read(&gateway->profiles, settings, params, error) &&
+           quirks_file_read(settings, params->algorithm, &gateway->quirks, error);
 }
 
 static void on_scheduler_up(void *context)
@@ -154,10 +133,9 @@ static bool open_connections(struct gateway *gateway, struct error *error)
                                                  .context = gateway };
     if (!connections_init(&gateway->connections, &options, error))
         return false;
-    gateway->receipt_feed =
-        receipt_feed_create(gateway->loop, gateway->service->bus,
-                            &gateway->service->settings.stratum_validators, &gateway->connections,
-                            gateway->service->metrics);
+    gateway->receipt_feed = receipt_feed_create(gateway->loop, gateway->service->bus,
+                                                &gateway->service->settings.stratum_validators,
+                                                &gateway->connections, gateway->service->metrics);
     return true;
 }
 
@@ -174,9 +152,14 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     *exit_r = SERVICE_EXIT_SETTINGS;
     if (!read_params(gateway, &coin, error) || !doors_prepare(gateway, error))
         return false;
-    if (getrandom(&gateway->session_ids, sizeof gateway->session_ids, 0) !=
-        (ssize_t)sizeof gateway->session_ids)
-        gateway->session_ids = service->boot_id;
+    const struct settings *settings = gateway->settings;
+    names_init(&gateway->names, (uint32_t)settings->stratum_workers_max,
+               (uint32_t)settings->stratum_account_workers_max);
+    if (!parking_init(&gateway->parking, PARKING_PLACES,
+                      (uint64_t)settings->stratum_resume_s * 1000)) {
+        *exit_r = SERVICE_EXIT_BUG;
+        return error_set(error, ERROR_SYSTEM, "no memory for sessions between connections");
+    }
     const struct budget_params budget = {
         .share_interval_ms = (uint32_t)gateway->settings->stratum_share_interval_ms,
         .multiple = (uint32_t)gateway->settings->stratum_hash_budget,
@@ -229,8 +212,11 @@ void gateway_reload(struct gateway *gateway)
     struct settings settings;
     struct error error;
     bool read = service_read_settings(gateway->service, &settings, &error);
-    if (read && doors_reload(gateway, &settings, &error))
-        log_info("service.reload", "instance=%s", gateway->service->instance);
+    if (read && doors_reload(gateway, &settings, &error) &&
+        quirks_file_read(&settings, gateway->profiles.params[0].algorithm, &gateway->quirks,
+                         &error))
+        log_info("service.reload", "instance=%s clients=%u", gateway->service->instance,
+                 gateway->quirks.count);
     else
         log_error("service.reload_refused", "reason=\"%s\"", error.text);
     if (read)
@@ -275,7 +261,9 @@ void gateway_close(struct gateway *gateway)
     if (gateway->scheduler != NULL)
         bus_client_close(gateway->scheduler);
     hash_budgets_deinit(&gateway->hash_budgets);
-    extranonces_deinit(&gateway->extranonces);
+    extranonce_pool_deinit(&gateway->extranonces);
+    parking_deinit(&gateway->parking);
+    names_deinit(&gateway->names);
     while (gateway->spare_answers_count > 0)
         free(gateway->spare_answers[--gateway->spare_answers_count]);
 }

@@ -8,20 +8,36 @@
 #include "services/stratum-gateway/connections.h"
 #include "services/stratum-gateway/dispatcher.h"
 #include "services/stratum-gateway/doors.h"
-#include "services/stratum-gateway/extranonces.h"
+#include "services/stratum-gateway/extranonce_pool.h"
 #include "services/stratum-gateway/hash_budgets.h"
 #include "services/stratum-gateway/job_feed.h"
 #include "services/stratum-gateway/measures.h"
+#include "services/stratum-gateway/names.h"
+#include "services/stratum-gateway/parking.h"
+#include "services/stratum-gateway/profiles.h"
+#include "services/stratum-gateway/quirks_file.h"
 #include "services/stratum-gateway/resolver.h"
 #include "services/stratum-gateway/receipt_feed.h"
 #include "services/stratum-gateway/shedding.h"
 #include "services/stratum-gateway/submissions.h"
 
+/* A lease beyond the first: asked for when extranonces grow scarce, kept alive by asking again. */
+struct further_lease {
+    uint64_t boot_id;  /* 0: there is none */
+    uint64_t lease_id; /* 0: not granted yet */
+    bool asked;
+    struct gateway *gateway;
+};
+
 struct gateway {
     struct service *service;
     struct loop *loop;
     const struct settings *settings;
-    struct stratum_params params;
+    struct profiles profiles;
+    struct quirks quirks;
+    struct names names;
+    struct parking parking;
+    struct parked resumed; /* what a STRATUM_RESUMED under way points to */
     struct measures measures;
     struct bus_client *scheduler;
     struct job_feed feed;
@@ -36,7 +52,9 @@ struct gateway {
     struct doors doors;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */
-    struct extranonces extranonces;
+    struct extranonce_pool extranonces;
+    struct further_lease further[EXTRANONCE_LEASES_MAX];
+    uint64_t further_due_ms; /* when they are asked for again */
     bool lease_asked;
     uint64_t lease_epoch;
     uint64_t
@@ -47,8 +65,9 @@ struct gateway {
     /* a second's ticks, in slices */
     struct loop_timer tick;
     unsigned tick_slice;
-    uint64_t session_ids; /* counts on from a random start */
-    size_t miners;        /* sessions in MINING */
+    uint64_t session_ids[64]; /* random ones, so that nobody resumes another's session */
+    unsigned session_ids_left;
+    size_t miners; /* sessions in MINING */
     struct stratum_answers *spare_answers[256];
     unsigned spare_answers_count;
     bool stopping;
@@ -87,10 +106,28 @@ void sessions_on_job(void *context);
 void sessions_happen(struct gateway *gateway, struct connection *connection,
                      const struct stratum_event *event);
 void sessions_on_tick(void *context);
+/* The context is the door. */
 void sessions_on_accept(void *context, const struct accepted *accepted);
-/* All sessions get an extranonce1 of the new lease or are closed. */
+/* All sessions with an extranonce1 of a lease that is held no more get another or are closed. */
 void sessions_move(struct gateway *gateway);
+
+/* resuming.c: sessions between two connections. */
+/* The connection of a session ends: true where it is kept with its extranonce1. */
+MUST_CHECK bool resuming_keep(struct gateway *gateway, const struct connection *connection);
+/* The session a miner named, if it is there and can go on: its extranonce1 is the connection's from
+ * now on, whose own goes back. NULL where there is none. */
+const struct stratum_session *resuming_take(struct gateway *gateway, struct connection *connection,
+                                            uint64_t id);
+/* Those whose time is over give their extranonce1 back. */
+void resuming_tick(struct gateway *gateway);
+/* A random id, never 0. */
+uint64_t resuming_new_id(struct gateway *gateway);
+/* An extranonce1 for a new session. */
+MUST_CHECK bool resuming_new_extranonce(struct gateway *gateway, uint32_t *value_r,
+                                        uint64_t *lease_r);
 
 /* lease.c */
 void lease_begin(struct gateway *gateway);
 void lease_on_beat(void *context, const struct wire_heartbeat_reply *reply);
+/* About once a second: asks for a further lease where values are scarce, and keeps those alive. */
+void lease_tick(struct gateway *gateway);

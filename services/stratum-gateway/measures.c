@@ -39,6 +39,8 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(validators, "validators", "Validators that answer.", NULL);
     GAUGE(jobs, "jobs", "Jobs taken since the start.", NULL);
     GAUGE(authorisations, "authorisations", "Questions to auth since the start.", NULL);
+    GAUGE(resumed, "sessions_resumed", "Sessions resumed since the start.", NULL);
+    GAUGE(leases, "leases", "Leases of extranonce1 values held.", NULL);
     COUNTER(extranonces_out, "extranonces_exhausted_total",
             "Connections refused because every extranonce is in use or resting.", NULL);
 #undef COUNTER

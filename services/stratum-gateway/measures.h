@@ -30,6 +30,8 @@ struct measures {
     struct metric *probes;
     struct metric *validators; /* healthy ones */
     struct metric *jobs;
+    struct metric *resumed; /* sessions */
+    struct metric *leases;
     struct metric *authorisations;
     struct metric *extranonces_out;     /* connects refused for want of an extranonce */
     struct metric_histogram *answer;    /* from a submit to its answer */

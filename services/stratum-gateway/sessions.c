@@ -12,9 +12,10 @@
 
 enum { TICK_SLICES = 10 };
 
-static struct stratum_world world_of(const struct gateway *gateway)
+static struct stratum_world world_of(const struct gateway *gateway, unsigned profile)
 {
-    return (struct stratum_world){ .params = &gateway->params,
+    return (struct stratum_world){ .params = &gateway->profiles.params[profile],
+                                   .quirks = &gateway->quirks,
                                    .jobs = &gateway->feed.table,
                                    .now_ms = loop_now_ms(gateway->loop),
                                    .unix_ms = loop_round_unix_ms(gateway->loop) };
@@ -59,7 +60,8 @@ static bool lend_answers(struct gateway *gateway, struct stratum_session *sessio
 
 /* Effects. */
 
-/* What an effect leads to at once (a remembered name); at most one a step does. */
+/* What an effect leads to at once (a remembered name, a session resumed); at most one a step
+ * does. */
 struct consequence {
     bool any;
     struct stratum_event event;
@@ -113,6 +115,13 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
         case STRATUM_AUTHORISE:
             authorise(gateway, connection, effect, consequence);
             break;
+        case STRATUM_RESUME:
+            consequence->any = true;
+            consequence->event =
+                (struct stratum_event){ .kind = STRATUM_RESUMED,
+                                        .resumed.session = resuming_take(gateway, connection,
+                                                                         effect->session_id) };
+            break;
         case STRATUM_SUBMIT:
             submissions_take(gateway, connection, effect);
             break;
@@ -135,7 +144,7 @@ static bool happen(struct gateway *gateway, struct connection *connection,
 {
     struct stratum_session *session = &connection->session;
     struct consequence consequence = { .any = false };
-    struct stratum_world world = world_of(gateway);
+    struct stratum_world world = world_of(gateway, connection->profile);
     bool mined = session->state == STRATUM_MINING, fed = session->receipts_subscribed;
     if (stratum_session_step(session, &world, event, &gateway->effects) == STRATUM_LATER)
         return false;
@@ -148,8 +157,11 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     if (!fed && session->receipts_subscribed)
         receipt_feed_add(gateway->receipt_feed, connection);
     carry_out(gateway, connection, &consequence);
-    if (consequence.any && connection->state == CONNECTION_OPEN)
+    if (consequence.any && connection->state == CONNECTION_OPEN) {
+        if (consequence.event.kind == STRATUM_AUTHORISED)
+            names_judge(gateway, connection, &consequence.event);
         ASSERT(happen(gateway, connection, &consequence.event));
+    }
     if (connection->state == CONNECTION_OPEN && !stratum_session_holds_answers(session))
         free_ring(gateway, stratum_session_return_answers(session));
     return true;
@@ -177,6 +189,11 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
     if (!taken && stratum_session_wants_larger(&connection->session) &&
         lend_answers(gateway, &connection->session, STRATUM_ANSWERS_MAX))
         taken = happen(gateway, connection, &event);
+    if (!taken && stratum_session_wants_workers(&connection->session)) {
+        connection->session.no_workers = !names_lend(gateway, connection);
+        taken = happen(gateway, connection, &event);
+        connection->session.no_workers = false;
+    }
     metric_add(gateway->measures.lines, taken);
     return taken;
 }
@@ -198,12 +215,16 @@ void sessions_on_closed(void *context, struct connection *connection, const char
     if (session->id == 0) /* turned away: it never had a session */
         return;
     log_debug("session.close", "session=%016" PRIx64 " reason=\"%s\"", session->id, reason);
+    bool kept = resuming_keep(gateway, connection);
+    names_left(gateway, connection);
     if (session->state == STRATUM_MINING)
         metric_set(gateway->measures.miners, --gateway->miners);
     session->state = STRATUM_CLOSED;
     free_ring(gateway, stratum_session_return_answers(session)); /* nobody will read them */
     uint64_t newest = stratum_session_has_mined(session) ? job_feed_newest(&gateway->feed) : 0;
-    extranonces_give_back(&gateway->extranonces, connection->lease, session->extranonce1, newest);
+    if (!kept)
+        extranonce_pool_give_back(&gateway->extranonces, connection->lease, session->extranonce1,
+                                  newest);
 }
 
 static void turn_away(struct gateway *gateway, int fd, const char *text)
@@ -223,8 +244,9 @@ void sessions_on_accept(void *context, const struct accepted *accepted)
     struct door *door = context;
     struct gateway *gateway = door->gateway;
     int fd = accepted->fd;
-    struct stratum_world world = world_of(gateway);
+    struct stratum_world world = world_of(gateway, door->profile);
     uint32_t extranonce1;
+    uint64_t lease;
     metric_add(gateway->measures.connected, 1);
     if (gateway->connections.open >= gateway->connections.options.miners_max) {
         metric_add(gateway->measures.turned_away, 1);
@@ -232,8 +254,7 @@ void sessions_on_accept(void *context, const struct accepted *accepted)
                   "{\"id\":null,\"result\":null,\"error\":[20,\"The pool is full\",null]}\n");
         return;
     }
-    if (gateway->lease_id == 0 ||
-        !extranonces_take(&gateway->extranonces, job_feed_oldest(&gateway->feed), &extranonce1)) {
+    if (gateway->lease_id == 0 || !resuming_new_extranonce(gateway, &extranonce1, &lease)) {
         metric_add(gateway->measures.extranonces_out, 1);
         turn_away(gateway, fd,
                   "{\"id\":null,\"result\":null,\"error\":[20,\"The pool cannot take "
@@ -242,7 +263,7 @@ void sessions_on_accept(void *context, const struct accepted *accepted)
     }
     struct connection *connection = connection_open(&gateway->connections, fd, true);
     if (connection == NULL) {
-        extranonces_give_back(&gateway->extranonces, gateway->extranonces.lease, extranonce1, 0);
+        extranonce_pool_give_back(&gateway->extranonces, lease, extranonce1, 0);
         close(fd);
         return;
     }
@@ -252,10 +273,9 @@ void sessions_on_accept(void *context, const struct accepted *accepted)
     connection->peer = accepted->peer;
     connection->peer_port = accepted->port;
     connection_wrap(connection, &door->rules, doors_is_proxy(&gateway->doors, &accepted->peer));
-    connection->lease = gateway->extranonces.lease;
-    if (++gateway->session_ids == 0)
-        gateway->session_ids = 1;
-    stratum_session_init(&connection->session, &world, gateway->session_ids, extranonce1,
+    connection->lease = lease;
+    connection->profile = door->profile;
+    stratum_session_init(&connection->session, &world, resuming_new_id(gateway), extranonce1,
                          extranonce2_bytes);
     metric_set(gateway->measures.connections, gateway->connections.open);
 }
@@ -321,7 +341,8 @@ void sessions_on_authorised(void *context, const struct authoriser_ticket *ticke
         connection_find(&gateway->connections, ticket->connection, ticket->generation);
     if (connection == NULL)
         return;
-    const struct stratum_event event = authorised_event(ticket, result);
+    struct stratum_event event = authorised_event(ticket, result);
+    names_judge(gateway, connection, &event);
     (void)happen(gateway, connection, &event);
     if (!gateway->stopping)
         connection_resume(connection);
@@ -355,6 +376,8 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.replayed, counts.replay.sent);
     metric_set(gateway->measures.replay_refused, counts.replay.refused);
     metric_set(gateway->measures.probes, counts.probes);
+    metric_set(gateway->measures.resumed, gateway->parking.resumed);
+    metric_set(gateway->measures.leases, gateway->extranonces.count);
     metric_set(gateway->measures.validators, counts.healthy);
     metric_set(gateway->measures.closed_slow, gateway->connections.slow);
     metric_set(gateway->measures.authorisations, authoriser_counts(gateway->authoriser).asked);
@@ -415,8 +438,11 @@ void sessions_on_tick(void *context)
             tick(gateway, connection);
     }
     connections_sweep(connections, from, to);
-    if (slice == 0)
-        show(gateway);
+    if (slice != 0)
+        return;
+    resuming_tick(gateway);
+    lease_tick(gateway);
+    show(gateway);
 }
 
 void sessions_move(struct gateway *gateway)
@@ -426,9 +452,11 @@ void sessions_move(struct gateway *gateway)
     for (size_t i = 0; i < connections->used_max; i++) {
         struct connection *connection = &connections->places[i];
         uint32_t value;
-        if (connection->state != CONNECTION_OPEN || connection->session.id == 0)
+        uint64_t lease;
+        if (connection->state != CONNECTION_OPEN || connection->session.id == 0 ||
+            extranonce_pool_holds(&gateway->extranonces, connection->lease))
             continue;
-        if (!extranonces_take(&gateway->extranonces, job_feed_oldest(&gateway->feed), &value)) {
+        if (!resuming_new_extranonce(gateway, &value, &lease)) {
             connection_leave(connection, "no extranonce in the new lease");
             closed++;
             continue;
@@ -438,10 +466,10 @@ void sessions_move(struct gateway *gateway)
         };
         (void)happen(gateway, connection, &event);
         if (connection->state == CONNECTION_OPEN) {
-            connection->lease = gateway->extranonces.lease;
+            connection->lease = lease;
             moved++;
         } else { /* it could not be moved; its end gave back its old value, which is nobody's */
-            extranonces_give_back(&gateway->extranonces, gateway->extranonces.lease, value, 0);
+            extranonce_pool_give_back(&gateway->extranonces, lease, value, 0);
             closed++;
         }
     }

@@ -1,6 +1,6 @@
-/* Accepted shares sent again: on the connection they were accepted on, on a new one that asks for
- * the old session, and on one after kill -9 of the gateway, which forgets what it has seen. None
- * may be credited again.
+/* Accepted shares sent again: on the connection they were accepted on, on a new one that resumes
+ * the old session, on one that does not, and on one after kill -9 of the gateway, which forgets what
+ * it has seen. None may be credited again.
  *
  * The client and its hashing are the test's own, in the simplest form. After each round some fresh
  * shares are mined: they are counted after everything that was sent before them, so the window's
@@ -397,12 +397,35 @@ static void expect_another_extranonce(const struct client *c, const uint8_t old[
         fail_msg("the old session's extranonce was given again");
 }
 
+static bool nobody_is_connected(const struct pool_fixture *self, void *context)
+{
+    char log[160];
+    (void)context;
+    snprintf(log, sizeof log, "%s/log/stratum-gateway.log", self->data);
+    return pool_metric(log, "adit_gateway_connects_total") > 0 &&
+           pool_metric(log, "adit_gateway_connections") == 0;
+}
+
+/* The gateway still has the session, its extranonce and its set of submissions. */
+static void shares_sent_again_on_a_resumed_session_are_not_credited(void **state)
+{
+    (void)state;
+    uint8_t old[16];
+    memcpy(old, client.extranonce1, sizeof old);
+    close_client(&client);
+    pool_wait(&pool, "the gateway sees the end", RECOVERY_S, nobody_is_connected, NULL);
+    open_client(&client);
+    assert_memory_equal(client.extranonce1, old, client.extranonce1_bytes);
+    send_all_again(&client, "a resumed session", false);
+}
+
 static void shares_sent_again_on_a_new_connection_are_not_credited(void **state)
 {
     (void)state;
     uint8_t old[16];
     memcpy(old, client.extranonce1, sizeof old);
     close_client(&client);
+    client.session[0] = '\0';
     open_client(&client);
     expect_another_extranonce(&client, old);
     send_all_again(&client, "a new connection", true);
@@ -452,6 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(shares_sent_again_on_the_same_connection_are_not_credited),
+        cmocka_unit_test(shares_sent_again_on_a_resumed_session_are_not_credited),
         cmocka_unit_test(shares_sent_again_on_a_new_connection_are_not_credited),
         cmocka_unit_test(shares_sent_again_after_the_gateway_was_killed_are_not_credited),
     };

@@ -5,10 +5,12 @@
 
 enum answer_kind {
     ANSWER_UNKNOWN,
+    ANSWER_RESUMING, /* of a subscribe: not known either, but by another event */
     ANSWER_TRUE,
     ANSWER_PONG,
     ANSWER_ERROR,    /* detail: enum stratum_error */
     ANSWER_REJECTED, /* detail: enum share_outcome */
+    ANSWER_SUBSCRIBED,
 };
 
 const char *stratum_error_text(enum stratum_error error)
@@ -52,13 +54,18 @@ static void print_answer(struct step *step, struct span id, enum answer_kind kin
     print_text(&print, ",\"result\":");
     switch (kind) {
     case ANSWER_UNKNOWN:
-        ASSERT(kind != ANSWER_UNKNOWN);
+    case ANSWER_RESUMING:
+        ASSERT(kind > ANSWER_RESUMING);
         break;
     case ANSWER_TRUE:
         print_text(&print, "true,\"error\":null}\n");
         break;
     case ANSWER_PONG:
         print_text(&print, "\"pong\",\"error\":null}\n");
+        break;
+    case ANSWER_SUBSCRIBED:
+        print_subscribed(&print, step->session);
+        print_text(&print, ",\"error\":null}\n");
         break;
     case ANSWER_ERROR: {
         enum stratum_error error = (enum stratum_error)detail;
@@ -128,6 +135,8 @@ static struct stratum_answer *push(struct request *request, enum answer_kind kin
 
 static void give(struct request *request, enum answer_kind kind, unsigned detail)
 {
+    if (request->silent)
+        return;
     if (stratum_session_holds_answers(request->step->session))
         (void)push(request, kind, detail);
     else
@@ -177,6 +186,13 @@ uint32_t answer_hold(struct request *request)
     return answers->first + answers->count - 1;
 }
 
+uint32_t answer_hold_subscribe(struct request *request)
+{
+    ASSERT(!stratum_session_holds_answers(request->step->session));
+    (void)push(request, ANSWER_RESUMING, 0);
+    return request->step->session->answers->first;
+}
+
 void answer_error_without_id(struct step *step, enum stratum_error error)
 {
     /* It belongs to no request, so nobody can miss its turn. */
@@ -198,7 +214,7 @@ static void release(struct step *step)
     struct stratum_answers *answers = step->session->answers;
     while (answers->count > 0) {
         struct stratum_answer *answer = &answers->ring[answers->first % answers->capacity];
-        if (answer->kind == ANSWER_UNKNOWN)
+        if (answer->kind <= ANSWER_RESUMING)
             break;
         print_answer(step, span_of(answer->id, answer->id_bytes), (enum answer_kind)answer->kind,
                      answer->detail);
@@ -218,6 +234,15 @@ bool answer_settle_share(struct step *step, uint32_t number, enum share_outcome 
     release(step);
     count(step, outcome);
     return true;
+}
+
+/* It was asked while nothing older was held, and nothing was taken since. */
+void answer_settle_subscribe(struct step *step)
+{
+    struct stratum_answers *answers = step->session->answers;
+    ASSERT(answers != NULL && answers->count == 1);
+    answers->ring[answers->first % answers->capacity].kind = ANSWER_SUBSCRIBED;
+    release(step);
 }
 
 bool answer_settle_authorised(struct step *step, uint32_t number, enum stratum_authorised outcome,

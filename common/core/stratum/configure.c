@@ -30,15 +30,18 @@ static bool wished_mask(struct request *request, uint32_t *mask_r)
 
 static void configure_version_rolling(struct request *request, struct print *print)
 {
-    uint32_t mask, allowed = request->step->world->params->version_mask;
-    if (!wished_mask(request, &mask) || (mask & allowed) == 0) {
-        request->step->session->version_mask = 0;
+    struct stratum_session *session = request->step->session;
+    uint32_t mask;
+    bool can =
+        wished_mask(request, &mask) && (session->quirk.missing & QUIRK_NO_VERSION_ROLLING) == 0;
+    session->version_wish = can ? mask : 0;
+    session->version_mask = session_version_mask(request->step, NULL);
+    if (session->version_mask == 0) {
         print_text(print, "\"version-rolling\":false");
         return;
     }
-    request->step->session->version_mask = mask & allowed;
     print_text(print, "\"version-rolling\":true,\"version-rolling.mask\":\"");
-    print_hex_number(print, mask & allowed, 8);
+    print_hex_number(print, session->version_mask, 8);
     print_text(print, "\"");
 }
 

@@ -17,6 +17,7 @@ struct request {
     const struct json *json; /* NULL where submit_scan read it */
     struct span id;  /* its text; "null" where there is none */
     unsigned params; /* token of the array; 0: there is none */
+    bool silent;     /* nobody waits for its answer */
 };
 
 /* session.c: a new effect, and the text behind the last STRATUM_SEND (or a new
@@ -33,6 +34,11 @@ void answer_error(struct request *request, enum stratum_error error);
 void answer_rejected(struct request *request, enum share_outcome outcome);
 /* Holds a place for an answer that comes later; its number. */
 uint32_t answer_hold(struct request *request);
+/* The same for a subscribe, whose answer is the session as it is then. */
+uint32_t answer_hold_subscribe(struct request *request);
+void answer_settle_subscribe(struct step *step);
+/* What a subscribe is answered, without the id before it and the error behind. */
+void print_subscribed(struct print *print, const struct stratum_session *session);
 /* The held answers' ends; numbers that are not held are ignored (false). */
 bool answer_settle_share(struct step *step, uint32_t number, enum share_outcome outcome);
 bool answer_settle_authorised(struct step *step, uint32_t number, enum stratum_authorised outcome,
@@ -79,6 +85,32 @@ MUST_CHECK bool submit_scan(struct span line, struct span *id_r, struct submit_f
 void submit_read(const struct json *json, unsigned params, char name[STRATUM_NAME_BYTES_MAX + 1],
                  struct submit_fields *fields_r);
 
+/* workers.c: the names of one connection. */
 /* 64 bits for a user name. */
 uint64_t worker_name_hash(struct span name);
+/* NULL where it is not among them. */
 struct stratum_worker *worker_find(struct stratum_session *session, uint64_t name);
+/* A place for a name that has none: never used, or that of one that was refused. NULL where there
+ * is none, or places must be lent first. */
+struct stratum_worker *worker_place(struct stratum_session *session, uint64_t name);
+/* The number of a worker's place. */
+uint32_t worker_number(const struct stratum_session *session, const struct stratum_worker *worker);
+
+/* login.c */
+void method_authorize(struct request *request);
+/* A difficulty given as a number or as text. */
+MUST_CHECK bool difficulty_of(struct request *request, unsigned token, struct work *work_r);
+/* The miner wants to begin with, or go on at, this work. */
+void session_wish(struct step *step, struct work work);
+/* subscribe.c */
+void method_subscribe(struct request *request);
+void session_on_resumed(struct step *step, const struct stratum_session *parked);
+/* What the client calls itself is known now. */
+void session_know_agent(struct step *step, const char *agent);
+/* wishes.c */
+void method_suggest_difficulty(struct request *request);
+void method_suggest_target(struct request *request);
+void method_multi_version(struct request *request);
+
+/* The version bits the miner may roll with a job; session.c. */
+uint32_t session_version_mask(const struct step *step, const struct job *job);

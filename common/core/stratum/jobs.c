@@ -102,14 +102,12 @@ static void print_prev_hash(struct print *print, const uint8_t hash[TEMPLATE_HAS
     print_hex(print, span_of(swapped, sizeof swapped));
 }
 
-size_t stratum_notify(const struct job *job, unsigned variant, uint32_t ntime, bool clean,
-                      char *text_r, size_t bytes)
+static size_t notify(const struct job *job, struct span id, uint32_t ntime, bool clean,
+                     char *text_r, size_t bytes)
 {
     struct print print = { .text = text_r, .capacity_bytes = bytes };
     print_text(&print, "{\"id\":null,\"method\":\"mining.notify\",\"params\":[\"");
-    print_hex_number(&print, job->id, STRATUM_JOB_ID_DIGITS);
-    if (variant != 0)
-        print_hex_number(&print, variant, STRATUM_VARIANT_DIGITS);
+    print_bytes(&print, id);
     print_text(&print, "\",\"");
     print_prev_hash(&print, job->prev_hash);
     print_text(&print, "\",\"");
@@ -130,6 +128,41 @@ size_t stratum_notify(const struct job *job, unsigned variant, uint32_t ntime, b
     print_hex_number(&print, ntime, 8);
     print_text(&print, clean ? "\",true]}\n" : "\",false]}\n");
     return print.failed ? 0 : print.used_bytes;
+}
+
+size_t stratum_notify(const struct job *job, unsigned variant, uint32_t ntime, bool clean,
+                      char *text_r, size_t bytes)
+{
+    char id[STRATUM_JOB_ID_DIGITS + STRATUM_VARIANT_DIGITS];
+    struct print print = { .text = id, .capacity_bytes = sizeof id };
+    print_hex_number(&print, job->id, STRATUM_JOB_ID_DIGITS);
+    if (variant != 0)
+        print_hex_number(&print, variant, STRATUM_VARIANT_DIGITS);
+    return notify(job, span_of(id, print.used_bytes), ntime, clean, text_r, bytes);
+}
+
+size_t stratum_notify_short(const struct job *job, uint64_t ordinal, unsigned variant,
+                            uint32_t ntime, bool clean, char *text_r, size_t bytes)
+{
+    char id[STRATUM_SHORT_ID_DIGITS];
+    struct print print = { .text = id, .capacity_bytes = sizeof id };
+    print_hex_number(&print, ordinal << 8 | variant, STRATUM_SHORT_ID_DIGITS);
+    return notify(job, span_of(id, print.used_bytes), ntime, clean, text_r, bytes);
+}
+
+struct stratum_job *stratum_jobs_find_short(const struct stratum_jobs *jobs, struct span text,
+                                            unsigned *variant_r)
+{
+    const uint64_t ordinals = (uint64_t)1 << (4 * STRATUM_SHORT_ID_DIGITS - 8);
+    uint64_t value;
+    if (text.length != STRATUM_SHORT_ID_DIGITS ||
+        !hex_decode_u64((const char *)text.data, text.length, &value))
+        return NULL;
+    uint64_t back = (jobs->newest - (value >> 8)) & (ordinals - 1);
+    if (back > jobs->newest || jobs->newest - back < jobs->oldest || jobs->oldest > jobs->newest)
+        return NULL;
+    *variant_r = (unsigned)(value & 255);
+    return jobs->ring[(jobs->newest - back) % STRATUM_JOBS_MAX];
 }
 
 bool stratum_job_id_parse(struct span text, uint64_t *id_r, unsigned *variant_r)

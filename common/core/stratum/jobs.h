@@ -11,6 +11,7 @@ enum {
     /* 16 digits, and two more for a variant */
     STRATUM_JOB_ID_DIGITS = 16,
     STRATUM_VARIANT_DIGITS = 2,
+    STRATUM_SHORT_ID_DIGITS = 8, /* for clients that cut longer ones: 6 of the ordinal, 2 */
     STRATUM_NOTIFY_BYTES_MAX = 6144,
 };
 
@@ -51,6 +52,13 @@ struct stratum_job *stratum_jobs_find(const struct stratum_jobs *jobs, uint64_t 
  * own and a later ntime, so that it is other work. */
 MUST_CHECK size_t stratum_notify(const struct job *job, unsigned variant, uint32_t ntime,
                                  bool clean, char *text_r, size_t bytes);
+
+/* The same with a short id, from the job's ordinal in the table. */
+MUST_CHECK size_t stratum_notify_short(const struct job *job, uint64_t ordinal, unsigned variant,
+                                       uint32_t ntime, bool clean, char *text_r, size_t bytes);
+/* The entry a short id means, and the variant; NULL for anything else. */
+struct stratum_job *stratum_jobs_find_short(const struct stratum_jobs *jobs, struct span text,
+                                            unsigned *variant_r);
 
 /* Reads the id a notify carried; false for anything we never sent. */
 MUST_CHECK bool stratum_job_id_parse(struct span text, uint64_t *id_r, unsigned *variant_r);

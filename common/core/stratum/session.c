@@ -66,16 +66,26 @@ struct vardiff_params session_bounds(const struct step *step)
 {
     struct vardiff_params bounds = step->world->params->vardiff;
     struct work least = step->session->least;
+    if (step->session->quirk.least.expected_hashes > least.expected_hashes)
+        least = step->session->quirk.least;
     if (least.expected_hashes > bounds.min.expected_hashes)
         bounds.min = vardiff_clamp(&bounds, least);
     return bounds;
 }
 
+uint32_t session_version_mask(const struct step *step, const struct job *job)
+{
+    const struct stratum_job *current = stratum_jobs_current(step->world->jobs);
+    uint32_t mask = step->session->version_wish & step->world->params->version_mask;
+    if (job == NULL && current != NULL)
+        job = current->job;
+    return job != NULL ? mask & job->version_mask : mask;
+}
+
 static bool work_is_told(const struct stratum_session *session)
 {
     return session->marks_count > 0 &&
-           session->marks[session->marks_count - 1].work.expected_hashes ==
-               session->vardiff.work.expected_hashes;
+           session->told.expected_hashes == session->vardiff.work.expected_hashes;
 }
 
 /* set_difficulty, right before the job whose shares from `place` on are worth it. */
@@ -95,8 +105,71 @@ static void tell_difficulty(struct step *step, uint64_t place)
         session->marks_count--;
         memmove(session->marks, session->marks + 1, session->marks_count * sizeof *session->marks);
     }
+    session->told = session->vardiff.work;
     session->marks[session->marks_count++] =
-        (struct stratum_mark){ .place = place, .work = session->vardiff.work };
+        (struct stratum_mark){ .place = place,
+                               .work = quirk_corrected(&session->quirk, session->told) };
+}
+
+/* set_version_mask, right before the job from whose notification on another mask counts. */
+static void tell_version_mask(struct step *step, const struct job *job, uint64_t notification)
+{
+    struct stratum_session *session = step->session;
+    uint32_t mask = session_version_mask(step, job);
+    if (mask == session->version_mask)
+        return;
+    session->version_mask_before = session->version_mask;
+    session->version_mask = mask;
+    session->version_moved = notification;
+    if ((session->quirk.missing & QUIRK_NO_SET_VERSION_MASK) != 0)
+        return;
+    struct print print = step_text_begin(step);
+    print_text(&print, "{\"id\":null,\"method\":\"mining.set_version_mask\",\"params\":[\"");
+    print_hex_number(&print, mask, 8);
+    print_text(&print, "\"]}\n");
+    step_text_end(step, &print);
+}
+
+static void show_message(struct step *step, const char *text)
+{
+    struct stratum_session *session = step->session;
+    if (session->state == STRATUM_CONNECTED ||
+        (session->quirk.missing & QUIRK_NO_SHOW_MESSAGE) != 0)
+        return;
+    struct print print = step_text_begin(step);
+    print_text(&print, "{\"id\":null,\"method\":\"client.show_message\",\"params\":[");
+    print_safe_string(&print, text, STRATUM_MESSAGE_BYTES_MAX);
+    print_text(&print, "]}\n");
+    step_text_end(step, &print);
+}
+
+/* False where the job's coinbase is known to be too much for this client: it would mine what is no
+ * block, or crash. */
+static bool coinbase_fits(struct step *step, const struct job *job)
+{
+    struct stratum_session *session = step->session;
+    size_t bytes = (size_t)job->coinbase1_bytes + job->extranonce1_bytes + job->extranonce2_bytes +
+                   job->coinbase2_bytes;
+    if (session->quirk.coinbase_bytes_max == 0 || bytes <= session->quirk.coinbase_bytes_max)
+        return true;
+    show_message(step, "This pool's coinbase is larger than your miner can take");
+    session->coinbase_refused = true;
+    step_close(step, "coinbase too large for this client");
+    return false;
+}
+
+/* A notification of its own: another variant, or a short id. */
+static void send_text(struct step *step, const struct stratum_job *job, unsigned variant,
+                      uint32_t ntime, bool clean)
+{
+    struct print print = step_text_begin(step);
+    print.used_bytes =
+        step->session->quirk.job_id_digits == STRATUM_SHORT_ID_DIGITS
+            ? stratum_notify_short(job->job, job->ordinal, variant, ntime, clean, print.text,
+                                   print.capacity_bytes)
+            : stratum_notify(job->job, variant, ntime, clean, print.text, print.capacity_bytes);
+    ASSERT(print.used_bytes > 0);
+    step_text_end(step, &print);
 }
 
 static void tell_extranonce(struct step *step)
@@ -124,10 +197,18 @@ static void send_job(struct step *step, const struct stratum_job *job, bool clea
         tell_extranonce(step);
         clean = true;
     }
+    if (!coinbase_fits(step, job->job))
+        return;
+    tell_version_mask(step, job->job, job->ordinal << 8);
     tell_difficulty(step, job->ordinal << 32);
-    struct stratum_effect *effect = step_effect(step, STRATUM_SEND_JOB);
-    effect->job = job;
-    effect->clean = clean || job->job->clean || job->tip != session->sent_tip;
+    clean = clean || job->job->clean || job->tip != session->sent_tip;
+    if (session->quirk.job_id_digits == STRATUM_SHORT_ID_DIGITS) {
+        send_text(step, job, 0, job->job->cur_time, clean);
+    } else {
+        struct stratum_effect *effect = step_effect(step, STRATUM_SEND_JOB);
+        effect->job = job;
+        effect->clean = clean;
+    }
     session->sent_ordinal = job->ordinal;
     session->sent_variant = 0;
     session->sent_ntime = 0;
@@ -160,13 +241,10 @@ static bool send_job_again(struct step *step, bool clean)
     uint32_t ntime = next_ntime(step, job->job);
     if (ntime == 0)
         return false;
+    tell_version_mask(step, job->job, job->ordinal << 8 | (session->sent_variant + 1u));
     tell_difficulty(step, job->ordinal << 32 | ntime);
-    struct print print = step_text_begin(step);
-    print.used_bytes = stratum_notify(job->job, session->sent_variant + 1u, ntime, clean,
-                                      print.text, print.capacity_bytes);
-    ASSERT(print.used_bytes > 0);
-    step_text_end(step, &print);
     session->sent_variant++;
+    send_text(step, job, session->sent_variant, ntime, clean);
     session->sent_ntime = ntime;
     session->notify_ms = step->world->now_ms;
     return true;
@@ -181,6 +259,19 @@ void step_tell_work(struct step *step)
     (void)send_job_again(step, false);
 }
 
+/* What a client is that did not say so. */
+static void ask_for_version(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    if (!step->world->params->asks_for_version || session->agent[0] != '\0' ||
+        session->version_asked || session->state != STRATUM_MINING)
+        return;
+    session->version_asked = true;
+    struct print print = step_text_begin(step);
+    print_text(&print, "{\"id\":99999,\"method\":\"client.get_version\",\"params\":[]}\n");
+    step_text_end(step, &print);
+}
+
 /* Mining begins when the session is subscribed and authorised, its answers have left and there is
  * something to mine. */
 static void begin_mining(struct step *step)
@@ -193,7 +284,12 @@ static void begin_mining(struct step *step)
     struct vardiff_params bounds = session_bounds(step);
     vardiff_init(&session->vardiff, &bounds, session->start, step->world->now_ms);
     session_enter_state(session, STRATUM_MINING);
-    send_job(step, job, true);
+    /* One that was resumed may have had this very job: it gets it as other work. */
+    if (job->ordinal != session->sent_ordinal)
+        send_job(step, job, true);
+    else
+        (void)send_job_again(step, true);
+    ask_for_version(step);
 }
 
 static void on_job(struct step *step)
@@ -224,6 +320,14 @@ static void on_tick(struct step *step)
     if (session->state != STRATUM_MINING)
         return;
     struct vardiff_params bounds = session_bounds(step);
+    if (session->fixed) {
+        /* What the pool raised under pressure is taken back when that is over. */
+        if (session->raises == 0 && session->vardiff.work.expected_hashes !=
+                                        vardiff_clamp(&bounds, session->start).expected_hashes)
+            vardiff_init(&session->vardiff, &bounds, session->start, now_ms);
+        step_tell_work(step);
+        return;
+    }
     /* A miner whose answers we hold back may be waiting for them. */
     if (stratum_session_holds_answers(session) &&
         now_ms - session->answers->head_ms > STRATUM_HELD_SILENCE_MS)
@@ -248,8 +352,8 @@ static void on_raise(struct step *step)
 static void on_authorised(struct step *step, const struct stratum_event *event)
 {
     struct stratum_session *session = step->session;
-    ASSERT(event->authorised.worker < STRATUM_WORKERS_MAX);
-    struct stratum_worker *worker = &session->workers[event->authorised.worker];
+    struct stratum_worker *worker = stratum_session_worker(session, event->authorised.worker);
+    ASSERT(worker != NULL);
     enum stratum_authorised outcome = event->authorised.outcome;
     if (event->authorised.generation != worker->generation) {
         /* Another name has the place by now. Who asked is not in, whatever the answer was. */
@@ -263,13 +367,49 @@ static void on_authorised(struct step *step, const struct stratum_event *event)
     } else if (outcome == STRATUM_NO || worker->state != STRATUM_WORKER_AUTHORISED) {
         worker->state = STRATUM_WORKER_REFUSED;
     }
-    (void)answer_settle_authorised(step, event->authorised.answer, outcome, event->authorised.text);
+    const char *text = event->authorised.text;
+    char reason[STRATUM_REFUSAL_BYTES_MAX];
+    if (worker->maybe_cut && text != NULL) {
+        struct print print = { .text = reason, .capacity_bytes = sizeof reason - 1 };
+        print_text(&print, "your miner cuts names at ");
+        print_number(&print, session->quirk.name_bytes_max);
+        print_text(&print, " characters; use a shorter worker name: ");
+        size_t room = print.capacity_bytes - print.used_bytes, length = strlen(text);
+        print_bytes(&print, span_of(text, length < room ? length : room));
+        reason[print.used_bytes] = '\0';
+        text = reason;
+    }
+    (void)answer_settle_authorised(step, event->authorised.answer, outcome, text);
+}
+
+/* Clients of cgminer's family follow only to a host of the same domain; with no parameters they
+ * come back to where they are. */
+static void on_reconnect(struct step *step, const struct stratum_event *event)
+{
+    struct stratum_session *session = step->session;
+    if (session->state == STRATUM_CONNECTED || (session->quirk.missing & QUIRK_NO_RECONNECT) != 0) {
+        step_close(step, "reconnect");
+        return;
+    }
+    struct print print = step_text_begin(step);
+    print_text(&print, "{\"id\":null,\"method\":\"client.reconnect\",\"params\":[");
+    if (event->reconnect.host != NULL) {
+        print_safe_string(&print, event->reconnect.host, STRATUM_MESSAGE_BYTES_MAX);
+        print_text(&print, ",");
+        print_number(&print, event->reconnect.port);
+        print_text(&print, ",");
+        print_number(&print, event->reconnect.wait_s);
+    }
+    print_text(&print, "]}\n");
+    step_text_end(step, &print);
 }
 
 static void on_moved(struct step *step, const struct stratum_event *event)
 {
     struct stratum_session *session = step->session;
-    if (session->state != STRATUM_CONNECTED && !session->extranonce_subscribed) {
+    if (session->state != STRATUM_CONNECTED &&
+        (!session->extranonce_subscribed ||
+         (session->quirk.missing & QUIRK_NO_SET_EXTRANONCE) != 0)) {
         step_close(step, "extranonce moved");
         return;
     }
@@ -325,6 +465,15 @@ enum stratum_step stratum_session_step(struct stratum_session *session,
     case STRATUM_MOVED:
         on_moved(&step, event);
         break;
+    case STRATUM_RESUMED:
+        session_on_resumed(&step, event->resumed.session);
+        break;
+    case STRATUM_MESSAGE:
+        show_message(&step, event->message);
+        break;
+    case STRATUM_RECONNECT:
+        on_reconnect(&step, event);
+        break;
     }
     begin_mining(&step);
     return outcome;
@@ -345,7 +494,16 @@ bool stratum_session_verify(const struct stratum_session *session,
             return false;
     }
     bool authorised = false;
-    for (unsigned i = 0; i < STRATUM_WORKERS_MAX; i++)
-        authorised |= session->workers[i].state == STRATUM_WORKER_AUTHORISED;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < stratum_session_places(session); i++) {
+        uint8_t state = i < STRATUM_WORKERS_OWN
+                            ? session->workers[i].state
+                            : session->more->places[i - STRATUM_WORKERS_OWN].state;
+        authorised |= state == STRATUM_WORKER_AUTHORISED;
+        used += i >= STRATUM_WORKERS_OWN && state != STRATUM_WORKER_NONE;
+    }
+    if (session->more != NULL &&
+        (session->more->used != used || used > session->more->capacity / 2))
+        return false;
     return session->authorised || !authorised;
 }

@@ -16,19 +16,28 @@
  * A pool that cannot keep up asks for more work a share (STRATUM_RAISE), which binds as any change
  * does; no more than sixteenfold in all, so that it cannot run away where the pool stands still.
  *
+ * A miner that comes back may name the session it had (STRATUM_RESUME): where the owner kept it,
+ * with the shares seen of it, it goes on with its extranonce1 and what its jobs were worth. What is
+ * odd about a client is looked up by its user agent (quirks.h). The owner may say things to a miner:
+ * a message, or where to connect instead.
+ *
  * Pure: no heap, no clock, no I/O. All memory is the caller's, one thread at a time. A session is
  * under 1 KB; the ring of answers is lent to it only while it has a use for it. */
 #pragma once
 #include "core/share/share.h"
 #include "core/stratum/jobs.h"
+#include "core/stratum/quirks.h"
 #include "core/vardiff/vardiff.h"
 
 enum {
-    STRATUM_WORKERS_MAX = 8,      /* names authorised on one connection */
+    STRATUM_WORKERS_OWN = 8,      /* names authorised on one connection without more memory */
+    STRATUM_WORKERS_MAX = 32768,  /* and with it, at the most */
     STRATUM_MARKS_MAX = 16,       /* changes of work remembered; shares older than that are late */
     STRATUM_ANSWERS_MAX = 128,    /* held at once */
     STRATUM_ID_BYTES_MAX = 37,    /* longest id of a request whose answer may be held */
     STRATUM_NAME_BYTES_MAX = 128, /* user name, password */
+    STRATUM_AGENT_BYTES_MAX = 47, /* of the client's name for itself, cut */
+    STRATUM_MESSAGE_BYTES_MAX = 256, /* of a text for people, cut */
     STRATUM_REFUSAL_BYTES_MAX = 160, /* of an authorisation's reason, cut */
     STRATUM_RUBBISH_MAX = 8,         /* lines that are not JSON, before it is closed */
     STRATUM_REJECTS_MAX = 256,       /* shares rejected in a row, before it is closed */
@@ -55,12 +64,15 @@ struct stratum_params {
     struct vardiff_params vardiff;
     uint64_t login_timeout_ms;
     uint64_t idle_timeout_ms;
+    uint32_t workers_max;  /* names on one connection; 0: STRATUM_WORKERS_OWN */
+    bool asks_for_version; /* of a client that does not say what it is */
 };
 
 /* What a step may look at beside the session. */
 struct stratum_world {
     const struct stratum_params *params;
     const struct stratum_jobs *jobs;
+    const struct quirks *quirks; /* NULL: nothing odd is known of anybody */
     uint64_t now_ms;  /* never goes back */
     uint64_t unix_ms; /* calendar */
 };
@@ -77,7 +89,8 @@ struct stratum_world {
     X(STRATUM_ERROR_WORKERS, 20, "Too many workers on this connection")                            \
     X(STRATUM_ERROR_REFUSED, 24, "Not authorized")                                                 \
     X(STRATUM_ERROR_AUTH_AWAY, 24, "Authorization is not available now, try again")                \
-    X(STRATUM_ERROR_DIFFICULTY, 20, "Invalid difficulty")
+    X(STRATUM_ERROR_DIFFICULTY, 20, "Invalid difficulty")                                          \
+    X(STRATUM_ERROR_TARGET, 20, "Invalid target")
 
 enum stratum_error {
 #define X(name, code, text) name,
@@ -118,9 +131,20 @@ struct stratum_worker {
     uint64_t name;
     uint64_t account_id;
     uint64_t worker_id;
-    enum stratum_worker_state state;
+    uint8_t state;       /* enum stratum_worker_state */
+    bool maybe_cut;      /* the name is as long as where its client cuts names */
     uint32_t generation; /* another for each name that has had this place */
 };
+
+/* More places for names, lent like the ring of answers: a hash table of a power of two, at most half
+ * full; its places count on from STRATUM_WORKERS_OWN and stay where they are. */
+struct stratum_workers {
+    uint32_t capacity;
+    uint32_t used;
+    struct stratum_worker places[];
+};
+#define STRATUM_WORKERS_BYTES(capacity)                                                            \
+    (sizeof(struct stratum_workers) + (capacity) * sizeof(struct stratum_worker))
 
 /* Shares are worth `work` from this place on, places being ordered by job and ntime: `place` is
  * the job's ordinal · 2^32 + ntime. A job sent again at another difficulty begins at a later ntime,
@@ -136,8 +160,11 @@ struct stratum_session {
     enum stratum_state state;
     uint32_t extranonce1;
     uint32_t extranonce1_before; /* of notifications below `moved` */
-    uint32_t version_mask;       /* negotiated; 0: none */
+    uint32_t version_mask;       /* in force; 0: none */
+    uint32_t version_mask_before; /* of notifications below `version_moved` */
+    uint32_t version_wish;       /* what the miner can roll; 0: nothing was negotiated */
     uint64_t moved;              /* ordinal · 256 + variant */
+    uint64_t version_moved;
     uint64_t opened_ms;
     uint64_t line_ms;      /* last line from the miner */
     uint64_t notify_ms;    /* last job to the miner */
@@ -148,9 +175,13 @@ struct stratum_session {
     uint8_t sent_variant;
     struct work start; /* what it begins with */
     struct work least; /* asked for by minimum-difficulty; 0: nothing */
+    struct work told;  /* the last difficulty sent; a share may be worth less (quirk_corrected) */
+    struct quirk quirk;
+    char agent[STRATUM_AGENT_BYTES_MAX + 1]; /* printable; "": it did not say */
     struct vardiff vardiff;
     struct stratum_mark marks[STRATUM_MARKS_MAX]; /* ascending */
-    struct stratum_worker workers[STRATUM_WORKERS_MAX];
+    struct stratum_worker workers[STRATUM_WORKERS_OWN];
+    struct stratum_workers *more;    /* lent, or NULL */
     struct stratum_answers *answers; /* lent, or NULL */
     uint32_t first_answer;           /* what the next ring counts from */
     uint8_t extranonce2_bytes;
@@ -161,6 +192,13 @@ struct stratum_session {
     bool extranonce_subscribed; /* takes mining.set_extranonce */
     bool receipts_subscribed;   /* wants adit.receipt */
     bool authorised;            /* some worker is */
+    bool wished;                /* it said what it wants to begin with */
+    bool fixed;                 /* its difficulty stays where it was asked for */
+    bool wants_workers;         /* the last line needs `more` */
+    bool no_workers;            /* the owner's: none can be lent now */
+    bool resuming;              /* a STRATUM_RESUME has no answer yet */
+    bool version_asked;         /* client.get_version was sent */
+    bool coinbase_refused;      /* it was closed for a coinbase larger than it can take */
 };
 
 enum stratum_event_kind {
@@ -172,6 +210,9 @@ enum stratum_event_kind {
     STRATUM_TICK,       /* about a second passed */
     STRATUM_RAISE,      /* the pool cannot keep up: this session should send fewer shares */
     STRATUM_MOVED,      /* moved: its extranonce1 is another from now on */
+    STRATUM_RESUMED,    /* resumed: the end of a STRATUM_RESUME */
+    STRATUM_MESSAGE,    /* message: a text for who reads the miner's log */
+    STRATUM_RECONNECT,  /* reconnect: it should connect anew, and is closed if it cannot be told */
 };
 
 enum stratum_authorised {
@@ -187,7 +228,7 @@ struct stratum_event {
     struct span line;
     struct {
         uint32_t answer;     /* as the effect said; or STRATUM_NO_ANSWER */
-        uint8_t worker;      /* as the effect said */
+        uint16_t worker;     /* as the effect said */
         uint32_t generation; /* as the effect said: whose place it was */
         enum stratum_authorised outcome;
         uint64_t account_id, worker_id;
@@ -201,6 +242,17 @@ struct stratum_event {
         uint32_t extranonce1;
         uint8_t extranonce2_bytes;
     } moved;
+    struct {
+        /* as it was when its connection ended; its extranonce1 is this one's from now on. NULL:
+         * there is none of that id */
+        const struct stratum_session *session;
+    } resumed;
+    const char *message;
+    struct {
+        const char *host; /* NULL: where it is connected now */
+        uint16_t port;
+        uint16_t wait_s;
+    } reconnect;
 };
 
 enum stratum_effect_kind {
@@ -208,6 +260,7 @@ enum stratum_effect_kind {
     STRATUM_SEND_JOB,  /* job->text[clean]: the text all sessions share */
     STRATUM_AUTHORISE, /* authorise: ask who that is; answer with STRATUM_AUTHORISED */
     STRATUM_SUBMIT,    /* submit: have it judged; answer with STRATUM_VERDICT */
+    STRATUM_RESUME,    /* session_id: answer with STRATUM_RESUMED before anything else */
     STRATUM_CLOSE,     /* reason: for the log; no more events */
 };
 
@@ -217,8 +270,9 @@ struct stratum_effect {
     const struct stratum_job *job; /* borrowed from the table */
     bool clean;
     uint32_t answer;
-    uint8_t worker;
+    uint16_t worker;
     uint32_t generation;        /* of the worker */
+    uint64_t session_id;
     struct span user, password; /* NUL-terminated, borrowed from the effects */
     struct share_submission submission;
     const char *reason; /* static */
@@ -270,6 +324,23 @@ MUST_CHECK struct stratum_answers *stratum_session_lend_answers(struct stratum_s
 /* Takes the ring back, for another session; NULL where none was lent. Answers still held are
  * forgotten. */
 struct stratum_answers *stratum_session_return_answers(struct stratum_session *session);
+
+/* True where a line was not taken only because more places for names may be lent. */
+static inline bool stratum_session_wants_workers(const struct stratum_session *session)
+{
+    return session->wants_workers;
+}
+/* Lends them, zeroed but for the capacity. Not twice. */
+void stratum_session_lend_workers(struct stratum_session *session, struct stratum_workers *workers);
+/* Takes them back when the session is over; NULL where none were lent. */
+struct stratum_workers *stratum_session_return_workers(struct stratum_session *session);
+/* The worker at a place an effect named; NULL where there is no such place. */
+struct stratum_worker *stratum_session_worker(struct stratum_session *session, uint32_t place);
+/* Places there are: of its own and lent ones. */
+static inline uint32_t stratum_session_places(const struct stratum_session *session)
+{
+    return STRATUM_WORKERS_OWN + (session->more != NULL ? session->more->capacity : 0);
+}
 
 /* Whether a job that may still be mined was ever sent: its extranonce1 must rest then. */
 static inline bool stratum_session_has_mined(const struct stratum_session *session)

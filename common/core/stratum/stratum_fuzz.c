@@ -19,8 +19,11 @@ struct run {
     struct stratum_effects effects;
     unsigned jobs_added;
     uint32_t pending[4]; /* answers of the last effects that want one */
-    uint8_t workers[4];
+    uint16_t workers[4];
     unsigned pending_next;
+    struct stratum_session parked; /* what a resumed one gets; id 0: none yet */
+    struct quirks quirks;
+    _Alignas(struct stratum_workers) uint8_t more[STRATUM_WORKERS_BYTES(8)];
 };
 
 static void add_job(struct run *run)
@@ -69,7 +72,7 @@ static void look(struct run *run)
         if (effect->kind == STRATUM_SUBMIT || effect->kind == STRATUM_AUTHORISE) {
             run->pending[run->pending_next % 4] = effect->answer;
             run->workers[run->pending_next++ % 4] =
-                effect->kind == STRATUM_AUTHORISE ? effect->worker : 0;
+                effect->kind == STRATUM_AUTHORISE ? effect->worker : (uint16_t)0;
         }
     }
 }
@@ -89,6 +92,13 @@ static void step(struct run *run, const struct stratum_event *event)
         ASSERT(stratum_session_lend_answers(&run->session, all) == two);
         outcome = stratum_session_step(&run->session, &run->world, event, &run->effects);
     }
+    if (outcome == STRATUM_LATER && stratum_session_wants_workers(&run->session)) {
+        struct stratum_workers *more = (struct stratum_workers *)(void *)run->more;
+        memset(run->more, 0, sizeof run->more);
+        more->capacity = 8;
+        stratum_session_lend_workers(&run->session, more);
+        outcome = stratum_session_step(&run->session, &run->world, event, &run->effects);
+    }
     ASSERT(outcome == STRATUM_TAKEN || run->effects.count == 0);
     look(run);
     if (!stratum_session_holds_answers(&run->session))
@@ -104,10 +114,21 @@ static void begin(struct run *run)
                                                   .min = { 1 },
                                                   .max = { (uint64_t)1 << 63 } },
                                      .login_timeout_ms = 30000,
-                                     .idle_timeout_ms = 900000 } };
+                                     .idle_timeout_ms = 900000,
+                                     .workers_max = 4,
+                                     .asks_for_version = true } };
+    static const char odd[] = "{\"agent\":\"short\",\"job_id_digits\":8}\n"
+                              "{\"agent\":\"all\",\"missing\":[\"show_message\",\"reconnect\","
+                              "\"set_extranonce\",\"set_version_mask\",\"version_rolling\"]}\n"
+                              "{\"agent\":\"large\",\"coinbase_bytes_max\":130,"
+                              "\"work_correction_ppm\":20,\"name_bytes_max\":8,"
+                              "\"names_escaped\":true}\n";
+    struct error error;
+    ASSERT(quirks_parse(span_text(odd), POW_SHA256D, &run->quirks, &error));
     stratum_jobs_init(&run->table);
     run->world = (struct stratum_world){ .params = &run->params,
                                          .jobs = &run->table,
+                                         .quirks = &run->quirks,
                                          .now_ms = 1000,
                                          .unix_ms = (uint64_t)1700000000 * 1000 };
     stratum_session_init(&run->session, &run->world, 1, 2, 8);
@@ -150,7 +171,8 @@ static void one(struct run *run, uint8_t what, struct span line)
         event.authorised.answer = answer;
         event.authorised.worker = run->workers[what % 4];
         event.authorised.generation =
-            run->session.workers[run->workers[what % 4]].generation - (line.length % 5 == 4);
+            stratum_session_worker(&run->session, run->workers[what % 4])->generation -
+            (line.length % 5 == 4);
         event.authorised.outcome = (enum stratum_authorised)(line.length % 3);
         event.authorised.text = "because of \"this\"\n";
         break;
@@ -171,6 +193,28 @@ static void one(struct run *run, uint8_t what, struct span line)
         event.kind = STRATUM_MOVED;
         event.moved.extranonce1 = (uint32_t)line.length;
         event.moved.extranonce2_bytes = 8;
+        break;
+    case 'P': /* its connection ends, and a new one begins */
+        (void)stratum_session_return_answers(&run->session);
+        run->parked = run->session;
+        run->parked.answers = NULL;
+        run->parked.more = NULL;
+        run->pending_next = 0;
+        memset(run->pending, 0xff, sizeof run->pending);
+        memset(run->workers, 0, sizeof run->workers);
+        stratum_session_init(&run->session, &run->world, run->parked.id + 1, 77, 8);
+        return;
+    case 'S':
+        event.kind = STRATUM_RESUMED;
+        event.resumed.session = run->parked.id != 0 ? &run->parked : NULL;
+        break;
+    case 'N':
+        event.kind = STRATUM_MESSAGE;
+        event.message = "a \"message\"\n";
+        break;
+    case 'H':
+        event.kind = STRATUM_RECONNECT;
+        event.reconnect.host = line.length % 2 == 0 ? NULL : "pool.example";
         break;
     case 'R':
         run->world.now_ms += line.length * 100;

@@ -2,246 +2,7 @@
  * work, and a table of rubbish. A transcript is what a client sends and must read back, byte for
  * byte; requests are spelt as the clients' own sources spell them. */
 #include "base/test_random.h"
-#include "core/stratum/stratum.h"
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#define NOTIFY_HEAD "{\"id\":null,\"method\":\"mining.notify\",\"params\":[\""
-#define SUBSCRIBED                                                                                 \
-    "[[[\"mining.set_difficulty\",\"00000000000000ab\"],[\"mining.notify\",\"00000000000000ab\"]]" \
-    ","                                                                                            \
-    "\"0a0b0c0d\",8],\"error\":null}\n"
-#define DIFFICULTY(text)                                                                           \
-    "{\"id\":null,\"method\":\"mining.set_difficulty\",\"params\":[" text "]}\n"
-
-enum { NOW_MS = 1000000, UNIX_S = 1700000000 };
-
-/* A session with everything around it. The texts sent are gathered in `sent`. */
-struct fixture {
-    struct stratum_params params;
-    struct stratum_jobs jobs;
-    struct job job[8];
-    struct stratum_job entry[8];
-    char text[8][2][STRATUM_NOTIFY_BYTES_MAX];
-    struct stratum_world world;
-    struct stratum_session session;
-    struct stratum_answers *small, *large; /* rings of 2 and of all */
-    struct stratum_effects effects;
-    char sent[65536];
-    unsigned submits, authorises, closes;
-    struct share_submission submission;
-    uint32_t answer; /* of the last submit or authorise */
-    char user[STRATUM_NAME_BYTES_MAX + 1];
-    const char *reason;
-};
-
-static struct fixture *f;
-
-static void add_job(unsigned i, uint64_t id, uint8_t tip, bool clean)
-{
-    struct job *job = &f->job[i];
-    *job = (struct job){ .id = id,
-                         .height = 1,
-                         .algorithm = POW_SHA256D,
-                         .coinbase1 = { 1, 2, 3 },
-                         .coinbase1_bytes = 3,
-                         .coinbase2 = { 0xfe, 0xff },
-                         .coinbase2_bytes = 2,
-                         .branches = { { 0x11 }, { 0x22 } },
-                         .branches_count = 2,
-                         .extranonce1_bytes = 4,
-                         .extranonce2_bytes = 8,
-                         .clean = clean,
-                         .version = 0x20000000,
-                         .version_mask = JOB_VERSION_MASK_BIP320,
-                         .bits = 0x1d00ffff,
-                         .cur_time = UNIX_S,
-                         .min_time = UNIX_S - 600,
-                         .max_time = UNIX_S + 7200 };
-    memset(job->prev_hash, tip, sizeof job->prev_hash);
-    f->entry[i] = (struct stratum_job){ .job = job };
-    for (int c = 0; c < 2; c++) {
-        size_t length =
-            stratum_notify(job, 0, job->cur_time, c, f->text[i][c], sizeof f->text[i][c]);
-        assert_true(length > 0);
-        f->entry[i].text[c] = span_of(f->text[i][c], length);
-    }
-    assert_true(stratum_jobs_add(&f->jobs, &f->entry[i], f->world.now_ms));
-}
-
-static struct stratum_answers *new_ring(uint32_t capacity)
-{
-    struct stratum_answers *ring = calloc(1, STRATUM_ANSWERS_BYTES(capacity));
-    assert_non_null(ring);
-    ring->capacity = capacity;
-    return ring;
-}
-
-static int set_up(void **state)
-{
-    f = *state = calloc(1, sizeof *f);
-    f->params = (struct stratum_params){
-        .algorithm = POW_SHA256D,
-        .version_mask = JOB_VERSION_MASK_BIP320,
-        .start = { (uint64_t)16 << 32 },
-        .vardiff = { .share_interval_ms = 5000, .min = { 1 << 20 }, .max = { (uint64_t)1 << 60 } },
-        .login_timeout_ms = 30000,
-        .idle_timeout_ms = 900000
-    };
-    f->small = new_ring(2);
-    f->large = new_ring(STRATUM_ANSWERS_MAX);
-    stratum_jobs_init(&f->jobs);
-    f->world = (struct stratum_world){
-        .params = &f->params, .jobs = &f->jobs, .now_ms = NOW_MS, .unix_ms = (uint64_t)UNIX_S * 1000
-    };
-    stratum_session_init(&f->session, &f->world, 0xab, 0x0a0b0c0d, 8);
-    add_job(0, 0x65f0000000000001, 0xaa, true);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    free(f->small);
-    free(f->large);
-    free(*state);
-    return 0;
-}
-
-static void pass_ms(uint64_t ms)
-{
-    f->world.now_ms += ms;
-    f->world.unix_ms += ms;
-}
-
-static void gather(struct span text)
-{
-    size_t used = strlen(f->sent);
-    assert_true(used + text.length < sizeof f->sent);
-    memcpy(f->sent + used, text.data, text.length);
-    f->sent[used + text.length] = '\0';
-}
-
-static enum stratum_step step(const struct stratum_event *event)
-{
-    if (event->kind == STRATUM_LINE && f->session.answers == NULL)
-        assert_null(stratum_session_lend_answers(&f->session, f->small));
-    enum stratum_step outcome = stratum_session_step(&f->session, &f->world, event, &f->effects);
-    if (outcome == STRATUM_LATER && stratum_session_wants_larger(&f->session)) {
-        assert_ptr_equal(stratum_session_lend_answers(&f->session, f->large), f->small);
-        outcome = stratum_session_step(&f->session, &f->world, event, &f->effects);
-    }
-    assert_true(stratum_session_verify(&f->session, &f->world));
-    if (!stratum_session_holds_answers(&f->session))
-        (void)stratum_session_return_answers(&f->session);
-    for (unsigned i = 0; i < f->effects.count; i++) {
-        const struct stratum_effect *effect = &f->effects.list[i];
-        switch (effect->kind) {
-        case STRATUM_SEND:
-            gather(effect->text);
-            break;
-        case STRATUM_SEND_JOB:
-            gather(effect->job->text[effect->clean]);
-            break;
-        case STRATUM_AUTHORISE:
-            f->authorises++;
-            f->answer = effect->answer;
-            memcpy(f->user, effect->user.data, effect->user.length + 1);
-            break;
-        case STRATUM_SUBMIT:
-            f->submits++;
-            f->answer = effect->answer;
-            f->submission = effect->submission;
-            break;
-        case STRATUM_CLOSE:
-            f->closes++;
-            f->reason = effect->reason;
-            break;
-        }
-    }
-    return outcome;
-}
-
-static void say(const char *line)
-{
-    assert_int_equal(step(&(struct stratum_event){ .kind = STRATUM_LINE, .line = span_text(line) }),
-                     STRATUM_TAKEN);
-}
-
-static enum stratum_step say_later(const char *line)
-{
-    return step(&(struct stratum_event){ .kind = STRATUM_LINE, .line = span_text(line) });
-}
-
-static void happen(enum stratum_event_kind kind)
-{
-    assert_int_equal(step(&(struct stratum_event){ .kind = kind }), STRATUM_TAKEN);
-}
-
-static void authorised_of(uint32_t answer, uint8_t worker, uint32_t generation,
-                          enum stratum_authorised outcome)
-{
-    assert_int_equal(step(&(struct stratum_event){ .kind = STRATUM_AUTHORISED,
-                                                   .authorised = { .answer = answer,
-                                                                   .worker = worker,
-                                                                   .generation = generation,
-                                                                   .outcome = outcome,
-                                                                   .account_id = 100 + worker,
-                                                                   .worker_id = 200 + worker,
-                                                                   .text = "no such account" } }),
-                     STRATUM_TAKEN);
-}
-
-/* About whoever has the place now. */
-static void authorised(uint32_t answer, uint8_t worker, enum stratum_authorised outcome)
-{
-    authorised_of(answer, worker, f->session.workers[worker].generation, outcome);
-}
-
-static void verdict(uint32_t answer, enum share_outcome outcome)
-{
-    assert_int_equal(
-        step(&(struct stratum_event){ .kind = STRATUM_VERDICT, .verdict = { answer, outcome } }),
-        STRATUM_TAKEN);
-}
-
-static void expect(const char *text)
-{
-    assert_string_equal(f->sent, text);
-    f->sent[0] = '\0';
-}
-
-/* What was sent is a notify of this job id, with this end; `before` stands before it. */
-static void expect_notify(const char *before, const char *id, const char *end)
-{
-    char head[256];
-    snprintf(head, sizeof head, "%s" NOTIFY_HEAD "%s\",\"", before, id);
-    assert_memory_equal(f->sent, head, strlen(head));
-    assert_string_equal(f->sent + strlen(f->sent) - strlen(end), end);
-    f->sent[0] = '\0';
-}
-
-static void begin_mining(void)
-{
-    say("{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
-    say("{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"w\",\"x\"]}");
-    authorised(f->answer, 0, STRATUM_YES);
-    assert_int_equal(f->session.state, STRATUM_MINING);
-    f->sent[0] = '\0';
-}
-
-static void submit(unsigned id, const char *job, unsigned ntime, unsigned nonce)
-{
-    char line[512];
-    snprintf(line, sizeof line,
-             "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\",\"%s\","
-             "\"0000000000000001\",\"%08x\",\"%08x\"]}",
-             id, job, ntime, nonce);
-    say(line);
-}
+#include "core/stratum/session_fixture.h"
 
 /* The text. */
 
@@ -347,6 +108,8 @@ static void transcript_cgminer(void **state)
            "\"error\":null}\n");
     say("{\"id\": 1, \"method\": \"mining.subscribe\", \"params\": "
         "[\"cgminer/4.11.1\", \"00000000000000aa\"]}");
+    expect(""); /* the owner looks for that session first */
+    assert_int_equal(step(&(struct stratum_event){ .kind = STRATUM_RESUMED }), STRATUM_TAKEN);
     expect("{\"id\":1,\"result\":" SUBSCRIBED);
     say("{\"id\": 2, \"method\": \"mining.authorize\", \"params\": [\"w\", \"\"]}");
     say("{\"id\": 3, \"method\": \"mining.extranonce.subscribe\", \"params\": []}");
@@ -546,7 +309,7 @@ static void whatever_is_claimed_a_header_has_one_work(void **state)
             if (ahead >= 7200)
                 continue;
             if (variant > 0)
-                snprintf(id + 16, 3, "%02x", variant);
+                snprintf(id + 16, 3, "%02x", variant & 0xffu);
             else
                 id[16] = '\0';
             submit(2, id, UNIX_S + ahead, round * 100 + i);
@@ -761,12 +524,12 @@ static void a_ninth_worker_is_refused_and_a_revoked_one_no_longer_mines(void **s
 {
     (void)state;
     begin_mining();
-    for (unsigned i = 1; i <= STRATUM_WORKERS_MAX; i++) {
+    for (unsigned i = 1; i <= STRATUM_WORKERS_OWN; i++) {
         char line[128];
         snprintf(line, sizeof line,
                  "{\"id\":%u,\"method\":\"mining.authorize\",\"params\":[\"w%u\",\"x\"]}", i, i);
         say(line);
-        if (i < STRATUM_WORKERS_MAX)
+        if (i < STRATUM_WORKERS_OWN)
             authorised(f->answer, (uint8_t)i, STRATUM_YES);
     }
     assert_non_null(strstr(f->sent, "Too many workers"));
@@ -789,7 +552,7 @@ static void a_late_answer_is_not_taken_for_another_name(void **state)
         first[i] = f->answer;
         generation = f->session.workers[0].generation;
     }
-    for (unsigned i = 1; i < STRATUM_WORKERS_MAX; i++) {
+    for (unsigned i = 1; i < STRATUM_WORKERS_OWN; i++) {
         char line[128];
         snprintf(line, sizeof line,
                  "{\"id\":9,\"method\":\"mining.authorize\",\"params\":[\"w%u\",\"x\"]}", i);

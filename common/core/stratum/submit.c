@@ -18,9 +18,14 @@ static bool find_job(const struct step *step, struct span text, const struct str
                      unsigned *variant_r)
 {
     uint64_t id;
-    if (text.data == NULL || !stratum_job_id_parse(text, &id, variant_r))
+    if (text.data == NULL)
         return false;
-    *job_r = stratum_jobs_find(step->world->jobs, id);
+    if (stratum_job_id_parse(text, &id, variant_r))
+        *job_r = stratum_jobs_find(step->world->jobs, id);
+    else if (step->session->quirk.job_id_digits == STRATUM_SHORT_ID_DIGITS)
+        *job_r = stratum_jobs_find_short(step->world->jobs, text, variant_r);
+    else
+        return false;
     return *job_r != NULL;
 }
 
@@ -141,7 +146,6 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
     struct share_submission submission = {
         .job_id = job->job->id,
         .received_ms = step->world->unix_ms,
-        .version_mask = session->version_mask,
         .extranonce1_bytes = 4,
     };
     enum share_outcome outcome = read_choice(fields, job->job, &submission);
@@ -149,9 +153,11 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
         answer_rejected(request, outcome);
         return;
     }
-    bool before_move = (job->ordinal << 8 | variant) < session->moved;
+    uint64_t notification = job->ordinal << 8 | variant;
     store_be32(submission.extranonce1,
-               before_move ? session->extranonce1_before : session->extranonce1);
+               notification < session->moved ? session->extranonce1_before : session->extranonce1);
+    submission.version_mask = notification < session->version_moved ? session->version_mask_before
+                                                                    : session->version_mask;
     const struct stratum_worker *worker = find_worker(session, fields->user);
     if (worker != NULL) {
         submission.account_id = worker->account_id;
@@ -165,7 +171,8 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
     effect->answer = answer_hold(request);
     effect->job = job;
     effect->submission = submission;
-    if (submission.gateway_outcome != SHARE_ACCEPTED || session->state != STRATUM_MINING)
+    if (submission.gateway_outcome != SHARE_ACCEPTED || session->state != STRATUM_MINING ||
+        session->fixed)
         return;
     struct vardiff_params bounds = session_bounds(step);
     if (vardiff_share(&session->vardiff, &bounds, submission.work, step->world->now_ms))

@@ -13,25 +13,25 @@
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 100, 1000, 262144 });
+    return set_up_with(&(struct limits){ 100, 1000, 262144, 0 });
 }
 
 static int set_up_small(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 2, 1000, 262144 });
+    return set_up_with(&(struct limits){ 2, 1000, 262144, 0 });
 }
 
 static int set_up_large(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 500, 1000, 262144 });
+    return set_up_with(&(struct limits){ 500, 1000, 262144, 0 });
 }
 
 static int set_up_pressed(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 100, 30000, 1024 });
+    return set_up_with(&(struct limits){ 100, 30000, 1024, 0 });
 }
 
 /* Tests. */

@@ -60,6 +60,26 @@ void publish_job(bool new_tip)
     bus_publish(f->publisher, span_of(scratch, length));
 }
 
+/* Asked again by the same boot id, it is the same lease. */
+static void answer_lease(struct bus_call *call, struct span message)
+{
+    struct wire_lease_request request;
+    struct error error;
+    struct arena arena = arena_over(scratch + sizeof scratch / 2, sizeof scratch / 2);
+    assert_true(wire_decode_lease_request(message, &arena, &request, &error));
+    uint64_t lease = 1;
+    while (lease <= f->lease_id && f->boot_ids[lease - 1] != request.boot_id)
+        lease++;
+    assert_true(lease <= sizeof f->boot_ids / sizeof *f->boot_ids);
+    if (lease > f->lease_id) {
+        f->boot_ids[f->lease_id++] = request.boot_id;
+        f->lease_unknown = false;
+    }
+    REPLY(call, lease_reply, .granted = 1, .epoch = 1, .lease_id = lease,
+          .extranonce1_first = (uint32_t)lease << 16, .extranonce1_count = f->lease_values,
+          .text = "");
+}
+
 static void on_scheduler(void *context, struct bus_call *call, struct span message)
 {
     (void)context;
@@ -67,11 +87,7 @@ static void on_scheduler(void *context, struct bus_call *call, struct span messa
     struct error error;
     assert_true(wire_peek(message, &type, &error));
     if (type == WIRE_TYPE_lease_request) {
-        f->lease_id++;
-        f->lease_unknown = false;
-        REPLY(call, lease_reply, .granted = 1, .epoch = 1, .lease_id = f->lease_id,
-              .extranonce1_first = (uint32_t)f->lease_id << 16, .extranonce1_count = 1024,
-              .text = "");
+        answer_lease(call, message);
     } else if (type == WIRE_TYPE_job_request) {
         struct wire_job job = current_job();
         REPLY(call, job_reply, .epoch = 1, .sequence = f->sequence, .jobs = &job, .jobs_count = 1);
@@ -247,6 +263,7 @@ int set_up_with(const struct limits *limits)
     f->bus = bus_nng_create(f->loop, &error);
     assert_non_null(f->bus);
     f->job_id = 0x6500000000000000;
+    f->lease_values = limits->lease_values != 0 ? limits->lease_values : 1024;
     f->scheduler = serve("scheduler.rep", on_scheduler, NULL);
     f->auth = serve("auth.rep", on_auth, NULL);
     snprintf(url, sizeof url, "ipc://%s/scheduler.pub", f->folder);

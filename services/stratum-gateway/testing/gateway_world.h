@@ -57,6 +57,8 @@ struct fixture {
     unsigned asked_auth, beats;
     uint64_t lease_id, sequence, job_id;
     bool lease_unknown;
+    uint64_t boot_ids[16]; /* of leases 1, 2, … */
+    unsigned lease_values;
     uint8_t tip;
     pid_t child;
     int log_fd;
@@ -77,6 +79,7 @@ struct miner {
 
 struct limits {
     unsigned max_miners, hold_ms, shares_held;
+    unsigned lease_values; /* 0: 1024 */
 };
 
 #define UNTIL(condition)                                                                           \

@@ -124,9 +124,12 @@ static const struct wire_template_held template_held = { .template_id =
                                                              UINT64_C(0x0000000300000007),
                                                          .instance = "1" };
 static const struct wire_ack ack = { .ok = 0, .text = "the disk of the spool is full" };
-static const struct wire_share_batch share_batch = {
-    .lease_id = 17, .sequence = 90211, .lowest = 90208, .shares = shares, .shares_count = 2
-};
+static const struct wire_share_batch share_batch = { .lease_id = 17,
+                                                     .sequence = 90211,
+                                                     .lowest = 90208,
+                                                     .final = 1,
+                                                     .shares = shares,
+                                                     .shares_count = 2 };
 static const struct wire_verdict_batch verdict_batch = {
     .lease_id = 17,
     .sequence = 90211,

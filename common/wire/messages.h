@@ -8,14 +8,23 @@
 #include "wire/cursor.h"
 
 enum wire_batch_status {
-    WIRE_BATCH_JUDGED = 1,      /* verdicts follow; what was accepted is durable */
-    /* 2, 3, 5 and 6 are about this request alone: after an unanswered one, or an UNKNOWN, they prove
-     * nothing about the batch */
-    WIRE_BATCH_REFUSED = 2,     /* the id is below the lease's lowest: nothing more will be applied */
-    WIRE_BATCH_NOT_DURABLE = 3, /* the window cannot take it now and nothing was applied; try again */
-    WIRE_BATCH_UNKNOWN = 4,     /* it may or may not have been applied; ask again under the same id */
-    WIRE_BATCH_OVERLOADED = 5,  /* this validator has no room; nothing was applied */
-    WIRE_BATCH_LEAVING = 6,     /* this validator is going away; nothing was applied, send no more */
+    /* Verdicts follow; what was accepted is durable. */
+    WIRE_BATCH_JUDGED = 1,
+    /* All but UNKNOWN are about this request alone: after an unanswered one, or an UNKNOWN, they
+     * prove nothing about the batch.
+     * The id is below the lease's lowest: nothing more will be applied. */
+    WIRE_BATCH_REFUSED = 2,
+    /* The window cannot take it now and nothing was applied; try again. */
+    WIRE_BATCH_NOT_DURABLE = 3,
+    /* It may or may not have been applied; ask again under the same id. */
+    WIRE_BATCH_UNKNOWN = 4,
+    /* This validator has no room; nothing was applied. */
+    WIRE_BATCH_OVERLOADED = 5,
+    /* This validator is going away; nothing was applied, send no more. */
+    WIRE_BATCH_LEAVING = 6,
+    /* Neither this validator nor the scheduler has a job of it, another validator may; nothing was
+     * applied. Never where `final` is set. */
+    WIRE_BATCH_CANNOT_JUDGE = 7,
 };
 
 enum wire_authorise_outcome {

@@ -27,6 +27,7 @@ struct batch {
     uint64_t sequence;
     uint64_t lowest;
     bool again;       /* was judged before: its shares are not stale now that were not then */
+    bool final;       /* nobody who answers has the jobs that are missing */
     uint64_t history; /* of the window, as its last answer said */
     struct bus_call *calls[BATCH_CALLS_MAX];
     size_t call_count;
@@ -37,9 +38,10 @@ struct batch {
     struct wire_verdict *verdicts;
     bool *judged;
     size_t judged_count;
-    bool unreached;  /* a share's job could be had from nobody */
-    size_t hashing;  /* shares that wait for the hashing threads, or are there */
-    bool judging;    /* judge_batch is at it: it will go on by itself */
+    bool unreached; /* a share's job could be had from nobody */
+    bool denied;    /* the scheduler knows no such job, and another validator may */
+    size_t hashing; /* shares that wait for the hashing threads, or are there */
+    bool judging;   /* judge_batch is at it: it will go on by itself */
     struct batch_candidate *candidates;
     size_t candidate_count;
     size_t candidate_capacity;
@@ -50,10 +52,11 @@ struct batch {
     struct batch *next_free;
 };
 
-/* A share of a batch. */
+/* A share of a batch, and how it stands to the tip. */
 struct share_place {
     struct batch *batch;
     size_t index;
+    bool stale;
 };
 
 struct batches {
@@ -75,7 +78,7 @@ struct batches {
     uint8_t *reply;
     struct metric *shares_total[SHARE_OUTCOMES_COUNT];
     struct metric *shares_rejected;
-    struct metric *by_status[7]; /* by enum wire_batch_status */
+    struct metric *by_status[8]; /* by enum wire_batch_status */
     struct metric *repeated;
     struct metric *in_flight;
     struct metric_histogram *append_time;
@@ -86,19 +89,18 @@ struct batches {
  * on their way to the nodes when this returns. Shares of unknown jobs stay unjudged, with the job
  * asked for. */
 void judge_batch(struct batch *batch);
-/* How a share of this job stands to the tip. One of a batch that comes again is judged as of then.
- */
-enum share_tip batch_tip(const struct batch *batch, const struct job_entry *entry);
-/* The job of these shares does not exist. */
+/* Whether a share of this job was stale when its gateway took it. One of a batch that comes again
+ * was not. */
+bool share_is_stale(const struct batch *batch, size_t index, const struct job_entry *entry);
+/* The scheduler does not know the job of these shares. */
 void judge_job_missing(struct batch *batch, uint64_t job_id);
 /* judge.c calls this when the last share is back from hashing. */
 void batch_go_on(struct batch *batch);
 
-/* For hashing.c. The verdicts of up to CHUNK_SHARES shares of one job, which may be of several
- * batches: on any thread. */
-void judge_hash(const struct share_place *places, size_t count, const struct job_entry *entry,
-                enum share_tip tip, uint64_t now_ms, void *scratch,
-                struct share_verdict *verdicts_r);
+/* For hashing.c. The verdicts of up to CHUNK_SHARES shares, which may be of several batches, and
+ * of several jobs of one algorithm: on any thread. */
+void judge_hash(const struct share_place *places, struct job_entry *const *entries, size_t count,
+                uint64_t now_ms, void *scratch, struct share_verdict *verdicts_r);
 /* How many hashes a share's verdict takes at the most. */
 uint32_t judge_hashes(const struct share_place *place, const struct job_entry *entry);
 /* The verdict of a share that was hashed; and of one that will not be. */

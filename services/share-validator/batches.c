@@ -265,6 +265,8 @@ void batch_go_on(struct batch *batch)
     } else if (batch->judged_count == batch->count) {
         batch_enter_state(batch, BATCH_APPENDING);
         append(batch);
+    } else if (batch->denied) {
+        finish(batch, WIRE_BATCH_CANNOT_JUDGE, NULL);
     } else if (batch->unreached) {
         /* Another validator may know the job. Nothing was applied. */
         finish(batch, WIRE_BATCH_OVERLOADED, NULL);
@@ -359,12 +361,14 @@ static void start(struct batches *batches, struct bus_call *call,
     batch->sequence = wire->sequence;
     batch->lowest = wire->lowest;
     batch->again = wire->again != 0;
+    batch->final = wire->final != 0;
     batch->history = 0;
     batch->calls[0] = call;
     batch->call_count = 1;
     batch->count = wire->shares_count;
     batch->judged_count = 0;
     batch->unreached = false;
+    batch->denied = false;
     batch->hashing = 0;
     batch->judging = false;
     if (batch->count > 0)
@@ -386,6 +390,8 @@ static void join(struct batch *batch, struct bus_call *call, const struct wire_s
 {
     if (wire->lowest > batch->lowest && wire->lowest <= batch->sequence)
         batch->lowest = wire->lowest;
+    batch->again |= wire->again != 0; /* answered meanwhile, under a history that is over */
+    batch->final |= wire->final != 0;
     if (batch->call_count == BATCH_CALLS_MAX) {
         /* Whoever asked first has stopped waiting long ago. */
         bus_drop(batch->calls[0]);
@@ -430,7 +436,8 @@ static void register_metrics(struct batches *batches, struct metrics *metrics)
                                             "status=\"not_durable\"",
                                             "status=\"unknown\"",
                                             "status=\"overloaded\"",
-                                            "status=\"leaving\"" };
+                                            "status=\"leaving\"",
+                                            "status=\"cannot_judge\"" };
     for (unsigned i = 0; i < SHARE_OUTCOMES_COUNT; i++) {
         char label[64];
         snprintf(label, sizeof label, "outcome=\"%s\"", share_outcome_label((enum share_outcome)i));

@@ -161,7 +161,7 @@ static void want_all_jobs(struct feed *feed);
 static bool take_job(struct feed *feed, const struct wire_job *wire)
 {
     struct error error;
-    if (job_table_take(feed->options.jobs, wire, now_ms(feed), &error)) {
+    if (job_table_take(feed->options.jobs, wire, now_ms(feed), loop_unix_ms(), &error)) {
         if (wire->template_id == 0 && feed->options.keep != NULL)
             keep_job(feed, wire);
         return true;
@@ -465,7 +465,7 @@ static void on_kept_file(void *context, uint64_t job_id, struct span message)
         job.sequence = 0;
         good = (reply.template_id == 0 ||
                 template_table_take(feed->options.templates, &reply, true, &error)) &&
-               job_table_take(feed->options.jobs, &job, now_ms(feed), &error);
+               job_table_take(feed->options.jobs, &job, now_ms(feed), loop_unix_ms(), &error);
     }
     if (!good)
         log_error("job.not_read", "job=%016" PRIx64 " reason=\"%s\"", job_id, error.text);

@@ -225,6 +225,7 @@ static void a_validator_killed_before_its_answer_leaves_its_verdicts(void **stat
     publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
     /* The other one knows the new tip. */
     struct wire_share stale = script_share(job, script_nonce(job, false, 50));
+    stale.received_ms += 100000; /* by a gateway that has not heard of it */
     uint64_t sequence = 10;
     do {
         const struct wire_share_batch probe = batch_of(sequence++, &stale, 1);

@@ -20,11 +20,10 @@ struct chunk {
     struct worker_job job;
     struct hashing *owner;
     struct chunk *next_free;
-    struct job_entry *entry; /* held */
-    enum share_tip tip;
     uint64_t now_ms;
     size_t count;
     struct share_place places[CHUNK_SHARES];
+    struct job_entry *entries[CHUNK_SHARES]; /* held, each */
     struct share_verdict verdicts[CHUNK_SHARES];
     uint64_t took_us;
     void *scratch;
@@ -54,9 +53,9 @@ static uint64_t session_of(const struct share_place *place)
            load_le32(batch->shares[place->index].extranonce1);
 }
 
+/* Its job is still held. */
 static void free_waiting(struct hashing *hashing, struct waiting *waiting)
 {
-    job_entry_release(waiting->entry);
     waiting->next_free = hashing->free_waiting;
     hashing->free_waiting = waiting;
 }
@@ -65,6 +64,7 @@ static void drop(struct hashing *hashing, struct waiting *waiting)
 {
     const struct share_place place = waiting->place;
     metric_add(hashing->dropped, 1);
+    job_entry_release(waiting->entry);
     free_waiting(hashing, waiting);
     judge_dropped(&place);
 }
@@ -76,7 +76,7 @@ void hashing_add(struct hashing *hashing, struct batch *batch, size_t index,
     struct fair_item *replaced = NULL;
     ASSERT(waiting != NULL && !hashing->ending);
     hashing->free_waiting = waiting->next_free;
-    waiting->place = (struct share_place){ batch, index };
+    waiting->place = (struct share_place){ batch, index, false };
     waiting->entry = job_entry_hold(entry);
     batch->hashing++;
     switch (fair_put(hashing->fair, session_of(&waiting->place),
@@ -97,7 +97,7 @@ static void hash_chunk(struct worker_job *job)
 {
     struct chunk *chunk = (struct chunk *)((char *)job - offsetof(struct chunk, job));
     uint64_t began_ns = loop_clock_ns();
-    judge_hash(chunk->places, chunk->count, chunk->entry, chunk->tip, chunk->now_ms, chunk->scratch,
+    judge_hash(chunk->places, chunk->entries, chunk->count, chunk->now_ms, chunk->scratch,
                chunk->verdicts);
     chunk->took_us = (loop_clock_ns() - began_ns) / 1000;
 }
@@ -107,29 +107,33 @@ static void chunk_done(struct worker_job *job)
     struct chunk *chunk = (struct chunk *)((char *)job - offsetof(struct chunk, job));
     struct hashing *hashing = chunk->owner;
     metric_observe_us(hashing->time, chunk->took_us);
-    for (size_t i = 0; i < chunk->count; i++)
-        judge_taken(&chunk->places[i], chunk->entry, &chunk->verdicts[i]);
-    job_entry_release(chunk->entry);
+    for (size_t i = 0; i < chunk->count; i++) {
+        judge_taken(&chunk->places[i], chunk->entries[i], &chunk->verdicts[i]);
+        job_entry_release(chunk->entries[i]);
+    }
     chunk->next_free = hashing->free_chunks;
     hashing->free_chunks = chunk;
     hashing_run(hashing);
 }
 
-/* Those whose turn it is, as long as they are of one job. */
+/* Those whose turn it is, of whatever job: the lanes of a header's hash are filled across jobs, or
+ * two jobs that take turns would leave all lanes but one idle. */
 static void fill(struct hashing *hashing, struct chunk *chunk)
 {
     struct waiting *next = (struct waiting *)(void *)fair_next(hashing->fair);
+    const enum pow_algorithm algorithm = next->entry->job.algorithm;
     chunk->count = 0;
-    chunk->entry = job_entry_hold(next->entry);
-    chunk->tip = batch_tip(next->place.batch, next->entry);
     chunk->now_ms = loop_unix_ms();
     do {
+        struct share_place *place = &chunk->places[chunk->count];
         ASSERT(fair_take(hashing->fair) == &next->item);
-        chunk->places[chunk->count++] = next->place;
+        *place = next->place;
+        place->stale = share_is_stale(place->batch, place->index, next->entry);
+        chunk->entries[chunk->count++] = next->entry;
         free_waiting(hashing, next);
         next = (struct waiting *)(void *)fair_next(hashing->fair);
-    } while (next != NULL && next->entry == chunk->entry && chunk->count < CHUNK_SHARES &&
-             batch_tip(next->place.batch, next->entry) == chunk->tip);
+    } while (next != NULL && next->entry->job.algorithm == algorithm &&
+             chunk->count < CHUNK_SHARES);
 }
 
 void hashing_run(struct hashing *hashing)
@@ -217,7 +221,7 @@ void hashing_destroy(struct hashing *hashing)
     worker_destroy(hashing->threads);
     for (struct fair_item *item;
          hashing->fair != NULL && (item = fair_take(hashing->fair)) != NULL;)
-        free_waiting(hashing, (struct waiting *)(void *)item);
+        job_entry_release(((struct waiting *)(void *)item)->entry);
     for (size_t i = 0;
          hashing->chunks != NULL && i < (size_t)hashing->options.threads * CHUNKS_A_THREAD; i++)
         free(hashing->chunks[i].scratch);

@@ -1,7 +1,7 @@
 /* Hashing of slow algorithms: shares wait in a queue that is fair between sessions (core/fair) and
- * are handed to a bounded number of threads in small chunks of one job, so that a chunk can be
- * hashed several headers at once, the loop stays free, and a session that floods keeps nobody else
- * waiting for more than a round. A session is an extranonce1 of a lease.
+ * are handed to a bounded number of threads in small chunks, whatever their jobs, so that a chunk
+ * can be hashed several headers at once, the loop stays free, and a session that floods keeps
+ * nobody else waiting for more than a round. A session is an extranonce1 of a lease.
  *
  * Beyond its bounds the queue drops: from the session with most waiting. Such a share is answered
  * SHARE_OVERLOADED, which says to gateways that it got no verdict and may be sent again; that it

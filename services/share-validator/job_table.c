@@ -5,7 +5,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 1024 };
+enum {
+    BUCKETS = 1024,
+    CLOCKS_MS = 1000, /* hosts' clocks agree to within that */
+};
 
 struct job_table {
     uint64_t memory_ms;
@@ -14,6 +17,8 @@ struct job_table {
     struct job_entry **end;
     struct job_entry *newest;
     size_t count;
+    uint8_t tip[32];       /* the previous hash of the newest there ever was */
+    uint64_t tip_since_ms; /* unix; 0: there was none */
 };
 
 static void entry_free(struct job_entry *entry)
@@ -93,7 +98,27 @@ static bool is_newer(const struct job_entry *entry, const struct job_entry *than
     return entry->sequence != 0 ? entry->sequence > than->sequence : entry->job.id > than->job.id;
 }
 
-static void insert(struct job_table *table, struct job_entry *entry, uint64_t now_ms)
+/* The jobs of the tip that was are left; where the chain goes back, others are not any more. The
+ * first tip of this process came when its job was made, or earlier: who asks for a time before it
+ * is told that nobody here saw a share of another tip be late. */
+static void note_tip(struct job_table *table, const struct job_entry *newest, uint64_t unix_ms)
+{
+    const bool first = table->tip_since_ms == 0;
+    const uint64_t made_ms = (uint64_t)newest->job.cur_time * 1000;
+    if (!first && memcmp(table->tip, newest->job.prev_hash, sizeof table->tip) == 0)
+        return;
+    for (struct job_entry *entry = table->oldest; entry != NULL && !first; entry = entry->next) {
+        if (memcmp(entry->job.prev_hash, table->tip, sizeof table->tip) == 0)
+            entry->left_ms = unix_ms;
+        else if (memcmp(entry->job.prev_hash, newest->job.prev_hash, sizeof table->tip) == 0)
+            entry->left_ms = 0;
+    }
+    memcpy(table->tip, newest->job.prev_hash, sizeof table->tip);
+    table->tip_since_ms = first && made_ms < unix_ms && made_ms != 0 ? made_ms : unix_ms;
+}
+
+static void insert(struct job_table *table, struct job_entry *entry, uint64_t now_ms,
+                   uint64_t unix_ms)
 {
     struct job_entry **bucket = bucket_of(table, entry->job.id);
     entry->next_in_bucket = *bucket;
@@ -108,11 +133,12 @@ static void insert(struct job_table *table, struct job_entry *entry, uint64_t no
             table->newest->retired_ms = stamp;
         entry->retired_ms = 0;
         table->newest = entry;
+        note_tip(table, entry, unix_ms);
     }
 }
 
 bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64_t now_ms,
-                    struct error *error)
+                    uint64_t unix_ms, struct error *error)
 {
     struct job_entry *known = job_table_find(table, wire->job_id);
     if (known != NULL && (known->sequence != 0 || wire->sequence == 0))
@@ -138,7 +164,7 @@ bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64
     if (known != NULL)
         forget_entry(table, known);
     forget(table, now_ms);
-    insert(table, entry, now_ms);
+    insert(table, entry, now_ms, unix_ms);
     return true;
 }
 
@@ -162,6 +188,16 @@ enum share_tip job_table_tip(const struct job_table *table, const struct job_ent
                                     sizeof entry->job.prev_hash) == 0
                ? SHARE_TIP_CURRENT
                : SHARE_TIP_STALE;
+}
+
+bool job_table_was_stale(const struct job_table *table, const struct job_entry *entry,
+                         uint64_t received_ms)
+{
+    if (job_table_tip(table, entry) == SHARE_TIP_CURRENT)
+        return false;
+    /* One that was missed and fetched later was left when the present tip came, or before. */
+    const uint64_t left_ms = entry->left_ms != 0 ? entry->left_ms : table->tip_since_ms;
+    return received_ms >= left_ms + CLOCKS_MS;
 }
 
 size_t job_table_count(const struct job_table *table)

@@ -13,6 +13,7 @@ struct job_entry {
     struct span extension; /* bytes behind a block's transactions; owned */
     uint64_t sequence;     /* within job.epoch; 0: read from a file, not heard from a scheduler */
     uint64_t retired_ms;   /* the loop's clock; 0: the newest */
+    uint64_t left_ms;      /* unix: when another tip than its own was heard of; 0: not seen */
     unsigned holders;
     bool forgotten; /* freed with its last holder */
     struct job_entry *next_in_bucket;
@@ -29,7 +30,7 @@ void job_table_destroy(struct job_table *table);
  * way to what a scheduler says. The newest job (by epoch, then sequence; what was heard before what
  * a file told) says what the tip is. False with one sentence for a job that breaks a bound. */
 MUST_CHECK bool job_table_take(struct job_table *table, const struct wire_job *wire,
-                               uint64_t now_ms, struct error *error);
+                               uint64_t now_ms, uint64_t unix_ms, struct error *error);
 
 /* Borrowed until the next take; NULL: not known. */
 struct job_entry *job_table_find(const struct job_table *table, uint64_t job_id);
@@ -37,6 +38,12 @@ struct job_entry *job_table_find(const struct job_table *table, uint64_t job_id)
 const struct job_entry *job_table_newest(const struct job_table *table);
 /* How the job's previous block stands to the tip. */
 enum share_tip job_table_tip(const struct job_table *table, const struct job_entry *entry);
+/* Whether a share of the job was stale when its gateway took it, by the gateway's clock: that is
+ * what its miner is owed, however late it comes here. A gateway that knows says so itself
+ * (`found`); this is for those that have not heard of the tip yet, and so a second between the
+ * clocks of two hosts is in the miner's favour. */
+bool job_table_was_stale(const struct job_table *table, const struct job_entry *entry,
+                         uint64_t received_ms);
 size_t job_table_count(const struct job_table *table);
 
 /* Keeps an entry alive beyond the next take. */

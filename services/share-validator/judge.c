@@ -16,18 +16,22 @@ static void refuse_nobody(struct share_submission *submission)
         submission->gateway_outcome = SHARE_UNAUTHORIZED;
 }
 
-void judge_hash(const struct share_place *places, size_t count, const struct job_entry *entry,
-                enum share_tip tip, uint64_t now_ms, void *scratch,
-                struct share_verdict *verdicts_r)
+void judge_hash(const struct share_place *places, struct job_entry *const *entries, size_t count,
+                uint64_t now_ms, void *scratch, struct share_verdict *verdicts_r)
 {
     struct share_submission submissions[CHUNK_SHARES];
+    const struct job_prepared *jobs[CHUNK_SHARES];
     ASSERT(count <= CHUNK_SHARES);
     for (size_t i = 0; i < count; i++) {
-        submission_from_wire(&places[i].batch->shares[places[i].index], &entry->job,
+        submission_from_wire(&places[i].batch->shares[places[i].index], &entries[i]->job,
                              &submissions[i]);
         refuse_nobody(&submissions[i]);
+        /* As the core has it: what the gateway saw comes first, then the chain. */
+        if (places[i].stale && submissions[i].gateway_outcome == SHARE_ACCEPTED)
+            submissions[i].gateway_outcome = SHARE_STALE;
+        jobs[i] = &entries[i]->prepared;
     }
-    share_check_many(&entry->prepared, tip, submissions, count, now_ms, scratch, verdicts_r);
+    share_check_many(jobs, SHARE_TIP_CURRENT, submissions, count, now_ms, scratch, verdicts_r);
 }
 
 uint32_t judge_hashes(const struct share_place *place, const struct job_entry *entry)
@@ -107,9 +111,10 @@ void judge_taken(const struct share_place *place, struct job_entry *entry,
     come_back(place->batch);
 }
 
-enum share_tip batch_tip(const struct batch *batch, const struct job_entry *entry)
+bool share_is_stale(const struct batch *batch, size_t index, const struct job_entry *entry)
 {
-    return batch->again ? SHARE_TIP_GRACE : job_table_tip(batch->owner->options.jobs, entry);
+    return !batch->again &&
+           job_table_was_stale(batch->owner->options.jobs, entry, batch->shares[index].received_ms);
 }
 
 static enum share_outcome found_or(const struct wire_share *share, enum share_outcome otherwise)
@@ -125,8 +130,8 @@ void judge_dropped(const struct share_place *place)
     if (batch->again) /* it was accepted once: no other verdict will do */
         batch->unreached = true;
     else
-        set_verdict(batch, place->index,
-                    found_or(&batch->shares[place->index], SHARE_OVERLOADED), false);
+        set_verdict(batch, place->index, found_or(&batch->shares[place->index], SHARE_OVERLOADED),
+                    false);
     come_back(batch);
 }
 
@@ -157,16 +162,18 @@ static void hand_over(struct batch *batch, size_t index, struct job_entry *entry
  * many. A batch has a handful of jobs, because gateways know no others than those alive. */
 static size_t judge_here(struct batch *batch, size_t from, struct job_entry *entry, uint64_t now_ms)
 {
-    const enum share_tip tip = batch_tip(batch, entry);
     struct share_verdict verdicts[CHUNK_SHARES];
     struct share_place places[CHUNK_SHARES];
+    struct job_entry *entries[CHUNK_SHARES];
     size_t count = 0, judged = 0;
     for (size_t i = from; i <= batch->count; i++) {
-        if (i < batch->count && !batch->judged[i] && batch->shares[i].job_id == entry->job.id)
-            places[count++] = (struct share_place){ batch, i };
+        if (i < batch->count && !batch->judged[i] && batch->shares[i].job_id == entry->job.id) {
+            entries[count] = entry;
+            places[count++] = (struct share_place){ batch, i, share_is_stale(batch, i, entry) };
+        }
         if (count < CHUNK_SHARES && (i < batch->count || count == 0))
             continue;
-        judge_hash(places, count, entry, tip, now_ms, NULL, verdicts);
+        judge_hash(places, entries, count, now_ms, NULL, verdicts);
         for (size_t j = 0; j < count; j++)
             take_verdict(batch, places[j].index, entry, &verdicts[j]);
         judged += count;
@@ -214,9 +221,17 @@ void judge_batch(struct batch *batch)
         metric_observe_us(batches->hash_time, (loop_clock_ns() - began_ns) / 1000);
 }
 
+/* Not having a job is no verdict: a validator that was there when it was published has it in memory
+ * or in a file, and what is stored under the batch's id would be final. Only when its gateway has
+ * asked everybody are the shares of no known job. */
 void judge_job_missing(struct batch *batch, uint64_t job_id)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        if (is_open(batch, i) && batch->shares[i].job_id == job_id)
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!is_open(batch, i) || batch->shares[i].job_id != job_id)
+            continue;
+        if (batch->final || job_id == 0)
             set_verdict(batch, i, found_or(&batch->shares[i], SHARE_JOB_NOT_FOUND), false);
+        else
+            batch->denied = true;
+    }
 }

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define NOW_UNIX_MS UINT64_C(1767225600000)
+
 static void verdicts_read_back_as_they_were_written(void **state)
 {
     (void)state;
@@ -67,7 +69,7 @@ static void take(struct job_table *table, uint64_t id, uint64_t epoch, uint64_t 
 {
     struct error error;
     struct wire_job job = job_of(id, epoch, sequence, tip);
-    if (!job_table_take(table, &job, now_ms, &error))
+    if (!job_table_take(table, &job, now_ms, NOW_UNIX_MS + now_ms, &error))
         fail_msg("%s", error.text);
 }
 
@@ -99,6 +101,43 @@ static void the_newest_job_of_the_newest_epoch_says_what_is_stale(void **state)
     take(table, 7, 1, 99, 'e', 1);
     assert_int_equal(tip_of(table, 6), SHARE_TIP_CURRENT);
     assert_int_equal(tip_of(table, 7), SHARE_TIP_STALE);
+    job_table_destroy(table);
+}
+
+static bool was_stale(const struct job_table *table, uint64_t id, uint64_t received_ms)
+{
+    return job_table_was_stale(table, job_table_find(table, id), NOW_UNIX_MS + received_ms);
+}
+
+/* A batch may come late, because the window was away or its first validator died: what counts is
+ * when a gateway took the share. */
+static void a_share_is_stale_by_when_it_was_taken_not_by_when_it_comes(void **state)
+{
+    (void)state;
+    struct job_table *table = job_table_create(100000);
+    take(table, 1, 1, 1, 'a', 1000);
+    take(table, 2, 1, 2, 'b', 5000);
+    assert_false(was_stale(table, 1, 4000));
+    assert_false(was_stale(table, 1, 5900)); /* another host's clock */
+    assert_true(was_stale(table, 1, 6000));
+    assert_false(was_stale(table, 2, 90000));
+    /* Later tips do not make it late once more. */
+    take(table, 3, 1, 3, 'c', 20000);
+    assert_false(was_stale(table, 1, 5900));
+    assert_true(was_stale(table, 1, 6000));
+    assert_false(was_stale(table, 2, 20900));
+    assert_true(was_stale(table, 2, 21000));
+    /* One missed is as late as the present tip makes it at the least. */
+    take(table, 4, 1, 2, 'b', 30000);
+    assert_false(was_stale(table, 4, 20900));
+    assert_true(was_stale(table, 4, 21000));
+    /* The chain goes back, and on. */
+    take(table, 5, 1, 4, 'a', 40000);
+    assert_false(was_stale(table, 1, 50000));
+    assert_true(was_stale(table, 3, 41000));
+    take(table, 6, 1, 5, 'd', 60000);
+    assert_false(was_stale(table, 1, 60900));
+    assert_true(was_stale(table, 1, 61000));
     job_table_destroy(table);
 }
 
@@ -188,7 +227,7 @@ static void a_job_that_breaks_a_bound_is_refused(void **state)
             job.min_time = 200;
             break;
         }
-        assert_false(job_table_take(table, &job, 1, &error));
+        assert_false(job_table_take(table, &job, 1, NOW_UNIX_MS, &error));
         assert_int_equal(job_table_count(table), 0);
     }
     job_table_destroy(table);
@@ -325,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_read_back_as_they_were_written),
         cmocka_unit_test(the_newest_job_of_the_newest_epoch_says_what_is_stale),
+        cmocka_unit_test(a_share_is_stale_by_when_it_was_taken_not_by_when_it_comes),
         cmocka_unit_test(a_job_from_a_file_gives_way_to_what_a_scheduler_says),
         cmocka_unit_test(a_template_from_a_file_gives_way_to_a_fetched_one),
         cmocka_unit_test(retired_jobs_are_remembered_for_their_time_and_the_newest_for_ever),

@@ -95,6 +95,7 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
     for (size_t i = 0; i < 8; i++)
         shares[i] = script_share(job, script_nonce(job, false, 0));
     shares[0] = script_share(old, script_nonce(old, false, 0));
+    shares[0].received_ms += 100000;
     shares[1].job_id = 12345;
     shares[2].found = SHARE_DUPLICATE;
     shares[3].ntime = job->job.min_time - 1;
@@ -108,7 +109,8 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
                                                     SHARE_DUPLICATE,       SHARE_INVALID_NTIME,
                                                     SHARE_INVALID_VERSION, SHARE_UNAUTHORIZED,
                                                     SHARE_UNAUTHORIZED,    SHARE_MALFORMED };
-    const struct wire_share_batch batch = ground_batch_of(1, shares, 8);
+    struct wire_share_batch batch = ground_batch_of(1, shares, 8);
+    batch.final = 1;
     struct script_answer answer;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
@@ -117,7 +119,8 @@ static void each_share_gets_the_verdict_it_deserves(void **state)
     assert_int_equal(totals_of(ground).accepted, 0);
     /* "No such job" is remembered: asking for it again costs no question. */
     unsigned long questions = ground->script.job_questions;
-    const struct wire_share_batch again = ground_batch_of(2, shares + 1, 1);
+    struct wire_share_batch again = ground_batch_of(2, shares + 1, 1);
+    again.final = 1;
     script_ask(&ground->script, 0, &again, &answer);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_JOB_NOT_FOUND);
     assert_int_equal(ground->script.job_questions, questions);
@@ -132,8 +135,9 @@ static void an_answered_batch_that_comes_again_keeps_its_verdicts(void **state)
     struct wire_share shares[3];
     for (uint32_t i = 0; i < 3; i++)
         shares[i] = script_share(old, script_nonce(old, false, 1000 * i));
-    shares[1].found = SHARE_STALE; /* what it was told then */
-    shares[2].work = UINT64_MAX;   /* whatever is said of it, it is not */
+    shares[0].received_ms += 100000; /* by a gateway that has not heard of the tip for long */
+    shares[1].found = SHARE_STALE;   /* what it was told then */
+    shares[2].work = UINT64_MAX;     /* whatever is said of it, it is not */
     ground_publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
     struct wire_share_batch batch = ground_batch_of(1, shares, 3);
     struct script_answer answer;
@@ -151,8 +155,28 @@ static void an_answered_batch_that_comes_again_keeps_its_verdicts(void **state)
     assert_int_equal(totals_of(ground).accepted, 1);
 }
 
-/* docs/durability.md, what is told as replay.refused. */
-static void a_batch_that_comes_again_is_final_only_where_the_scheduler_denies_its_job(void **state)
+/* Its first validator died, or the window was away, and meanwhile there is a new tip: the outage is
+ * ours, so the share counts. */
+static void a_first_copy_that_comes_late_is_judged_as_of_its_receipt(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *old =
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .tip = 1 });
+    struct wire_share shares[2];
+    for (uint32_t i = 0; i < 2; i++)
+        shares[i] = script_share(old, script_nonce(old, false, 1000 * i));
+    shares[1].found = SHARE_STALE; /* its gateway had heard of the tip */
+    ground_publish(ground, &(struct script_job_params){ .id = 2, .tip = 2, .clean = true });
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 2);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_STALE);
+}
+
+/* Another validator may have the job: nothing is decided here before the gateway says that it has
+ * asked everybody. */
+static void without_a_job_a_batch_is_left_to_others_until_it_is_final(void **state)
 {
     struct ground *ground = *state;
     struct script_job *known = ground_publish(ground, &(struct script_job_params){ .id = 1 });
@@ -161,7 +185,6 @@ static void a_batch_that_comes_again_is_final_only_where_the_scheduler_denies_it
     struct wire_share shares[2] = { script_share(known, script_nonce(known, false, 0)),
                                     script_share(lost, script_nonce(lost, false, 0)) };
     struct wire_share_batch batch = ground_batch_of(1, shares, 2);
-    batch.again = 1;
     static struct script_answer answer;
     ground->script.silent = true;
     assert_true(script_send(&ground->script, 0, &batch, 20000, &answer));
@@ -170,6 +193,14 @@ static void a_batch_that_comes_again_is_final_only_where_the_scheduler_denies_it
     assert_int_equal(totals_of(ground).accepted, 0);
     ground->script.silent = false;
     lost->hidden = true;
+    for (uint8_t again = 0; again < 2; again++) {
+        batch.again = again;
+        script_ask(&ground->script, 0, &batch, &answer);
+        assert_int_equal(answer.status, WIRE_BATCH_CANNOT_JUDGE);
+        assert_int_equal(answer.count, 0);
+    }
+    assert_int_equal(window_fake_appends(ground->window), 0);
+    batch.final = 1;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
@@ -202,7 +233,8 @@ static void shares_of_many_jobs_in_one_batch_keep_their_places(void **state)
         if (i % 11 == 10)
             shares[i].job_id = 999; /* there is no such job */
     }
-    const struct wire_share_batch batch = ground_batch_of(1, shares, SHARES);
+    struct wire_share_batch batch = ground_batch_of(1, shares, SHARES);
+    batch.final = 1;
     script_ask(&ground->script, 0, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
     assert_int_equal(answer.count, SHARES);
@@ -531,6 +563,7 @@ static void a_block_among_rejected_shares_is_a_block(void **state)
         nonce = script_nonce(old, true, nonce);
         shares[i] = script_share(old, nonce);
     }
+    shares[0].received_ms += 100000;
     shares[1].found = SHARE_UNAUTHORIZED;
     shares[1].account = 0;
     shares[2].found = SHARE_DUPLICATE;
@@ -812,7 +845,8 @@ int main(void)
         GROUND_TEST(an_accepted_share_is_in_the_window_when_it_is_answered),
         GROUND_TEST(each_share_gets_the_verdict_it_deserves),
         GROUND_TEST(an_answered_batch_that_comes_again_keeps_its_verdicts),
-        GROUND_TEST(a_batch_that_comes_again_is_final_only_where_the_scheduler_denies_its_job),
+        GROUND_TEST(a_first_copy_that_comes_late_is_judged_as_of_its_receipt),
+        GROUND_TEST(without_a_job_a_batch_is_left_to_others_until_it_is_final),
         GROUND_TEST(shares_of_many_jobs_in_one_batch_keep_their_places),
         GROUND_TEST(an_empty_batch_and_rubbish_are_survived),
         GROUND_TEST(a_malformed_batch_touches_nothing_and_is_not_refused_for_good),

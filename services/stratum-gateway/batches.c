@@ -124,6 +124,15 @@ bool batch_is_at(const struct batch *batch, const struct validator *validator)
     return false;
 }
 
+uint64_t batch_holders(const struct batch *batch)
+{
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < BATCH_FLIGHTS_MAX; i++)
+        if (batch->flights[i] != NULL)
+            bits |= batch->flights[i]->at->bit;
+    return bits;
+}
+
 void batch_take_off(struct batch *batch, struct flight *flight)
 {
     unsigned place = 0;

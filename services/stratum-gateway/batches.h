@@ -45,6 +45,9 @@ struct batch {
     uint64_t try_ms;    /* not before */
     bool queued;        /* waits to leave once more */
     bool maybe_applied; /* some attempt ended without a clear no */
+    bool denied;        /* a validator lacked a job of it */
+    bool final;         /* everybody was asked: judge what can be judged */
+    uint64_t cannot;    /* bits of validators that lack a job of it, in this round */
     uint32_t count;
     struct wire_share shares[BATCH_SHARES_MAX];
     struct dispatch_origin origins[BATCH_SHARES_MAX];
@@ -83,6 +86,8 @@ uint64_t batches_lowest(const struct batches *batches, const struct batch *batch
 
 unsigned batch_flights(const struct batch *batch);
 bool batch_is_at(const struct batch *batch, const struct validator *validator);
+/* The bits of those that have it. */
+uint64_t batch_holders(const struct batch *batch);
 /* Joins a flight to its batch, which must have room for it. */
 void batch_take_off(struct batch *batch, struct flight *flight);
 /* The flight is over, or nobody waits for it any more. */

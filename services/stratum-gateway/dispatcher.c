@@ -9,6 +9,7 @@
 enum {
     TICK_MS = 20,
     PAUSE_MS = 50,      /* before a batch goes out again that was refused for now */
+    ROUND_MS = 250,     /* before all are asked again for a batch that none could judge */
     GATHER_SHARES = 32, /* what an open batch must hold for each one under way */
     MESSAGE_BYTES = DISPATCH_BATCH_MAX * 96 + 256,
     ARENA_BYTES = DISPATCH_BATCH_MAX * 8 + 1024,
@@ -130,9 +131,22 @@ static void judge_validator(const struct flight *flight, uint8_t status)
     }
 }
 
+/* Nobody stores anything for it, so asking the next one is safe. */
+static void cannot_judge(struct dispatcher *dispatcher, struct batch *batch, uint64_t bit)
+{
+    batch->denied = true;
+    batch->cannot |= bit;
+    if (!validators_all_in(&dispatcher->validators, batch->cannot)) {
+        try_again(dispatcher, batch, 0);
+        return;
+    }
+    batch->cannot = 0;
+    try_again(dispatcher, batch, ROUND_MS);
+}
+
 /* What the answer says of the batch. */
 static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
-                        const struct wire_verdict_batch *verdicts)
+                        const struct validator *by, const struct wire_verdict_batch *verdicts)
 {
     switch (verdicts->status) {
     case WIRE_BATCH_JUDGED:
@@ -151,6 +165,9 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
     case WIRE_BATCH_LEAVING:
     case WIRE_BATCH_NOT_DURABLE: /* perhaps another reaches the window; else it is they who pause */
         try_again(dispatcher, batch, 0);
+        break;
+    case WIRE_BATCH_CANNOT_JUDGE:
+        cannot_judge(dispatcher, batch, by->bit);
         break;
     default:
         batch->maybe_applied = true;
@@ -171,7 +188,7 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
     if (outcome == BUS_REPLIED && decode(dispatcher, flight, reply, &verdicts)) {
         judge_validator(flight, verdicts.status);
         if (batch != NULL)
-            on_verdicts(dispatcher, batch, &verdicts);
+            on_verdicts(dispatcher, batch, flight->at, &verdicts);
     } else {
         dispatcher->counts.timeouts += outcome == BUS_TIMEOUT;
         validator_failed(flight->at, outcome == BUS_TIMEOUT   ? "no answer in time"
@@ -201,6 +218,7 @@ static bool send_to(struct dispatcher *dispatcher, struct batch *batch, struct v
         .lease_id = batch->lease_id,
         .sequence = batch->sequence,
         .lowest = lowest_of(dispatcher, batch),
+        .final = batch->final,
         .shares = batch->shares,
         .shares_count = batch->count,
     };
@@ -230,22 +248,13 @@ static bool send_to(struct dispatcher *dispatcher, struct batch *batch, struct v
 /* A copy to one that may be back: if it is not, nobody waits for it. */
 static void probe(struct dispatcher *dispatcher, struct batch *batch)
 {
-    struct validator *lost = validators_choose_probe(&dispatcher->validators);
-    if (lost == NULL || batch_flights(batch) != 1 || batch_is_at(batch, lost))
+    struct validator *lost = validators_choose_probe(&dispatcher->validators, batch_holders(batch));
+    if (lost == NULL || batch_flights(batch) != 1)
         return;
     if (send_to(dispatcher, batch, lost))
         dispatcher->counts.probes++;
     else
         validator_failed(lost, "a request was not taken");
-}
-
-/* Who has it already, silently; NULL: nobody. */
-static const struct validator *holder(const struct batch *batch)
-{
-    for (unsigned i = 0; i < BATCH_FLIGHTS_MAX; i++)
-        if (batch->flights[i] != NULL)
-            return batch->flights[i]->at;
-    return NULL;
 }
 
 /* The open batch waits for more shares, or for an answer. */
@@ -263,17 +272,19 @@ static struct batch *next_batch(const struct dispatcher *dispatcher, uint64_t no
     for (struct batch *batch = dispatcher->again.head; batch != NULL; batch = batch->next) {
         if (batch->try_ms > now_ms)
             continue;
-        *validator_r = validators_choose(&dispatcher->validators, batch->count, holder(batch));
+        const uint64_t holders = batch_holders(batch);
+        *validator_r =
+            validators_choose_other(&dispatcher->validators, batch->count, batch->cannot, holders);
         if (*validator_r != NULL)
             return batch;
-        if (holder(batch) == NULL)
+        if ((holders | batch->cannot) == 0)
             return NULL; /* nobody has room */
     }
     struct batch *batch =
         dispatcher->fresh.head != NULL ? dispatcher->fresh.head : dispatcher->filling;
     if (batch == NULL || (batch == dispatcher->filling && gathers(dispatcher)))
         return NULL;
-    *validator_r = validators_choose(&dispatcher->validators, batch->count, NULL);
+    *validator_r = validators_choose(&dispatcher->validators, batch->count, 0);
     return *validator_r != NULL ? batch : NULL;
 }
 
@@ -343,10 +354,24 @@ static void give_up_old(struct dispatcher *dispatcher, struct batch_queue *queue
         give_up(dispatcher, batch_queue_pop(&old));
 }
 
+/* Whoever is left to ask is away: some of its shares can be judged yet. */
+static void end_rounds(struct dispatcher *dispatcher, uint64_t now_ms)
+{
+    for (struct batch *batch = dispatcher->again.head; batch != NULL; batch = batch->next) {
+        if (!batch->denied || batch->final ||
+            now_ms - batch->since_ms <= dispatcher->options.hold_ms / 2)
+            continue;
+        batch->final = true;
+        batch->cannot = 0;
+        batch->try_ms = 0;
+    }
+}
+
 static void on_tick(void *context)
 {
     struct dispatcher *dispatcher = context;
     uint64_t now_ms = loop_now_ms(dispatcher->options.loop);
+    end_rounds(dispatcher, now_ms);
     give_up_old(dispatcher, &dispatcher->again, now_ms);
     give_up_old(dispatcher, &dispatcher->fresh, now_ms);
     struct batch *filling = dispatcher->filling;
@@ -448,7 +473,8 @@ struct dispatcher *dispatcher_create(const struct dispatcher_options *options)
                                            .validators = &dispatcher->validators,
                                            .timeout_ms = options->timeout_ms,
                                            .keep_ms = options->keep_ms,
-                                           .bytes_max = options->keep_bytes_max };
+                                           .bytes_max = options->keep_bytes_max,
+                                           .job_memory_ms = options->job_memory_ms };
     if (options->keep_ms > 0 && (dispatcher->replay = replay_create(&replay)) == NULL) {
         validators_deinit(&dispatcher->validators);
         free(dispatcher);

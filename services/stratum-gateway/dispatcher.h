@@ -7,13 +7,16 @@
  * whichever validator it goes to; with it goes the lowest sequence of the lease not yet answered.
  * An unanswered batch goes to another validator after a time-out, or earlier where its validator is
  * silent while others answer; then two have it, the first verdict ends it, and the second finds the
- * id applied. It is held until it is answered or hold_ms have passed; then it is given up: its
- * sequence is below `lowest` of every later batch, and the window refuses what is below, so it can
- * never be applied later than that.
+ * id applied. One that lacks a job says that it cannot judge, and the others are asked, round after
+ * round; after half of hold_ms the batch goes out as final, so that those of its shares whose job
+ * is known still count. It is held until it is answered or hold_ms have passed; then it is given
+ * up: its sequence is below `lowest` of every later batch, and the window refuses what is below, so
+ * it can never be applied later than that.
  *
  *      filling ─▶ waiting ─▶ flying (to one or two) ─▶ judged
  *                    ▲          │
- *                    └── time-out, gone, silent, leaving, overloaded, not durable, unknown
+ *                    └── time-out, gone, silent, leaving, overloaded, not durable, unknown,
+ *                        cannot judge
  *
  * One thread. Owns the validators' connections. */
 #pragma once
@@ -48,6 +51,7 @@ struct dispatcher_options {
     size_t shares_max;   /* held at once */
     uint64_t keep_ms;    /* answered batches are kept so long (replay.h); 0: they are not */
     size_t keep_bytes_max;
+    uint64_t job_memory_ms;   /* when a job that is not published any more is dead (replay.h) */
     dispatch_handler handler; /* never called inside dispatcher_add */
     void *context;
 };

@@ -80,6 +80,7 @@ static bool open_dispatcher(struct gateway *gateway, struct error *error)
         .shares_max = (size_t)settings->stratum_shares_held_max,
         .keep_ms = (uint64_t)settings->stratum_keep_s * 1000,
         .keep_bytes_max = (size_t)settings->stratum_keep_mib << 20,
+        .job_memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
         .handler = sessions_on_verdict,
         .context = gateway
     };

@@ -34,6 +34,8 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(kept_bytes, "batches_kept_bytes", "The memory they take.", NULL);
     GAUGE(replayed, "batches_replayed", "Batches sent again because the window's history changed.",
           NULL);
+    GAUGE(replay_aside, "batches_replay_aside",
+          "Batches to be sent again of which validators lack a job.", NULL);
     GAUGE(replay_refused, "replay_shares_refused",
           "Shares answered true that a new history of the window did not take.", NULL);
     GAUGE(validators, "validators", "Validators that answer.", NULL);

@@ -26,6 +26,7 @@ struct measures {
     struct metric *kept;
     struct metric *kept_bytes;
     struct metric *replayed;
+    struct metric *replay_aside;
     struct metric *replay_refused;
     struct metric *probes;
     struct metric *validators; /* healthy ones */

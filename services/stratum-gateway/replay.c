@@ -12,7 +12,8 @@ enum {
     LEASES_MAX = 4, /* in one bucket whose lowest sequences are told apart */
     HISTORIES_MAX = 8,
     IN_FLIGHT_MAX = 4,
-    PAUSE_MS = 100, /* before what went wrong is tried again */
+    PAUSE_MS = 100,  /* before what went wrong is tried again */
+    ROUND_MS = 1000, /* before all are asked again for what none could judge */
     SHARE_BYTES_MAX = 96,
     MESSAGE_HEAD_BYTES = 64,
     ARENA_BYTES = BATCH_SHARES_MAX * 8 + 1024,
@@ -30,6 +31,10 @@ struct kept {
     uint32_t shares;
     uint32_t accepted;
     bool flying;
+    bool aside;         /* in that list, not in a bucket of the ring */
+    uint64_t cannot;    /* bits of validators that lack a job of it, in this round */
+    uint64_t denied_ms; /* when one lacked it first */
+    uint64_t try_ms;    /* aside: not before */
     size_t length;
     uint8_t message[];
 };
@@ -50,7 +55,8 @@ struct replay {
     struct replay_counts counts;
     struct bucket buckets[BUCKETS_MAX]; /* a ring, oldest first */
     unsigned first, count;
-    uint64_t history; /* the newest heard of; 0: none yet */
+    struct bucket aside; /* asked of in turn: its first were asked longest ago */
+    uint64_t history;    /* the newest heard of; 0: none yet */
     uint64_t past[HISTORIES_MAX];
     unsigned past_count;
     uint64_t confirmed_ms; /* when an answer last named it */
@@ -58,6 +64,7 @@ struct replay {
     uint64_t try_ms; /* not before */
     uint8_t message[MESSAGE_HEAD_BYTES + BATCH_SHARES_MAX * SHARE_BYTES_MAX];
     uint8_t arena[ARENA_BYTES];
+    uint8_t shares[BATCH_SHARES_MAX * sizeof(struct wire_share) + 1024]; /* scratch */
 };
 
 static struct bucket *bucket_at(const struct replay *replay, unsigned index)
@@ -65,17 +72,20 @@ static struct bucket *bucket_at(const struct replay *replay, unsigned index)
     return (struct bucket *)(uintptr_t)&replay->buckets[(replay->first + index) % BUCKETS_MAX];
 }
 
-static void open_bucket(struct replay *replay, uint64_t now_ms)
+static void empty_bucket(struct bucket *bucket, uint64_t now_ms)
 {
-    struct bucket *bucket = bucket_at(replay, replay->count++);
     *bucket = (struct bucket){ .began_ms = now_ms, .newest_ms = now_ms };
     bucket->end = &bucket->first;
 }
 
-static void drop_oldest(struct replay *replay)
+static void open_bucket(struct replay *replay, uint64_t now_ms)
 {
-    struct bucket *bucket = bucket_at(replay, 0);
-    ASSERT(replay->count > 0 && bucket->flying == 0);
+    empty_bucket(bucket_at(replay, replay->count++), now_ms);
+}
+
+static void free_all(struct replay *replay, struct bucket *bucket)
+{
+    ASSERT(bucket->flying == 0);
     while (bucket->first != NULL) {
         struct kept *kept = bucket->first;
         bucket->first = kept->next;
@@ -84,6 +94,12 @@ static void drop_oldest(struct replay *replay)
         replay->counts.due -= kept->history != replay->history;
         free(kept);
     }
+}
+
+static void drop_oldest(struct replay *replay)
+{
+    ASSERT(replay->count > 0);
+    free_all(replay, bucket_at(replay, 0));
     replay->first = (replay->first + 1) % BUCKETS_MAX;
     replay->count--;
 }
@@ -106,16 +122,42 @@ static void note_lowest(struct bucket *bucket, uint64_t lease_id, uint64_t seque
         bucket->lowest[i].lowest = sequence;
 }
 
+static void add(struct bucket *bucket, struct kept *kept)
+{
+    kept->bucket = bucket;
+    kept->next = NULL;
+    *bucket->end = kept;
+    bucket->end = &kept->next;
+    note_lowest(bucket, kept->lease_id, kept->sequence);
+}
+
+/* One that is not known to be confirmed, and so stands near the first such. What its sequence kept
+ * low stays low until the bucket goes. */
+static void take_out(struct bucket *bucket, struct kept *kept)
+{
+    struct kept **at = bucket->confirmed != NULL ? &bucket->confirmed->next : &bucket->first;
+    while (*at != kept)
+        at = &(*at)->next;
+    *at = kept->next;
+    if (kept->next == NULL)
+        bucket->end = at;
+}
+
+static uint64_t lowest_in(const struct bucket *bucket, uint64_t lease_id, uint64_t lowest)
+{
+    if (bucket->leases > LEASES_MAX)
+        return 1;
+    for (unsigned k = 0; k < bucket->leases; k++)
+        if (bucket->lowest[k].lease_id == lease_id && bucket->lowest[k].lowest < lowest)
+            lowest = bucket->lowest[k].lowest;
+    return lowest;
+}
+
 uint64_t replay_lowest(const struct replay *replay, uint64_t lease_id, uint64_t lowest)
 {
-    for (unsigned i = 0; i < replay->count; i++) {
-        const struct bucket *bucket = bucket_at(replay, i);
-        if (bucket->leases > LEASES_MAX)
-            return 1;
-        for (unsigned k = 0; k < bucket->leases; k++)
-            if (bucket->lowest[k].lease_id == lease_id && bucket->lowest[k].lowest < lowest)
-                lowest = bucket->lowest[k].lowest;
-    }
+    lowest = lowest_in(&replay->aside, lease_id, lowest);
+    for (unsigned i = 0; i < replay->count; i++)
+        lowest = lowest_in(bucket_at(replay, i), lease_id, lowest);
     return lowest;
 }
 
@@ -185,6 +227,18 @@ static void make_room(struct replay *replay, size_t bytes)
     }
 }
 
+/* Into the newest bucket. */
+static void file(struct replay *replay, struct kept *kept, uint64_t now_ms)
+{
+    if (replay->count == 0 ||
+        (replay->count < BUCKETS_MAX && now_ms - bucket_at(replay, replay->count - 1)->began_ms >
+                                            replay->options.keep_ms / BUCKETS))
+        open_bucket(replay, now_ms);
+    struct bucket *bucket = bucket_at(replay, replay->count - 1);
+    bucket->newest_ms = now_ms;
+    add(bucket, kept);
+}
+
 void replay_keep(struct replay *replay, const struct batch *batch,
                  const struct wire_verdict_batch *verdicts)
 {
@@ -210,16 +264,7 @@ void replay_keep(struct replay *replay, const struct batch *batch,
                            .accepted = accepted,
                            .length = length };
     memcpy(kept->message, replay->message, length);
-    if (replay->count == 0 ||
-        (replay->count < BUCKETS_MAX && now_ms - bucket_at(replay, replay->count - 1)->began_ms >
-                                            replay->options.keep_ms / BUCKETS))
-        open_bucket(replay, now_ms);
-    struct bucket *bucket = bucket_at(replay, replay->count - 1);
-    kept->bucket = bucket;
-    bucket->newest_ms = now_ms;
-    *bucket->end = kept;
-    bucket->end = &kept->next;
-    note_lowest(bucket, kept->lease_id, kept->sequence);
+    file(replay, kept, now_ms);
     replay->counts.kept++;
     replay->counts.bytes += sizeof *kept + length;
     replay->counts.due += kept->history != replay->history;
@@ -234,6 +279,65 @@ static bool decode(struct replay *replay, const struct kept *kept, struct span r
     return wire_decode_verdict_batch(reply, &arena, verdicts_r, &error) &&
            verdicts_r->lease_id == kept->lease_id && verdicts_r->sequence == kept->sequence &&
            (verdicts_r->status != WIRE_BATCH_JUDGED || verdicts_r->verdicts_count == kept->shares);
+}
+
+/* Last in the line of those set aside; asked after that pause. */
+static void set_aside(struct replay *replay, struct kept *kept, uint64_t pause_ms)
+{
+    const uint64_t now_ms = loop_now_ms(replay->options.loop);
+    take_out(kept->bucket, kept);
+    if (!kept->aside) {
+        kept->aside = true;
+        kept->denied_ms = now_ms;
+        replay->counts.aside++;
+    }
+    kept->try_ms = now_ms + pause_ms;
+    add(&replay->aside, kept);
+}
+
+/* From aside to the newest bucket: kept as if it had been answered now. */
+static void come_back(struct replay *replay, struct kept *kept)
+{
+    const uint64_t now_ms = loop_now_ms(replay->options.loop);
+    take_out(&replay->aside, kept);
+    kept->aside = false;
+    kept->cannot = 0;
+    replay->counts.aside--;
+    if (replay->aside.first == NULL)
+        empty_bucket(&replay->aside, now_ms);
+    file(replay, kept, now_ms);
+}
+
+/* Every process that could have had the job has forgotten it. */
+static void make_final(struct replay *replay, struct kept *kept)
+{
+    struct wire_share_batch message;
+    struct error error;
+    struct arena arena = arena_over(replay->shares, sizeof replay->shares);
+    bool good =
+        wire_decode_share_batch(span_of(kept->message, kept->length), &arena, &message, &error);
+    ASSERT(good); /* our own */
+    message.final = 1;
+    size_t length = wire_encode_share_batch(&message, kept->message, kept->length);
+    ASSERT(length == kept->length);
+}
+
+/* All were asked who are there. A validator that starts again may have the job in its files. */
+static void next_round(struct replay *replay, struct kept *kept)
+{
+    kept->cannot = 0;
+    set_aside(replay, kept, ROUND_MS);
+    if (kept->try_ms - kept->denied_ms > replay->options.job_memory_ms)
+        make_final(replay, kept);
+}
+
+static void cannot_judge(struct replay *replay, struct kept *kept)
+{
+    kept->cannot |= kept->at->bit;
+    if (validators_all_in(replay->options.validators, kept->cannot))
+        next_round(replay, kept);
+    else
+        set_aside(replay, kept, 0);
 }
 
 /* It is in the window that answered: appended now, or found there under its id, or (refused) so
@@ -259,6 +363,8 @@ static void confirm(struct replay *replay, struct kept *kept, struct bucket *buc
     replay->counts.due -= kept->history != replay->history;
     kept->history = replay->history;
     bucket->newest_ms = loop_now_ms(replay->options.loop);
+    if (kept->aside)
+        come_back(replay, kept);
 }
 
 static void send_due(struct replay *replay);
@@ -283,6 +389,9 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
         confirm(replay, kept, bucket, &verdicts);
         if (kept->history != replay->history)
             replay->try_ms = again_ms;
+    } else if (verdicts.status == WIRE_BATCH_CANNOT_JUDGE) {
+        validator_answered(kept->at);
+        cannot_judge(replay, kept);
     } else {
         if (verdicts.status == WIRE_BATCH_LEAVING)
             validator_departs(kept->at);
@@ -295,7 +404,8 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
 
 static bool send_again(struct replay *replay, struct bucket *bucket, struct kept *kept)
 {
-    struct validator *validator = validators_choose(replay->options.validators, kept->shares, NULL);
+    struct validator *validator =
+        validators_choose_other(replay->options.validators, kept->shares, kept->cannot, 0);
     if (validator == NULL)
         return false;
     kept->at = validator;
@@ -323,11 +433,38 @@ static struct kept *first_due(const struct replay *replay, struct bucket *bucket
     return next;
 }
 
+/* Those set aside whose turn it is; false: nobody has room. One that only those could judge who are
+ * away lets the next one pass, for a while. */
+static bool send_aside(struct replay *replay)
+{
+    const uint64_t now_ms = loop_now_ms(replay->options.loop);
+    for (size_t left = replay->counts.aside; left > 0 && replay->in_flight < IN_FLIGHT_MAX;
+         left--) {
+        struct kept *kept = replay->aside.first;
+        while (kept != NULL && kept->flying)
+            kept = kept->next;
+        if (kept == NULL || kept->try_ms > now_ms)
+            return true;
+        if (kept->history == replay->history) {
+            come_back(replay, kept);
+        } else if (!send_again(replay, kept->bucket, kept)) {
+            if (kept->cannot == 0)
+                return false;
+            next_round(replay, kept);
+        }
+    }
+    return true;
+}
+
 /* Oldest first: they are the first that the bound of memory would cost. */
 static void send_due(struct replay *replay)
 {
     if (replay->counts.due == 0 || loop_now_ms(replay->options.loop) < replay->try_ms)
         return;
+    if (!send_aside(replay)) {
+        replay->try_ms = loop_now_ms(replay->options.loop) + PAUSE_MS;
+        return;
+    }
     for (unsigned i = 0; i < replay->count; i++)
         for (struct kept *kept = first_due(replay, bucket_at(replay, i)); kept != NULL;
              kept = kept->next) {
@@ -368,8 +505,10 @@ struct replay_counts replay_counts(const struct replay *replay)
 struct replay *replay_create(const struct replay_options *options)
 {
     struct replay *replay = calloc(1, sizeof *replay);
-    if (replay != NULL)
+    if (replay != NULL) {
         replay->options = *options;
+        empty_bucket(&replay->aside, 0);
+    }
     return replay;
 }
 
@@ -379,5 +518,6 @@ void replay_destroy(struct replay *replay)
         return;
     while (replay->count > 0)
         drop_oldest(replay);
+    free_all(replay, &replay->aside);
     free(replay);
 }

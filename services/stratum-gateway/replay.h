@@ -9,10 +9,19 @@
  * the lowest sequence that is told to validators, because the window refuses what is below. A batch
  * in which nothing was accepted is not kept. Beyond bytes_max the oldest go, and are counted.
  *
+ * A validator that lacks a job of such a batch, and hears from the scheduler that it knows none,
+ * says that it cannot judge. The batch is set aside then, for as long as any process can have the
+ * job (job_memory_ms), and everybody is asked, round after round: one that held the job may be
+ * starting again. Only then it goes out as final, and what of it cannot be judged is lost, and
+ * told. What is set aside is the last to go for want of room.
+ *
  *        answered ─▶ bucket, bucket, … (a thirtieth of keep_ms each) ─▶ gone
  *                       │  ▲
  *          other history▼  │this history
  *                      sent again, a few at a time
+ *                       │  ▲
+ *           cannot judge▼  │judged
+ *                      aside ─▶ asked of all, once a second
  *
  * One thread. Borrows the validators. */
 #pragma once
@@ -24,12 +33,14 @@ struct replay_options {
     unsigned timeout_ms; /* of one request */
     uint64_t keep_ms;    /* ≥ 1 */
     size_t bytes_max;
+    uint64_t job_memory_ms; /* a job that is not published any more is dead after that */
 };
 
 struct replay_counts {
     size_t kept;  /* batches */
     size_t bytes; /* they take */
     size_t due;   /* of them: to be sent again, not confirmed yet */
+    size_t aside; /* of these: a validator lacked a job */
     uint64_t histories;
     uint64_t sent;    /* again */
     uint64_t let_go;  /* for want of room, before their time */

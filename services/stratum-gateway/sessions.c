@@ -374,6 +374,7 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.kept, counts.replay.kept);
     metric_set(gateway->measures.kept_bytes, counts.replay.bytes);
     metric_set(gateway->measures.replayed, counts.replay.sent);
+    metric_set(gateway->measures.replay_aside, counts.replay.aside);
     metric_set(gateway->measures.replay_refused, counts.replay.refused);
     metric_set(gateway->measures.probes, counts.probes);
     metric_set(gateway->measures.resumed, gateway->parking.resumed);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+_Static_assert(VALIDATORS_MAX <= 64, "each has a bit");
+
 enum {
     REPLY_BYTES_MAX = 65536,
     PAUSE_MIN_MS = 50, /* of one that could not take a batch; doubles */
@@ -143,7 +145,7 @@ static bool has_room(const struct validator *validator, uint64_t now_ms, uint64_
 /* The quickest, or another that should be hardly later: these take turns, so that an idle pool uses
  * all and differences too small to be known do not decide. */
 struct validator *validators_choose(const struct validators *validators, uint32_t shares,
-                                    const struct validator *but)
+                                    uint64_t but)
 {
     uint64_t now_ms = loop_now_ms(validators->loop), due_ns[VALIDATORS_MAX];
     uint64_t share_ns = best_share_ns(validators, now_ms), soonest_ns = UINT64_MAX;
@@ -153,7 +155,7 @@ struct validator *validators_choose(const struct validators *validators, uint32_
         const struct validator *one = validators->list[i];
         due_ns[i] = (one->shares + shares) * share_ns_of(one, now_ms, share_ns);
         any_healthy |= is_healthy(one, now_ms);
-        if (one == but || !has_room(one, now_ms, due_ns[i]))
+        if ((one->bit & but) != 0 || !has_room(one, now_ms, due_ns[i]))
             due_ns[i] = UINT64_MAX;
         else if (due_ns[i] < soonest_ns)
             soonest_ns = due_ns[i];
@@ -166,23 +168,44 @@ struct validator *validators_choose(const struct validators *validators, uint32_
     }
     for (size_t i = 0; i < validators->count && !any_healthy; i++) {
         struct validator *one = validators->list[i];
-        if (one != but && one->up && !one->leaving && one->in_flight == 0 &&
+        if ((one->bit & but) == 0 && one->up && !one->leaving && one->in_flight == 0 &&
             now_ms >= one->departed_ms && now_ms >= one->failed_ms + VALIDATORS_BACKOFF_MIN_MS)
             return one;
     }
     return best;
 }
 
-struct validator *validators_choose_probe(const struct validators *validators)
+bool validators_all_in(const struct validators *validators, uint64_t asked)
+{
+    bool any = false;
+    for (size_t i = 0; i < validators->count; i++) {
+        if (validators->list[i]->leaving)
+            continue;
+        if ((validators->list[i]->bit & asked) == 0)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
+struct validator *validators_choose_probe(const struct validators *validators, uint64_t but)
 {
     uint64_t now_ms = loop_now_ms(validators->loop);
     for (size_t i = 0; i < validators->count; i++) {
         struct validator *one = validators->list[i];
         if (one->up && !one->leaving && one->backoff_ms != 0 && one->in_flight == 0 &&
-            now_ms >= one->again_ms && now_ms >= one->departed_ms)
+            now_ms >= one->again_ms && now_ms >= one->departed_ms && (one->bit & but) == 0)
             return one;
     }
     return NULL;
+}
+
+struct validator *validators_choose_other(const struct validators *validators, uint32_t shares,
+                                          uint64_t denied, uint64_t holders)
+{
+    struct validator *chosen = validators_choose(validators, shares, denied | holders);
+    return chosen != NULL || denied == 0 ? chosen
+                                         : validators_choose_probe(validators, denied | holders);
 }
 
 unsigned validators_least_under_way(const struct validators *validators)
@@ -259,6 +282,14 @@ static void on_down(void *context)
     log_warn("validator.down", "url=%s", validator->url);
 }
 
+static uint64_t free_bit(const struct validators *validators)
+{
+    uint64_t taken = 0;
+    for (size_t i = 0; i < validators->count; i++)
+        taken |= validators->list[i]->bit;
+    return ~taken & (taken + 1);
+}
+
 static bool open_validator(struct validators *validators, const char *url)
 {
     if (validators->count == VALIDATORS_MAX) {
@@ -272,6 +303,7 @@ static bool open_validator(struct validators *validators, const char *url)
         return false;
     }
     validator->all = validators;
+    validator->bit = free_bit(validators);
     snprintf(validator->url, sizeof validator->url, "%s", url);
     const struct bus_client_options options = { .in_flight_max = VALIDATORS_IN_FLIGHT_MAX,
                                                 .message_bytes_max = REPLY_BYTES_MAX,

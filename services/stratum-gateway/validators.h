@@ -29,6 +29,7 @@ enum {
 
 struct validator {
     struct validators *all;
+    uint64_t bit; /* its own among those that are open */
     struct bus_client *client;
     char url[VALIDATORS_URL_BYTES];
     unsigned in_flight; /* batches there; the dispatcher's, by validator_given and _ended */
@@ -73,12 +74,19 @@ MUST_CHECK bool validators_set(struct validators *validators,
 /* Closes those that left and have nothing under way. Not inside a callback of the bus. */
 void validators_sweep(struct validators *validators);
 
-/* Who gets the next batch of so many shares; never `but` (NULL: anybody). NULL where nobody has
+/* Who gets the next batch of so many shares; never one whose bit is in `but`. NULL where nobody has
  * room now. */
 struct validator *validators_choose(const struct validators *validators, uint32_t shares,
-                                    const struct validator *but);
-/* One that failed and may show that it is back, while others serve; NULL: none. */
-struct validator *validators_choose_probe(const struct validators *validators);
+                                    uint64_t but);
+/* Whether the bit of every validator that stays is in `asked`, and there is one. */
+bool validators_all_in(const struct validators *validators, uint64_t asked);
+/* One that failed and may show that it is back, while others serve, or cannot; never one whose bit
+ * is in `but`. NULL: none. */
+struct validator *validators_choose_probe(const struct validators *validators, uint64_t but);
+/* Who is asked next for a batch that those in `denied` cannot judge and those in `holders` have:
+ * one that failed, too, where no other is left. NULL: nobody now. */
+struct validator *validators_choose_other(const struct validators *validators, uint32_t shares,
+                                          uint64_t denied, uint64_t holders);
 /* The fewest batches that are at one of the healthy ones; 0 where there is none. */
 unsigned validators_least_under_way(const struct validators *validators);
 /* How many shares the next batch should hold at the most: what the quickest validator answers in

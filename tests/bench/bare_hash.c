@@ -106,9 +106,12 @@ double bare_judge_us(unsigned transactions, double seconds)
     struct job_prepared prepared;
     static struct share_verdict verdicts[TOGETHER];
     static struct share_submission submissions[TOGETHER];
+    const struct job_prepared *jobs[TOGETHER];
     uint64_t end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9), count = 0, credited = 0;
     make_job(transactions, &job);
     job_prepare(&job, &prepared);
+    for (size_t i = 0; i < TOGETHER; i++)
+        jobs[i] = &prepared;
     double began_us = cpu_us();
     while (bench_now_ns() < end_ns) {
         for (size_t i = 0; i < TOGETHER; i++, count++) {
@@ -120,7 +123,7 @@ double bare_judge_us(unsigned transactions, double seconds)
                                                         .extranonce2_bytes = 8 };
             store_le32(submissions[i].extranonce2, (uint32_t)count);
         }
-        share_check_many(&prepared, SHARE_TIP_CURRENT, submissions, TOGETHER, 1700000000000, NULL,
+        share_check_many(jobs, SHARE_TIP_CURRENT, submissions, TOGETHER, 1700000000000, NULL,
                          verdicts);
         credited += verdicts[0].credited.expected_hashes + verdicts[1].credited.expected_hashes;
     }

@@ -162,30 +162,44 @@ void share_check(const struct job_prepared *prepared, enum share_tip tip,
 /* How many go through the hashing together: enough for any of its engines. */
 enum { TOGETHER = SHA256_LANES_MAX };
 
-void share_check_many(const struct job_prepared *prepared, enum share_tip tip,
+/* Headers of those that stand together and have one job are built together. */
+static void build_headers(const struct job_prepared *const *jobs, const struct job_choice *choices,
+                          size_t lanes, uint8_t (*headers_r)[POW_HEADER_BYTES])
+{
+    for (size_t from = 0, end; from < lanes; from = end) {
+        for (end = from + 1; end < lanes && jobs[end] == jobs[from];)
+            end++;
+        job_build_headers(jobs[from], choices + from, end - from, headers_r + from);
+    }
+}
+
+void share_check_many(const struct job_prepared *const *jobs, enum share_tip tip,
                       const struct share_submission *submissions, size_t count, uint64_t now_ms,
                       void *scratch, struct share_verdict *verdicts_r)
 {
-    const struct job *job = prepared->job;
     for (size_t next = 0; next < count;) {
+        const struct job_prepared *lane_jobs[TOGETHER];
         struct job_choice choices[TOGETHER];
         uint8_t headers[TOGETHER][POW_HEADER_BYTES], hashes[TOGETHER][POW_HASH_BYTES];
         size_t from[TOGETHER], lanes = 0;
         for (; next < count && lanes < TOGETHER; next++) {
             const struct share_submission *submission = &submissions[next];
+            const struct job *job = jobs[next]->job;
+            ASSERT(job->algorithm == jobs[0]->job->algorithm);
             if (!begin_verdict(job, submission, &verdicts_r[next]))
                 continue;
             choices[lanes] = choice_of(submission, share_final_version(job, submission));
+            lane_jobs[lanes] = jobs[next];
             from[lanes++] = next;
         }
-        job_build_headers(prepared, choices, lanes, headers);
-        pow_hash_many(job->algorithm, (const uint8_t(*)[POW_HEADER_BYTES])headers, lanes, scratch,
-                      hashes);
+        build_headers(lane_jobs, choices, lanes, headers);
+        pow_hash_many(jobs[0]->job->algorithm, (const uint8_t(*)[POW_HEADER_BYTES])headers, lanes,
+                      scratch, hashes);
         for (size_t i = 0; i < lanes; i++) {
             struct share_verdict *verdict = &verdicts_r[from[i]];
             memcpy(verdict->header, headers[i], sizeof headers[i]);
             memcpy(verdict->hash, hashes[i], sizeof hashes[i]);
-            end_verdict(prepared, tip, &submissions[from[i]], now_ms, scratch, verdict);
+            end_verdict(lane_jobs[i], tip, &submissions[from[i]], now_ms, scratch, verdict);
         }
     }
 }

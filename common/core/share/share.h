@@ -55,9 +55,10 @@ void share_check(const struct job_prepared *job, enum share_tip tip,
 /* How many header hashes that verdict takes at the most (1 or more): what a share costs. */
 uint32_t share_hashes(const struct job *job, const struct share_submission *submission);
 
-/* share_check for any number of submissions of one job, several hashed at once: verdicts_r[i] is that of
- * submissions[i]. */
-void share_check_many(const struct job_prepared *job, enum share_tip tip,
+/* share_check for any number of submissions, several hashed at once: verdicts_r[i] is that of
+ * submissions[i], which is for jobs[i]. All jobs must have one algorithm; those of one job stand
+ * best together. */
+void share_check_many(const struct job_prepared *const *jobs, enum share_tip tip,
                       const struct share_submission *submissions, size_t count, uint64_t now_ms,
                       void *scratch, struct share_verdict *verdicts_r);
 

@@ -21,7 +21,10 @@ static double many(const struct job_prepared *prepared, const struct share_submi
 {
     static struct share_submission submissions[256];
     static struct share_verdict verdicts[256];
+    const struct job_prepared *jobs[256];
     double best = 0;
+    for (size_t i = 0; i < count; i++)
+        jobs[i] = prepared;
     for (int round = 0; round < 5; round++) {
         double start = now_ns();
         for (uint32_t i = 0; i < SHARES; i += (uint32_t)count) {
@@ -30,7 +33,7 @@ static double many(const struct job_prepared *prepared, const struct share_submi
                 store_le32(submissions[j].extranonce2, i + j);
                 submissions[j].nonce = i + j;
             }
-            share_check_many(prepared, SHARE_TIP_CURRENT, submissions, count, 1700000000000, NULL,
+            share_check_many(jobs, SHARE_TIP_CURRENT, submissions, count, 1700000000000, NULL,
                              verdicts);
             *credited += verdicts[0].credited.expected_hashes;
         }

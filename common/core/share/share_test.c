@@ -74,8 +74,7 @@ static void make_odd(struct share_submission *submission, struct test_random *ra
     submission->gateway_outcome = (enum share_outcome)test_random_below(
         random, test_random_below(random, 2) == 0 ? 1 : SHARE_OUTCOMES_COUNT);
     submission->has_version_bits = test_random_below(random, 2) == 0;
-    submission->version_bits =
-        submission->has_version_bits ? (uint32_t)test_random_u64(random) : 0;
+    submission->version_bits = submission->has_version_bits ? (uint32_t)test_random_u64(random) : 0;
     submission->version_mask = (uint32_t)test_random_u64(random);
     submission->ntime += (uint32_t)test_random_below(random, 20000) - 10000;
     submission->work = work_of(test_random_magnitude(random));
@@ -118,16 +117,21 @@ static void shares_judged_together_get_the_verdicts_they_get_alone(void **state)
     enum { SHARES = 50 };
     static struct share_submission submissions[SHARES];
     static struct share_verdict together[SHARES];
+    const struct job_prepared *jobs[SHARES];
     struct test_random random = test_random_begin("verdicts together");
     for (int i = 0; i < 300; i++) {
-        struct world world;
+        struct world worlds[3];
         struct share_verdict alone;
         const size_t count = test_random_below(&random, SHARES + 1);
         const enum share_tip tip = (enum share_tip)test_random_below(&random, 3);
-        world_init(&world, &random, i % 2 == 0 ? POW_SHA256D : POW_BLAKE2S,
-                   i % 3 == 0 ? 0x1d00ffff : 0x207fffff);
+        const uint64_t jobs_count = 1 + test_random_below(&random, 3);
+        for (int k = 0; k < 3; k++)
+            world_init(&worlds[k], &random, i % 2 == 0 ? POW_SHA256D : POW_BLAKE2S,
+                       i % 3 == 0 ? 0x1d00ffff : 0x207fffff);
         for (size_t j = 0; j < count; j++) {
-            submissions[j] = any_submission(&world, &random);
+            struct world *world = &worlds[test_random_below(&random, jobs_count)];
+            jobs[j] = &world->prepared;
+            submissions[j] = any_submission(world, &random);
             if (test_random_below(&random, 2) == 0)
                 make_odd(&submissions[j], &random);
             if (test_random_below(&random, 8) == 0)
@@ -135,9 +139,9 @@ static void shares_judged_together_get_the_verdicts_they_get_alone(void **state)
             if (test_random_below(&random, 8) == 0)
                 submissions[j].extranonce2_bytes = (uint8_t)test_random_below(&random, 17);
         }
-        share_check_many(&world.prepared, tip, submissions, count, NOW_MS, scratch, together);
+        share_check_many(jobs, tip, submissions, count, NOW_MS, scratch, together);
         for (size_t j = 0; j < count; j++) {
-            share_check(&world.prepared, tip, &submissions[j], NOW_MS, scratch, &alone);
+            share_check(jobs[j], tip, &submissions[j], NOW_MS, scratch, &alone);
             assert_memory_equal(&together[j], &alone, sizeof alone);
         }
     }

@@ -115,6 +115,12 @@ static void on_batch(void *context, struct bus_call *call, struct span message)
         answer(self, call, &batch, WIRE_BATCH_NOT_DURABLE);
         return;
     }
+    if (w->lacks_job[self] && !batch.final) {
+        w->denied++;
+        answer(self, call, &batch, WIRE_BATCH_CANNOT_JUDGE);
+        return;
+    }
+    w->finals += w->lacks_job[self];
     bool taken = apply(self, &batch);
     w->refusals += !taken;
     answer(self, call, &batch, taken ? WIRE_BATCH_JUDGED : WIRE_BATCH_REFUSED);
@@ -155,6 +161,12 @@ void world_begin(unsigned timeout_ms, uint64_t hold_ms)
 
 void world_begin_keeping(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms, size_t keep_bytes)
 {
+    world_begin_remembering(timeout_ms, hold_ms, keep_ms, keep_bytes, 600000);
+}
+
+void world_begin_remembering(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms,
+                             size_t keep_bytes, uint64_t job_memory_ms)
+{
     struct error error;
     w = calloc(1, sizeof *w);
     w->random = test_random_begin("dispatcher");
@@ -174,6 +186,7 @@ void world_begin_keeping(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms
                                                 .shares_max = 4000,
                                                 .keep_ms = keep_ms,
                                                 .keep_bytes_max = keep_bytes,
+                                                .job_memory_ms = job_memory_ms,
                                                 .handler = on_end };
     w->dispatcher = dispatcher_create(&options);
     dispatcher_set_lease(w->dispatcher, 1);

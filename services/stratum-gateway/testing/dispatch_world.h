@@ -58,6 +58,7 @@ struct world {
     /* of each validator */
     bool mute[VALIDATORS];           /* takes batches and never answers */
     bool leaving[VALIDATORS];        /* takes no more and says so */
+    bool lacks_job[VALIDATORS];      /* cannot judge what is not final */
     unsigned us_a_share[VALIDATORS]; /* how slow it is; 0: answers at once */
     uint64_t busy_ns[VALIDATORS];    /* until when */
     unsigned batches[VALIDATORS];    /* that came */
@@ -66,15 +67,18 @@ struct world {
     unsigned late_count;
     struct loop_timer clock;
     unsigned refusals;
+    unsigned denied, finals; /* batches that could not be judged; that were final without a job */
     unsigned shares, ended;
 };
 
 extern struct world *w;
 
 void world_begin(unsigned timeout_ms, uint64_t hold_ms);
-/* The same; answered batches are kept. */
+/* The same; answered batches are kept, and a job is dead when it was denied for job_memory_ms. */
 void world_begin_keeping(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms,
                          size_t keep_bytes);
+void world_begin_remembering(unsigned timeout_ms, uint64_t hold_ms, uint64_t keep_ms,
+                             size_t keep_bytes, uint64_t job_memory_ms);
 /* The window loses its last steps, as a replica that lacked them does, and has another history. */
 void world_fail_over(unsigned lost);
 void world_end(void);

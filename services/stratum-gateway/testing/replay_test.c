@@ -206,6 +206,74 @@ static void what_was_kept_before_the_history_had_a_name_is_sent_again(void **sta
     world_end();
 }
 
+/* Of what a failover lost, two validators lack the jobs (they were added since), and the third one,
+ * which has them, is away: whoever said "cannot judge" has not decided anything. */
+static void what_one_validator_cannot_judge_another_brings_back(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(VALIDATORS);
+    judge(500);
+    w->lacks_job[0] = w->lacks_job[1] = w->mute[2] = true;
+    world_fail_over(20);
+    for (unsigned i = 0; i < 10; i++)
+        assert_true(world_add()); /* first copies meet the same */
+    UNTIL(w->denied >= 2);
+    assert_int_equal(counts().refused, 0);
+    w->mute[2] = false;
+    UNTIL(w->ended == w->shares);
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    assert_true(counts().aside == 0 && counts().refused == 0 && counts().let_go == 0);
+    assert_int_equal(w->finals, 0);
+    check_all_judged();
+    world_end();
+}
+
+/* All are asked, round after round: one may have been started again with its old files. */
+static void what_nobody_can_judge_now_waits_for_who_can(void **state)
+{
+    (void)state;
+    world_begin_keeping(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY);
+    world_use(2);
+    judge(500);
+    world_fail_over(20);
+    judge(1); /* its answer tells of the new history */
+    w->lacks_job[0] = w->lacks_job[1] = true;
+    UNTIL(counts().due == 0 || counts().aside > 0);
+    size_t aside = counts().aside;
+    unsigned denied = w->denied;
+    UNTIL(aside == 0 || w->denied > denied + 2 * (unsigned)aside);
+    w->lacks_job[1] = false;
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    assert_true(counts().aside == 0 && counts().refused == 0);
+    check_all_judged();
+    /* It is kept as before, and goes as before. */
+    uint64_t until_ms = loop_now_ms(w->loop) + 2 * KEEP_MS;
+    UNTIL(loop_now_ms(w->loop) > until_ms);
+    judge(1);
+    UNTIL(counts().kept == 1);
+    world_end();
+}
+
+static void only_what_nobody_can_have_any_more_is_lost_and_told(void **state)
+{
+    (void)state;
+    world_begin_remembering(TIMEOUT_MS, HOLD_MS, KEEP_MS, PLENTY, 200);
+    world_use(2);
+    judge(400);
+    w->lacks_job[0] = w->lacks_job[1] = true;
+    world_fail_over(20);
+    /* Those that answer name the new history only with a verdict. */
+    w->lacks_job[0] = false;
+    judge(1);
+    w->lacks_job[0] = true;
+    w->outcome = SHARE_JOB_NOT_FOUND; /* on every second share of a batch that is final */
+    UNTIL(counts().due == 0 && counts().histories == 1);
+    assert_true(w->finals > 0 && counts().refused > 0);
+    assert_int_equal(counts().aside, 0);
+    world_end();
+}
+
 /* Requests lost, answers lost, validators that die with a batch, and a failover now and then. */
 static void through_storms_of_failovers_each_share_counts_once(void **state)
 {
@@ -251,6 +319,9 @@ int main(void)
         cmocka_unit_test(beyond_the_bound_the_oldest_go_and_are_counted),
         cmocka_unit_test(what_a_failover_costs_grows_with_what_is_kept_not_with_its_square),
         cmocka_unit_test(what_was_kept_before_the_history_had_a_name_is_sent_again),
+        cmocka_unit_test(what_one_validator_cannot_judge_another_brings_back),
+        cmocka_unit_test(what_nobody_can_judge_now_waits_for_who_can),
+        cmocka_unit_test(only_what_nobody_can_have_any_more_is_lost_and_told),
         cmocka_unit_test(through_storms_of_failovers_each_share_counts_once),
     };
     return cmocka_run_group_tests_name("gateway_replay", tests, NULL, NULL);

@@ -83,6 +83,11 @@ void broadcast_send_job(struct gateway *gateway, struct connection *connection,
     }
 }
 
+void broadcast_before_receipts(void *context, struct connection *connection)
+{
+    broadcast_catch_up(context, connection);
+}
+
 void broadcast_catch_up(struct gateway *gateway, struct connection *connection)
 {
     const struct stratum_jobs *jobs = &gateway->feed.table;

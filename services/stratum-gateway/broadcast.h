@@ -34,3 +34,5 @@ void broadcast_send_job(struct gateway *gateway, struct connection *connection,
                         const struct stratum_effect *effect);
 /* Before other text goes to this connection: a job that waits for its turn is sent. */
 void broadcast_catch_up(struct gateway *gateway, struct connection *connection);
+/* The same, for receipt_feed.h; context is the gateway. */
+void broadcast_before_receipts(void *context, struct connection *connection);

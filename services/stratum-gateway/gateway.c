@@ -134,9 +134,14 @@ static bool open_connections(struct gateway *gateway, struct error *error)
                                                  .context = gateway };
     if (!connections_init(&gateway->connections, &options, error))
         return false;
-    gateway->receipt_feed = receipt_feed_create(gateway->loop, gateway->service->bus,
-                                                &gateway->service->settings.stratum_validators,
-                                                &gateway->connections, gateway->service->metrics);
+    const struct receipt_feed_options receipts = { .loop = gateway->loop,
+                                                   .bus = gateway->service->bus,
+                                                   .validators = &settings->stratum_validators,
+                                                   .connections = &gateway->connections,
+                                                   .metrics = gateway->service->metrics,
+                                                   .before = broadcast_before_receipts,
+                                                   .context = gateway };
+    gateway->receipt_feed = receipt_feed_create(&receipts);
     return true;
 }
 

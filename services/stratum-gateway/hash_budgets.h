@@ -1,19 +1,14 @@
 /* The hashing miners may cause (core/budget), for jobs of slow algorithms: a session's budget
  * stands in its connection, its address's in a bounded table here, found at its first such share.
- * An address is an IPv4 address or an IPv6 network of 64 bits; where the table is full, only the
- * session's own budget counts. One thread. */
+ * One thread. */
 #pragma once
 #include "core/share/share.h"
 #include "services/stratum-gateway/connections.h"
-
-enum { HASH_BUDGETS_ADDRESSES_MAX = 8192 };
+#include "services/stratum-gateway/hash_addresses.h"
 
 struct hash_budgets {
     struct budget_params params;
-    struct hash_budgets_address *addresses; /* HASH_BUDGETS_ADDRESSES_MAX, made when first needed */
-    uint32_t used;
-    uint32_t swept;                               /* where the search for one to forget goes on */
-    uint32_t buckets[HASH_BUDGETS_ADDRESSES_MAX]; /* index + 1; 0: none */
+    struct hash_addresses addresses;
 };
 
 void hash_budgets_init(struct hash_budgets *budgets, const struct budget_params *params);

@@ -24,6 +24,7 @@ struct fed {
 };
 
 struct receipt_feed {
+    struct receipt_feed_options options;
     struct loop *loop;
     const struct connections *connections;
     struct receipt_peers peers;
@@ -57,6 +58,8 @@ static void send_receipt(struct receipt_feed *feed, struct connection *connectio
 static void take_page(struct feeding *feeding, struct connection *connection,
                       const struct wire_receipt_reply *reply)
 {
+    if (reply->receipts_count > 0)
+        feeding->feed->options.before(feeding->feed->options.context, connection);
     for (uint32_t i = 0; i < reply->receipts_count && connection->state == CONNECTION_OPEN; i++)
         send_receipt(feeding->feed, connection, reply->receipts[i].data);
     feeding->from_ms = reply->more ? reply->next_ms : feeding->to_ms;
@@ -149,22 +152,21 @@ void receipt_feed_add(struct receipt_feed *feed, const struct connection *connec
         loop_timer_start(feed->loop, &feed->timer, RECEIPT_FEED_MS, RECEIPT_FEED_MS);
 }
 
-struct receipt_feed *receipt_feed_create(struct loop *loop, struct bus *bus,
-                                         const struct settings_list *validators,
-                                         const struct connections *connections,
-                                         struct metrics *metrics)
+struct receipt_feed *receipt_feed_create(const struct receipt_feed_options *options)
 {
+    struct metrics *metrics = options->metrics;
     struct receipt_feed *feed = calloc(1, sizeof *feed);
     ASSERT(feed != NULL);
-    feed->loop = loop;
-    feed->connections = connections;
+    feed->options = *options;
+    feed->loop = options->loop;
+    feed->connections = options->connections;
     feed->timer = (struct loop_timer){ .on_due = on_due, .context = feed };
     feed->sent = metrics_counter(metrics, "adit_gateway_receipts_sent_total", "",
                                  "Receipts sent to miners that subscribed to them.", NULL);
     feed->turned_away =
         metrics_counter(metrics, "adit_gateway_receipt_sessions_turned_away_total", "",
                         "Sessions that subscribed to receipts while all places were taken.", NULL);
-    receipt_peers_open(&feed->peers, bus, validators);
+    receipt_peers_open(&feed->peers, options->bus, options->validators);
     return feed;
 }
 

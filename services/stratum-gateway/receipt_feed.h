@@ -13,10 +13,18 @@ enum { RECEIPT_FEED_MAX = 64, RECEIPT_FEED_MS = 5000 };
 
 struct receipt_feed;
 
-MUST_CHECK struct receipt_feed *receipt_feed_create(struct loop *loop, struct bus *bus,
-                                                    const struct settings_list *validators,
-                                                    const struct connections *connections,
-                                                    struct metrics *metrics);
+struct receipt_feed_options {
+    struct loop *loop;
+    struct bus *bus;
+    const struct settings_list *validators;
+    const struct connections *connections;
+    struct metrics *metrics;
+    /* Receipts are about to be written: what is more urgent (a job that waits) goes first. */
+    void (*before)(void *context, struct connection *connection);
+    void *context;
+};
+
+MUST_CHECK struct receipt_feed *receipt_feed_create(const struct receipt_feed_options *options);
 void receipt_feed_destroy(struct receipt_feed *feed);
 /* The session of this connection asked; again changes nothing. */
 void receipt_feed_add(struct receipt_feed *feed, const struct connection *connection);

@@ -30,39 +30,62 @@ static void forgive(struct budget_address *address, uint64_t now_ms)
     address->forgiven_ms = now_ms;
 }
 
-bool budget_take(struct budget *budget, struct budget_address *address,
+/* Whether an account of unproven sessions has so many left, and what time stamp they lead to. */
+static bool has_left(struct budget_address *address, const struct budget_params *params,
+                     uint32_t hashes, uint64_t now_ms, uint64_t *ahead_us_r)
+{
+    const uint64_t full = interval_us(params, 0, STRIKES_A_STEP);
+    if (address == NULL)
+        return true;
+    forgive(address, now_ms);
+    uint32_t sessions = address->sessions > 1 ? address->sessions : 1;
+    sessions = sessions < BUDGET_ADDRESS_SESSIONS_MAX ? sessions : BUDGET_ADDRESS_SESSIONS_MAX;
+    uint64_t interval = interval_us(params, address->strikes, ADDRESS_STRIKES_STEP) / sessions;
+    interval = interval > 0 ? interval : 1;
+    uint64_t burst = full * params->burst / interval;
+    return within(address->ahead_us, interval, burst > 0 ? burst : 1, hashes, now_ms * 1000,
+                  ahead_us_r);
+}
+
+bool budget_take(struct budget *budget, const struct budget_origin *origin,
                  const struct budget_params *params, uint32_t hashes, uint64_t now_ms)
 {
     ASSERT(hashes >= 1 && params->share_interval_ms >= 1 && params->burst >= 1);
     if (params->multiple == 0)
         return true;
-    const uint64_t now_us = now_ms * 1000;
     /* With strikes the burst shrinks with the rate: what it may have at once stays the same time.
      */
     const uint64_t full = interval_us(params, 0, STRIKES_A_STEP);
-    uint64_t interval = interval_us(params, budget->strikes, STRIKES_A_STEP);
-    uint64_t burst = full * params->burst / interval;
-    uint64_t ahead_us, address_ahead_us = 0;
-    if (!within(budget->ahead_us, interval, burst > 0 ? burst : 1, hashes, now_us, &ahead_us))
+    const uint64_t interval = interval_us(params, budget->strikes, STRIKES_A_STEP);
+    const uint64_t burst = full * params->burst / interval;
+    uint64_t ahead_us, address_us = 0, network_us = 0;
+    if (!within(budget->ahead_us, interval, burst > 0 ? burst : 1, hashes, now_ms * 1000,
+                &ahead_us))
         return false;
-    const bool draws = address != NULL && !budget->proven;
-    if (draws) {
-        forgive(address, now_ms);
-        uint32_t sessions = address->sessions > 1 ? address->sessions : 1;
-        sessions = sessions < BUDGET_ADDRESS_SESSIONS_MAX ? sessions : BUDGET_ADDRESS_SESSIONS_MAX;
-        interval = interval_us(params, address->strikes, ADDRESS_STRIKES_STEP) / sessions;
-        interval = interval > 0 ? interval : 1;
-        burst = full * params->burst / interval;
-        if (!within(address->ahead_us, interval, burst > 0 ? burst : 1, hashes, now_us,
-                    &address_ahead_us))
+    if (!budget->proven) {
+        if (!has_left(origin->address, params, hashes, now_ms, &address_us) ||
+            !has_left(origin->network, params, hashes, now_ms, &network_us))
             return false;
-        address->ahead_us = address_ahead_us;
+        if (origin->address != NULL)
+            origin->address->ahead_us = address_us;
+        if (origin->network != NULL)
+            origin->network->ahead_us = network_us;
     }
     budget->ahead_us = ahead_us;
     return true;
 }
 
-void budget_verdict(struct budget *budget, struct budget_address *address, bool accepted,
+static void strike(struct budget_address *address, uint64_t now_ms)
+{
+    if (address == NULL)
+        return;
+    if (address->strikes == 0)
+        address->forgiven_ms = now_ms;
+    if (address->strikes < BUDGET_STRIKES_MAX)
+        address->strikes++;
+}
+
+void budget_verdict(struct budget *budget, const struct budget_origin *origin, bool accepted,
                     uint64_t now_ms)
 {
     if (accepted) {
@@ -74,12 +97,10 @@ void budget_verdict(struct budget *budget, struct budget_address *address, bool 
     if (budget->strikes < BUDGET_STRIKES_MAX)
         budget->strikes++;
     budget->proven = budget->proven && budget->strikes < STRIKES_A_STEP;
-    if (address != NULL && !budget->proven) {
-        if (address->strikes == 0)
-            address->forgiven_ms = now_ms;
-        if (address->strikes < BUDGET_STRIKES_MAX)
-            address->strikes++;
-    }
+    if (budget->proven)
+        return;
+    strike(origin->address, now_ms);
+    strike(origin->network, now_ms);
 }
 
 void budget_join(struct budget_address *address)

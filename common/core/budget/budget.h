@@ -34,14 +34,19 @@ struct budget_address { /* zero-initialise */
     uint8_t strikes;
 };
 
-/* Whether so many hashes (≥ 1) may be caused now; if so they are charged, else nothing is. address
- * may be NULL: only the session's own budget counts. */
-MUST_CHECK bool budget_take(struct budget *budget, struct budget_address *address,
+/* Where a session comes from: the accounts it draws on while it is unproven. */
+struct budget_origin {
+    struct budget_address *address; /* NULL: only the session's own budget counts */
+    struct budget_address *network; /* many addresses that may be one's; NULL: none */
+};
+
+/* Whether so many hashes (≥ 1) may be caused now; if so they are charged, else nothing is. */
+MUST_CHECK bool budget_take(struct budget *budget, const struct budget_origin *origin,
                             const struct budget_params *params, uint32_t hashes, uint64_t now_ms);
 
 /* The verdict on a share of the session: accepted, or invalid in a way that only wastes (below its
  * work, malformed); not for what honest miners meet (stale, duplicates, overload). */
-void budget_verdict(struct budget *budget, struct budget_address *address, bool accepted,
+void budget_verdict(struct budget *budget, const struct budget_origin *origin, bool accepted,
                     uint64_t now_ms);
 
 /* The session begins or ends at the address. */

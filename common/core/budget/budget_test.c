@@ -24,8 +24,10 @@ static void an_honest_rate_with_chance_and_a_few_mistakes_always_passes(void **s
             now_ms += test_random_below(&random, 4) == 0
                           ? test_random_below(&random, 8u * params.share_interval_ms)
                           : 0;
-            assert_true(budget_take(&budget, &address, &params, 1, now_ms));
-            budget_verdict(&budget, &address, test_random_below(&random, 20) != 0, now_ms);
+            assert_true(budget_take(&budget, &(struct budget_origin){ .address = &address },
+                                    &params, 1, now_ms));
+            budget_verdict(&budget, &(struct budget_origin){ .address = &address },
+                           test_random_below(&random, 20) != 0, now_ms);
         }
     }
 }
@@ -44,7 +46,7 @@ static void no_session_causes_more_than_its_burst_and_its_rate(void **state)
         uint64_t start_ms = test_random_below(&random, 1000000), now_ms = start_ms, taken = 0;
         for (int n = 0; n < 3000; n++) {
             now_ms += test_random_below(&random, 3);
-            taken += budget_take(&budget, NULL, &any, 1, now_ms);
+            taken += budget_take(&budget, &(struct budget_origin){ 0 }, &any, 1, now_ms);
         }
         uint64_t interval_us = any.share_interval_ms * 1000ull / any.multiple;
         interval_us = interval_us > 0 ? interval_us : 1;
@@ -59,19 +61,19 @@ static void junk_is_cut_to_a_trickle_and_forgiven_by_good_shares(void **state)
     struct budget budget = { 0 };
     uint64_t now_ms = 1000, taken = 0;
     for (; now_ms < 61000; now_ms++)
-        if (budget_take(&budget, NULL, &params, 1, now_ms)) {
-            budget_verdict(&budget, NULL, false, now_ms);
+        if (budget_take(&budget, &(struct budget_origin){ 0 }, &params, 1, now_ms)) {
+            budget_verdict(&budget, &(struct budget_origin){ 0 }, false, now_ms);
             taken++;
         }
     /* Of 800 a session in good standing would have had in that minute. */
     assert_in_range(taken, 1, 220);
     for (uint32_t i = 0; i < BUDGET_STRIKES_MAX; i++)
-        budget_verdict(&budget, NULL, true, now_ms);
+        budget_verdict(&budget, &(struct budget_origin){ 0 }, true, now_ms);
     assert_true(budget.proven);
     now_ms += 60000;
     for (uint32_t i = 0; i < params.burst; i++)
-        assert_true(budget_take(&budget, NULL, &params, 1, now_ms));
-    assert_false(budget_take(&budget, NULL, &params, 1, now_ms));
+        assert_true(budget_take(&budget, &(struct budget_origin){ 0 }, &params, 1, now_ms));
+    assert_false(budget_take(&budget, &(struct budget_origin){ 0 }, &params, 1, now_ms));
 }
 
 static void connecting_anew_buys_a_sender_of_junk_nothing(void **state)
@@ -83,9 +85,11 @@ static void connecting_anew_buys_a_sender_of_junk_nothing(void **state)
         struct budget fresh = { 0 };
         budget_join(&address);
         for (int i = 0; i < 20; i++)
-            if (budget_take(&fresh, &address, &params, 1, now_ms)) {
+            if (budget_take(&fresh, &(struct budget_origin){ .address = &address }, &params, 1,
+                            now_ms)) {
                 *(now_ms < 61000 ? &first_minute : &second_minute) += 1;
-                budget_verdict(&fresh, &address, false, now_ms);
+                budget_verdict(&fresh, &(struct budget_origin){ .address = &address }, false,
+                               now_ms);
             }
         budget_leave(&address);
     }
@@ -105,19 +109,23 @@ static void a_miner_in_good_standing_does_not_notice_junk_beside_it(void **state
     uint64_t now_ms = 1000, taken = 0;
     memset(junk, 0, sizeof junk);
     budget_join(&address);
-    assert_true(budget_take(&honest, &address, &params, 1, now_ms));
-    budget_verdict(&honest, &address, true, now_ms);
+    assert_true(
+        budget_take(&honest, &(struct budget_origin){ .address = &address }, &params, 1, now_ms));
+    budget_verdict(&honest, &(struct budget_origin){ .address = &address }, true, now_ms);
     for (size_t i = 0; i < JUNK; i++)
         budget_join(&address);
     for (; now_ms < 31000; now_ms += 10) {
         for (size_t i = 0; i < JUNK; i++)
-            if (budget_take(&junk[i], &address, &params, 1, now_ms)) {
-                budget_verdict(&junk[i], &address, false, now_ms);
+            if (budget_take(&junk[i], &(struct budget_origin){ .address = &address }, &params, 1,
+                            now_ms)) {
+                budget_verdict(&junk[i], &(struct budget_origin){ .address = &address }, false,
+                               now_ms);
                 taken++;
             }
         if (now_ms % 5000 == 0) {
-            assert_true(budget_take(&honest, &address, &params, 1, now_ms));
-            budget_verdict(&honest, &address, true, now_ms);
+            assert_true(budget_take(&honest, &(struct budget_origin){ .address = &address },
+                                    &params, 1, now_ms));
+            budget_verdict(&honest, &(struct budget_origin){ .address = &address }, true, now_ms);
         }
     }
     /* One burst of the address for all of them, and a trickle: of the 40,000 their own budgets
@@ -131,7 +139,7 @@ static void without_a_multiple_nothing_is_bounded(void **state)
     const struct budget_params off = { .share_interval_ms = 1, .burst = 1 };
     struct budget budget = { 0 };
     for (int i = 0; i < 10000; i++)
-        assert_true(budget_take(&budget, NULL, &off, 3, 5));
+        assert_true(budget_take(&budget, &(struct budget_origin){ 0 }, &off, 3, 5));
 }
 
 int main(void)

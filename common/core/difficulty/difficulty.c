@@ -94,3 +94,12 @@ struct work difficulty_network_work_capped(struct u256 target)
     struct u256 work = difficulty_network_work(target);
     return work_of(u256_fits_u64(work) ? work.limb[0] : UINT64_MAX);
 }
+
+/* 0xffff · 2^240 is 2^256 less a 65536th of it, and the chain's way of counting divides by one more
+ * than the target: less a 65536th, rounded up, is never too much. */
+struct work difficulty_within(struct u256 target)
+{
+    uint64_t work = difficulty_network_work_capped(target).expected_hashes;
+    work -= work / 65536 + (work % 65536 != 0);
+    return difficulty_representable(work_of(work > 0 ? work : 1));
+}

@@ -45,6 +45,10 @@ struct u256 difficulty_network_work(struct u256 target);
 /* The same, capped to 64 bits: to bound the work of sessions by the network's. At least 1. */
 struct work difficulty_network_work_capped(struct u256 target);
 
+/* The most work, as a miner can hold it, whose target is not below this one: a share's work up to
+ * which no hash that meets the target goes unsent. At least 1. */
+struct work difficulty_within(struct u256 target);
+
 /* Writes w / 2^k as the shortest plain decimal ("16384", "0.001", no exponent, no trailing zeros
  * behind a point) that an IEEE double reads back as the double nearest to w / 2^k, which for a
  * representable work is w / 2^k itself. NUL-terminated; returns the length. */

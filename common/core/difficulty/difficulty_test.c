@@ -351,6 +351,30 @@ static void a_requested_difficulty_rounds_and_is_clamped(void **state)
     }
 }
 
+/* A block's hash always meets the share's work, and hardly a larger work would do. */
+static void the_work_within_a_target_loses_no_block(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("work within");
+    for (int i = 0; i < 20000; i++) {
+        struct u256 target;
+        uint8_t bytes[32];
+        for (int k = 0; k < 32; k += 8)
+            store_le64(bytes + k, test_random_u64(&random));
+        target = u256_shift_right(u256_load_le(bytes), (unsigned)test_random_below(&random, 192));
+        struct work work = difficulty_within(target);
+        assert_true(work.expected_hashes >= 1);
+        if (work.expected_hashes == 1)
+            continue;
+        assert_true(u256_compare(difficulty_target(work), target) >= 0);
+        assert_true(difficulty_representable(work).expected_hashes == work.expected_hashes);
+        struct work more = work_of(work.expected_hashes + work.expected_hashes / 16384 + 2);
+        assert_true(more.expected_hashes < work.expected_hashes ||
+                    u256_compare(difficulty_target(more), target) < 0);
+    }
+    assert_int_equal(difficulty_within(u256_from_u64(0)).expected_hashes > UINT64_MAX / 2, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +384,7 @@ int main(void)
         cmocka_unit_test(compact_bits_are_read_as_consensus_reads_them),
         cmocka_unit_test(compact_bits_round_down_and_back),
         cmocka_unit_test(network_work_is_two_to_the_256_over_target_plus_one),
+        cmocka_unit_test(the_work_within_a_target_loses_no_block),
         cmocka_unit_test(representable_work_is_the_largest_of_53_bits_not_above),
         cmocka_unit_test(a_printed_difficulty_is_the_shortest_that_a_double_reads_back),
         cmocka_unit_test(a_printed_difficulty_reads_back_as_the_same_work),

@@ -82,6 +82,24 @@ uint32_t session_version_mask(const struct step *step, const struct job *job)
     return job != NULL ? mask & job->version_mask : mask;
 }
 
+/* The pool's distress must not cost a block: a raised session is never asked for more than a block
+ * of this job needs, but for what it was worth before (on a chain of toy difficulty). */
+static struct work most_raised(const struct stratum_session *session, const struct job *job)
+{
+    struct work network = difficulty_within(job->network_target);
+    struct work before = session->raises > 0 ? session->unraised : session->vardiff.work;
+    return before.expected_hashes > network.expected_hashes ? before : network;
+}
+
+/* The session's bounds while it is raised, or is to be. */
+static struct vardiff_params raised_bounds(const struct step *step, const struct job *job)
+{
+    struct vardiff_params bounds = session_bounds(step);
+    struct work most = vardiff_clamp(&bounds, most_raised(step->session, job));
+    bounds.max = most;
+    return bounds;
+}
+
 static bool work_is_told(const struct stratum_session *session)
 {
     return session->marks_count > 0 &&
@@ -200,6 +218,11 @@ static void send_job(struct step *step, const struct stratum_job *job, bool clea
     if (!coinbase_fits(step, job->job))
         return;
     tell_version_mask(step, job->job, job->ordinal << 8);
+    if (session->raises > 0) {
+        struct vardiff_params bounds = session_bounds(step);
+        vardiff_lower(&session->vardiff, &bounds, most_raised(session, job->job),
+                      step->world->now_ms);
+    }
     tell_difficulty(step, job->ordinal << 32);
     clean = clean || job->job->clean || job->tip != session->sent_tip;
     if (session->quirk.job_id_digits == STRATUM_SHORT_ID_DIGITS) {
@@ -319,7 +342,9 @@ static void on_tick(struct step *step)
     }
     if (session->state != STRATUM_MINING)
         return;
-    struct vardiff_params bounds = session_bounds(step);
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    struct vardiff_params bounds =
+        session->raises > 0 && job != NULL ? raised_bounds(step, job->job) : session_bounds(step);
     if (session->fixed) {
         /* What the pool raised under pressure is taken back when that is over. */
         if (session->raises == 0 && session->vardiff.work.expected_hashes !=
@@ -340,11 +365,15 @@ static void on_tick(struct step *step)
 static void on_raise(struct step *step)
 {
     struct stratum_session *session = step->session;
-    struct vardiff_params bounds = session_bounds(step);
-    if (session->state != STRATUM_MINING || session->raises == STRATUM_RAISES_MAX ||
-        !vardiff_raise(&session->vardiff, &bounds, step->world->now_ms))
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    if (session->state != STRATUM_MINING || session->raises == STRATUM_RAISES_MAX || job == NULL)
         return;
-    session->raises++;
+    struct vardiff_params bounds = raised_bounds(step, job->job);
+    const struct work before = session->vardiff.work;
+    if (!vardiff_raise(&session->vardiff, &bounds, step->world->now_ms))
+        return;
+    if (session->raises++ == 0)
+        session->unraised = before;
     session->raised_ms = step->world->now_ms;
     step_tell_work(step);
 }

@@ -178,6 +178,7 @@ struct stratum_session {
     struct work told;  /* the last difficulty sent; a share may be worth less (quirk_corrected) */
     struct quirk quirk;
     char agent[STRATUM_AGENT_BYTES_MAX + 1]; /* printable; "": it did not say */
+    struct work unraised; /* what it was worth before the first of `raises` */
     struct vardiff vardiff;
     struct stratum_mark marks[STRATUM_MARKS_MAX]; /* ascending */
     struct stratum_worker workers[STRATUM_WORKERS_OWN];

@@ -376,6 +376,46 @@ static void a_pool_that_cannot_keep_up_raises_the_work_and_owes_what_was_due(voi
     assert_int_equal(f->session.raises, STRATUM_RAISES_MAX);
 }
 
+/* The session's work, as the network's of the current job would have it. */
+static void set_network_work(unsigned job, uint64_t expected_hashes)
+{
+    f->job[job].network_target = difficulty_target(work_of(expected_hashes));
+}
+
+static void a_session_is_never_raised_above_what_a_block_takes(void **state)
+{
+    (void)state;
+    begin_mining(); /* at 16 */
+    set_network_work(0, (uint64_t)50 << 32);
+    for (unsigned i = 0; i < 20; i++) {
+        pass_ms(5100);
+        happen(STRATUM_RAISE);
+    }
+    uint64_t work = f->session.vardiff.work.expected_hashes;
+    assert_true(work > (uint64_t)49 << 32 && work <= (uint64_t)50 << 32);
+    assert_true(u256_compare(difficulty_target(work_of(work)), f->job[0].network_target) >= 0);
+    /* The network gets easier: the raised work goes down with the job that says so. */
+    f->sent[0] = '\0';
+    pass_ms(1000);
+    add_job(1, 0x65f0000000000002, 2, true);
+    set_network_work(1, (uint64_t)20 << 32);
+    happen(STRATUM_JOB);
+    work = f->session.vardiff.work.expected_hashes;
+    assert_true(work > (uint64_t)19 << 32 && work <= (uint64_t)20 << 32);
+    assert_non_null(strstr(f->sent, "mining.set_difficulty"));
+    /* But not below what it was without the raises: on a chain of toy difficulty nothing changes.
+     */
+    pass_ms(6000);
+    add_job(2, 0x65f0000000000003, 3, true);
+    set_network_work(2, 2);
+    happen(STRATUM_JOB);
+    work = f->session.vardiff.work.expected_hashes;
+    assert_true(work == (uint64_t)16 << 32);
+    pass_ms(6000);
+    happen(STRATUM_RAISE);
+    assert_true(f->session.vardiff.work.expected_hashes == work);
+}
+
 static void answers_we_hold_back_are_no_silence_of_the_miner(void **state)
 {
     (void)state;
@@ -777,6 +817,7 @@ int main(void)
         TEST(whatever_is_claimed_a_header_has_one_work),
         TEST(a_flood_raises_the_work_at_once_and_silence_lowers_it),
         TEST(a_pool_that_cannot_keep_up_raises_the_work_and_owes_what_was_due),
+        TEST(a_session_is_never_raised_above_what_a_block_takes),
         TEST(answers_we_hold_back_are_no_silence_of_the_miner),
         TEST(a_minimum_difficulty_asked_for_is_kept),
         TEST(a_new_tip_is_clean_for_whoever_missed_it),

@@ -227,6 +227,18 @@ bool vardiff_tick(struct vardiff *vardiff, const struct vardiff_params *params, 
     return decide(vardiff, params, now_ms);
 }
 
+void vardiff_lower(struct vardiff *vardiff, const struct vardiff_params *params, struct work most,
+                   uint64_t now_ms)
+{
+    const struct work work = vardiff_clamp(params, most);
+    if (vardiff->work.expected_hashes <= work.expected_hashes)
+        return;
+    vardiff->work = work;
+    vardiff->changed_ms = vardiff->last_ms = now_ms;
+    drop_evidence(vardiff);
+    vardiff->phase = VARDIFF_LEARNED;
+}
+
 bool vardiff_raise(struct vardiff *vardiff, const struct vardiff_params *params, uint64_t now_ms)
 {
     if (now_ms < vardiff->changed_ms + VARDIFF_CHANGE_MS || !move(vardiff, params, 2, 1, now_ms))

@@ -61,6 +61,11 @@ MUST_CHECK bool vardiff_tick(struct vardiff *vardiff, const struct vardiff_param
  * job): it is left out of the evidence. */
 void vardiff_skip(struct vardiff *vardiff, uint64_t now_ms);
 
+/* The work must not be above `most` any more (or the least of the params, where that is above it):
+ * where it is, it becomes that, and what was known of the miner is forgotten. */
+void vardiff_lower(struct vardiff *vardiff, const struct vardiff_params *params, struct work most,
+                   uint64_t now_ms);
+
 /* The pool wants fewer shares for a while: the work doubles, and what was known of the miner is
  * forgotten, so that the rule finds back to the aimed rate, but slowly. True as above; false within
  * VARDIFF_CHANGE_MS of the last change, or at the bound. */

@@ -36,7 +36,7 @@ static struct wire_job current_job(void)
                             .coinbase2 = span_of(coinbase, 60),
                             .version = 0x20000000,
                             .version_mask = 0x1fffe000,
-                            .bits = 0x207fffff,
+                            .bits = 0x1b00ffff,
                             .cur_time = (uint32_t)(loop_unix_ms() / 1000),
                             .min_time = (uint32_t)(loop_unix_ms() / 1000) - 600,
                             .clean = 1,

@@ -40,7 +40,7 @@ static void sessions_of_an_address_draw_on_one_budget_until_they_are_proven(void
     /* The first one counts alone at its address, and uses that up. */
     assert_int_equal(taken(&budgets, &here[0], 1000), params.burst);
     assert_int_equal(taken(&budgets, &there, 1000), params.burst);
-    assert_int_equal(budgets.used, 2);
+    assert_int_equal(budgets.addresses.used, 2);
     /* One that sent junk and comes anew finds less than its burst. */
     for (int i = 0; i < 20; i++)
         hash_budgets_verdict(&budgets, &here[0], SHARE_LOW_DIFFICULTY, 1000);
@@ -71,7 +71,7 @@ static void the_addresses_of_one_network_of_64_bits_are_one(void **state)
         here[i] = connected_from(FROM[i]);
         assert_true(hash_budgets_take(&budgets, &here[i], 1, 1000));
     }
-    assert_int_equal(budgets.used, 2);
+    assert_int_equal(budgets.addresses.used, 3); /* with the network of 48 bits above both */
     for (unsigned i = 0; i < 3; i++)
         hash_budgets_closed(&budgets, &here[i]);
     hash_budgets_deinit(&budgets);
@@ -95,12 +95,12 @@ static void addresses_without_sessions_make_room(void **state)
     hash_budgets_init(&budgets, &params);
     for (unsigned i = 0; i < VISITS; i++)
         visit(&budgets, 1, i, 1000);
-    assert_int_equal(budgets.used, VISITS);
+    assert_int_equal(budgets.addresses.used, VISITS);
     /* A search that comes round finds each of them forgettable. */
-    budgets.swept = 0;
+    budgets.addresses.swept = 0;
     for (unsigned i = 0; i < VISITS; i++)
         visit(&budgets, 2, i, 10000000);
-    assert_int_equal(budgets.used, VISITS);
+    assert_int_equal(budgets.addresses.used, VISITS);
     hash_budgets_deinit(&budgets);
 }
 

@@ -5,10 +5,15 @@
 
 void vectors_open(struct vectors *vectors)
 {
+    vectors_open_file(vectors, "consensus.txt");
+}
+
+void vectors_open_file(struct vectors *vectors, const char *name)
+{
     char path[4096];
     const char *source = getenv("ADIT_SOURCE");
     size_t capacity = 1 << 20;
-    snprintf(path, sizeof path, "%s/tests/vectors/consensus.txt", source == NULL ? "." : source);
+    snprintf(path, sizeof path, "%s/tests/vectors/%s", source == NULL ? "." : source, name);
     *vectors = (struct vectors){ .text = malloc(capacity) };
     FILE *file = fopen(path, "re");
     if (file == NULL)
@@ -82,7 +87,7 @@ const char *vectors_get(const struct vectors *vectors, const char *name)
 {
     const char *value = vectors_find(vectors, name);
     if (value == NULL)
-        fprintf(stderr, "consensus.txt line %u has no field %s\n", vectors->line, name);
+        fprintf(stderr, "the vectors' line %u has no field %s\n", vectors->line, name);
     ASSERT(value != NULL);
     return value;
 }

@@ -21,6 +21,8 @@ struct vectors {
 /* Opens the file in the folder of the sources (ADIT_SOURCE, or the current folder); aborts where it
  * is not there. */
 void vectors_open(struct vectors *vectors);
+/* Likewise another file of the folder, of lines of the same form. */
+void vectors_open_file(struct vectors *vectors, const char *name);
 void vectors_close(struct vectors *vectors);
 /* The next line, whatever its kind; false at the end. */
 bool vectors_next(struct vectors *vectors);

@@ -62,7 +62,7 @@ static void beat(void *context)
     snprintf(admin_url, sizeof admin_url, "http://%s", admin_bound(service->life->admin));
     heartbeat->counter_count = 0;
     metrics_beats(service->metrics, add_counter, heartbeat);
-    const struct wire_heartbeat message = {
+    struct wire_heartbeat message = {
         .service = service->name,
         .instance = service->instance,
         .boot_id = service->boot_id,
@@ -75,6 +75,7 @@ static void beat(void *context)
         .counters = heartbeat->counters,
         .counters_count = heartbeat->counter_count,
     };
+    memcpy(message.receipt_key, service->receipt_key, sizeof message.receipt_key);
     size_t length = wire_encode_heartbeat(&message, heartbeat->message, sizeof heartbeat->message);
     ASSERT(length > 0);
     heartbeat->outstanding = bus_request(heartbeat->client, span_of(heartbeat->message, length),

@@ -12,24 +12,25 @@
 /* What a process exits with; documented in docs/operations.md. */
 enum service_exit {
     SERVICE_EXIT_OK = 0,
-    SERVICE_EXIT_STORE = 1,    /* the database did not answer within startup.deadline_s */
-    SERVICE_EXIT_NODE = 2,     /* no node did */
-    SERVICE_EXIT_WINDOW = 3,   /* redis.window did not */
-    SERVICE_EXIT_PEER = 4,     /* a process of ours did not */
+    SERVICE_EXIT_STORE = 1,     /* the database did not answer within startup.deadline_s */
+    SERVICE_EXIT_NODE = 2,      /* no node did */
+    SERVICE_EXIT_WINDOW = 3,    /* redis.window did not */
+    SERVICE_EXIT_PEER = 4,      /* a process of ours did not */
     SERVICE_EXIT_SETTINGS = 64, /* a broken setting or argument */
-    SERVICE_EXIT_PORT = 65,    /* an address cannot be bound */
+    SERVICE_EXIT_PORT = 65,     /* an address cannot be bound */
     SERVICE_EXIT_BUG = 70,
 };
 
 struct service {
-    const char *name;      /* "stratum-gateway" */
-    const char *instance;  /* from --instance, default "1" */
-    uint64_t boot_id;      /* random, once per process start */
-    uint64_t started_ms;   /* unix */
+    const char *name;     /* "stratum-gateway" */
+    const char *instance; /* from --instance, default "1" */
+    uint64_t boot_id;     /* random, once per process start */
+    uint64_t started_ms;  /* unix */
     struct settings settings;
     struct loop *loop;
     struct bus *bus;           /* nng */
     struct metrics *metrics;   /* what /metrics and the heartbeat show */
+    uint8_t receipt_key[32];   /* a validator's public one, for its heartbeats; zeros: none */
     void *context;             /* whatever `run` puts here for `reload` */
     struct service_life *life; /* the skeleton's own */
 };
@@ -61,10 +62,11 @@ int service_fail(struct service *service, enum service_exit code, const struct e
 /* Tries `attempt` until it succeeds or startup.deadline_s has passed, saying once a second in the
  * log and in /readyz what it waits for; returns early (false) when the process is told to stop. */
 MUST_CHECK bool service_wait_for(struct service *service, const char *what,
-                                 bool (*attempt)(void *context, struct error *error),
-                                 void *context, struct error *error);
+                                 bool (*attempt)(void *context, struct error *error), void *context,
+                                 struct error *error);
 
-/* From here on /readyz answers 200, heartbeats say running, and the supervisor (sd_notify) knows. */
+/* From here on /readyz answers 200, heartbeats say running, and the supervisor (sd_notify) knows.
+ */
 void service_ready(struct service *service);
 
 /* Something it needs is away (reason) or back (NULL); shown in health, /readyz and heartbeats. */
@@ -74,7 +76,8 @@ void service_degraded(struct service *service, const char *what, const char *rea
 bool service_stopping(const struct service *service);
 
 /* Starts the heartbeat to inode-scheduler: once a second, with the counters of service->metrics.
- * `lease_id` (may be NULL) is read at each beat; `on_reply` (may be NULL) gets the decoded reply. */
+ * `lease_id` (may be NULL) is read at each beat; `on_reply` (may be NULL) gets the decoded reply.
+ */
 struct wire_heartbeat_reply;
 void service_heartbeat(struct service *service, const uint64_t *lease_id,
                        void (*on_reply)(void *context, const struct wire_heartbeat_reply *reply),

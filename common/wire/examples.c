@@ -194,6 +194,7 @@ static const struct wire_heartbeat heartbeat = {
     .error_count = 1,
     .last_error = "validator 2: connection refused",
     .admin_url = "http://127.0.0.1:9180",
+    .receipt_key = { 0xd7, 0x5a, 0x98, 0x01 },
     .counters = counters,
     .counters_count = 2,
 };

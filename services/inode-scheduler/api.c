@@ -215,6 +215,17 @@ static void on_statistics(void *context, struct http_exchange *exchange)
 
 /* Scores follow reports of validation tasks; what can be said without them is who works: a live
  * validator has score 1, as the rules have it for one that reports. */
+/* What its receipts are signed with; null where it signs for nothing. */
+static json_t *receipt_key_of(const struct health_instance *instance)
+{
+    static const uint8_t none[sizeof instance->receipt_key];
+    char text[2 * sizeof instance->receipt_key + 1];
+    if (memcmp(instance->receipt_key, none, sizeof none) == 0)
+        return json_null();
+    hex_encode(span_of(instance->receipt_key, sizeof instance->receipt_key), text);
+    return json_string(text);
+}
+
 static void on_validators(void *context, struct http_exchange *exchange)
 {
     struct scheduler *scheduler = context;
@@ -225,10 +236,11 @@ static void on_validators(void *context, struct http_exchange *exchange)
         if (instance->component != HEALTH_VALIDATOR)
             continue;
         enum health_status status = health_of_instance(health, instance);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i, s:I}", "name", instance->instance,
-                                              "status", health_status_name(status), "score",
-                                              status == HEALTH_HEALTHY, "last_seen",
-                                              (json_int_t)(instance->beat_unix_ms / 1000)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:i, s:I, s:o}", "name", instance->instance, "status",
+                            health_status_name(status), "score", status == HEALTH_HEALTHY,
+                            "last_seen", (json_int_t)(instance->beat_unix_ms / 1000), "receipt_key",
+                            receipt_key_of(instance)));
     }
     api_reply(exchange, json_pack("{s:o}", "validators", list));
 }

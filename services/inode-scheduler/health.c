@@ -94,6 +94,7 @@ bool health_beat(struct health *health, const struct wire_heartbeat *beat)
     instance->error_count = beat->error_count;
     snprintf(instance->last_error, sizeof instance->last_error, "%s", beat->last_error);
     snprintf(instance->admin_url, sizeof instance->admin_url, "%s", beat->admin_url);
+    memcpy(instance->receipt_key, beat->receipt_key, sizeof instance->receipt_key);
     take_counters(instance, beat);
     return true;
 }

@@ -53,7 +53,8 @@ struct health_instance {
     uint64_t error_count;
     char last_error[HEALTH_TEXT_BYTES];
     char admin_url[129];
-    unsigned restarts; /* seen: a new boot id under the same name */
+    uint8_t receipt_key[32]; /* a validator's; zeros: it signs for nothing */
+    unsigned restarts;       /* seen: a new boot id under the same name */
     struct health_counter counters[HEALTH_COUNTERS_MAX];
     size_t counters_count;
 };

@@ -9,8 +9,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4400, FILES_MAX = 24 * RECEIPT_BOOK_DAYS + 64, PARTS = 16, HOUR_MS = 3600000 };
-#define DAYS_MS ((uint64_t)RECEIPT_BOOK_DAYS * 24 * HOUR_MS)
+enum {
+    PATH_BYTES = 4400,
+    FILES_MAX = 24 * RECEIPT_BOOK_DAYS + 64,
+    PARTS = 16,
+    PARTS_SPARE = 2, /* room for so many more files, else it is scarce */
+    HOUR_MS = 3600000
+};
 
 bool receipt_book_open(const char *folder, struct error *error)
 {
@@ -57,22 +62,41 @@ static bool list_files(const char *folder, struct files *files_r, struct error *
     return true;
 }
 
-/* All but the newest may go. */
-static void drop_old(const char *folder, uint64_t bytes_max, uint64_t now_ms)
+/* All but the newest may go. What goes for want of room although it is young breaks the promise,
+ * which stays told while what is kept is not as old as was promised. */
+static void drop_old(const char *folder, const struct receipt_book_bounds *bounds, uint64_t now_ms,
+                     struct receipt_book_state *state)
 {
+    const uint64_t days_ms = (uint64_t)bounds->days * 24 * HOUR_MS;
     struct files files;
     struct error ignored;
     char path[PATH_BYTES];
     struct stat status;
     uint64_t kept = 0;
+    bool broken = false;
     if (!list_files(folder, &files, &ignored))
         return;
     for (size_t i = files.count; i-- > 0;) {
         path_of(folder, files.starts[i], path);
-        kept += stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
-        if (i + 1 < files.count && (kept > bytes_max || files.starts[i] + DAYS_MS < now_ms))
-            (void)unlink(path);
+        uint64_t bytes = stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+        bool old = files.starts[i] + days_ms<now_ms, full = kept + bytes> bounds->bytes_max;
+        if (i + 1 == files.count || (!old && !full)) {
+            kept += bytes;
+            state->oldest_ms = files.starts[i];
+            continue;
+        }
+        broken = broken || !old;
+        (void)unlink(path);
+        kept = full ? bounds->bytes_max : kept; /* what is older goes, too */
     }
+    bool young = state->oldest_ms + days_ms > now_ms;
+    bool scarce = kept > bounds->bytes_max - bounds->bytes_max / PARTS * PARTS_SPARE;
+    if (broken)
+        state->room = RECEIPT_BOOK_BROKEN;
+    else if (!young || !scarce)
+        state->room = RECEIPT_BOOK_ROOM;
+    else if (state->room != RECEIPT_BOOK_BROKEN)
+        state->room = RECEIPT_BOOK_SCARCE;
 }
 
 /* The file that takes a slice: the newest, unless it is of another hour or long enough. */
@@ -92,12 +116,13 @@ static bool choose_file(const char *folder, uint64_t bytes_max, uint64_t ended_m
     return true;
 }
 
-bool receipt_book_append(const char *folder, uint64_t bytes_max, const struct receipt_slice *slice,
-                         const uint8_t *shares, struct error *error)
+bool receipt_book_append(const char *folder, const struct receipt_book_bounds *bounds,
+                         const struct receipt_slice *slice, const uint8_t *shares,
+                         struct receipt_book_state *state, struct error *error)
 {
     char path[PATH_BYTES];
     struct stat status;
-    if (!choose_file(folder, bytes_max, slice->ended_ms, path, error))
+    if (!choose_file(folder, bounds->bytes_max, slice->ended_ms, path, error))
         return false;
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || fstat(fd, &status) != 0) {
@@ -123,7 +148,7 @@ bool receipt_book_append(const char *folder, uint64_t bytes_max, const struct re
     }
     close(fd);
     if (good && status.st_size == 0)
-        drop_old(folder, bytes_max, slice->ended_ms);
+        drop_old(folder, bounds, slice->ended_ms, state);
     return good;
 }
 

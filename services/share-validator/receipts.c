@@ -6,6 +6,7 @@
 #include "services/share-validator/receipt_book.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -25,8 +26,12 @@ struct gathering {
     size_t capacity;
     bool busy; /* the thread has it */
     bool written;
+    struct receipt_book_state book; /* after it was written */
     struct error error;
 };
+
+/* What on_trouble was told last. */
+enum trouble { TROUBLE_NONE, TROUBLE_SCARCE, TROUBLE_BROKEN, TROUBLE_NOT_WRITTEN };
 
 struct receipts {
     struct receipts_options options;
@@ -41,8 +46,9 @@ struct receipts {
     uint64_t number;
     uint64_t ended_ms; /* of the last slice: each ends later than the one before */
     struct loop_timer timer;
-    bool troubled;
-    struct metric *signed_shares, *slices, *missed;
+    enum trouble trouble;
+    struct receipt_book_state book; /* the writer's */
+    struct metric *signed_shares, *slices, *missed, *oldest;
 };
 
 /* On the writer's thread. */
@@ -62,8 +68,41 @@ static void sign_slice(struct worker_job *job)
     memcpy(slice->root, receipts->nodes[nodes - 1], sizeof slice->root);
     receipt_slice_digest(slice, digest);
     token_sign_bytes(receipts->signer, span_of(digest, sizeof digest), slice->signature);
-    gathering->written = receipt_book_append(receipts->options.folder, receipts->options.bytes_max,
-                                             slice, gathering->shares, &gathering->error);
+    const struct receipt_book_bounds bounds = { receipts->options.bytes_max,
+                                                receipts->options.days };
+    gathering->written = receipt_book_append(receipts->options.folder, &bounds, slice,
+                                             gathering->shares, &receipts->book, &gathering->error);
+    gathering->book = receipts->book;
+}
+
+static void tell_trouble(struct receipts *receipts, const struct gathering *gathering)
+{
+    const struct receipts_options *options = &receipts->options;
+    enum receipt_book_room room = gathering->book.room;
+    enum trouble now = !gathering->written           ? TROUBLE_NOT_WRITTEN
+                       : room == RECEIPT_BOOK_BROKEN ? TROUBLE_BROKEN
+                       : room == RECEIPT_BOOK_SCARCE ? TROUBLE_SCARCE
+                                                     : TROUBLE_NONE;
+    char reason[sizeof((struct error *)0)->text] = "";
+    if (now == receipts->trouble)
+        return;
+    receipts->trouble = now;
+    if (now == TROUBLE_NOT_WRITTEN) {
+        snprintf(reason, sizeof reason, "%s", gathering->error.text);
+        log_error("receipts.not_written", "reason=\"%s\"", reason);
+    } else if (now != TROUBLE_NONE) {
+        uint64_t hours = (gathering->slice.ended_ms - gathering->book.oldest_ms) / 3600000;
+        snprintf(reason, sizeof reason,
+                 "%" PRIu64 " MiB of receipts are %s: they reach back %" PRIu64
+                 " hours and shall be had for %u days; raise validator.receipt_mib, or promise "
+                 "less by validator.receipt_days",
+                 options->bytes_max >> 20,
+                 now == TROUBLE_BROKEN ? "full, and younger ones went" : "nearly full", hours,
+                 options->days);
+        log_warn(now == TROUBLE_BROKEN ? "receipts.dropped_young" : "receipts.scarce",
+                 "reason=\"%s\"", reason);
+    }
+    options->on_trouble(options->context, now == TROUBLE_NONE ? NULL : reason);
 }
 
 static void slice_signed(struct worker_job *job)
@@ -74,13 +113,9 @@ static void slice_signed(struct worker_job *job)
     metric_add(gathering->written ? receipts->signed_shares : receipts->missed,
                gathering->slice.count);
     metric_add(receipts->slices, gathering->written);
-    if (receipts->troubled == !gathering->written)
-        return;
-    receipts->troubled = !gathering->written;
-    if (receipts->troubled)
-        log_error("receipts.not_written", "reason=\"%s\"", gathering->error.text);
-    receipts->options.on_trouble(receipts->options.context,
-                                 receipts->troubled ? gathering->error.text : NULL);
+    if (gathering->book.oldest_ms > 0)
+        metric_set(receipts->oldest, gathering->book.oldest_ms / 1000);
+    tell_trouble(receipts, gathering);
 }
 
 static void close_slice(struct receipts *receipts)
@@ -280,6 +315,9 @@ static void open_metrics(struct receipts *receipts)
     receipts->missed =
         metrics_counter(metrics, "adit_validator_receipts_missed_total", "",
                         "Accepted shares that were not signed for: no room, or no disk.", NULL);
+    receipts->oldest =
+        metrics_gauge(metrics, "adit_validator_receipts_oldest_seconds", "",
+                      "When the oldest receipts that are kept were signed (unix).", NULL);
 }
 
 struct receipts *receipts_create(const struct receipts_options *options, struct error *error)
@@ -304,6 +342,11 @@ struct receipts *receipts_create(const struct receipts_options *options, struct 
     hex_encode(span_of(receipts->key, sizeof receipts->key), key);
     log_info("receipts.key", "public=%s", key);
     return receipts;
+}
+
+void receipts_key(const struct receipts *receipts, uint8_t key_r[RECEIPT_KEY_BYTES])
+{
+    memcpy(key_r, receipts->key, RECEIPT_KEY_BYTES);
 }
 
 void receipts_destroy(struct receipts *receipts)

@@ -19,8 +19,10 @@ struct receipts_options {
     uint64_t boot_id;
     unsigned slice_ms;
     uint64_t bytes_max; /* kept on disk */
+    unsigned days;      /* for so long, where the bytes are enough */
     struct metrics *metrics;
-    /* Slices cannot be written (reason), or can again (NULL). */
+    /* Slices cannot be written, or not be kept as long as promised (reason); or all is well again
+     * (NULL). */
     void (*on_trouble)(void *context, const char *reason);
     void *context;
 };
@@ -29,6 +31,8 @@ struct receipts;
 /* NULL and *error where key or folder cannot be had. */
 MUST_CHECK struct receipts *receipts_create(const struct receipts_options *options,
                                             struct error *error);
+/* The public key that receipts are signed with. */
+void receipts_key(const struct receipts *receipts, uint8_t key_r[RECEIPT_KEY_BYTES]);
 /* Signs and writes what is gathered; NULL is nothing. */
 void receipts_destroy(struct receipts *receipts);
 

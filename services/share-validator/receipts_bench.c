@@ -36,6 +36,7 @@ static struct receipts *open_receipts(struct loop *loop, const char *folder)
                                                     .key_file = key,
                                                     .slice_ms = 60000,
                                                     .bytes_max = 1 << 30,
+                                                    .days = 30,
                                                     .metrics = metrics_create(),
                                                     .on_trouble = no_trouble },
                         &error);

@@ -85,6 +85,7 @@ static void open_receipts(struct fixture *f)
                                                               .boot_id = 9,
                                                               .slice_ms = 50,
                                                               .bytes_max = 8 << 20,
+                                                              .days = 30,
                                                               .metrics = f->metrics,
                                                               .on_trouble = on_trouble,
                                                               .context = f },
@@ -387,18 +388,20 @@ static void the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_tor
     struct fixture *f = *state;
     enum { SHARES = 20000, BYTES = SHARES * RECEIPT_SHARE_BYTES };
     const uint64_t hour = 3600000, start = 400000 * hour;
+    const struct receipt_book_bounds bounds = { 4 * BYTES + 4096, RECEIPT_BOOK_DAYS };
+    struct receipt_book_state book = { .room = RECEIPT_BOOK_ROOM };
     struct error error;
     uint8_t *shares = calloc(SHARES, RECEIPT_SHARE_BYTES);
     struct receipt_slice slice = { .version = RECEIPT_VERSION, .count = SHARES, .ended_ms = start };
     /* 1 MB each, 4 MB at the most */
     for (size_t i = 0; i < 12; i++, slice.ended_ms += hour)
-        assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+        assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
     assert_int_equal(slices_in(f->book), 4);
     slice.ended_ms += (uint64_t)RECEIPT_BOOK_DAYS * 24 * hour;
-    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
     assert_int_equal(slices_in(f->book), 1);
     slice.ended_ms++;
-    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
     char path[200];
     snprintf(path, sizeof path, "%s/%013llu.receipts", f->book, (unsigned long long)slice.ended_ms);
     assert_int_equal(slices_in(f->book), 2);
@@ -407,11 +410,45 @@ static void the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_tor
     /* What the first version wrote is read among the newer ones. */
     slice.ended_ms++;
     slice.version = 1;
-    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
     slice.ended_ms++;
     slice.version = RECEIPT_VERSION;
-    assert_true(receipt_book_append(f->book, 4 * BYTES + 4096, &slice, shares, &error));
+    assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
     assert_int_equal(slices_in(f->book), 3);
+    free(shares);
+}
+
+/* An hour's file at a time into room for sixteen: before any that is younger than promised goes it
+ * is scarce, for two files; then it is broken, until the promise is kept again. */
+static void that_the_bound_breaks_the_promise_is_told_before_it_does(void **state)
+{
+    struct fixture *f = *state;
+    enum { SHARES = 1000, BYTES = 4 + RECEIPT_SLICE_BYTES + SHARES * RECEIPT_SHARE_BYTES };
+    const uint64_t hour = 3600000, day = 24 * hour, start = 400000 * hour;
+    struct receipt_book_bounds bounds = { 16 * BYTES, 1 };
+    struct receipt_book_state book = { .room = RECEIPT_BOOK_ROOM };
+    struct error error;
+    uint8_t *shares = calloc(SHARES, RECEIPT_SHARE_BYTES);
+    struct receipt_slice slice = { .version = RECEIPT_VERSION, .count = SHARES, .ended_ms = start };
+    bool was_scarce = false;
+    for (size_t i = 0; i < 24; i++, slice.ended_ms += hour) {
+        assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
+        bool whole = slices_in(f->book) == i + 1;
+        was_scarce = was_scarce || (whole && book.room == RECEIPT_BOOK_SCARCE);
+        assert_int_equal(book.room, i < 14   ? RECEIPT_BOOK_ROOM
+                                    : i < 16 ? RECEIPT_BOOK_SCARCE
+                                             : RECEIPT_BOOK_BROKEN);
+        assert_true(whole || was_scarce);
+        assert_int_equal(book.oldest_ms, i < 16 ? start : slice.ended_ms - 15 * hour);
+    }
+    /* Fewer come: in a day what is kept is as old as was promised. */
+    for (size_t i = 0; i < 9; i++, slice.ended_ms += 3 * hour)
+        assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
+    assert_int_equal(book.room, RECEIPT_BOOK_ROOM);
+    slice.ended_ms += day;
+    assert_true(receipt_book_append(f->book, &bounds, &slice, shares, &book, &error));
+    assert_int_equal(slices_in(f->book), 1); /* those were a day old */
+    assert_int_equal(book.room, RECEIPT_BOOK_ROOM);
     free(shares);
 }
 
@@ -426,6 +463,7 @@ int main(void)
         TEST(a_full_slice_is_closed_at_once_and_what_has_no_room_is_counted),
         TEST(a_folder_that_cannot_be_written_is_said_and_costs_nothing_else),
         TEST(questions_that_make_no_sense_get_no_answer),
+        TEST(that_the_bound_breaks_the_promise_is_told_before_it_does),
         TEST(the_book_forgets_what_is_old_or_too_much_and_passes_over_what_is_torn),
     };
     return cmocka_run_group_tests_name("receipts", tests, NULL, NULL);

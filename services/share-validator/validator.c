@@ -203,10 +203,13 @@ static bool start_receipts(struct validator *validator, struct error *error)
                                     .boot_id = service->boot_id,
                                     .slice_ms = (unsigned)settings->validator_receipt_slice_ms,
                                     .bytes_max = (uint64_t)settings->validator_receipt_mib << 20,
+                                    .days = (unsigned)settings->validator_receipt_days,
                                     .metrics = service->metrics,
                                     .on_trouble = on_receipts_trouble,
                                     .context = validator },
         error);
+    if (validator->receipts != NULL)
+        receipts_key(validator->receipts, service->receipt_key);
     return validator->receipts != NULL;
 }
 

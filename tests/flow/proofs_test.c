@@ -281,6 +281,8 @@ static void shares_that_were_signed_for_cannot_be_omitted(void **state)
     EXPECT(RIGHT, words);
     assert_non_null(strstr(text, "were signed for, all within the proven"));
     assert_null(strstr(text, "receipts: 0 shares"));
+    assert_non_null(strstr(text, "which the pool announces"));
+    assert_null(strstr(text, "does not announce"));
     /* The pool makes a sound tree, of a window in which the account did next to nothing. */
     assert_true(proof_json_read(document, &proof, &error));
     struct proof_node node;

@@ -17,6 +17,8 @@ struct gathered {
     size_t count, capacity;
     uint8_t keys[KEYS_MAX][RECEIPT_KEY_BYTES];
     size_t key_count;
+    uint8_t announced[KEYS_MAX][RECEIPT_KEY_BYTES]; /* by the pools that were asked */
+    size_t announced_count;
     size_t bad;     /* whose path or signature is wrong */
     size_t foreign; /* of other accounts, or of keys not given */
 };
@@ -151,6 +153,41 @@ static void add_up(const struct verify *verify, struct gathered *gathered,
                   verify->source == NULL ? NULL : &verify->proof.statement, tally_r);
 }
 
+/* The keys that a pool's validators announce, where receipts come from its API. What cannot be had
+ * is not announced: nothing is decided by it. */
+static void ask_announced(struct gathered *gathered, const char *url)
+{
+    char address[1024];
+    struct error ignored;
+    const char *at = strstr(url, "/api/v1/accounts/");
+    size_t length, index;
+    json_t *entry;
+    if (at == NULL || (size_t)(at - url) > sizeof address - 64)
+        return;
+    snprintf(address, sizeof address, "%.*s/api/v1/validators", (int)(at - url), url);
+    json_t *document = verify_json(address, &ignored);
+    json_array_foreach(json_object_get(document, "validators"), index,
+                       entry) if (gathered->announced_count < KEYS_MAX &&
+                                  proof_json_bytes(json_object_get(entry, "receipt_key"),
+                                                   gathered->announced[gathered->announced_count],
+                                                   RECEIPT_KEY_BYTES, &length) &&
+                                  length == RECEIPT_KEY_BYTES) gathered->announced_count++;
+    json_decref(document);
+}
+
+static const char *standing_of(const struct verify *verify, const struct gathered *gathered,
+                               const uint8_t key[RECEIPT_KEY_BYTES])
+{
+    if (verify->key_count > 0)
+        return "";
+    for (size_t i = 0; i < gathered->announced_count; i++)
+        if (memcmp(gathered->announced[i], key, RECEIPT_KEY_BYTES) == 0)
+            return ", which the pool announces: compare it with what others are shown";
+    return gathered->announced_count > 0
+               ? ", which the pool does not announce now: one of before, or not its own"
+               : ": compare it with the one the pool announces";
+}
+
 static void tell_signers(const struct verify *verify, const struct gathered *gathered)
 {
     char key[2 * RECEIPT_KEY_BYTES + 1];
@@ -158,8 +195,7 @@ static void tell_signers(const struct verify *verify, const struct gathered *gat
         verify_note("%zu receipts are of other accounts or keys", gathered->foreign);
     for (size_t i = 0; i < gathered->key_count; i++) {
         hex_encode(span_of(gathered->keys[i], RECEIPT_KEY_BYTES), key);
-        verify_note("signed by key %s%s", key,
-                    verify->key_count == 0 ? ": compare it with the one the pool announces" : "");
+        verify_note("signed by key %s%s", key, standing_of(verify, gathered, gathered->keys[i]));
     }
 }
 
@@ -212,6 +248,7 @@ bool verify_receipts(struct verify *verify, struct error *error)
         const char *source = verify->receipts[i];
         if (verify_is_url(source) && strchr(source, '?') == NULL && verify->source != NULL) {
             ok = take_url(verify, &gathered, source, error);
+            ask_announced(&gathered, source);
             continue;
         }
         json_t *document = verify_json(source, error);

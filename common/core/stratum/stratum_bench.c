@@ -54,7 +54,7 @@ static bool begin(void)
         .vardiff = { .share_interval_ms = 5000, .min = { 1 }, .max = { 1 } }
     };
     stratum_jobs_init(&b.table);
-    b.world = (struct stratum_world){ &b.params, &b.table, 1000, 1700000000000 };
+    b.world = (struct stratum_world){ &b.params, &b.table, NULL, 1000, 1700000000000 };
     b.job = (struct job){ .id = 0x65f0000000000001,
                           .extranonce1_bytes = 4,
                           .extranonce2_bytes = 8,

@@ -38,8 +38,17 @@ struct node_tip {
     bool is_tip;          /* nothing of the node's best chain stands on it */
 };
 
-/* A template begins to arrive, and builds on this block. */
-typedef void (*node_tip_handler)(void *context, const uint8_t hash[32]);
+/* Who wants to know what is known of a template while the rest still arrives. Called on the thread
+ * that is in node_get_template; all of it may turn out to be no template in the end. */
+struct node_watcher {
+    /* The block it builds on. */
+    void (*on_tip)(void *context, const uint8_t hash[32]);
+    /* The next of its transactions, in order; not always all of them. The list is borrowed until
+     * this returns; the bytes lie in the arena and stay what they are. NULL: unwanted. */
+    void (*on_transactions)(void *context, const struct template_transaction *transactions,
+                            size_t count);
+    void *context;
+};
 
 enum node_answer {
     NODE_OK = 1,
@@ -99,7 +108,7 @@ struct node_ops {
     enum node_answer (*get_template)(struct node *, const char *longpoll_id, struct arena *,
                                      struct block_template *, const char **longpoll_id_r,
                                      struct error *);
-    void (*watch)(struct node *, node_tip_handler, void *context);
+    void (*watch)(struct node *, const struct node_watcher *);
     enum node_answer (*best)(struct node *, uint8_t hash_r[32], struct error *);
     enum node_answer (*tip)(struct node *, const uint8_t hash[32], struct node_tip *,
                             struct error *);
@@ -154,12 +163,11 @@ node_get_template(struct node *node, const char *longpoll_id, struct arena *aren
 {
     return node->ops->get_template(node, longpoll_id, arena, template_r, longpoll_id_r, error);
 }
-/* From now on the handler is called, on the thread that is in node_get_template, as soon as the
- * block is known that the template builds on; the rest may take a while to arrive, or turn out to
- * be no template. NULL: no more. Not while a call is under way. */
-static inline void node_watch(struct node *node, node_tip_handler handler, void *context)
+/* From now on the watcher (copied) is told of templates while they arrive. NULL: no more. Not while
+ * a call is under way. */
+static inline void node_watch(struct node *node, const struct node_watcher *watcher)
 {
-    node->ops->watch(node, handler, context);
+    node->ops->watch(node, watcher);
 }
 /* The best chain's tip, which the node has found valid. */
 MUST_CHECK static inline enum node_answer node_best(struct node *node, uint8_t hash_r[32],

@@ -111,11 +111,14 @@ static const struct wire_job_reply job_reply = {
     .epoch = 3, .sequence = 42, .jobs = &job, .jobs_count = 1
 };
 static const struct wire_template_request template_request = { .template_id =
-                                                                   UINT64_C(0x0000000300000007) };
+                                                                   UINT64_C(0x0000000300000007),
+                                                               .first = 250 };
 static uint8_t encoded_job[] = { 0xad, 0x17, 0x01,
                                  0x01 }; /* the head alone: wire looks no deeper */
 static const struct wire_template_reply template_reply = {
     .template_id = UINT64_C(0x0000000300000007),
+    .first = 250,
+    .last = 1,
     .job = { encoded_job, sizeof encoded_job },
     .transactions = transactions,
     .transactions_count = 1,

@@ -79,28 +79,7 @@ static void on_template_request(struct request *request)
 {
     struct wire_template_request message;
     DECODE(template_request, request, &message);
-    struct wire_template_reply reply = { 0 };
-    struct wire_transaction *list = NULL;
-    const struct template_box *box = jobs_template(request->scheduler->jobs, message.template_id);
-    if (box != NULL) {
-        size_t count = box->content.transactions_count;
-        list = calloc(count + 1, sizeof *list);
-        ASSERT(list != NULL);
-        for (size_t i = 0; i < count; i++)
-            list[i].data = box->content.transactions[i].data;
-        reply.template_id = message.template_id;
-        reply.job = jobs_of_template(request->scheduler->jobs, message.template_id);
-        reply.transactions = list;
-        reply.transactions_count = (uint32_t)count;
-    }
-    size_t length = wire_encode_template_reply(&reply, NULL, 0);
-    uint8_t *bytes = malloc(length);
-    if (bytes == NULL || wire_encode_template_reply(&reply, bytes, length) != length)
-        bus_drop(request->call);
-    else
-        bus_reply(request->call, span_of(bytes, length));
-    free(bytes);
-    free(list);
+    handover_ask(&request->scheduler->handover, request->call, message.template_id, message.first);
 }
 
 static void on_template_held(struct request *request)

@@ -38,6 +38,7 @@ struct jobs {
     size_t templates_bytes;
     struct template_box *pending; /* announced, not published yet */
     struct job pending_job;
+    struct draft draft;         /* announced, not whole yet */
     struct template_box *fresh; /* of the same tip, waiting for the interval */
     /* what is mined on */
     bool any;
@@ -120,14 +121,14 @@ static void publish_newest(struct jobs *jobs)
     loop_timer_start(jobs->options.loop, &jobs->repeat, JOBS_REPEAT_MS, JOBS_REPEAT_MS);
 }
 
-static void announce(struct jobs *jobs)
+static void announce(struct jobs *jobs, uint64_t template_id, const struct block_template *content)
 {
-    const struct template_box *box = jobs->pending;
     struct wire_template_announce wire = { .epoch = jobs->options.epoch,
-                                           .template_id = box->id,
-                                           .height = box->content.height,
-                                           .transaction_count =
-                                               (uint32_t)box->content.transactions_count };
+                                           .template_id = template_id };
+    if (content != NULL) {
+        wire.height = content->height;
+        wire.transaction_count = (uint32_t)content->transactions_count;
+    }
     size_t length = wire_encode_template_announce(&wire, jobs->message, MESSAGE_BYTES_MAX);
     ASSERT(length > 0);
     jobs->options.publish(jobs->options.context, span_of(jobs->message, length));
@@ -227,12 +228,52 @@ static void on_hold_over(void *context)
     publish_pending(jobs);
 }
 
+static uint64_t next_template_id(struct jobs *jobs)
+{
+    return jobs->options.epoch << 32 | ++jobs->template_counter;
+}
+
+void jobs_draft(struct jobs *jobs, const struct template_box *box, const uint8_t prev_hash[32])
+{
+    bool same = jobs->any && memcmp(jobs->prev_hash, prev_hash, 32) == 0;
+    bool trusted = box->node == jobs->node || !jobs->usable[jobs->node];
+    /* Another of the same tip is in no hurry, and of two nodes' one is enough. */
+    bool wanted = !jobs->any || (same ? jobs->by_rule : trusted);
+    if (jobs->stopped || !wanted || jobs->draft.box != NULL)
+        return;
+    draft_begin(&jobs->draft, box, next_template_id(jobs));
+    announce(jobs, jobs->draft.id, NULL);
+}
+
+void jobs_draft_add(struct jobs *jobs, const struct template_box *box,
+                    const struct span *transactions, size_t count)
+{
+    if (jobs->draft.box != box)
+        return;
+    draft_add(&jobs->draft, transactions, count);
+    jobs->options.moved(jobs->options.context);
+}
+
+void jobs_draft_drop(struct jobs *jobs, const struct template_box *box)
+{
+    if (jobs->draft.box != box)
+        return;
+    draft_drop(&jobs->draft);
+    jobs->options.moved(jobs->options.context);
+}
+
+const struct draft *jobs_draft_of(const struct jobs *jobs, uint64_t template_id)
+{
+    return jobs->draft.box != NULL && jobs->draft.id == template_id ? &jobs->draft : NULL;
+}
+
 /* Takes the box into the way of publication: at once, or after its transactions are held. */
 static bool begin(struct jobs *jobs, struct template_box *box, bool clean, struct error *error)
 {
     drop_pending(jobs);
     jobs->version = box->content.version;
-    box->id = jobs->options.epoch << 32 | ++jobs->template_counter;
+    const bool drafted = jobs->draft.box == box;
+    box->id = drafted ? jobs->draft.id : next_template_id(jobs);
     jobs->templates_bytes += box->memory_bytes;
     loop_timer_start(jobs->options.loop, &jobs->interval, jobs->options.interval_ms,
                      jobs->options.interval_ms);
@@ -243,7 +284,10 @@ static bool begin(struct jobs *jobs, struct template_box *box, bool clean, struc
         return false;
     }
     jobs->pending = box;
-    announce(jobs);
+    if (drafted)
+        jobs_draft_drop(jobs, box); /* who asked for its transactions gets the rest */
+    else
+        announce(jobs, box->id, &box->content);
     loop_timer_start(jobs->options.loop, &jobs->hold, jobs->options.hold_ms, 0);
     return true;
 }
@@ -364,7 +408,7 @@ static bool may_have_been_on_its_way(const struct jobs *jobs, const struct block
     return jobs->by_rule && content->height <= jobs->height && !jobs->asked_again;
 }
 
-bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
+static bool take(struct jobs *jobs, struct template_box *box, struct error *error)
 {
     const struct block_template *content = &box->content;
     bool same = jobs->any && memcmp(jobs->prev_hash, content->prev_hash, 32) == 0;
@@ -397,6 +441,13 @@ bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
         return true;
     }
     return begin(jobs, box, false, error);
+}
+
+bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error)
+{
+    bool taken = take(jobs, box, error);
+    jobs_draft_drop(jobs, box); /* whatever has become of it */
+    return taken;
 }
 
 void jobs_commit(struct jobs *jobs, struct span script)
@@ -452,12 +503,15 @@ void jobs_repeat(struct jobs *jobs)
 {
     publish_newest(jobs);
     if (jobs->pending != NULL)
-        announce(jobs);
+        announce(jobs, jobs->pending->id, &jobs->pending->content);
+    if (jobs->draft.box != NULL)
+        announce(jobs, jobs->draft.id, NULL);
 }
 
 void jobs_stop(struct jobs *jobs)
 {
     jobs->stopped = true;
+    draft_drop(&jobs->draft); /* its box goes with its thread */
     loop_timer_stop(jobs->options.loop, &jobs->hold);
     loop_timer_stop(jobs->options.loop, &jobs->interval);
     loop_timer_stop(jobs->options.loop, &jobs->repeat);

@@ -7,6 +7,8 @@
  *   template of the same tip: kept until the interval is over, then as above
  *   a new tip without its template yet: an empty job by the coin's rules, where they tell its
  *                            header: not at a retarget, not where an extension block is owed
+ *   a template of a new tip that is still arriving: announced, so that validators have most of it
+ *                            when its last byte comes
  *
  * On the loop's thread; touches no store and no node. */
 #pragma once
@@ -14,7 +16,7 @@
 #include "core/job/job.h"
 #include "loop/loop.h"
 #include "port/node.h"
-#include "services/inode-scheduler/template_box.h"
+#include "services/inode-scheduler/draft.h"
 #include "wire/messages.h"
 
 struct jobs;
@@ -32,6 +34,8 @@ struct jobs_options {
     uint64_t memory_ms;   /* how long retired jobs are remembered */
     void (*publish)(void *context, struct span message);
     void (*refresh)(void *context, size_t node); /* a fresh template is wanted from this node */
+    /* more can be said of an announced template's transactions, or never will */
+    void (*moved)(void *context);
     void *context;
 };
 
@@ -59,6 +63,13 @@ struct jobs_view {
 MUST_CHECK struct jobs *jobs_create(const struct jobs_options *options);
 void jobs_destroy(struct jobs *jobs);
 
+/* A template begins to arrive, and builds on this block: its node's thread fills the box, which
+ * stays its own until jobs_take; what is told of it here is what is there already. */
+void jobs_draft(struct jobs *jobs, const struct template_box *box, const uint8_t prev_hash[32]);
+void jobs_draft_add(struct jobs *jobs, const struct template_box *box,
+                    const struct span *transactions, size_t count);
+/* It comes to nothing. */
+void jobs_draft_drop(struct jobs *jobs, const struct template_box *box);
 /* `box` is taken. A template that makes no job is refused with one sentence; false. */
 bool jobs_take(struct jobs *jobs, struct template_box *box, struct error *error);
 /* Later jobs' coinbases carry an output of value 0 with this script, at most JOBS_COMMITMENT_BYTES
@@ -83,6 +94,8 @@ struct span jobs_answer(struct jobs *jobs, uint64_t job_id);
 struct span jobs_of_template(struct jobs *jobs, uint64_t template_id);
 /* Borrowed until the loop's next round; NULL: not known any more. */
 const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id);
+/* The same of one that is still arriving. */
+const struct draft *jobs_draft_of(const struct jobs *jobs, uint64_t template_id);
 /* A job still remembered, borrowed likewise; NULL. */
 const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id);
 void jobs_look(const struct jobs *jobs, struct jobs_view *view_r);

@@ -51,6 +51,12 @@ static void refresh(void *context, size_t node)
         sources_refresh(scheduler->sources, node);
 }
 
+static void moved(void *context)
+{
+    struct scheduler *scheduler = context;
+    handover_moved(&scheduler->handover);
+}
+
 static void on_subscriber(void *context)
 {
     struct scheduler *scheduler = context;
@@ -64,6 +70,25 @@ static void on_template(void *context, struct template_box *box)
     struct error error;
     if (!jobs_take(scheduler->jobs, box, &error))
         log_error("template.refused", "reason=\"%s\"", error.text);
+}
+
+static void on_draft(void *context, const struct template_box *box, const uint8_t prev_hash[32])
+{
+    const struct scheduler *scheduler = context;
+    jobs_draft(scheduler->jobs, box, prev_hash);
+}
+
+static void on_transactions(void *context, const struct template_box *box,
+                            const struct span *transactions, size_t count)
+{
+    const struct scheduler *scheduler = context;
+    jobs_draft_add(scheduler->jobs, box, transactions, count);
+}
+
+static void on_draft_ends(void *context, const struct template_box *box)
+{
+    const struct scheduler *scheduler = context;
+    jobs_draft_drop(scheduler->jobs, box);
 }
 
 static void on_tip(void *context, size_t node, const struct node_tip *tip)
@@ -235,8 +260,10 @@ static bool open_jobs(struct scheduler *scheduler, struct error *error)
         .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
         .publish = publish,
         .refresh = refresh,
+        .moved = moved,
         .context = scheduler,
     });
+    scheduler->handover.jobs = scheduler->jobs;
     return true;
 }
 
@@ -307,14 +334,18 @@ static bool open_threads(struct scheduler *scheduler, struct error *error)
         error);
     if (scheduler->tips == NULL || !open_nodes(world, nodes, error))
         return false;
-    scheduler->sources = sources_create(&(struct sources_options){ .loop = scheduler->options.loop,
-                                                                   .nodes = nodes,
-                                                                   .count = world->nodes_count,
-                                                                   .on_template = on_template,
-                                                                   .on_state = on_node_state,
-                                                                   .on_begin = on_template_begins,
-                                                                   .context = scheduler },
-                                        error);
+    scheduler->sources =
+        sources_create(&(struct sources_options){ .loop = scheduler->options.loop,
+                                                  .nodes = nodes,
+                                                  .count = world->nodes_count,
+                                                  .on_template = on_template,
+                                                  .on_state = on_node_state,
+                                                  .on_begin = on_template_begins,
+                                                  .on_draft = on_draft,
+                                                  .on_transactions = on_transactions,
+                                                  .on_draft_ends = on_draft_ends,
+                                                  .context = scheduler },
+                       error);
     return scheduler->sources != NULL;
 }
 
@@ -419,6 +450,7 @@ void scheduler_close(struct scheduler *scheduler)
     end_worker(&scheduler->readers);
     end_worker(&scheduler->counting);
     leases_destroy(scheduler->leases);
+    handover_end(&scheduler->handover);
     receipt_peers_close(&scheduler->receipt_peers);
     if (scheduler->server != NULL)
         bus_server_close(scheduler->server);

@@ -18,6 +18,7 @@
 #include "service/settings.h"
 #include "services/inode-scheduler/commitment.h"
 #include "services/inode-scheduler/follow.h"
+#include "services/inode-scheduler/handover.h"
 #include "services/inode-scheduler/health.h"
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
@@ -90,6 +91,7 @@ struct scheduler {
     struct window_reader *stats_window;
 
     struct jobs *jobs;
+    struct handover handover;
     struct tips *tips;
     struct sources *sources;
     struct submitter *submitter;

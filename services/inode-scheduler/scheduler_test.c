@@ -315,37 +315,56 @@ static void a_coinbase_carries_the_head_of_the_chain_of_proofs(void **state)
     close_fixture(f);
 }
 
+/* A scheduler whose jobs wait for a validator as long as it takes. */
+static struct fixture *open_patient_fixture(void)
+{
+    struct fixture *f = open_fixture();
+    UNTIL(f, f->jobs_count > 0);
+    stop(f);
+    f->settings.scheduler_template_hold_ms = 60000;
+    size_t before = f->jobs_count;
+    start(f);
+    UNTIL(f, f->jobs_count > before);
+    return f;
+}
+
+/* The template announced last, once it is whole; 0: none is. */
+static uint64_t announced_whole(const struct fixture *f)
+{
+    if (f->announced_count == 0)
+        return 0;
+    uint64_t id = f->announced[f->announced_count - 1].template_id;
+    return jobs_template(f->scheduler.jobs, id) != NULL ? id : 0;
+}
+
 static void a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture();
+    struct fixture *f = open_patient_fixture();
     uint8_t memory[8192];
-    (void)nth_job(f, 1);
+    size_t before = f->jobs_count;
     node_fake_transactions(f->chain, 5, 300);
     node_fake_mine(f->chain, 1);
-    const struct job *empty = nth_job(f, 2);
-    assert_true(empty->clean);
-    assert_int_equal(empty->template_id, 0);
-    assert_int_equal(empty->branches_count, 0);
-    UNTIL(f, f->announced_count >= 1);
-    uint64_t id = f->announced[0].template_id;
-    assert_int_equal(f->announced[0].transaction_count, 5);
+    UNTIL(f, f->jobs_count > before && announced_whole(f) != 0);
+    const struct job empty = *newest(f);
+    assert_true(empty.clean && empty.template_id == 0 && empty.branches_count == 0);
+    uint64_t id = announced_whole(f);
 
     struct wire_template_request ask_template = { .template_id = id };
     struct wire_template_reply transactions;
     ASK(f, template_request, &ask_template);
     REPLY(f, template_reply, memory, &transactions);
     assert_int_equal(transactions.template_id, id);
+    assert_true(transactions.first == 0 && transactions.last == 1);
     assert_int_equal(transactions.transactions_count, 5);
     assert_int_equal(transactions.transactions[4].data.length, 300);
 
     struct wire_template_held held = { .template_id = id, .instance = "1" };
     ASK(f, template_held, &held);
-    const struct job *full = nth_job(f, 3);
-    assert_int_equal(full->template_id, id);
-    assert_false(full->clean);
-    assert_int_equal(full->branches_count, 3);
-    assert_memory_equal(full->prev_hash, empty->prev_hash, 32);
+    UNTIL(f, newest(f)->template_id == id);
+    assert_false(newest(f)->clean);
+    assert_int_equal(newest(f)->branches_count, 3);
+    assert_memory_equal(newest(f)->prev_hash, empty.prev_hash, 32);
     close_fixture(f);
 }
 
@@ -419,9 +438,115 @@ static struct template_box *fake_template(struct fixture *f)
     const char *longpoll = NULL;
     assert_non_null(box);
     struct arena arena = arena_over(box->memory, template_box_capacity());
-    assert_int_equal(node_get_template(f->nodes[0], NULL, &arena, &box->content, &longpoll, &error),
+    assert_int_equal(node_get_template(f->scheduler.chain_nodes[0], NULL, &arena, &box->content,
+                                       &longpoll, &error),
                      NODE_OK);
     return box;
+}
+
+static void ask_for_transactions(struct fixture *f, uint64_t template_id, uint32_t first)
+{
+    uint8_t bytes[64];
+    const struct wire_template_request wire = { .template_id = template_id, .first = first };
+    size_t length = wire_encode_template_request(&wire, bytes, sizeof bytes);
+    assert_true(length > 0);
+    assert_true(bus_request(f->client, span_of(bytes, length), 60000, on_reply, f));
+}
+
+/* A template of 5 transactions of 60,000 bytes on a new tip, which the scheduler knows already. */
+static struct template_box *arriving_template(struct fixture *f)
+{
+    struct jobs_view view;
+    size_t before = f->jobs_count;
+    trouble_templates(f, NODE_FAKE_AWAY);
+    node_fake_transactions(f->chain, 5, 60000);
+    node_fake_mine(f->chain, 1);
+    /* Both nodes' own templates have come to nothing. */
+    UNTIL(f, f->jobs_count > before && f->scheduler.node_trouble[0][0] != '\0' &&
+                 f->scheduler.node_trouble[1][0] != '\0');
+    jobs_look(f->scheduler.jobs, &view);
+    struct template_box *box = fake_template(f);
+    box->node = view.node;
+    return box;
+}
+
+static void tell_transactions(struct fixture *f, const struct template_box *box, size_t from,
+                              size_t count)
+{
+    struct span list[5];
+    for (size_t i = 0; i < count; i++)
+        list[i] = box->content.transactions[from + i].data;
+    jobs_draft_add(f->scheduler.jobs, box, list, count);
+}
+
+static void what_has_arrived_of_a_template_is_handed_on_before_its_end(void **state)
+{
+    (void)state;
+    struct fixture *f = open_patient_fixture();
+    struct wire_template_reply reply;
+    struct error error;
+    uint8_t memory[8192];
+    struct template_box *box = arriving_template(f);
+    const struct template_transaction *all = box->content.transactions;
+    size_t announced = f->announced_count;
+    jobs_draft(f->scheduler.jobs, box, box->content.prev_hash);
+    UNTIL(f, f->announced_count == announced + 1);
+    uint64_t id = f->announced[announced].template_id;
+    /* There is nothing yet, then too little to be worth a message, then enough. */
+    unsigned replies = f->replies;
+    ask_for_transactions(f, id, 0);
+    UNTIL(f, f->scheduler.handover.count == 1);
+    tell_transactions(f, box, 0, 1);
+    assert_int_equal(f->scheduler.handover.count, 1);
+    tell_transactions(f, box, 1, 1);
+    UNTIL(f, f->replies == replies + 1);
+    REPLY(f, template_reply, memory, &reply);
+    assert_true(reply.template_id == id && reply.first == 0 && reply.last == 0);
+    assert_true(reply.transactions_count == 2 && reply.job.length == 0);
+    assert_true(span_equal(reply.transactions[1].data, all[1].data));
+    /* What it cannot have is known of no template. */
+    ask_for_transactions(f, id, 3);
+    UNTIL(f, f->replies == replies + 2);
+    REPLY(f, template_reply, memory, &reply);
+    assert_true(reply.template_id == 0 && reply.transactions_count == 0);
+    /* With the whole, who waits has the rest and the job. */
+    ask_for_transactions(f, id, 2);
+    UNTIL(f, f->scheduler.handover.count == 1);
+    size_t jobs = f->jobs_count;
+    assert_true(jobs_take(f->scheduler.jobs, box, &error));
+    UNTIL(f, f->replies == replies + 3);
+    REPLY(f, template_reply, memory, &reply);
+    assert_true(reply.template_id == id && reply.first == 2 && reply.last == 1);
+    assert_true(reply.transactions_count == 3 && reply.job.length > 0);
+    assert_true(span_equal(reply.transactions[2].data, all[4].data));
+    assert_int_equal(f->announced_count, announced + 1);
+    struct wire_template_held held = { .template_id = id, .instance = "1" };
+    ASK(f, template_held, &held);
+    UNTIL(f, f->jobs_count == jobs + 1);
+    assert_int_equal(newest(f)->template_id, id);
+    close_fixture(f);
+}
+
+static void a_template_that_comes_to_nothing_is_told_to_who_waits(void **state)
+{
+    (void)state;
+    struct fixture *f = open_patient_fixture();
+    struct wire_template_reply reply;
+    uint8_t memory[8192];
+    struct template_box *box = arriving_template(f);
+    size_t announced = f->announced_count;
+    jobs_draft(f->scheduler.jobs, box, box->content.prev_hash);
+    UNTIL(f, f->announced_count == announced + 1);
+    unsigned replies = f->replies;
+    tell_transactions(f, box, 0, 1);
+    ask_for_transactions(f, f->announced[announced].template_id, 1);
+    UNTIL(f, f->scheduler.handover.count == 1);
+    jobs_draft_drop(f->scheduler.jobs, box);
+    template_box_destroy(box);
+    UNTIL(f, f->replies == replies + 1);
+    REPLY(f, template_reply, memory, &reply);
+    assert_int_equal(reply.template_id, 0);
+    close_fixture(f);
 }
 
 static void a_template_that_was_on_its_way_does_not_lead_back_to_the_old_tip(void **state)
@@ -925,6 +1050,8 @@ int main(void)
         cmocka_unit_test(a_new_tip_gets_an_empty_job_at_once_and_the_full_one_when_it_is_held),
         cmocka_unit_test(a_new_tip_is_mined_on_before_its_template_is_there),
         cmocka_unit_test(at_a_retarget_and_with_an_extension_block_a_job_waits_for_the_template),
+        cmocka_unit_test(what_has_arrived_of_a_template_is_handed_on_before_its_end),
+        cmocka_unit_test(a_template_that_comes_to_nothing_is_told_to_who_waits),
         cmocka_unit_test(a_template_that_was_on_its_way_does_not_lead_back_to_the_old_tip),
         cmocka_unit_test(rules_that_a_template_contradicts_are_used_no_more),
         cmocka_unit_test(a_job_goes_out_after_a_while_though_nobody_holds_its_transactions),

@@ -32,59 +32,101 @@ struct source {
     /* the thread's own */
     char longpoll[LONGPOLL_BYTES]; /* "": ask without waiting */
     unsigned pause_ms;
+    struct template_box *box; /* being filled */
+    bool untold;              /* the loop was not told of some of it: nor is it of the rest */
 };
 
 struct sources {
-    struct loop *loop;
-    void (*on_template)(void *context, struct template_box *box);
-    void (*on_state)(void *context, size_t node, const char *trouble);
-    void (*on_begin)(void *context, size_t node, const uint8_t tip[32]);
-    void *context;
+    struct sources_options options;
     _Atomic size_t under_way; /* messages posted and not yet run */
     bool closing;
-    size_t count;
     struct source list[];
 };
 
-/* From a thread to the loop. */
+/* From a thread to the loop. That a template is whole, or comes to nothing, is told by the task in
+ * its box, which cannot fail for want of memory. */
 struct message {
     struct loop_task task;
     struct source *source;
-    struct template_box *box; /* NULL: trouble */
+    const struct template_box *box; /* NULL: trouble */
     struct error error;
+    bool begins; /* and builds on this block; else: the next transactions */
+    uint8_t tip[32];
+    size_t count;
+    struct span transactions[];
 };
 
 static void on_message(struct loop_task *task)
 {
     struct message *message = (struct message *)task;
     struct sources *sources = message->source->sources;
-    if (sources->closing) {
-        template_box_destroy(message->box);
-    } else if (message->box != NULL) {
-        message->box->received_ms = loop_now_ms(sources->loop);
-        sources->on_state(sources->context, message->source->index, NULL);
-        sources->on_template(sources->context, message->box);
-    } else {
-        sources->on_state(sources->context, message->source->index, message->error.text);
-    }
+    const struct sources_options *options = &sources->options;
+    if (sources->closing)
+        ;
+    else if (message->box == NULL)
+        options->on_state(options->context, message->source->index, message->error.text);
+    else if (message->begins)
+        options->on_draft(options->context, message->box, message->tip);
+    else
+        options->on_transactions(options->context, message->box, message->transactions,
+                                 message->count);
     atomic_fetch_sub(&sources->under_way, 1);
     free(message);
 }
 
-static void post(struct source *source, struct template_box *box, const struct error *error)
+/* NULL for want of memory. */
+static struct message *make_message(struct source *source, size_t transactions)
 {
-    struct message *message = calloc(1, sizeof *message);
-    if (message == NULL) {
-        template_box_destroy(box);
-        return;
-    }
+    struct message *message =
+        calloc(1, sizeof *message + transactions * sizeof message->transactions[0]);
+    if (message == NULL)
+        return NULL;
     message->task.run = on_message;
     message->source = source;
-    message->box = box;
-    if (error != NULL)
-        message->error = *error;
+    message->box = source->box;
+    message->count = transactions;
+    return message;
+}
+
+static void post(struct source *source, struct loop_task *task)
+{
     atomic_fetch_add(&source->sources->under_way, 1);
-    loop_post(source->sources->loop, &message->task);
+    loop_post(source->sources->options.loop, task);
+}
+
+static void post_trouble(struct source *source, const struct error *error)
+{
+    struct message *message = make_message(source, 0);
+    if (message == NULL)
+        return;
+    message->box = NULL;
+    message->error = *error;
+    post(source, &message->task);
+}
+
+static void on_whole(struct loop_task *task)
+{
+    struct template_box *box = (struct template_box *)task;
+    struct sources *sources = box->filler;
+    const struct sources_options *options = &sources->options;
+    if (sources->closing) {
+        template_box_destroy(box);
+    } else {
+        box->received_ms = loop_now_ms(options->loop);
+        options->on_state(options->context, box->node, NULL);
+        options->on_template(options->context, box);
+    }
+    atomic_fetch_sub(&sources->under_way, 1);
+}
+
+static void on_nothing(struct loop_task *task)
+{
+    struct template_box *box = (struct template_box *)task;
+    struct sources *sources = box->filler;
+    if (!sources->closing)
+        sources->options.on_draft_ends(sources->options.context, box);
+    template_box_destroy(box);
+    atomic_fetch_sub(&sources->under_way, 1);
 }
 
 /* Waits; a refresh or the stop ends it early. False: stop. */
@@ -135,6 +177,11 @@ static enum fetched fetch(struct source *source, struct error *error)
     struct template_box *box = template_box_create(error);
     if (box == NULL)
         return FETCH_FAILED;
+    box->node = source->index;
+    box->filler = source->sources;
+    box->task.run = on_whole;
+    source->box = box;
+    source->untold = false;
     struct arena arena = arena_over(box->memory, template_box_capacity());
     const char *longpoll = NULL;
     bool wait = begin_question(source);
@@ -142,21 +189,43 @@ static enum fetched fetch(struct source *source, struct error *error)
                                                 &arena, &box->content, &longpoll, error);
     bool wanted = end_question(source, answer != NODE_OK);
     if (answer != NODE_OK) {
-        template_box_destroy(box);
+        box->task.run = on_nothing;
+        post(source, &box->task);
         source->longpoll[0] = '\0';
         return wanted ? FETCH_INTERRUPTED : FETCH_FAILED;
     }
     snprintf(source->longpoll, sizeof source->longpoll, "%s", longpoll != NULL ? longpoll : "");
-    box->node = source->index;
     template_box_trim(box, arena.used_bytes);
-    post(source, box, NULL);
+    post(source, &box->task);
     return FETCHED;
 }
 
-static void on_template_begins(void *context, const uint8_t tip[32])
+static void on_tip(void *context, const uint8_t tip[32])
 {
-    const struct source *source = context;
-    source->sources->on_begin(source->sources->context, source->index, tip);
+    struct source *source = context;
+    const struct sources_options *options = &source->sources->options;
+    if (options->on_begin != NULL)
+        options->on_begin(options->context, source->index, tip);
+    struct message *message = make_message(source, 0);
+    source->untold = message == NULL;
+    if (message == NULL)
+        return;
+    message->begins = true;
+    memcpy(message->tip, tip, 32);
+    post(source, &message->task);
+}
+
+static void on_transactions(void *context, const struct template_transaction *transactions,
+                            size_t count)
+{
+    struct source *source = context;
+    struct message *message = source->untold ? NULL : make_message(source, count);
+    source->untold = message == NULL;
+    if (message == NULL)
+        return;
+    for (size_t i = 0; i < count; i++)
+        message->transactions[i] = transactions[i].data;
+    post(source, &message->task);
 }
 
 static void *run(void *context)
@@ -179,7 +248,7 @@ static void *run(void *context)
         if (source->pause_ms > PAUSE_MAX_MS)
             source->pause_ms = PAUSE_MAX_MS;
         next_ms = source->pause_ms;
-        post(source, NULL, &error);
+        post_trouble(source, &error);
     }
     return NULL;
 }
@@ -193,12 +262,8 @@ struct sources *sources_create(const struct sources_options *options, struct err
             node_close(options->nodes[i]);
         return NULL;
     }
-    sources->loop = options->loop;
-    sources->on_template = options->on_template;
-    sources->on_state = options->on_state;
-    sources->on_begin = options->on_begin;
-    sources->context = options->context;
-    sources->count = options->count;
+    sources->options = *options;
+    sources->options.nodes = NULL;
     for (size_t i = 0; i < options->count; i++) {
         struct source *source = &sources->list[i];
         source->sources = sources;
@@ -209,8 +274,9 @@ struct sources *sources_create(const struct sources_options *options, struct err
     }
     for (size_t i = 0; i < options->count; i++) {
         struct source *source = &sources->list[i];
-        if (options->on_begin != NULL)
-            node_watch(source->node, on_template_begins, source);
+        node_watch(source->node, &(struct node_watcher){ .on_tip = on_tip,
+                                                         .on_transactions = on_transactions,
+                                                         .context = source });
         int result = pthread_create(&source->thread, NULL, run, source);
         if (result != 0) {
             error_fill_system(error, result, "a node's thread cannot be started");
@@ -224,7 +290,7 @@ struct sources *sources_create(const struct sources_options *options, struct err
 
 void sources_refresh(struct sources *sources, size_t node)
 {
-    ASSERT(node < sources->count);
+    ASSERT(node < sources->options.count);
     struct source *source = &sources->list[node];
     pthread_mutex_lock(&source->lock);
     source->refresh = true;
@@ -242,7 +308,7 @@ void sources_destroy(struct sources *sources)
     if (sources == NULL)
         return;
     sources->closing = true;
-    for (size_t i = 0; i < sources->count; i++) {
+    for (size_t i = 0; i < sources->options.count; i++) {
         struct source *source = &sources->list[i];
         if (!source->started)
             continue;
@@ -253,7 +319,7 @@ void sources_destroy(struct sources *sources)
         pthread_mutex_unlock(&source->lock);
         node_interrupt(source->node);
     }
-    for (size_t i = 0; i < sources->count; i++) {
+    for (size_t i = 0; i < sources->options.count; i++) {
         struct source *source = &sources->list[i];
         if (source->started)
             pthread_join(source->thread, NULL);
@@ -263,6 +329,6 @@ void sources_destroy(struct sources *sources)
         pthread_mutex_destroy(&source->lock);
     }
     while (atomic_load(&sources->under_way) > 0)
-        loop_run_once(sources->loop, 0);
+        loop_run_once(sources->options.loop, 0);
     free(sources);
 }

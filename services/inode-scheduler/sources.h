@@ -18,6 +18,13 @@ struct sources_options {
     /* On the node's thread: a template begins to arrive and builds on this block. NULL: unwanted.
      */
     void (*on_begin)(void *context, size_t node, const uint8_t tip[32]);
+    /* On the loop, of a template that is still arriving (the box is still its thread's): it begins
+     * and builds on this block; the next of its transactions; it comes to nothing (the box is gone
+     * afterwards). In the end there is on_template or on_draft_ends. */
+    void (*on_draft)(void *context, const struct template_box *box, const uint8_t tip[32]);
+    void (*on_transactions)(void *context, const struct template_box *box,
+                            const struct span *transactions, size_t count);
+    void (*on_draft_ends)(void *context, const struct template_box *box);
     void *context;
 };
 

@@ -2,15 +2,18 @@
  * kept while a job of it may still become a block. */
 #pragma once
 #include "core/job/template.h"
+#include "loop/loop.h"
 
 struct template_box {
-    uint64_t id; /* given by jobs; 0 before */
-    size_t node; /* which node it is from */
+    struct loop_task task; /* of who fills it: its last word to the loop */
+    uint64_t id;           /* given by jobs; 0 before */
+    size_t node;           /* which node it is from */
     struct block_template content;
     void *memory; /* mapped; the content's transactions are in here */
     size_t memory_bytes;
     uint64_t received_ms; /* the loop's clock */
     unsigned jobs;        /* kept jobs that need it */
+    void *filler;         /* of who fills it */
 };
 
 /* Maps memory to fetch a template into; NULL and *error when there is none. */

@@ -31,6 +31,9 @@ struct want {
     bool asked;           /* a request is under way */
     uint64_t held_id;     /* the template fetched last, and its job: while that is written */
     uint64_t held_job;
+    /* what came of a template so far; NULL: nothing, or its file cannot be */
+    struct template_parts *parts;
+    struct keep_draft *draft;
 };
 
 struct feed {
@@ -39,6 +42,7 @@ struct feed {
     struct bus_subscriber *subscriber;
     bool up;
     bool closing;
+    bool let_go;        /* no template is fetched any more */
     uint64_t epoch;     /* the newest seen */
     uint64_t published; /* the last sequence seen in it */
     struct want wants[WANTS_MAX];
@@ -51,7 +55,9 @@ struct feed {
     unsigned not_kept;       /* jobs without one since */
     struct loop_timer timer; /* runs while anything is wanted */
     uint8_t *arena_memory;
-    uint8_t *job_bytes; /* room to encode a job twice */
+    uint8_t *job_bytes;                /* room to encode a job twice */
+    struct template_parts *kept_parts; /* of the file that is being read */
+    bool kept_bad;                     /* a message of it was not good */
 };
 
 static uint64_t now_ms(const struct feed *feed)
@@ -138,12 +144,13 @@ static void keep_job(struct feed *feed, const struct wire_job *wire)
     uint8_t *job = feed->job_bytes, *message = feed->job_bytes + JOB_BYTES_MAX;
     if (keep_has(feed->options.keep, wire->job_id))
         return;
-    struct wire_template_reply reply = { .job = { job,
-                                                  wire_encode_job(wire, job, JOB_BYTES_MAX) } };
+    struct wire_template_reply reply = {
+        .last = 1, .job = { job, wire_encode_job(wire, job, JOB_BYTES_MAX) }
+    };
     size_t length = wire_encode_template_reply(&reply, message, JOB_BYTES_MAX);
     ASSERT(reply.job.length > 0 && length > 0);
     struct error error;
-    if (!keep_write(feed->options.keep, wire->job_id, span_of(message, length), on_kept, feed,
+    if (!keep_write(feed->options.keep, wire->job_id, NULL, span_of(message, length), on_kept, feed,
                     &error))
         tell_not_kept(feed, wire->job_id, &error);
 }
@@ -299,18 +306,31 @@ static void on_jobs(void *context, enum bus_outcome outcome, struct span reply)
     feed->options.on_job(feed->options.context, id, known ? FEED_KNOWN : FEED_UNKNOWN);
 }
 
-/* Writes template and job to their file as they came; false: there is nothing to wait for, and
- * where there should have been, a line tells why. */
+static void ask(struct want *want);
+
+/* What was begun of the template is let go of. */
+static void drop_parts(struct want *want)
+{
+    template_parts_destroy(want->parts);
+    want->parts = NULL;
+    keep_drop(want->draft);
+    want->draft = NULL;
+}
+
+/* Brings template and job to the end of their file as they came; false: there is nothing to wait
+ * for, and where there should have been, a line tells why. */
 static bool keep_template(struct want *want, const struct wire_template_reply *decoded,
                           struct span message)
 {
     struct feed *feed = want->feed;
+    struct keep_draft *draft = want->draft;
+    bool begun = decoded->first == 0 || draft != NULL;
     struct wire_job job;
     struct error error;
     uint8_t memory[1024];
     struct arena arena = arena_over(memory, sizeof memory);
     if (feed->options.keep == NULL || decoded->job.length == 0)
-        return false;
+        return false; /* the draft goes with the rest */
     if (!wire_decode_job(decoded->job, &arena, &job, &error)) {
         tell_not_kept(feed, 0, &error);
         return false;
@@ -318,7 +338,11 @@ static bool keep_template(struct want *want, const struct wire_template_reply *d
     if (keep_has(feed->options.keep, job.job_id)) /* being written: reported by whoever does */
         return find_held(feed, decoded->template_id) != NULL &&
                keep_is_writing(feed->options.keep, job.job_id);
-    if (!keep_write(feed->options.keep, job.job_id, message, on_template_kept, want, &error)) {
+    want->draft = NULL; /* taken */
+    if (!begun)
+        error_fill(&error, ERROR_FULL, "too much is being written");
+    if (!begun || !keep_write(feed->options.keep, job.job_id, draft, message, on_template_kept,
+                              want, &error)) {
         tell_not_kept(feed, job.job_id, &error);
         return false;
     }
@@ -327,33 +351,72 @@ static bool keep_template(struct want *want, const struct wire_template_reply *d
     return true;
 }
 
+/* The next of its transactions; false, with the sentence, where they make none. */
+static bool take_piece(struct want *want, const struct wire_template_reply *decoded,
+                       struct span message, struct error *error)
+{
+    struct keep *keep = want->feed->options.keep;
+    if (want->parts == NULL)
+        want->parts = template_parts_create();
+    if (want->parts == NULL)
+        return error_set(error, ERROR_FULL, "no memory for the transactions of a template");
+    if (!template_parts_add(want->parts, decoded, error))
+        return false;
+    if (decoded->last != 0 || keep == NULL || decoded->transactions_count == 0)
+        return true;
+    if (decoded->first == 0)
+        want->draft = keep_begin(keep, decoded->template_id);
+    if (want->draft != NULL)
+        keep_add(want->draft, message);
+    return true;
+}
+
+static void take_template(struct want *want, const struct wire_template_reply *decoded,
+                          struct span message)
+{
+    struct feed *feed = want->feed;
+    struct error error;
+    if (!take_piece(want, decoded, message, &error)) {
+        log_error("template.refused", "reason=\"%s\"", error.text);
+        want->kind = WANT_NOTHING;
+        drop_parts(want);
+        return;
+    }
+    if (decoded->last == 0) {
+        if (decoded->transactions_count > 0)
+            ask(want); /* else the timer does */
+        return;
+    }
+    want->kind = WANT_NOTHING;
+    template_table_take(feed->options.templates, want->id, want->parts, false);
+    want->parts = NULL;
+    if (!keep_template(want, decoded, message))
+        report_held(feed, want->id);
+    drop_parts(want);
+    feed->options.on_template(feed->options.context, want->id, FEED_KNOWN);
+}
+
 static void on_template(void *context, enum bus_outcome outcome, struct span reply)
 {
     struct want *want = context;
     struct feed *feed = want->feed;
     want->asked = false;
-    if (feed->closing || outcome != BUS_REPLIED)
+    if (feed->closing || feed->let_go || outcome != BUS_REPLIED)
         return;
     struct wire_template_reply decoded;
     struct error error;
     struct arena arena = fresh_arena(feed);
-    const uint64_t id = want->id;
-    enum feed_answer answer = FEED_UNKNOWN;
-    want->kind = WANT_NOTHING;
-    if (!wire_decode_template_reply(reply, &arena, &decoded, &error)) {
-        log_warn("template.unreadable", "reason=\"%s\"", error.text);
+    bool readable = wire_decode_template_reply(reply, &arena, &decoded, &error);
+    if (readable && decoded.template_id == want->id) {
+        take_template(want, &decoded, reply);
         return;
     }
-    if (decoded.template_id == id) {
-        if (!template_table_take(feed->options.templates, &decoded, false, &error)) {
-            log_error("template.refused", "reason=\"%s\"", error.text);
-            return;
-        }
-        answer = FEED_KNOWN;
-        if (!keep_template(want, &decoded, reply))
-            report_held(feed, id);
-    }
-    feed->options.on_template(feed->options.context, id, answer);
+    want->kind = WANT_NOTHING;
+    drop_parts(want);
+    if (readable)
+        feed->options.on_template(feed->options.context, want->id, FEED_UNKNOWN);
+    else
+        log_warn("template.unreadable", "reason=\"%s\"", error.text);
 }
 
 static void ask(struct want *want)
@@ -364,7 +427,10 @@ static void ask(struct want *want)
     bus_reply_handler handler = on_jobs;
     unsigned timeout_ms = JOB_TIMEOUT_MS;
     if (want->kind == WANT_TEMPLATE) {
-        const struct wire_template_request request = { .template_id = want->id };
+        const struct wire_template_request request = {
+            .template_id = want->id,
+            .first = want->parts != NULL ? template_parts_count(want->parts) : 0
+        };
         length = wire_encode_template_request(&request, message, sizeof message);
         handler = on_template;
         timeout_ms = TEMPLATE_TIMEOUT_MS;
@@ -452,23 +518,44 @@ static void on_down(void *context)
         feed->options.on_link(feed->options.context, false);
 }
 
-static void on_kept_file(void *context, uint64_t job_id, struct span message)
+static bool take_kept(struct feed *feed, struct span message, bool last, struct error *error)
 {
-    struct feed *feed = context;
     struct wire_template_reply reply;
     struct wire_job job;
-    struct error error;
     struct arena arena = fresh_arena(feed);
-    bool good = wire_decode_template_reply(message, &arena, &reply, &error) &&
-                wire_decode_job(reply.job, &arena, &job, &error);
-    if (good) {
-        job.sequence = 0;
-        good = (reply.template_id == 0 ||
-                template_table_take(feed->options.templates, &reply, true, &error)) &&
-               job_table_take(feed->options.jobs, &job, now_ms(feed), loop_unix_ms(), &error);
+    if (!wire_decode_template_reply(message, &arena, &reply, error))
+        return false;
+    if (feed->kept_parts == NULL)
+        feed->kept_parts = template_parts_create();
+    if (feed->kept_parts == NULL)
+        return error_set(error, ERROR_FULL, "no memory for the transactions of a template");
+    if (!template_parts_add(feed->kept_parts, &reply, error))
+        return false;
+    if (!last)
+        return true;
+    if (!wire_decode_job(reply.job, &arena, &job, error))
+        return false;
+    if (reply.template_id != 0) {
+        template_table_take(feed->options.templates, reply.template_id, feed->kept_parts, true);
+        feed->kept_parts = NULL;
     }
-    if (!good)
+    job.sequence = 0;
+    return job_table_take(feed->options.jobs, &job, now_ms(feed), loop_unix_ms(), error);
+}
+
+static void on_kept_file(void *context, uint64_t job_id, struct span message, bool last)
+{
+    struct feed *feed = context;
+    struct error error;
+    if (!feed->kept_bad && !take_kept(feed, message, last, &error)) {
+        feed->kept_bad = true; /* nor is the rest of it looked at */
         log_error("job.not_read", "job=%016" PRIx64 " reason=\"%s\"", job_id, error.text);
+    }
+    if (!last)
+        return;
+    feed->kept_bad = false;
+    template_parts_destroy(feed->kept_parts);
+    feed->kept_parts = NULL;
 }
 
 static void on_file_trouble(void *context, const char *sentence)
@@ -522,6 +609,15 @@ struct feed *feed_create(const struct feed_options *options, struct error *error
         return NULL;
     }
     return feed;
+}
+
+void feed_let_go(struct feed *feed)
+{
+    if (feed == NULL)
+        return;
+    feed->let_go = true;
+    for (size_t i = 0; i < WANTS_MAX; i++)
+        drop_parts(&feed->wants[i]);
 }
 
 void feed_destroy(struct feed *feed)

@@ -3,9 +3,10 @@
  *
  * A gap in what was published, a new epoch, a connection that came up: all jobs alive are asked
  * for. A share's unknown job is asked for by its id; "no such job" is remembered for a moment, so
- * that a miner sending nonsense costs one question. Announced templates are fetched, kept in a file
- * together with their job, and then reported as held, so that the scheduler may publish the job; a
- * job without transactions is kept when it is heard. What an earlier process kept is read at the
+ * that a miner sending nonsense costs one question. Announced templates are fetched, in pieces
+ * where they are still arriving at the scheduler, kept in a file together with their job, and then
+ * reported as held, so that the scheduler may publish the job; a job without transactions is kept
+ * when it is heard. What an earlier process kept is read at the
  * start, and gives way to what the scheduler says. */
 #pragma once
 #include "port/bus.h"
@@ -38,6 +39,8 @@ struct feed;
 
 /* Begins to listen and to dial. NULL and *error on failure. */
 MUST_CHECK struct feed *feed_create(const struct feed_options *options, struct error *error);
+/* Lets go of what was begun in keep: before that is destroyed, whose handlers still report here. */
+void feed_let_go(struct feed *feed);
 /* No callback comes any more but those of feed_request, with BUS_CLOSED. */
 void feed_destroy(struct feed *feed);
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool write_all(int fd, struct span bytes)
+bool file_write_all(int fd, struct span bytes)
 {
     while (bytes.length > 0) {
         ssize_t written = write(fd, bytes.data, bytes.length);
@@ -28,7 +28,7 @@ bool file_write(const char *path, const char *aside, const struct span *parts, s
         return error_system(error, errno, "%s cannot be written", aside);
     bool good = true;
     for (size_t i = 0; good && i < parts_count; i++)
-        good = write_all(fd, parts[i]);
+        good = file_write_all(fd, parts[i]);
     good = good && (!synced || fsync(fd) == 0);
     int reason = errno;
     if (close(fd) != 0 && good) {

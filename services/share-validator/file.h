@@ -5,6 +5,8 @@
 
 enum { FILE_PATH_BYTES = 4400 };
 
+/* False with errno where the disk fails it. */
+MUST_CHECK bool file_write_all(int fd, struct span bytes);
 /* Writes the parts one behind the other. With `synced` the bytes are on the disk when it returns
  * (the folder's entry is not: file_sync_folder). False and *error: nothing has the name. */
 MUST_CHECK bool file_write(const char *path, const char *aside, const struct span *parts,

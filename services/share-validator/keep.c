@@ -1,6 +1,6 @@
 #include "services/share-validator/keep.h"
 
-#include "services/share-validator/file.h"
+#include "services/share-validator/keep_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,13 +11,15 @@
 #include <unistd.h>
 
 enum {
-    HEAD_BYTES = 8 + 8,
-    SUM_BYTES = 8,
     FILE_BYTES_MAX = 16 << 20,
+    FRAME_BYTES = 8 + 8 + 8, /* of a file with one message */
     WRITES_MAX = 32,
+    DRAFTS_MAX = 32,
+    PIECES_MAX = 192, /* of drafts, not written yet */
+    QUEUE_MAX = 512,  /* all these, and the files to remove */
 };
-static const char magic[8] = { 'A', 'D', 'I', 'T', 'J', 'O', 'B', 1 };
 static const char suffix[] = ".job";
+static const char draft_suffix[] = ".txs";
 static const char aside_suffix[] = ".new"; /* behind it, while it is written */
 
 struct kept {
@@ -34,13 +36,23 @@ struct keep {
     size_t count;
     uint64_t writing[WRITES_MAX];
     size_t writing_count;
+    size_t drafts, pieces; /* of drafts: alive; to be written */
     bool ending;
 };
 
+struct keep_draft {
+    struct worker_job job; /* when it is dropped */
+    struct keep *keep;
+    struct keep_file file; /* the thread's */
+    bool incomplete;       /* a piece could not be taken */
+};
+
+/* A message on its way into a file. */
 struct write {
     struct worker_job job;
     struct keep *keep;
-    uint64_t job_id;
+    struct keep_draft *draft;
+    uint64_t job_id;  /* 0: others follow */
     uint64_t gone[2]; /* files to remove on the way; 0: none */
     keep_handler handler;
     void *context;
@@ -50,41 +62,22 @@ struct write {
     uint8_t bytes[];
 };
 
-static void path_of(const struct keep *keep, uint64_t job_id, const char *ending,
+static void path_of(const struct keep *keep, uint64_t name, const char *kind, const char *ending,
                     char path_r[FILE_PATH_BYTES])
 {
-    snprintf(path_r, FILE_PATH_BYTES, "%.4200s/%016" PRIx64 "%s%s", keep->folder, job_id, suffix,
+    snprintf(path_r, FILE_PATH_BYTES, "%.4200s/%016" PRIx64 "%s%s", keep->folder, name, kind,
              ending);
-}
-
-/* Tells a file that is whole from one that a power failure cut or left empty; a word at a time,
- * because somebody waits for it. */
-static uint64_t checksum(struct span bytes)
-{
-    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ bytes.length;
-    size_t at = 0;
-    for (; bytes.length - at >= 8; at += 8) {
-        sum = (sum ^ load_le64(bytes.data + at)) * UINT64_C(0x9e3779b97f4a7c15);
-        sum ^= sum >> 29;
-    }
-    for (; at < bytes.length; at++)
-        sum = (sum ^ bytes.data[at]) * UINT64_C(0x100000001b3);
-    return sum ^ sum >> 32;
 }
 
 static void write_work(struct worker_job *job)
 {
     struct write *write = (struct write *)job;
-    char path[FILE_PATH_BYTES], aside[FILE_PATH_BYTES];
-    uint8_t head[HEAD_BYTES], sum[SUM_BYTES];
-    memcpy(head, magic, sizeof magic);
-    store_le64(head + 8, write->length);
-    store_le64(sum, checksum(span_of(write->bytes, write->length)));
-    path_of(write->keep, write->job_id, "", path);
-    path_of(write->keep, write->job_id, aside_suffix, aside);
-    const struct span parts[] = { span_of(head, sizeof head), span_of(write->bytes, write->length),
-                                  span_of(sum, sizeof sum) };
-    write->good = file_write(path, aside, parts, 3, false, &write->error);
+    char path[FILE_PATH_BYTES];
+    keep_file_add(&write->draft->file, span_of(write->bytes, write->length));
+    if (write->job_id == 0)
+        return;
+    path_of(write->keep, write->job_id, suffix, "", path);
+    write->good = keep_file_end(&write->draft->file, path, &write->error);
 }
 
 /* Behind the answer: nobody waits for these. */
@@ -94,7 +87,7 @@ static void remove_gone(struct worker_job *job)
     char path[FILE_PATH_BYTES];
     for (size_t i = 0; i < 2; i++)
         if (write->gone[i] != 0) {
-            path_of(write->keep, write->gone[i], "", path);
+            path_of(write->keep, write->gone[i], suffix, "", path);
             (void)unlink(path);
         }
 }
@@ -102,6 +95,13 @@ static void remove_gone(struct worker_job *job)
 static void free_write(struct worker_job *job)
 {
     free(job);
+}
+
+static void piece_done(struct worker_job *job)
+{
+    struct write *write = (struct write *)job;
+    write->keep->pieces--;
+    free(write);
 }
 
 static void forget(struct keep *keep, size_t at)
@@ -126,6 +126,8 @@ static void write_done(struct worker_job *job)
     struct write *write = (struct write *)job;
     struct keep *keep = write->keep;
     uint64_t now_ms = loop_now_ms(keep->options.loop);
+    keep->drafts--;
+    free(write->draft);
     for (size_t i = 0; i < keep->writing_count; i++)
         if (keep->writing[i] == write->job_id) {
             keep->writing[i] = keep->writing[--keep->writing_count];
@@ -167,28 +169,105 @@ bool keep_has(const struct keep *keep, uint64_t job_id)
     return keep_is_writing(keep, job_id);
 }
 
-bool keep_write(struct keep *keep, uint64_t job_id, struct span message, keep_handler handler,
-                void *context, struct error *error)
+static struct keep_draft *make_draft(struct keep *keep, uint64_t name, const char *kind)
 {
-    if (keep_has(keep, job_id))
-        return error_set(error, ERROR_INVALID, "it is kept already");
-    if (keep->writing_count == WRITES_MAX)
-        return error_set(error, ERROR_FULL, "too much is being written");
-    if (message.length > FILE_BYTES_MAX - HEAD_BYTES - SUM_BYTES)
-        return error_set(error, ERROR_FULL, "%zu bytes are more than a file takes", message.length);
+    struct keep_draft *draft = calloc(1, sizeof *draft);
+    if (draft == NULL)
+        return NULL;
+    draft->keep = keep;
+    path_of(keep, name, kind, aside_suffix, draft->file.aside);
+    keep->drafts++;
+    return draft;
+}
+
+struct keep_draft *keep_begin(struct keep *keep, uint64_t name)
+{
+    return keep->drafts < DRAFTS_MAX ? make_draft(keep, name, draft_suffix) : NULL;
+}
+
+/* NULL for want of memory. */
+static struct write *make_write(struct keep *keep, struct span message)
+{
     struct write *write = malloc(sizeof *write + message.length);
     if (write == NULL)
-        return error_set(error, ERROR_FULL, "no memory for %zu bytes", message.length);
-    *write = (struct write){ .job = { .work = write_work, .done = write_done },
-                             .keep = keep,
-                             .job_id = job_id,
-                             .handler = handler,
-                             .context = context,
-                             .length = message.length };
+        return NULL;
+    *write = (struct write){ .job = { .work = write_work }, .keep = keep };
+    write->length = message.length;
     memcpy(write->bytes, message.data, message.length);
+    return write;
+}
+
+void keep_add(struct keep_draft *draft, struct span message)
+{
+    struct keep *keep = draft->keep;
+    struct write *write =
+        draft->incomplete || keep->pieces == PIECES_MAX ? NULL : make_write(keep, message);
+    draft->incomplete = write == NULL;
+    if (write == NULL)
+        return;
+    write->draft = draft;
+    write->job.done = piece_done;
+    draft->incomplete = !worker_submit(keep->worker, &write->job);
+    if (draft->incomplete)
+        free(write);
+    else
+        keep->pieces++;
+}
+
+static void drop_work(struct worker_job *job)
+{
+    keep_file_drop(&((struct keep_draft *)job)->file);
+}
+
+static void drop_done(struct worker_job *job)
+{
+    struct keep_draft *draft = (struct keep_draft *)job;
+    draft->keep->drafts--;
+    free(draft);
+}
+
+void keep_drop(struct keep_draft *draft)
+{
+    if (draft == NULL)
+        return;
+    draft->job = (struct worker_job){ .work = drop_work, .done = drop_done };
+    bool queued = worker_submit(draft->keep->worker, &draft->job); /* there is room for all */
+    ASSERT(queued);
+}
+
+static bool refuse_write(struct keep_draft *draft, struct error *error, enum error_code code,
+                         const char *why)
+{
+    keep_drop(draft);
+    return error_set(error, code, "%s", why);
+}
+
+bool keep_write(struct keep *keep, uint64_t job_id, struct keep_draft *draft, struct span message,
+                keep_handler handler, void *context, struct error *error)
+{
+    if (keep_has(keep, job_id))
+        return refuse_write(draft, error, ERROR_INVALID, "it is kept already");
+    if (keep->writing_count == WRITES_MAX || (draft != NULL && draft->incomplete))
+        return refuse_write(draft, error, ERROR_FULL, "too much is being written");
+    if (message.length > FILE_BYTES_MAX - FRAME_BYTES) {
+        keep_drop(draft);
+        return error_set(error, ERROR_FULL, "%zu bytes are more than a file takes", message.length);
+    }
+    struct write *write = make_write(keep, message);
+    if (write != NULL)
+        write->draft = draft != NULL ? draft : make_draft(keep, job_id, suffix);
+    if (write == NULL || write->draft == NULL) {
+        free(write);
+        return refuse_write(draft, error, ERROR_FULL, "no memory for a file");
+    }
+    write->job.done = write_done;
+    write->job_id = job_id;
+    write->handler = handler;
+    write->context = context;
+    draft = write->draft;
     if (!worker_submit(keep->worker, &write->job)) {
         free(write);
-        return error_set(error, ERROR_FULL, "too much is being written");
+        return refuse_write(draft, error, ERROR_FULL, "too much is being written");
     }
     keep->writing[keep->writing_count++] = job_id;
     return true;
@@ -207,33 +286,39 @@ static int name_is_ours(const struct dirent *entry)
     return is_ours(entry, &job_id);
 }
 
+/* A name of ours that ends in `kind` and ".new". */
+static bool is_unfinished(const char *name, const char *kind)
+{
+    uint64_t number;
+    return strlen(name) == 16 + strlen(kind) + sizeof aside_suffix - 1 &&
+           hex_decode_u64(name, 16, &number) && strncmp(name + 16, kind, strlen(kind)) == 0 &&
+           strcmp(name + 16 + strlen(kind), aside_suffix) == 0;
+}
+
 /* What a process left that died while it wrote. */
 static void remove_unfinished(const struct keep *keep)
 {
     DIR *listing = opendir(keep->folder);
     const struct dirent *entry;
-    while (listing != NULL && (entry = readdir(listing)) != NULL) {
-        size_t length = strlen(entry->d_name), tail = sizeof suffix - 1 + sizeof aside_suffix - 1;
-        uint64_t job_id;
-        if (length == 16 + tail && hex_decode_u64(entry->d_name, 16, &job_id) &&
-            strncmp(entry->d_name + 16, suffix, sizeof suffix - 1) == 0 &&
-            strcmp(entry->d_name + 16 + sizeof suffix - 1, aside_suffix) == 0) {
+    while (listing != NULL && (entry = readdir(listing)) != NULL)
+        if (is_unfinished(entry->d_name, suffix) || is_unfinished(entry->d_name, draft_suffix)) {
             char path[FILE_PATH_BYTES];
-            path_of(keep, job_id, aside_suffix, path);
+            snprintf(path, sizeof path, "%.4200s/%.40s", keep->folder, entry->d_name);
             (void)unlink(path);
         }
-    }
     if (listing != NULL)
         closedir(listing);
 }
 
-static bool is_whole(struct span file, struct span *message_r)
+struct visit {
+    const struct keep_reader *reader;
+    uint64_t job_id;
+};
+
+static void visit_message(void *context, struct span message, bool last)
 {
-    if (file.length < HEAD_BYTES + SUM_BYTES || memcmp(file.data, magic, sizeof magic) != 0 ||
-        load_le64(file.data + 8) != file.length - HEAD_BYTES - SUM_BYTES)
-        return false;
-    *message_r = span_of(file.data + HEAD_BYTES, file.length - HEAD_BYTES - SUM_BYTES);
-    return load_le64(message_r->data + message_r->length) == checksum(*message_r);
+    const struct visit *visit = context;
+    visit->reader->visitor(visit->reader->context, visit->job_id, message, last);
 }
 
 /* Only what was read whole and is damaged goes: what cannot be read now may be the last copy of a
@@ -241,17 +326,17 @@ static bool is_whole(struct span file, struct span *message_r)
 static void read_one(struct keep *keep, uint64_t job_id, const struct keep_reader *reader)
 {
     char path[FILE_PATH_BYTES], sentence[FILE_PATH_BYTES + 64];
-    struct span message;
+    struct visit visit = { reader, job_id };
     struct error error;
     uint8_t *file;
     size_t length;
-    path_of(keep, job_id, "", path);
+    path_of(keep, job_id, suffix, "", path);
     bool read = file_read(path, FILE_BYTES_MAX, &file, &length, &error);
-    bool whole = read && file != NULL && is_whole(span_of(file, length), &message);
+    bool whole = read && file != NULL && keep_file_read(span_of(file, length), NULL, NULL);
     if (whole || !read)
         keep->kept[keep->count++] = (struct kept){ job_id, loop_now_ms(keep->options.loop), true };
     if (whole) {
-        reader->visitor(reader->context, job_id, message);
+        (void)!keep_file_read(span_of(file, length), visit_message, &visit);
     } else if (!read) {
         reader->on_trouble(reader->context, error.text);
     } else {
@@ -283,7 +368,7 @@ void keep_read(struct keep *keep, const struct keep_reader *reader)
             read_one(keep, job_id, reader);
         } else { /* more than there is room for */
             char path[FILE_PATH_BYTES];
-            path_of(keep, job_id, "", path);
+            path_of(keep, job_id, suffix, "", path);
             (void)unlink(path);
         }
     }
@@ -313,7 +398,7 @@ struct keep *keep_create(const struct keep_options *options, struct error *error
         keep_destroy(keep);
         return NULL;
     }
-    keep->worker = worker_create(options->loop, "keep", 1, 2 * WRITES_MAX, error);
+    keep->worker = worker_create(options->loop, "keep", 1, QUEUE_MAX, error);
     if (keep->worker == NULL) {
         keep_destroy(keep);
         return NULL;

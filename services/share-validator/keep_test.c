@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct fixture {
@@ -51,8 +52,8 @@ static void keep_job(struct fixture *f, uint64_t job_id)
     struct error error;
     unsigned before = f->kept + f->failed;
     snprintf(text, sizeof text, "job %016" PRIx64, job_id);
-    assert_true(keep_write(f->keep, job_id, span_text(text), on_kept, f, &error));
-    assert_false(keep_write(f->keep, job_id, span_text(text), on_kept, f, &error));
+    assert_true(keep_write(f->keep, job_id, NULL, span_text(text), on_kept, f, &error));
+    assert_false(keep_write(f->keep, job_id, NULL, span_text(text), on_kept, f, &error));
     assert_true(keep_is_writing(f->keep, job_id));
     for (int i = 0; i < 5000 && f->kept + f->failed == before; i++)
         loop_run_once(f->loop, 10);
@@ -68,12 +69,12 @@ static void limit_files(rlim_t files)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-static void visit(void *context, uint64_t job_id, struct span message)
+static void visit(void *context, uint64_t job_id, struct span message, bool last)
 {
     struct fixture *f = context;
     char text[64];
     snprintf(text, sizeof text, "job %016" PRIx64, job_id);
-    assert_true(span_equal(message, span_text(text)));
+    assert_true(span_equal(message, span_text(text)) && last);
     f->seen[f->seen_count++] = job_id;
     if (f->starved)
         limit_files(0);
@@ -188,19 +189,99 @@ static void a_file_that_cannot_be_read_is_told_and_stays(void **state)
     assert_int_equal(unlink(path), 0); /* it is there yet */
 }
 
+static bool is_there(const struct fixture *f, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", f->folder, name);
+    return access(path, F_OK) == 0;
+}
+
+static void visit_piece(void *context, uint64_t job_id, struct span message, bool last)
+{
+    struct fixture *f = context;
+    char text[16];
+    assert_int_equal(job_id, 5);
+    snprintf(text, sizeof text, "piece %zu", f->seen_count);
+    assert_true(span_equal(message, last ? span_text("job") : span_text(text)));
+    f->seen_count++;
+    f->kept += last;
+}
+
+static void a_file_begun_before_its_job_is_known_holds_all_pieces(void **state)
+{
+    struct fixture *f = *state;
+    struct error error;
+    char text[16];
+    open_keep(f, 8, 3600000);
+    struct keep_draft *draft = keep_begin(f->keep, 0x77), *dropped = keep_begin(f->keep, 0x78);
+    assert_true(draft != NULL && dropped != NULL);
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "piece %d", i);
+        keep_add(draft, span_text(text));
+        keep_add(dropped, span_text("of no use"));
+    }
+    keep_drop(dropped);
+    assert_true(keep_write(f->keep, 5, draft, span_text("job"), on_kept, f, &error));
+    for (int i = 0; i < 2000 && f->kept + f->failed == 0; i++)
+        loop_run_once(f->loop, 10);
+    assert_true(f->kept == 1 && f->failed == 0);
+    assert_true(is_there(f, "0000000000000005.job"));
+    assert_false(is_there(f, "0000000000000077.txs.new"));
+    assert_false(is_there(f, "0000000000000078.txs.new"));
+    keep_destroy(f->keep);
+    open_keep(f, 8, 3600000);
+    f->kept = 0;
+    keep_read(f->keep, &(struct keep_reader){
+                           .visitor = visit_piece, .on_trouble = on_trouble, .context = f });
+    assert_true(f->seen_count == 4 && f->kept == 1 && f->damaged == 0);
+}
+
+/* Only so many pieces wait for a disk; the job then has no file, and who waits is told. */
+static void a_draft_that_lost_a_piece_makes_no_file(void **state)
+{
+    struct fixture *f = *state;
+    struct error error;
+    char path[128];
+    open_keep(f, 8, 3600000);
+    snprintf(path, sizeof path, "%s/0000000000000077.txs.new", f->folder);
+    assert_int_equal(mkfifo(path, 0600), 0); /* opening it waits for a reader */
+    struct keep_draft *draft = keep_begin(f->keep, 0x77);
+    assert_non_null(draft);
+    for (int i = 0; i < 300; i++)
+        keep_add(draft, span_text("piece"));
+    assert_false(keep_write(f->keep, 5, draft, span_text("job"), on_kept, f, &error));
+    assert_true(error.code == ERROR_FULL && !keep_has(f->keep, 5));
+    size_t alive = 0;
+    struct keep_draft *drafts[64];
+    while (alive < 64 && (drafts[alive] = keep_begin(f->keep, 0x100 + alive)) != NULL)
+        alive++;
+    assert_in_range(alive, 16, 40);
+    while (alive > 0)
+        keep_drop(drafts[--alive]);
+    int reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(reader >= 0);
+    keep_destroy(f->keep);
+    close(reader);
+    assert_true(f->kept + f->failed == 0 && access(path, F_OK) != 0);
+    f->keep = NULL;
+}
+
 static void what_a_death_left_unfinished_is_removed(void **state)
 {
     struct fixture *f = *state;
-    char unfinished[128], other[128];
+    char unfinished[128], draft[128], other[128];
     open_keep(f, 8, 3600000);
     keep_job(f, 7);
     snprintf(unfinished, sizeof unfinished, "%s/0000000000000008.job.new", f->folder);
+    snprintf(draft, sizeof draft, "%s/0000000000000009.txs.new", f->folder);
     snprintf(other, sizeof other, "%s/a-note.job.new", f->folder);
+    close(open(draft, O_CREAT | O_WRONLY, 0600));
     close(open(unfinished, O_CREAT | O_WRONLY, 0600));
     close(open(other, O_CREAT | O_WRONLY, 0600));
     reopen(f, 8, 3600000);
     assert_true(f->seen_count == 1 && f->seen[0] == 7 && f->damaged == 0);
     assert_int_not_equal(access(unfinished, F_OK), 0);
+    assert_int_not_equal(access(draft, F_OK), 0);
     assert_int_equal(unlink(other), 0); /* it is not ours */
 }
 
@@ -221,10 +302,10 @@ static void what_no_file_takes_is_refused_in_a_sentence(void **state)
     uint8_t *bytes = calloc(1, BYTES + 1);
     assert_non_null(bytes);
     open_keep(f, 8, 3600000);
-    assert_false(keep_write(f->keep, 5, span_of(bytes, BYTES + 1), on_kept, f, &error));
+    assert_false(keep_write(f->keep, 5, NULL, span_of(bytes, BYTES + 1), on_kept, f, &error));
     assert_true(error.code == ERROR_FULL && strstr(error.text, "bytes") != NULL);
     assert_false(keep_has(f->keep, 5));
-    assert_true(keep_write(f->keep, 6, span_of(bytes, BYTES), on_kept, f, &error));
+    assert_true(keep_write(f->keep, 6, NULL, span_of(bytes, BYTES), on_kept, f, &error));
     for (int i = 0; i < 5000 && f->kept + f->failed == 0; i++)
         loop_run_once(f->loop, 10);
     assert_true(f->kept == 1 && f->failed == 0);
@@ -267,6 +348,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_goes_when_the_one_after_it_is_old_enough, begin, end),
         cmocka_unit_test_setup_teardown(a_damaged_file_is_told_and_removed, begin, end),
         cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_told_and_stays, begin, end),
+        cmocka_unit_test_setup_teardown(a_file_begun_before_its_job_is_known_holds_all_pieces,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_draft_that_lost_a_piece_makes_no_file, begin, end),
         cmocka_unit_test_setup_teardown(what_a_death_left_unfinished_is_removed, begin, end),
         cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_written_is_told_to_who_waits, begin,
                                         end),

@@ -2,10 +2,21 @@
 
 #include <stdlib.h>
 
+/* The bytes of one piece. */
+struct block_of_bytes {
+    struct block_of_bytes *next;
+    uint8_t bytes[];
+};
+
+struct template_parts {
+    struct template_transaction *transactions;
+    uint32_t count, capacity;
+    struct block_of_bytes *blocks;
+};
+
 struct held {
     uint64_t template_id;
-    struct template_transaction *transactions; /* their bytes lie behind them */
-    size_t count;
+    struct template_parts *parts; /* NULL: nothing is held here */
     bool old;
 };
 
@@ -15,6 +26,74 @@ struct template_table {
     size_t oldest; /* index in a ring */
     struct held held[];
 };
+
+struct template_parts *template_parts_create(void)
+{
+    return calloc(1, sizeof(struct template_parts));
+}
+
+void template_parts_destroy(struct template_parts *parts)
+{
+    if (parts == NULL)
+        return;
+    for (struct block_of_bytes *block = parts->blocks; block != NULL;) {
+        struct block_of_bytes *next = block->next;
+        free(block);
+        block = next;
+    }
+    free(parts->transactions);
+    free(parts);
+}
+
+static bool reserve(struct template_parts *parts, uint32_t count)
+{
+    uint32_t needed = parts->count + count;
+    if (needed <= parts->capacity)
+        return true;
+    uint32_t capacity = parts->capacity == 0 ? needed : 2 * needed;
+    struct template_transaction *transactions =
+        realloc(parts->transactions, capacity * sizeof *transactions);
+    if (transactions == NULL)
+        return false;
+    parts->transactions = transactions;
+    parts->capacity = capacity;
+    return true;
+}
+
+bool template_parts_add(struct template_parts *parts, const struct wire_template_reply *reply,
+                        struct error *error)
+{
+    const uint32_t count = reply->transactions_count;
+    if (reply->first != parts->count)
+        return error_set(error, ERROR_INVALID, "its transactions do not follow those there are");
+    if (count > TEMPLATE_TRANSACTIONS_MAX - parts->count)
+        return error_set(error, ERROR_INVALID, "its transactions are more than any block has");
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += reply->transactions[i].data.length;
+    struct block_of_bytes *block = malloc(sizeof *block + bytes);
+    if (block == NULL || !reserve(parts, count)) {
+        free(block);
+        return error_set(error, ERROR_FULL, "no memory for the transactions of a template");
+    }
+    block->next = parts->blocks;
+    parts->blocks = block;
+    uint8_t *at = block->bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        struct span data = reply->transactions[i].data;
+        if (data.length > 0)
+            memcpy(at, data.data, data.length);
+        parts->transactions[parts->count++] =
+            (struct template_transaction){ .data = span_of(at, data.length) };
+        at += data.length;
+    }
+    return true;
+}
+
+uint32_t template_parts_count(const struct template_parts *parts)
+{
+    return parts->count;
+}
 
 struct template_table *template_table_create(size_t templates_max)
 {
@@ -29,7 +108,7 @@ void template_table_destroy(struct template_table *table)
     if (table == NULL)
         return;
     for (size_t i = 0; i < table->max; i++)
-        free(table->held[i].transactions);
+        template_parts_destroy(table->held[i].parts);
     free(table);
 }
 
@@ -76,37 +155,23 @@ bool template_table_find(const struct template_table *table, uint64_t template_i
     const struct held *held = find(table, template_id);
     if (held == NULL)
         return false;
-    *transactions_r = held->transactions;
-    *count_r = held->count;
+    *transactions_r = held->parts->transactions;
+    *count_r = held->parts->count;
     return true;
 }
 
-bool template_table_take(struct template_table *table, const struct wire_template_reply *reply,
-                         bool old, struct error *error)
+void template_table_take(struct template_table *table, uint64_t template_id,
+                         struct template_parts *parts, bool old)
 {
-    ASSERT(reply->template_id != 0);
-    if (old ? template_table_holds(table, reply->template_id)
-            : template_table_is_fresh(table, reply->template_id))
-        return true;
-    size_t bytes = 1;
-    for (uint32_t i = 0; i < reply->transactions_count; i++)
-        bytes += reply->transactions[i].data.length;
-    struct template_transaction *transactions =
-        calloc(1, reply->transactions_count * sizeof *transactions + bytes);
-    if (transactions == NULL)
-        return error_set(error, ERROR_FULL, "no memory for the transactions of a template");
-    uint8_t *at = (uint8_t *)(transactions + reply->transactions_count);
-    for (uint32_t i = 0; i < reply->transactions_count; i++) {
-        struct span data = reply->transactions[i].data;
-        if (data.length > 0)
-            memcpy(at, data.data, data.length);
-        transactions[i].data = span_of(at, data.length);
-        at += data.length;
+    ASSERT(template_id != 0 && parts != NULL);
+    if (old ? template_table_holds(table, template_id)
+            : template_table_is_fresh(table, template_id)) {
+        template_parts_destroy(parts);
+        return;
     }
-    struct held *place = place_for(table, reply->template_id);
-    free(place->transactions);
-    *place = (struct held){ reply->template_id, transactions, reply->transactions_count, old };
-    return true;
+    struct held *place = place_for(table, template_id);
+    template_parts_destroy(place->parts);
+    *place = (struct held){ template_id, parts, old };
 }
 
 size_t template_table_count(const struct template_table *table)

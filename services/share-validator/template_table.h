@@ -6,14 +6,23 @@
 
 struct template_table;
 
+/* The transactions of one template, as they come in pieces. */
+struct template_parts;
+MUST_CHECK struct template_parts *template_parts_create(void);
+void template_parts_destroy(struct template_parts *parts);
+/* Copies the next ones. False, and nothing is added, where they are not the next, are too many, or
+ * memory is out. */
+MUST_CHECK bool template_parts_add(struct template_parts *parts,
+                                   const struct wire_template_reply *reply, struct error *error);
+uint32_t template_parts_count(const struct template_parts *parts);
+
 MUST_CHECK struct template_table *template_table_create(size_t templates_max);
 void template_table_destroy(struct template_table *table);
 
-/* Copies the transactions; a template already held is left as it is, unless it is an `old` one,
- * read from a file, which a new one replaces. False for want of memory. */
-MUST_CHECK bool template_table_take(struct template_table *table,
-                                    const struct wire_template_reply *reply, bool old,
-                                    struct error *error);
+/* `parts` is taken, all that the template has; a template already held is left as it is, unless it
+ * is an `old` one, read from a file, which a new one replaces. */
+void template_table_take(struct template_table *table, uint64_t template_id,
+                         struct template_parts *parts, bool old);
 /* Held, and heard from a scheduler that lives. */
 bool template_table_is_fresh(const struct template_table *table, uint64_t template_id);
 bool template_table_holds(const struct template_table *table, uint64_t template_id);

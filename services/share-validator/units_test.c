@@ -233,19 +233,69 @@ static void a_job_that_breaks_a_bound_is_refused(void **state)
     job_table_destroy(table);
 }
 
+static struct template_parts *parts_of(struct wire_transaction *transactions, uint32_t count)
+{
+    struct error error;
+    struct template_parts *parts = template_parts_create();
+    const struct wire_template_reply reply = { .transactions = transactions,
+                                               .transactions_count = count };
+    assert_non_null(parts);
+    assert_true(template_parts_add(parts, &reply, &error));
+    return parts;
+}
+
+static void a_template_in_pieces_is_the_whole_in_the_end(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    struct template_table *table = template_table_create(2);
+    struct template_parts *parts = template_parts_create();
+    struct wire_transaction piece[COUNT];
+    uint8_t bytes[COUNT][8];
+    struct error error;
+    struct wire_template_reply reply = { .template_id = 5, .transactions = piece };
+    for (uint32_t size = 0; reply.first < COUNT; size++) {
+        reply.transactions_count = size < COUNT - reply.first ? size : COUNT - reply.first;
+        for (uint32_t i = 0; i < reply.transactions_count; i++) {
+            store_le64(bytes[i], reply.first + i);
+            piece[i].data = span_of(bytes[i], (reply.first + i) % 9);
+        }
+        assert_true(template_parts_add(parts, &reply, &error));
+        reply.first += reply.transactions_count;
+        assert_int_equal(template_parts_count(parts), reply.first);
+    }
+    /* Neither one before it nor one behind a gap follows; nor more than any block has. */
+    reply.transactions_count = 1;
+    for (uint32_t i = 0; i < 2; i++) {
+        reply.first = i == 0 ? COUNT - 1 : COUNT + 1;
+        assert_false(template_parts_add(parts, &reply, &error));
+    }
+    reply.first = COUNT;
+    reply.transactions_count = TEMPLATE_TRANSACTIONS_MAX - COUNT + 1;
+    assert_false(template_parts_add(parts, &reply, &error));
+    assert_int_equal(template_parts_count(parts), COUNT);
+    template_table_take(table, 5, parts, false);
+    const struct template_transaction *transactions;
+    size_t count;
+    assert_true(template_table_find(table, 5, &transactions, &count));
+    assert_int_equal(count, COUNT);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint8_t number[8];
+        store_le64(number, i);
+        assert_true(span_equal(transactions[i].data, span_of(number, i % 9)));
+    }
+    template_table_destroy(table);
+}
+
 static void a_template_from_a_file_gives_way_to_a_fetched_one(void **state)
 {
     (void)state;
     struct template_table *table = template_table_create(2);
-    struct error error;
     const struct template_transaction *transactions;
     size_t count;
     for (int old = 1; old >= 0; old--) {
         struct wire_transaction one = { .data = span_text(old ? "old" : "new") };
-        const struct wire_template_reply reply = { .template_id = 5,
-                                                   .transactions = &one,
-                                                   .transactions_count = 1 };
-        assert_true(template_table_take(table, &reply, old, &error));
+        template_table_take(table, 5, parts_of(&one, 1), old);
         assert_int_equal(template_table_is_fresh(table, 5), !old);
         assert_true(template_table_find(table, 5, &transactions, &count));
         assert_memory_equal(transactions[0].data.data, old ? "old" : "new", 3);
@@ -258,7 +308,6 @@ static void the_newest_templates_are_held(void **state)
 {
     (void)state;
     struct template_table *table = template_table_create(3);
-    struct error error;
     for (uint64_t id = 1; id <= 10; id++) {
         uint8_t bytes[2][8];
         struct wire_transaction transactions[2];
@@ -266,11 +315,8 @@ static void the_newest_templates_are_held(void **state)
             store_le64(bytes[i], id * 10 + i);
             transactions[i].data = span_of(bytes[i], 8);
         }
-        const struct wire_template_reply reply = { .template_id = id,
-                                                   .transactions = transactions,
-                                                   .transactions_count = 2 };
-        assert_true(template_table_take(table, &reply, false, &error));
-        assert_true(template_table_take(table, &reply, false, &error));
+        template_table_take(table, id, parts_of(transactions, 2), false);
+        template_table_take(table, id, parts_of(transactions, 2), false);
     }
     const struct template_transaction *transactions;
     size_t count;
@@ -366,6 +412,7 @@ int main(void)
         cmocka_unit_test(the_newest_job_of_the_newest_epoch_says_what_is_stale),
         cmocka_unit_test(a_share_is_stale_by_when_it_was_taken_not_by_when_it_comes),
         cmocka_unit_test(a_job_from_a_file_gives_way_to_what_a_scheduler_says),
+        cmocka_unit_test(a_template_in_pieces_is_the_whole_in_the_end),
         cmocka_unit_test(a_template_from_a_file_gives_way_to_a_fetched_one),
         cmocka_unit_test(retired_jobs_are_remembered_for_their_time_and_the_newest_for_ever),
         cmocka_unit_test(a_job_that_breaks_a_bound_is_refused),

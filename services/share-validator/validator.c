@@ -285,6 +285,7 @@ void validator_stop(struct validator *validator)
     receipts_destroy(validator->receipts);
     outbox_destroy(validator->outbox);
     blocks_destroy(validator->blocks);
+    feed_let_go(validator->feed);
     keep_destroy(validator->keep); /* its handlers still report */
     feed_destroy(validator->feed);
     template_table_destroy(validator->templates);

@@ -770,6 +770,33 @@ static bool writes_nothing(void *context)
     return true;
 }
 
+static void a_block_of_a_template_that_came_in_pieces_outlives_its_validator(void **state)
+{
+    struct ground *ground = *state;
+    ground->script.jobs_with_them = ground->script.templates_in_pieces = true;
+    struct script_job *job = script_add_job(
+        &ground->script,
+        &(struct script_job_params){ .id = 1, .template_id = 5, .bits = SCRIPT_BITS_EASY });
+    script_announce(&ground->script, 5);
+    while (ground->script.held == 0)
+        loop_run_once(ground->loop, 10);
+    assert_int_equal(ground->script.template_questions, SCRIPT_TRANSACTIONS + 1);
+    /* Another process has it from the file alone. */
+    ground_stop_validator(ground);
+    job->hidden = ground->script.templates_hidden = true;
+    ground_start_validator(ground);
+    struct wire_share share = script_share(job, script_nonce(job, true, 0));
+    const struct wire_share_batch batch = ground_batch_of(1, &share, 1);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.verdicts[0].is_block, 1);
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    size_t length;
+    uint8_t *block = script_block(job, &share, &length);
+    assert_true(play_node_has(&ground->nodes[0], span_of(block, length)));
+    free(block);
+}
+
 /* The first write waits for a reader, so the others wait for it. */
 static void a_template_held_without_a_file_is_told_in_a_line(void **state)
 {
@@ -869,6 +896,7 @@ int main(void)
         GROUND_TEST(a_block_nobody_can_complete_is_told_and_its_record_kept),
         GROUND_TEST(slow_shares_are_judged_on_threads_with_the_same_verdicts),
         GROUND_TEST(what_is_in_flight_is_finished_before_leaving),
+        GROUND_TEST(a_block_of_a_template_that_came_in_pieces_outlives_its_validator),
         GROUND_TEST(a_template_held_without_a_file_is_told_in_a_line),
         GROUND_TEST(a_scheduler_that_comes_back_is_asked_for_everything),
     };

@@ -102,22 +102,24 @@ static enum node_answer call_template(struct node *port, const char *longpoll_id
                                            .coinbase_value = FAKE_COINBASE_VALUE,
                                            .fees_known = true };
     memcpy(template_r->prev_hash, tip->hash, 32);
-    if (node->on_tip != NULL)
-        node->on_tip(node->tip_context, tip->hash);
+    if (node->watcher.on_tip != NULL)
+        node->watcher.on_tip(node->watcher.context, tip->hash);
     char id[24];
     snprintf(id, sizeof id, "%llu", (unsigned long long)chain->changes);
     *longpoll_id_r = arena_text(arena, span_text(id));
     bool ok = difficulty_target_from_bits(chain->bits, &template_r->network_target) &&
               fill_transactions(chain, arena, template_r) && *longpoll_id_r != NULL;
     ASSERT(ok);
+    size_t half = template_r->transactions_count / 2; /* before the rest has arrived */
+    if (node->watcher.on_transactions != NULL && half > 0)
+        node->watcher.on_transactions(node->watcher.context, template_r->transactions, half);
     return leave(node, NODE_OK, error);
 }
 
-static void call_watch(struct node *port, node_tip_handler handler, void *context)
+static void call_watch(struct node *port, const struct node_watcher *watcher)
 {
     struct node_fake *node = enter(port);
-    node->on_tip = handler;
-    node->tip_context = context;
+    node->watcher = watcher != NULL ? *watcher : (struct node_watcher){ 0 };
     pthread_mutex_unlock(&node->chain->lock);
 }
 

@@ -58,8 +58,7 @@ struct node_fake {
     enum node_fake_trouble trouble;
     uint32_t lag;
     bool interrupted;
-    node_tip_handler on_tip; /* NULL: none */
-    void *tip_context;
+    struct node_watcher watcher; /* on_tip NULL: none */
 };
 
 /* All under the chain's lock. */

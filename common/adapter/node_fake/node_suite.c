@@ -94,9 +94,17 @@ static void a_template_becomes_a_block_the_node_knows_all_about(void **state)
     assert_int_equal(amount, 0);
 }
 
+struct watched {
+    uint8_t tip[32];
+    bool known;
+};
+
 static void on_tip(void *context, const uint8_t hash[32])
 {
-    memcpy(context, hash, 32);
+    struct watched *watched = context;
+    assert_false(watched->known); /* once a template */
+    memcpy(watched->tip, hash, 32);
+    watched->known = true;
 }
 
 /* Best block, its header, and a template agree on what the next block builds on. */
@@ -108,16 +116,17 @@ static void a_tip_says_what_the_template_on_it_will_say(void **state)
     struct node_tip tip;
     struct error error;
     const char *longpoll;
-    uint8_t id[32], best[32], begun[32] = { 0 }, unknown[32] = { 1 };
+    uint8_t id[32], best[32], unknown[32] = { 1 };
+    struct watched begun = { 0 };
     node_suite_mine(f, id);
     assert_int_equal(node_best(f->node, best, &error), NODE_OK);
     assert_memory_equal(best, id, 32);
     assert_int_equal(node_tip(f->node, id, &tip, &error), NODE_OK);
-    node_watch(f->node, on_tip, begun);
+    node_watch(f->node, &(struct node_watcher){ .on_tip = on_tip, .context = &begun });
     assert_int_equal(node_get_template(f->node, NULL, &arena, &template, &longpoll, &error),
                      NODE_OK);
-    node_watch(f->node, NULL, NULL);
-    assert_memory_equal(begun, id, 32);
+    node_watch(f->node, NULL);
+    assert_memory_equal(begun.tip, id, 32);
     assert_memory_equal(tip.hash, template.prev_hash, 32);
     assert_int_equal(tip.height + 1, template.height);
     assert_int_equal(tip.median_time + 1, template.min_time);

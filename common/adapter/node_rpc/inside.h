@@ -10,8 +10,9 @@ struct node_rpc {
     const struct coin_profile *coin;
     struct template_space *space; /* made at the first template */
     struct template_reader reader;
-    node_tip_handler on_tip; /* NULL: nobody wants to know */
-    void *tip_context;
+    struct node_watcher watcher; /* on_tip NULL: nobody wants to know */
+    /* of the template that arrives: bytes read; transactions told, and their bytes */
+    size_t seen_bytes, told, told_bytes;
 };
 
 /* template_call.c: getblocktemplate. */

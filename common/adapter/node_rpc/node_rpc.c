@@ -121,11 +121,10 @@ static enum node_answer op_tip(struct node *port, const uint8_t hash[32], struct
     return ok ? NODE_OK : node_rpc_odd(node, "its getblockheader lacks fields", error);
 }
 
-static void op_watch(struct node *port, node_tip_handler handler, void *context)
+static void op_watch(struct node *port, const struct node_watcher *watcher)
 {
     struct node_rpc *node = rpc_of(port);
-    node->on_tip = handler;
-    node->tip_context = context;
+    node->watcher = watcher != NULL ? *watcher : (struct node_watcher){ 0 };
 }
 
 /* BIP 22's words. "prev-blk-not-found" and "time-too-new" are no verdict on the block: the node

@@ -111,8 +111,10 @@ static enum scan_outcome result_step(struct template_reader *reader, struct scan
             outcome = scan_take(scan, '[');
             if (outcome == SCAN_BAD)
                 return template_refuse_field(reader, field, "is no list");
-            if (outcome == SCAN_OK)
+            if (outcome == SCAN_OK) {
                 reader->stage = LIST;
+                reader->more_transactions = true;
+            }
         } else {
             outcome = template_read_field(reader, scan, field);
         }
@@ -162,6 +164,7 @@ static enum scan_outcome list_step(struct template_reader *reader, struct scan *
     if (outcome == SCAN_OK && ended) {
         reader->stage = RESULT;
         reader->more_members = true;
+        reader->more_transactions = false;
     }
     return outcome;
 }

@@ -48,6 +48,8 @@ struct template_reader {
     const char *longpoll_id;        /* in the arena; NULL: none */
     uint64_t id;                    /* the answer's; 0: none seen */
     bool tip_known;                 /* template.prev_hash is read already */
+    bool more_transactions;         /* it is in the middle of them: space->transactions[0, count) */
+    size_t count, data_bytes;       /* are good already, with so many bytes */
     struct error error;
 
     /* private */
@@ -58,7 +60,6 @@ struct template_reader {
     struct template_members envelope, members;
     uint32_t seen;
     bool error_seen;
-    size_t data_bytes, count;
     struct template_merkle txids, wtxids;
     bool witness_seen, unchecked, fees_known;
     uint64_t fees;

@@ -3,14 +3,39 @@
 
 #include <stdlib.h>
 
-/* The tip is told as soon as it is read: it stands before the transactions. */
+/* Read in pieces, whoever watches learns of the tip before the first 64 KiB are through, and has
+ * transactions while the others are read: not too few at once, each telling costs him a turn. */
+enum { READ_BYTES = 64 << 10, READ_FIRST_BYTES = 4 << 10, TELL_BYTES = 96 << 10 };
+
+static void tell_transactions(struct node_rpc *node)
+{
+    const struct template_reader *reader = &node->reader;
+    if (node->watcher.on_transactions == NULL || !reader->more_transactions ||
+        reader->data_bytes - node->told_bytes < TELL_BYTES)
+        return; /* once it has the last, the whole follows at once */
+    node->watcher.on_transactions(node->watcher.context, reader->space->transactions + node->told,
+                                  reader->count - node->told);
+    node->told = reader->count;
+    node->told_bytes = reader->data_bytes;
+}
+
 static bool read_template(void *context, const char *text, size_t length, bool last)
 {
     struct node_rpc *node = context;
-    bool known = node->reader.tip_known;
-    enum template_step step = template_reader_feed(&node->reader, text, length, last);
-    if (!known && node->reader.tip_known && node->on_tip != NULL)
-        node->on_tip(node->tip_context, node->reader.template.prev_hash);
+    struct template_reader *reader = &node->reader;
+    enum template_step step;
+    for (bool whole = false; !whole;) {
+        size_t piece = reader->tip_known ? READ_BYTES : READ_FIRST_BYTES;
+        size_t seen = node->seen_bytes;
+        whole = length - seen <= piece;
+        node->seen_bytes = whole ? length : seen + piece;
+        bool known = reader->tip_known;
+        step = template_reader_feed(reader, text, node->seen_bytes, whole && last);
+        if (!known && reader->tip_known && node->watcher.on_tip != NULL)
+            node->watcher.on_tip(node->watcher.context, reader->template.prev_hash);
+        if (step == TEMPLATE_MORE)
+            tell_transactions(node);
+    }
     if (last && step == TEMPLATE_WHOLE && node->reader.id != rpc_last_id(node->rpc))
         return false;
     return step == TEMPLATE_WHOLE || step == TEMPLATE_REFUSED;
@@ -51,6 +76,7 @@ enum node_answer node_rpc_get_template(struct node *port, const char *longpoll_i
                                    .context = node };
     struct rpc_reply reply;
     template_reader_begin(&node->reader, node->coin, arena, node->space);
+    node->told = node->told_bytes = node->seen_bytes = 0;
     enum node_answer answer = rpc_call(node->rpc, &request, &reply, error);
     free(params);
     json_decref(reply.result);

@@ -127,7 +127,8 @@ static struct span job_of_template(const struct script *script, uint64_t templat
     return span_of(NULL, 0);
 }
 
-static size_t answer_template(struct script *script, uint64_t template_id, uint8_t *message)
+static size_t answer_template(struct script *script, uint64_t template_id, uint32_t first,
+                              uint8_t *message)
 {
     uint8_t bytes[SCRIPT_TRANSACTIONS][64];
     struct wire_transaction transactions[SCRIPT_TRANSACTIONS];
@@ -135,10 +136,15 @@ static size_t answer_template(struct script *script, uint64_t template_id, uint8
     script->template_questions++;
     if (!script->templates_hidden) {
         reply.template_id = template_id;
-        reply.job = job_of_template(script, template_id);
-        reply.transactions_count = SCRIPT_TRANSACTIONS;
-        for (size_t i = 0; i < SCRIPT_TRANSACTIONS; i++)
-            transactions[i].data = span_of(bytes[i], transaction_of(template_id, i, bytes[i]));
+        reply.first = first;
+        reply.last = !script->templates_in_pieces || first == SCRIPT_TRANSACTIONS;
+        if (reply.last != 0)
+            reply.job = job_of_template(script, template_id);
+        size_t end =
+            script->templates_in_pieces && reply.last == 0 ? first + 1 : SCRIPT_TRANSACTIONS;
+        for (size_t i = first; i < end; i++)
+            transactions[reply.transactions_count++].data =
+                span_of(bytes[i], transaction_of(template_id, i, bytes[i]));
     }
     return wire_encode_template_reply(&reply, message, MESSAGE_BYTES);
 }
@@ -200,7 +206,7 @@ static void on_call(void *context, struct bus_call *call, struct span request)
     } else if (type == WIRE_TYPE_template_request) {
         struct wire_template_request wire;
         assert_true(wire_decode_template_request(request, &arena, &wire, &error));
-        length = answer_template(script, wire.template_id, message);
+        length = answer_template(script, wire.template_id, wire.first, message);
     } else if (type == WIRE_TYPE_template_held) {
         struct wire_template_held wire;
         assert_true(wire_decode_template_held(request, &arena, &wire, &error));

@@ -50,9 +50,10 @@ struct script {
     size_t gateway_count;
     struct script_job jobs[SCRIPT_JOBS_MAX];
     size_t job_count;
-    bool silent;           /* the scheduler answers nothing */
-    bool templates_hidden; /* it has forgotten all transactions */
-    bool jobs_with_them;   /* a template comes with its job, so that both go to a file */
+    bool silent;              /* the scheduler answers nothing */
+    bool templates_hidden;    /* it has forgotten all transactions */
+    bool templates_in_pieces; /* one transaction a reply, and the job with none */
+    bool jobs_with_them;      /* a template comes with its job, so that both go to a file */
     unsigned long job_questions, template_questions, held;
     uint64_t last_held;
     struct script_seen candidates[SCRIPT_SEEN_MAX];

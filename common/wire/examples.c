@@ -202,7 +202,9 @@ static const struct wire_heartbeat heartbeat = {
     .counters_count = 2,
 };
 static const struct wire_heartbeat_reply heartbeat_reply = { .epoch = 3, .lease_known = 1 };
-static const struct wire_control_request control_request = { .verb = "drain", .argument = "30" };
+static const struct wire_control_request control_request = { .verb = "drain",
+                                                             .argument = "30",
+                                                             .token = "" };
 static const struct wire_control_reply control_reply = { .ok = 1,
                                                          .text =
                                                              "812 sessions are told to reconnect" };

@@ -1,7 +1,7 @@
-/* What may be asked of payout: by the operator (control_request, over the pool's private socket),
- * and by whoever holds a token (withdrawal_request). Each request is a job on the worker's thread,
- * behind the tick that is under way. Approvals and withdrawals are somebody's: payout checks their
- * tokens itself. */
+/* What may be asked of payout: by the operator (control_request, over the pool's private socket, or
+ * from another host with a token), and by whoever holds a token (withdrawal_request). Each request
+ * is a job on the worker's thread, behind the tick that is under way. Approvals and withdrawals are
+ * somebody's: payout checks their tokens itself. */
 #include "services/payout/payout.h"
 
 #include "adapter/token_sodium/token.h"
@@ -19,10 +19,11 @@ enum { REPLY_TEXT_BYTES = 8192, REPLY_BYTES = 16384 };
 #define CONTROL_VERBS(X)                                                                           \
     X(CONTROL_STATUS, "status")                                                                    \
     X(CONTROL_AUDIT, "audit")                                                                      \
+    X(CONTROL_PUSH, "push")                                                                        \
     X(CONTROL_FUND, "fund")       /* NUMBER AMOUNT */                                              \
     X(CONTROL_PAUSE, "pause")     /* [REASON] */                                                   \
     X(CONTROL_RESUME, "resume")   /* [REASON] */                                                   \
-    X(CONTROL_APPROVE, "approve") /* PAYMENT TOKEN */                                              \
+    X(CONTROL_APPROVE, "approve") /* PAYMENT, and a token */                                       \
     X(CONTROL_REJECT, "reject")   /* PAYMENT [REASON] */                                           \
     X(CONTROL_BUMP, "bump")       /* PAYMENT */
 
@@ -40,7 +41,8 @@ struct control_job {
     enum control_verb verb;
     uint64_t number; /* of a deposit or a payment */
     struct money amount;
-    char words[TOKEN_BYTES_MAX + 1]; /* a reason, or a token */
+    char words[1025]; /* a reason */
+    char token[TOKEN_BYTES_MAX + 1];
     char request[WITHDRAWAL_NAME_BYTES];
     char address[ADDRESS_TEXT_BYTES];
     bool ok;
@@ -175,6 +177,7 @@ static bool read_verb(const struct wire_control_request *request, struct control
     switch (job->verb) {
     case CONTROL_STATUS:
     case CONTROL_AUDIT:
+    case CONTROL_PUSH:
         return true;
     case CONTROL_FUND:
         return read_deposit(request->argument, job);
@@ -201,7 +204,7 @@ static bool identify(const struct control_job *control, enum token_scope scope,
     if (!token_verifier_read(&verifier, control->payout->service->settings.payout_auth_keys, error))
         return false;
     enum token_outcome outcome =
-        token_verify(&verifier, span_text(control->words), loop_unix_ms() / 1000, claims_r);
+        token_verify(&verifier, span_text(control->token), loop_unix_ms() / 1000, claims_r);
     if (outcome != TOKEN_OK)
         return error_set(error, ERROR_REFUSED, "%s", token_outcome_text(outcome));
     if ((claims_r->scopes & (uint32_t)scope) == 0)
@@ -243,9 +246,14 @@ static bool withdraw(const struct control_job *control, struct text *text, struc
     bool own = control->address[0] != '\0';
     bool may = own ? identify_operator(control, &claims, error)
                    : identify(control, TOKEN_SCOPE_WITHDRAW, &claims, error);
-    if (!may ||
-        engine_withdraw(control->payout->engine, own ? 0 : claims.account_id, control->request,
-                        control->amount, control->address, &withdrawal, error) != STEP_DONE)
+    if (!may)
+        return false;
+    const struct engine_asking asking = { .account = own ? 0 : claims.account_id,
+                                          .operator_account = own ? claims.account_id : 0,
+                                          .request = control->request,
+                                          .amount = control->amount,
+                                          .address = control->address };
+    if (engine_withdraw(control->payout->engine, &asking, &withdrawal, error) != STEP_DONE)
         return false;
     put(text, "{\"request\":\"%s\",\"state\":\"%s\",\"payment\":%" PRIu64 ",\"reason\":\"%s\"}",
         withdrawal.request, withdrawal_state_name(withdrawal.state), withdrawal.payment,
@@ -279,6 +287,42 @@ static bool end_payment(const struct control_job *control, struct text *text, st
     return true;
 }
 
+/* On this host the socket's folder says who may ask; between hosts every process of the deployment
+ * could, and only an operator does. */
+static bool may_ask(const struct control_job *control, struct error *error)
+{
+    struct token_claims claims;
+    bool is_checked_anyway = control->verb == CONTROL_APPROVE || control->verb == CONTROL_WITHDRAW;
+    return !control->payout->asks_tokens || is_checked_anyway ||
+           identify_operator(control, &claims, error);
+}
+
+static bool carry_out(struct control_job *control, struct text *text, struct error *error)
+{
+    switch (control->verb) {
+    case CONTROL_STATUS:
+        return say_status(control->payout, text, error);
+    case CONTROL_AUDIT:
+        return say_audit(control->payout, text, error);
+    case CONTROL_PUSH:
+        put(text, "payments are looked at now");
+        return true;
+    case CONTROL_FUND:
+        return fund(control, text, error);
+    case CONTROL_PAUSE:
+    case CONTROL_RESUME:
+        return turn_paused(control, text, error);
+    case CONTROL_APPROVE:
+        return approve(control, text, error);
+    case CONTROL_REJECT:
+    case CONTROL_BUMP:
+        return end_payment(control, text, error);
+    case CONTROL_WITHDRAW:
+        return withdraw(control, text, error);
+    }
+    return false;
+}
+
 static void work_control(struct worker_job *job)
 {
     struct control_job *control = (struct control_job *)job;
@@ -288,32 +332,8 @@ static void work_control(struct worker_job *job)
         snprintf(control->text, sizeof control->text, PAYOUT_STANDS_BY);
         return;
     }
-    switch (control->verb) {
-    case CONTROL_STATUS:
-        control->ok = say_status(control->payout, &text, &error);
-        break;
-    case CONTROL_AUDIT:
-        control->ok = say_audit(control->payout, &text, &error);
-        break;
-    case CONTROL_FUND:
-        control->ok = fund(control, &text, &error);
-        break;
-    case CONTROL_PAUSE:
-    case CONTROL_RESUME:
-        control->ok = turn_paused(control, &text, &error);
-        break;
-    case CONTROL_APPROVE:
-        control->ok = approve(control, &text, &error);
-        break;
-    case CONTROL_REJECT:
-    case CONTROL_BUMP:
-        control->ok = end_payment(control, &text, &error);
-        break;
-    case CONTROL_WITHDRAW:
-        control->ok = withdraw(control, &text, &error);
-        break;
-    }
-    explicit_bzero(control->words, sizeof control->words);
+    control->ok = may_ask(control, &error) && carry_out(control, &text, &error);
+    explicit_bzero(control->token, sizeof control->token);
     if (control->ok)
         error.code = ERROR_NONE;
     if (error.code != ERROR_NONE)
@@ -324,6 +344,8 @@ static void done_control(struct worker_job *job)
 {
     struct control_job *control = (struct control_job *)job;
     control->payout->calls--;
+    if (control->ok && control->verb == CONTROL_PUSH)
+        control->payout->push_next = true; /* the next tick is at most a second away */
     reply(control->call, control->ok, control->text);
     free(control);
 }
@@ -365,7 +387,7 @@ static void on_withdrawal(struct payout *payout, struct bus_call *call, struct s
         return;
     }
     struct control_job asked = { .verb = CONTROL_WITHDRAW, .amount = { request.amount } };
-    snprintf(asked.words, sizeof asked.words, "%s", request.token);
+    snprintf(asked.token, sizeof asked.token, "%s", request.token);
     snprintf(asked.request, sizeof asked.request, "%s", request.request);
     snprintf(asked.address, sizeof asked.address, "%s", request.address);
     submit(payout, call, &asked);
@@ -377,7 +399,7 @@ void payout_on_control(void *context, struct bus_call *call, struct span message
     struct wire_control_request request;
     enum wire_type type;
     struct error error;
-    uint8_t memory[2048];
+    uint8_t memory[TOKEN_BYTES_MAX + 2048];
     struct arena arena = arena_over(memory, sizeof memory);
     if (wire_peek(message, &type, &error) && type == WIRE_TYPE_withdrawal_request) {
         on_withdrawal(payout, call, message);
@@ -387,20 +409,12 @@ void payout_on_control(void *context, struct bus_call *call, struct span message
         reply(call, false, error.text);
         return;
     }
-    if (strcmp(request.verb, "push") == 0 && !payout->led) {
-        reply(call, false, PAYOUT_STANDS_BY);
-        return;
-    }
-    if (strcmp(request.verb, "push") == 0) {
-        payout->push_next = true; /* the next tick is at most a second away */
-        reply(call, true, "payments are looked at now");
-        return;
-    }
     struct control_job asked = { .ok = false };
+    snprintf(asked.token, sizeof asked.token, "%s", request.token);
     if (read_verb(&request, &asked))
         submit(payout, call, &asked);
     else
         reply(call, false,
               "payout knows the verbs status, push, audit, fund NUMBER AMOUNT, pause [REASON], "
-              "resume, approve PAYMENT TOKEN, reject PAYMENT [REASON] and bump PAYMENT");
+              "resume, approve PAYMENT, reject PAYMENT [REASON] and bump PAYMENT");
 }

@@ -156,6 +156,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->node = node;
     view_open(&engine->view, store, window);
     engine->epoch = epoch;
+    engine->now_ms = now_ms;
     engine->books_due = true;
     engine->batch_limit = options->outputs_max;
     engine->owing = options->miners_may_owe;

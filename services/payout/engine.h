@@ -46,6 +46,8 @@ struct engine_options {
     struct money day_max;       /* planned in a day (UTC), at the most; 0: no bound */
     struct money approve_above; /* a payment of more waits for operators; 0: none does */
     uint32_t approvals;         /* how many of them */
+    uint32_t requests_open;     /* withdrawals of an account that may wait; 0: no bound */
+    uint32_t requests_day;      /* that it may ask for in a day (UTC); 0: no bound */
     uint32_t hours;             /* bit h: new payments are planned at hour h (UTC); 0: always */
     bool dry_run;               /* plans are logged, and nothing else */
     uint64_t push_interval_ms;  /* payments are looked at this often */
@@ -84,7 +86,8 @@ enum step engine_tick(struct engine *engine, uint64_t now_ms, struct error *erro
  * be (no such payment, the wrong state, …); else as engine_tick. The pause is durable. */
 enum step engine_turn_paused(struct engine *engine, bool paused, const char *by, const char *reason,
                              struct error *error);
-/* One approval; an operator's second one does not count. */
+/* One approval; an operator's second one does not count, and who asked for the payment, or is paid
+ * what it asked for, cannot approve it. */
 enum step engine_approve(struct engine *engine, uint64_t number, uint64_t operator_account,
                          struct error *error);
 /* Gives up a payment that is not signed; its accounts are left alone for a while. */
@@ -92,12 +95,18 @@ enum step engine_reject(struct engine *engine, uint64_t number, const char *reas
                         struct error *error);
 /* The next version of a payment, now. */
 enum step engine_raise_fee(struct engine *engine, uint64_t number, struct error *error);
-/* Keeps a request, or tells what became of it when it was asked before; `account` 0 is the pool
- * itself, which names an address. Who asks was checked by the caller. */
+/* Keeps a request, or tells what became of it when it was asked before. Who asks was checked by the
+ * caller. STEP_WAIT also where the account has as many open, or of this day, as it may. */
+struct engine_asking {
+    uint64_t account;          /* 0: the pool itself, which names an address */
+    uint64_t operator_account; /* who asks in the pool's name; else 0 */
+    const char *request;       /* the asker's name for it */
+    struct money amount;       /* 0: everything available */
+    const char *address;       /* "" but for the pool's own */
+};
 struct withdrawal;
-enum step engine_withdraw(struct engine *engine, uint64_t account, const char *request,
-                          struct money amount, const char *address, struct withdrawal *withdrawal_r,
-                          struct error *error);
+enum step engine_withdraw(struct engine *engine, const struct engine_asking *asking,
+                          struct withdrawal *withdrawal_r, struct error *error);
 
 /* Payments are looked at in the next tick, whatever the interval. */
 void engine_push_now(struct engine *engine);

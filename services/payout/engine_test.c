@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ALICE = 0x1001, BOB = 0x1002, CAROL = 0x1003 };
+enum { ALICE = 0x1001, BOB = 0x1002, CAROL = 0x1003, OPERATOR = 0x2001 };
 
 struct bench {
     char folder[64];
@@ -475,9 +475,12 @@ static struct withdrawal ask_for(struct bench *bench, uint64_t account, const ch
 {
     struct withdrawal withdrawal;
     struct error error;
-    assert_int_equal(engine_withdraw(bench->engine, account, request, (struct money){ amount },
-                                     address, &withdrawal, &error),
-                     STEP_DONE);
+    const struct engine_asking asking = { .account = account,
+                                          .operator_account = account == 0 ? OPERATOR : 0,
+                                          .request = request,
+                                          .amount = { amount },
+                                          .address = address };
+    assert_int_equal(engine_withdraw(bench->engine, &asking, &withdrawal, &error), STEP_DONE);
     return withdrawal;
 }
 
@@ -759,6 +762,81 @@ static void what_the_pool_earned_is_withdrawn_by_two(void **state)
     audit(bench);
 }
 
+static void who_asks_for_a_payment_does_not_approve_it(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct account alice;
+    bench->options.threshold.units = 1000000;
+    bench->options.approve_above.units = 5000;
+    bench->options.approvals = 1;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
+    ask_for(bench, 0, "own", 600, alice.payout_address);
+    assert_int_equal(tick(bench), STEP_DONE);
+    ask_for(bench, ALICE, "much", 6000, "");
+    assert_int_equal(tick(bench), STEP_DONE);
+    /* The first was asked for by the operator, the second by an account that is one's, too. */
+    assert_int_equal(engine_approve(bench->engine, 1, OPERATOR, &error), STEP_WAIT);
+    assert_non_null(strstr(error.text, "another approves it"));
+    assert_int_equal(engine_approve(bench->engine, 2, ALICE, &error), STEP_WAIT);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(engine_approve(bench->engine, 1, ALICE, &error), STEP_DONE);
+    assert_int_equal(engine_approve(bench->engine, 2, OPERATOR, &error), STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 2);
+    audit(bench);
+}
+
+static enum step try_to_ask(struct bench *bench, uint64_t account, const char *request,
+                            struct error *error)
+{
+    struct withdrawal withdrawal;
+    const struct engine_asking asking = {
+        .account = account, .request = request, .amount = { 10000 }, .address = ""
+    };
+    return engine_withdraw(bench->engine, &asking, &withdrawal, error);
+}
+
+static void an_account_cannot_ask_without_end(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    char name[8];
+    bench->options.threshold.units = 1000000;
+    bench->options.requests_open = 2;
+    bench->options.requests_day = 5;
+    engine_close(bench->engine);
+    open_engine(bench);
+    mature(bench); /* and the wallet has nothing */
+    assert_int_equal(try_to_ask(bench, ALICE, "a", &error), STEP_DONE);
+    assert_int_equal(try_to_ask(bench, ALICE, "b", &error), STEP_DONE);
+    assert_int_equal(try_to_ask(bench, ALICE, "c", &error), STEP_WAIT);
+    assert_non_null(strstr(error.text, "wait already"));
+    assert_int_equal(try_to_ask(bench, ALICE, "a", &error), STEP_DONE); /* asked before */
+    assert_int_equal(try_to_ask(bench, BOB, "c", &error), STEP_DONE);   /* another's */
+    /* Refused or planned ones make room, until the day's are used up. */
+    node_fake_fund(bench->chain, 10000000);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        assert_int_equal(try_to_ask(bench, ALICE, name, &error), STEP_DONE);
+        for (int k = 0; k < 2; k++)
+            assert_int_equal(tick(bench), STEP_DONE);
+    }
+    assert_int_equal(try_to_ask(bench, ALICE, "more", &error), STEP_WAIT);
+    assert_non_null(strstr(error.text, "tomorrow"));
+    bench->now_ms += 24 * 3600 * 1000;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(try_to_ask(bench, ALICE, "more", &error), STEP_DONE);
+    audit(bench);
+}
+
 static void without_its_node_only_payments_wait(void **state)
 {
     struct bench *bench = *state;
@@ -888,6 +966,8 @@ int main(void)
         TEST(who_waits_for_funds_keeps_nobody_behind_waiting),
         TEST(a_withdrawal_that_a_rival_plans_just_now_is_planned_once),
         TEST(what_the_pool_earned_is_withdrawn_by_two),
+        TEST(who_asks_for_a_payment_does_not_approve_it),
+        TEST(an_account_cannot_ask_without_end),
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),
         TEST(work_is_bought_once_whatever_a_failover_takes_back),

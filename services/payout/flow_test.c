@@ -6,8 +6,10 @@
 #include <cmocka.h>
 
 #include "adapter/bus_nng/bus_nng.h"
+#include "adapter/store_open/store_open.h"
 #include "adapter/token_sodium/token.h"
 #include "adapter/window_redis/testing/redis_server.h"
+#include "record/account/account.h"
 #include "services/payout/testing/processes.h"
 #include "wire/messages.h"
 
@@ -65,12 +67,36 @@ static void withdraw(struct loop *loop, struct bus_client *client, const char *t
     payout_ask_raw(loop, client, span_of(bytes, length), answer_r);
 }
 
+/* Not even started: who could read the wire could pay himself. */
+static void an_open_socket_is_refused(void **state)
+{
+    (void)state;
+    const char *settings[] = { "ADIT_CHAIN__NODES", "http://127.0.0.1:1", "ADIT_PAYOUT__LISTEN",
+                               "tcp://127.0.0.1:0", NULL };
+    struct payout_start options = { .program = "payout",
+                                    .folder = folder,
+                                    .instance = "1",
+                                    .listen = "payout.rep",
+                                    .window = redis.url,
+                                    .settings = settings };
+    assert_int_equal(payout_process_exit_code(payout_process_start(&options)), 64);
+    const char *keyless[] = { "ADIT_CHAIN__NODES",
+                              "http://127.0.0.1:1",
+                              "ADIT_PAYOUT__LISTEN",
+                              "tls+tcp://127.0.0.1:0",
+                              "ADIT_PAYOUT__AUTH_KEYS",
+                              "",
+                              NULL };
+    options.settings = keyless;
+    assert_int_equal(payout_process_exit_code(payout_process_start(&options)), 64);
+}
+
 /* Money moves for nobody without a token that is good for it. */
 static void ask_with_tokens(struct loop *loop, struct bus_client *client)
 {
     struct error error;
     struct payout_answer answer;
-    char key[96], public_file[96], token[TOKEN_TEXT_BYTES], words[TOKEN_TEXT_BYTES + 8];
+    char key[96], public_file[96], token[TOKEN_TEXT_BYTES];
     uint64_t now_s = loop_unix_ms() / 1000;
     struct token_claims claims = {
         .account_id = 7, .issued_s = now_s, .not_before_s = now_s, .expires_s = now_s + 60
@@ -107,8 +133,7 @@ static void ask_with_tokens(struct loop *loop, struct bus_client *client)
     withdraw(loop, client, token, "somewhere", &answer);
     assert_false(answer.ok);
     assert_non_null(strstr(answer.text, "operator"));
-    snprintf(words, sizeof words, "1 %s", token);
-    payout_ask(loop, client, "approve", words, &answer);
+    payout_ask_as(loop, client, "approve", "1", token, &answer);
     assert_false(answer.ok);
     assert_non_null(strstr(answer.text, "operator"));
     token_signer_close(signer);
@@ -158,6 +183,93 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
     assert_false(answer.ok);
     kill(pid, SIGTERM);
     assert_int_equal(payout_process_exit_code(pid), 0);
+    bus_client_close(client);
+    bus_destroy(bus);
+    loop_destroy(loop);
+}
+
+/* Makes an account in payout's own store. */
+static void add_account(uint64_t id, uint32_t roles)
+{
+    char url[96];
+    struct error error = { .text = "" };
+    struct account bound, account = { .id = id,
+                                      .kind = IDENTITY_KIND_ADDRESS,
+                                      .state = ACCOUNT_ACTIVE,
+                                      .roles = roles,
+                                      .script = { .data = { 0x00, 0x14 }, .length = 22 } };
+    snprintf(url, sizeof url, "sqlite:%s/adit.db", folder);
+    store_le64(account.script.data + 2, id);
+    snprintf(account.name, sizeof account.name, "account-%u", (unsigned)id);
+    struct store *store = store_open(url, 10000, &error);
+    if (store == NULL || account_bind(store, &account, &bound, NULL, &error) != ACCOUNT_BOUND)
+        fail_msg("%s", error.text);
+    store_close(store);
+}
+
+/* A socket that is not in this host's private folder, as payout sees it: nng's other name for the
+ * same transport. */
+static void from_another_host_every_verb_takes_an_operators_token(void **state)
+{
+    static const char *const verbs[] = { "status", "push", "audit", "pause", "resume" };
+    (void)state;
+    struct error error;
+    struct payout_answer answer;
+    char listen[160], key[96], public_file[96], token[TOKEN_TEXT_BYTES];
+    snprintf(listen, sizeof listen, "unix://%s/run/payout.rep", folder);
+    const char *settings[] = { "ADIT_CHAIN__NODES", "http://127.0.0.1:1", "ADIT_PAYOUT__LISTEN",
+                               listen, NULL };
+    const struct payout_start options = { .program = "payout",
+                                          .folder = folder,
+                                          .instance = "1",
+                                          .listen = "payout.rep",
+                                          .window = redis.url,
+                                          .settings = settings };
+    pid_t pid = payout_process_start(&options);
+    struct loop *loop = loop_create(&error);
+    struct bus *bus = loop != NULL ? bus_nng_create(loop, &error) : NULL;
+    assert_non_null(bus);
+    struct bus_client *client = payout_connect(bus, folder, "payout.rep");
+    snprintf(key, sizeof key, "%s/auth.key", folder);
+    snprintf(public_file, sizeof public_file, "%s/auth.pub", folder);
+    struct token_signer *signer = token_signer_open(key, &error);
+    assert_non_null(signer);
+    struct token_verifier published = { .count = 0 };
+    uint8_t public_key[TOKEN_PUBLIC_BYTES];
+    token_signer_public(signer, public_key);
+    assert_true(token_verifier_add(&published, public_key));
+    assert_true(token_publish(&published, public_file, &error));
+    uint64_t now_s = loop_unix_ms() / 1000;
+    struct token_claims claims = { .account_id = 77,
+                                   .scopes = TOKEN_SCOPE_PAYOUT,
+                                   .issued_s = now_s,
+                                   .not_before_s = now_s,
+                                   .expires_s = now_s + 600 };
+    payout_ask(loop, client, "fund", "9 100", &answer);
+    assert_false(answer.ok);
+    add_account(77, ACCOUNT_ROLE_OPERATOR);
+    add_account(78, 0);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        payout_ask(loop, client, verbs[i], "", &answer);
+        assert_false(answer.ok);
+        claims.account_id = 78; /* no operator */
+        token_sign(signer, &claims, token);
+        payout_ask_as(loop, client, verbs[i], "", token, &answer);
+        assert_false(answer.ok);
+        assert_non_null(strstr(answer.text, "operator"));
+        claims.account_id = 77;
+        token_sign(signer, &claims, token);
+        payout_ask_as(loop, client, verbs[i], "", token, &answer);
+        assert_true(answer.ok);
+    }
+    payout_ask_as(loop, client, "fund", "9 200", token, &answer);
+    assert_true(answer.ok); /* the first one changed nothing */
+    assert_string_equal(answer.text, "{\"number\":9,\"amount\":\"200\"}");
+    kill(pid, SIGTERM);
+    assert_int_equal(payout_process_exit_code(pid), 0);
+    token_signer_close(signer);
+    (void)unlink(key);
+    (void)unlink(public_file);
     bus_client_close(client);
     bus_destroy(bus);
     loop_destroy(loop);
@@ -280,7 +392,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_the_store_it_ends_with_1),
         cmocka_unit_test(without_the_window_it_ends_with_3),
+        cmocka_unit_test(an_open_socket_is_refused),
         cmocka_unit_test(it_answers_what_it_is_asked_and_stops_when_told),
+        cmocka_unit_test(from_another_host_every_verb_takes_an_operators_token),
         cmocka_unit_test(of_two_one_leads_and_the_other_takes_over_and_hands_back),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -67,6 +67,8 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
         .day_max = { (uint64_t)settings->payout_day_max },
         .approve_above = { (uint64_t)settings->payout_approve_above },
         .approvals = (uint32_t)settings->payout_approvals,
+        .requests_open = (uint32_t)settings->payout_requests_open,
+        .requests_day = (uint32_t)settings->payout_requests_day,
         .dry_run = settings->payout_dry_run,
         .push_interval_ms = (uint64_t)settings->time_push_tx * 1000,
         .trim_interval_ms = CARE_MS,
@@ -94,6 +96,24 @@ static bool read_limits(struct payout *payout, struct error *error)
                              "payout.hours: \"%s\" is no hour of the day (0 to 23)", text);
         payout->options.hours |= 1u << (unsigned)hour;
     }
+    return true;
+}
+
+/* Who may tell payout to pay, to approve or to pause: on this host whoever may open the socket's
+ * folder, from others whoever has an operator's token. */
+static bool read_listen(struct payout *payout, struct error *error)
+{
+    const struct settings *settings = &payout->service->settings;
+    payout->asks_tokens = strncmp(settings->payout_listen, "ipc://", 6) != 0;
+    if (strncmp(settings->payout_listen, "tcp://", 6) == 0)
+        return error_set(
+            error, ERROR_INVALID,
+            "payout.listen: tcp:// would let everybody read operators' tokens and give "
+            "orders about money; use ipc:// on this host, tls+tcp:// between hosts");
+    if (payout->asks_tokens && settings->payout_auth_keys[0] == '\0')
+        return error_set(error, ERROR_INVALID,
+                         "payout.listen: from other hosts payout takes orders with an operator's "
+                         "token only, and payout.auth_keys names no keys to check one with");
     return true;
 }
 
@@ -125,7 +145,8 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
     if (payout->node == NULL)
         return false;
     fill_options(payout, coin);
-    if (!read_limits(payout, error) || !settings_secret(settings, payout->options.key.bytes, error))
+    if (!read_limits(payout, error) || !read_listen(payout, error) ||
+        !settings_secret(settings, payout->options.key.bytes, error))
         return false;
     *code_r = SERVICE_EXIT_STORE;
     if (!service_wait_for(service, "the store", open_store, payout, error) ||

@@ -51,6 +51,23 @@ static bool has_approved(const struct payment_record *payment, const char *who)
     return false;
 }
 
+/* Who asked for it, or is paid what it asked for. */
+static enum step is_own(struct engine *engine, const struct payment_record *payment,
+                        uint64_t operator_account, bool *own_r, struct error *error)
+{
+    struct withdrawal withdrawal;
+    *own_r = false;
+    if (payment->request[0] == '\0')
+        return STEP_DONE;
+    enum store_outcome outcome =
+        withdrawal_of_id(engine->store, payment->request, &withdrawal, error);
+    if (outcome == STORE_MISSING)
+        return refuse(error, "the request of payment %" PRIu64 " is not kept", payment->number);
+    *own_r = outcome == STORE_DONE &&
+             (withdrawal.account == operator_account || withdrawal.asked_by == operator_account);
+    return engine_step_of(engine, outcome, error);
+}
+
 enum step engine_approve(struct engine *engine, uint64_t number, uint64_t operator_account,
                          struct error *error)
 {
@@ -63,6 +80,14 @@ enum step engine_approve(struct engine *engine, uint64_t number, uint64_t operat
     account_id_text(operator_account, who);
     if (!payment.approve || (payment.state != PAYMENT_PLANNED && payment.state != PAYMENT_INTENT))
         return refuse(error, "payment %" PRIu64 " does not wait for an approval", number);
+    bool own;
+    step = is_own(engine, &payment, operator_account, &own, error);
+    if (step != STEP_DONE)
+        return step;
+    if (own)
+        return refuse(error,
+                      "payment %" PRIu64 " was asked for by this operator: another approves it",
+                      number);
     if (has_approved(&payment, who))
         return refuse(error, "payment %" PRIu64 " has this operator's approval; it needs another's",
                       number);
@@ -134,28 +159,60 @@ enum step engine_raise_fee(struct engine *engine, uint64_t number, struct error 
                : step;
 }
 
-enum step engine_withdraw(struct engine *engine, uint64_t account, const char *request,
-                          struct money amount, const char *address, struct withdrawal *withdrawal_r,
-                          struct error *error)
+/* An account that asks without end must fill neither the store nor anybody's time. */
+static enum step has_room(struct engine *engine, uint64_t account, struct error *error)
 {
-    if (!withdrawal_name_is_good(request))
+    const struct engine_options *options = &engine->options;
+    size_t open = 0, of_day = 0;
+    if (options->requests_open == 0 && options->requests_day == 0)
+        return STEP_DONE;
+    size_t most = options->requests_open > options->requests_day ? options->requests_open
+                                                                 : options->requests_day;
+    enum store_outcome outcome = withdrawal_count(
+        engine->store, account, engine->now_ms / WITHDRAWAL_DAY_MS, most, &open, &of_day, error);
+    if (outcome != STORE_DONE)
+        return engine_step_of(engine, outcome, error);
+    if (options->requests_open > 0 && open >= options->requests_open)
+        return refuse(error, "%" PRIu64 " requests of this account wait already", open);
+    if (options->requests_day > 0 && of_day >= options->requests_day)
+        return refuse(error, "this account has asked %" PRIu64 " times today: ask tomorrow",
+                      of_day);
+    return STEP_DONE;
+}
+
+enum step engine_withdraw(struct engine *engine, const struct engine_asking *asking,
+                          struct withdrawal *withdrawal_r, struct error *error)
+{
+    if (!withdrawal_name_is_good(asking->request))
         return refuse(error, "a request's name is 1 to %" PRIu64 " letters, digits, - and _",
                       WITHDRAWAL_NAME_BYTES - 1);
-    *withdrawal_r = (struct withdrawal){
-        .account = account, .state = WITHDRAWAL_OPEN, .amount = amount, .created_ms = engine->now_ms
-    };
-    snprintf(withdrawal_r->request, sizeof withdrawal_r->request, "%s", request);
-    snprintf(withdrawal_r->address, sizeof withdrawal_r->address, "%s", address);
     enum step step = engine_lead(engine, error);
     if (step != STEP_DONE)
         return step;
-    enum store_outcome outcome = withdrawal_insert(engine->store, withdrawal_r, error);
-    if (outcome == STORE_EXISTS) /* asked before: what became of it */
-        outcome = withdrawal_get(engine->store, account, request, withdrawal_r, error);
-    else if (outcome == STORE_DONE)
-        log_info("payment.withdrawal", "account=%016" PRIx64 " request=%s amount=%" PRIu64, account,
-                 request, amount.units);
+    /* Asked before: what became of it. */
+    enum store_outcome outcome =
+        withdrawal_get(engine->store, asking->account, asking->request, withdrawal_r, error);
     engine_push_now(engine);
+    if (outcome != STORE_MISSING)
+        return engine_step_of(engine, outcome, error);
+    step = has_room(engine, asking->account, error);
+    if (step != STEP_DONE)
+        return step;
+    *withdrawal_r = (struct withdrawal){ .account = asking->account,
+                                         .state = WITHDRAWAL_OPEN,
+                                         .amount = asking->amount,
+                                         .asked_by = asking->operator_account,
+                                         .created_ms = engine->now_ms };
+    snprintf(withdrawal_r->request, sizeof withdrawal_r->request, "%s", asking->request);
+    snprintf(withdrawal_r->address, sizeof withdrawal_r->address, "%s", asking->address);
+    outcome = withdrawal_insert(engine->store, withdrawal_r, error);
+    if (outcome == STORE_EXISTS) /* by a rival, just now */
+        outcome =
+            withdrawal_get(engine->store, asking->account, asking->request, withdrawal_r, error);
+    else if (outcome == STORE_DONE)
+        log_info("payment.withdrawal",
+                 "account=%016" PRIx64 " request=%s amount=%" PRIu64 " operator=%016" PRIx64,
+                 asking->account, asking->request, asking->amount.units, asking->operator_account);
     return engine_step_of(engine, outcome, error);
 }
 

@@ -99,7 +99,8 @@ struct payout {
     struct loop_timer timer;
     struct bus_subscriber *notices;
     struct bus_server *server;
-    unsigned calls; /* control requests under way */
+    unsigned calls;   /* control requests under way */
+    bool asks_tokens; /* other hosts may ask: every verb takes an operator's token */
     struct payout_metrics metrics;
     struct engine_counters shown; /* as the metrics have them */
     char last_broken[sizeof((struct error *)0)->text];

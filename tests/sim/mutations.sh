@@ -54,8 +54,8 @@ judge() {
         *) echo "noticed   $name ($(complaint))" ;;
         esac
     fi
-    for file in $files; do
-        cp "$tree/$file" "$build/tree/$file"
+    for edited in $files; do
+        cp "$tree/$edited" "$build/tree/$edited"
     done
     name=
     stale=

@@ -1,6 +1,7 @@
 /* What must be, from the world alone, computed the plain way: quadratic, with 128-bit products of
  * small numbers. */
 #include "record/payment/payment_record.h"
+#include "record/withdrawal/withdrawal.h"
 #include "services/payout/audit.h"
 #include "tests/sim/sim.h"
 
@@ -300,23 +301,53 @@ static void verify_bought(const struct sim_world *world, const struct sim_bought
         sim_fail(world, "the newest work was never bought");
 }
 
-/* What people were promised: one request is one payment, and what needs two has two. */
+/* What people were promised: one request is one payment, what needs two has two, nobody approves
+ * what it asked for, nothing is beyond its bounds. */
 struct promises {
     const struct sim_world *world;
     char requests[SIM_TXS_MAX][PAYMENT_NAME_BYTES];
     size_t count;
+    uint64_t day, of_day; /* planned */
+    uint32_t asked[SIM_ACCOUNTS_MAX];
 };
+
+static bool count_open(void *context, const struct withdrawal *withdrawal)
+{
+    struct promises *promises = context;
+    const struct sim_world *world = promises->world;
+    for (size_t i = 0; i < world->account_count; i++)
+        if (world->ids[i] == withdrawal->account && ++promises->asked[i] > world->requests_open)
+            sim_fail(world, "account %zu has %" PRIu32 " requests open", i, promises->asked[i]);
+    return true;
+}
 
 static bool check_promise(void *context, const struct payment_record *payment)
 {
     struct promises *promises = context;
     const char *second = strchr(payment->approvals, ' ');
-    bool two = second != NULL && strncmp(payment->approvals, second + 1, strlen(second + 1)) != 0;
+    bool two =
+        promises->world->own_approvals
+            ? payment->approvals[0] != '\0'
+            : second != NULL && strncmp(payment->approvals, second + 1, strlen(second + 1)) != 0;
     if (payment->approve && payment->version_count > 0 && !two)
         sim_fail(promises->world, "payment %" PRIu64 " was signed without two approvals",
                  payment->number);
+    bool dead = payment->state == PAYMENT_VOIDED || payment->state == PAYMENT_VOIDING;
+    uint64_t day = payment->created_ms / (24 * 3600 * 1000);
+    if (promises->day != day)
+        promises->of_day = 0;
+    promises->day = day;
+    promises->of_day += dead ? 0 : payment->amount.units;
+    if (promises->world->day_max > 0 && promises->of_day > promises->world->day_max)
+        sim_fail(promises->world, "%" PRIu64 " were planned in a day", promises->of_day);
     if (payment->request[0] == '\0')
         return true;
+    /* An operator's name is its account's id, which the request's begins with. */
+    char asker[17] = "";
+    memcpy(asker, payment->request, 16);
+    if (strstr(payment->approvals, asker) != NULL)
+        sim_fail(promises->world, "payment %" PRIu64 " was approved by who asked for it",
+                 payment->number);
     for (size_t i = 0; i < promises->count; i++)
         if (strcmp(promises->requests[i], payment->request) == 0)
             sim_fail(promises->world, "the request %s was paid twice", payment->request);
@@ -331,6 +362,19 @@ static void verify_promises(const struct sim_world *world)
     struct error error;
     promises.world = world;
     promises.count = 0;
+    promises.day = promises.of_day = 0;
+    memset(&promises.asked, 0, sizeof promises.asked);
+    if (world->requests_open > 0 &&
+        withdrawal_walk_open(world->memory, 0, count_open, &promises, &error) != STORE_DONE)
+        sim_fail(world, "withdrawals: %s", error.text);
+    for (size_t i = 0; i < world->account_count && world->requests_day > 0; i++) {
+        size_t open, of_day;
+        if (withdrawal_count(world->memory, world->ids[i], world->now_ms / WITHDRAWAL_DAY_MS, 0,
+                             &open, &of_day, &error) != STORE_DONE)
+            sim_fail(world, "withdrawals: %s", error.text);
+        if (of_day > world->requests_day || open != promises.asked[i])
+            sim_fail(world, "account %zu asked %zu times today, %zu are open", i, of_day, open);
+    }
     if (payment_walk_newest(world->memory, 0, 0, check_promise, &promises, &error) != STORE_DONE)
         sim_fail(world, "payments: %s", error.text);
 }

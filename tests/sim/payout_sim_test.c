@@ -128,6 +128,13 @@ static void run_seed(uint64_t seed)
         *sim_regime(world) = random_regime(world, &random);
     bool switches = sim_chance(&random, 30);
     world->miners_may_owe = sim_chance(&random, 30);
+    /* Drawn from the seed's number: what the others draw stays as it was. */
+    world->day_max = seed % 11 == 6 ? 2000000 : 0;
+    world->own_approvals = seed % 11 == 5;
+    if (world->own_approvals) {
+        world->requests_open = 3;
+        world->requests_day = 9;
+    }
     run.options = sim_options(world);
     world->rebroadcasts = temper.deep;
     world->congested = sim_chance(&random, 40);
@@ -139,12 +146,17 @@ static void run_seed(uint64_t seed)
         run.options.approve_above.units = 1000000;
         run.options.approvals = 2;
     }
+    if (world->own_approvals) {
+        people = true;
+        run.options.approve_above.units = 20000;
+        run.options.approvals = 1;
+    }
     run.options.receivers_pay = sim_chance(&random, 30);
     if (temper.deep)
         for (int i = 0; i < 20; i++)
             sim_fund(world, 10000000);
     /* Who asks finds much only where it is not paid before. */
-    bool asked_only = people && seed % 7 == 1;
+    bool asked_only = world->own_approvals || (people && seed % 7 == 1);
     if (asked_only)
         run.options.threshold.units = UINT64_C(1) << 40;
     unsigned steps = 60 + (unsigned)sim_below(&random, 120);

@@ -39,6 +39,9 @@ struct engine_options sim_options(const struct sim_world *world)
         .segment_lag_ms = 6000,
         .raw_shares = 7,
         .candidate_wait_ms = 30000,
+        .day_max = { world->day_max },
+        .requests_open = world->requests_open,
+        .requests_day = world->requests_day,
     };
 }
 
@@ -115,13 +118,26 @@ void sim_people(struct run *run)
         return;
     size_t account = sim_below(random, world->account_count);
     snprintf(name, sizeof name, "r%u", (unsigned)sim_below(random, 40));
-    if (sim_chance(random, 40))
-        (void)!engine_withdraw(run->engine, world->ids[account], name,
-                               (struct money){ sim_below(random, 3) * sim_below(random, 900000) },
-                               "", &withdrawal, &error);
+    struct engine_asking asking = { .account = world->ids[account],
+                                    .request = name,
+                                    .address = "" };
+    if (sim_chance(random, 40)) {
+        asking.amount.units = sim_below(random, 3) * sim_below(random, 900000);
+        (void)!engine_withdraw(run->engine, &asking, &withdrawal, &error);
+    }
     for (int i = 0; i < 6; i++)
         (void)!engine_approve(run->engine, 1 + sim_below(random, 20), 1 + sim_below(random, 2),
                               &error);
+    if (!world->own_approvals)
+        return;
+    /* Its owner is an operator, too, and asks for much of it. */
+    for (uint64_t number = 1; number < 40; number++)
+        (void)!engine_approve(run->engine, number, world->ids[account], &error);
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "m%u", (unsigned)sim_below(random, 200));
+        asking.amount.units = 1000 + sim_below(random, 300000);
+        (void)!engine_withdraw(run->engine, &asking, &withdrawal, &error);
+    }
 }
 
 void sim_tick(struct run *run)
@@ -203,7 +219,7 @@ static void quieten(struct run *run)
     for (int i = 0; i < QUIET_ROUNDS; i++) {
         struct engine_sums sums;
         struct error error;
-        world->now_ms += 4000;
+        world->now_ms += world->day_max > 0 ? 8 * 3600 * 1000 : 4000;
         sim_mine(world, false, false);
         sim_scheduler(world);
         for (uint64_t number = 1; run->engine != NULL && number < 100; number++)

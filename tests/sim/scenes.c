@@ -29,9 +29,11 @@ static struct withdrawal ask_for(struct run *run, size_t account, const char *re
 {
     struct withdrawal withdrawal;
     struct error error;
+    const struct engine_asking asking = {
+        .account = run->world->ids[account], .request = request, .amount = { amount }, .address = ""
+    };
     if (run->engine == NULL ||
-        engine_withdraw(run->engine, run->world->ids[account], request, (struct money){ amount },
-                        "", &withdrawal, &error) != STEP_DONE)
+        engine_withdraw(run->engine, &asking, &withdrawal, &error) != STEP_DONE)
         sim_fail(run->world, "a request of account %zu is not taken", account);
     return withdrawal;
 }

@@ -149,8 +149,12 @@ struct sim_world {
     size_t lock_count;
     bool ignores_locks; /* when it chooses coins */
     unsigned builds;
-    unsigned errs;  /* percent of what it makes is something else than it was asked for */
-    bool congested; /* most blocks leave the mempool's transactions for later */
+    unsigned errs;          /* percent of what it makes is something else than it was asked for */
+    uint64_t day_max;       /* planned in a day, at the most; 0: no bound */
+    uint32_t requests_open; /* of an account; 0: no bound */
+    uint32_t requests_day;
+    bool own_approvals; /* operators try to approve what they asked for */
+    bool congested;     /* most blocks leave the mempool's transactions for later */
     /* the window */
     struct sim_batch *batches;
     size_t batch_count;

@@ -30,6 +30,9 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         } else if (strcmp(argv[at], "--to") == 0) {
             if (!value_of(argc, argv, &at, &options->to, error))
                 return false;
+        } else if (strcmp(argv[at], "--token") == 0) {
+            if (!value_of(argc, argv, &at, &options->token, error))
+                return false;
         } else if (strcmp(argv[at], "--config") == 0) {
             if (!value_of(argc, argv, &at, &options->config, error))
                 return false;

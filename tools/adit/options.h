@@ -8,8 +8,9 @@ struct options {
     bool detach;
     bool json;
     bool rebuild;
-    const char *from; /* a record to read; NULL: none */
-    const char *to;   /* where to write one; NULL: nowhere */
+    const char *token;    /* a file with one; NULL: none */
+    const char *from;     /* a record to read; NULL: none */
+    const char *to;       /* where to write one; NULL: nowhere */
     const char *config;   /* NULL: embedded defaults */
     const char *data_dir; /* "./data" unless given */
     char **rest;          /* what follows the options */

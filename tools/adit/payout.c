@@ -111,17 +111,20 @@ static void join(const struct options *options, int from, char *text_r, size_t b
 
 static int control(const struct options *options, const struct settings *settings)
 {
-    char argument[1025], token[TOKEN_BYTES];
+    char argument[1025], token[TOKEN_BYTES] = "";
     uint8_t bytes[8192];
-    const char *verb = options->rest[0];
+    const char *verb = options->rest[0], *token_file = options->token;
     if (strcmp(verb, "approve") == 0) {
-        if (options->rest_count != 3 || !read_token(options->rest[2], token))
+        if (options->rest_count != 3)
             return 64;
-        snprintf(argument, sizeof argument, "%.20s %.1000s", options->rest[1], token);
+        token_file = options->rest[2];
+        snprintf(argument, sizeof argument, "%.1000s", options->rest[1]);
     } else {
         join(options, 1, argument, sizeof argument);
     }
-    struct wire_control_request request = { .verb = verb, .argument = argument };
+    if (token_file != NULL && !read_token(token_file, token))
+        return 64;
+    struct wire_control_request request = { .verb = verb, .argument = argument, .token = token };
     size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
     return length == 0 ? 64 : ask(settings, span_of(bytes, length));
 }
@@ -150,7 +153,8 @@ static int withdraw(const struct options *options, const struct settings *settin
 int command_payout(const struct options *options)
 {
     static const char usage[] =
-        "usage: adit payout [--config FILE] [--data DIR] VERB\n"
+        "usage: adit payout [--config FILE] [--data DIR] [--token FILE] VERB\n"
+        "  (--token: an operator's; payout takes no order from another host without)\n"
         "  status                                  sums, payments by state\n"
         "  push                                    look at payments now\n"
         "  pause [REASON], resume [REASON]         nothing new is signed meanwhile\n"

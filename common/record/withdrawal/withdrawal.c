@@ -3,7 +3,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { F_STATE, F_AMOUNT, F_ADDRESS, F_PAYMENT, F_REASON, F_CREATED_MS, F_COUNT };
+enum {
+    F_STATE,
+    F_AMOUNT,
+    F_ADDRESS,
+    F_PAYMENT,
+    F_REASON,
+    F_CREATED_MS,
+    F_ASKED_BY,
+    F_OPEN_OF, /* the account while it is open, else nothing: few to count, however many it has */
+    F_DAY_OF,  /* "<account>/<unix day>" */
+    F_COUNT,
+};
+enum { ACCOUNT_BYTES = 17, DAY_OF_BYTES = 40 };
 
 static const struct store_field fields[F_COUNT] = {
     [F_STATE] = { "state", STORE_INT, true },
@@ -12,6 +24,9 @@ static const struct store_field fields[F_COUNT] = {
     [F_PAYMENT] = { "payment", STORE_INT, false },
     [F_REASON] = { "reason", STORE_TEXT, false },
     [F_CREATED_MS] = { "created_ms", STORE_INT, false },
+    [F_ASKED_BY] = { "asked_by", STORE_INT, false },
+    [F_OPEN_OF] = { "open_of", STORE_TEXT, true },
+    [F_DAY_OF] = { "day_of", STORE_TEXT, true },
 };
 const struct store_collection withdrawal_collection = { "withdrawals", fields, F_COUNT };
 
@@ -42,11 +57,24 @@ void withdrawal_id(uint64_t account, const char *request, char id_r[WITHDRAWAL_I
     snprintf(id_r, WITHDRAWAL_ID_BYTES, "%016" PRIx64 ":%s", account, request);
 }
 
+static void name_account(uint64_t account, char text_r[ACCOUNT_BYTES])
+{
+    snprintf(text_r, ACCOUNT_BYTES, "%016" PRIx64, account);
+}
+
+static void name_day(uint64_t account, uint64_t day, char text_r[DAY_OF_BYTES])
+{
+    snprintf(text_r, DAY_OF_BYTES, "%016" PRIx64 "/%" PRIu64, account, day);
+}
+
 static enum store_outcome write(struct store *store, enum store_verb verb,
                                 const struct withdrawal *withdrawal, struct error *error)
 {
-    char id[WITHDRAWAL_ID_BYTES];
+    char id[WITHDRAWAL_ID_BYTES], open_of[ACCOUNT_BYTES] = "", day_of[DAY_OF_BYTES];
     withdrawal_id(withdrawal->account, withdrawal->request, id);
+    if (withdrawal->state == WITHDRAWAL_OPEN)
+        name_account(withdrawal->account, open_of);
+    name_day(withdrawal->account, withdrawal->created_ms / WITHDRAWAL_DAY_MS, day_of);
     struct store_write one = { .verb = verb,
                                .collection = &withdrawal_collection,
                                .record = { .id = id, .version = withdrawal->version } };
@@ -57,6 +85,9 @@ static enum store_outcome write(struct store *store, enum store_verb verb,
     values[F_PAYMENT] = store_int((int64_t)withdrawal->payment);
     values[F_REASON] = store_text(withdrawal->reason);
     values[F_CREATED_MS] = store_int((int64_t)withdrawal->created_ms);
+    values[F_ASKED_BY] = store_int((int64_t)withdrawal->asked_by);
+    values[F_OPEN_OF] = store_text(open_of);
+    values[F_DAY_OF] = store_text(day_of);
     enum store_outcome outcome = store_apply(store, &one, 1, error);
     return outcome == STORE_DONE ? one.outcome : outcome;
 }
@@ -97,6 +128,7 @@ static bool decode(const struct store_record *record, struct withdrawal *withdra
         .amount = { (uint64_t)values[F_AMOUNT].integer },
         .payment = (uint64_t)values[F_PAYMENT].integer,
         .created_ms = (uint64_t)values[F_CREATED_MS].integer,
+        .asked_by = (uint64_t)values[F_ASKED_BY].integer,
         .version = record->version,
     };
     size_t length = strlen(record->id);
@@ -119,16 +151,53 @@ static enum store_outcome damaged(struct error *error)
 enum store_outcome withdrawal_get(struct store *store, uint64_t account, const char *request,
                                   struct withdrawal *withdrawal_r, struct error *error)
 {
+    char id[WITHDRAWAL_ID_BYTES];
+    withdrawal_id(account, request, id);
+    return withdrawal_of_id(store, id, withdrawal_r, error);
+}
+
+enum store_outcome withdrawal_of_id(struct store *store, const char *id,
+                                    struct withdrawal *withdrawal_r, struct error *error)
+{
     _Alignas(max_align_t) uint8_t memory[4096];
     struct arena arena = arena_over(memory, sizeof memory);
     struct store_record record;
-    char id[WITHDRAWAL_ID_BYTES];
-    withdrawal_id(account, request, id);
     enum store_outcome outcome =
         store_get(store, &withdrawal_collection, id, &arena, &record, error);
     if (outcome != STORE_DONE)
         return outcome;
     return decode(&record, withdrawal_r) ? STORE_DONE : damaged(error);
+}
+
+static bool count_one(void *context, const struct store_record *record)
+{
+    (void)record;
+    ++*(size_t *)context;
+    return true;
+}
+
+static enum store_outcome count(struct store *store, const char *field, const char *value,
+                                size_t limit, size_t *count_r, struct error *error)
+{
+    struct store_query query = { .field = field,
+                                 .has_low = true,
+                                 .has_high = true,
+                                 .low = store_text(value),
+                                 .high = store_text(value),
+                                 .limit = limit };
+    *count_r = 0;
+    return store_find(store, &withdrawal_collection, &query, count_one, count_r, error);
+}
+
+enum store_outcome withdrawal_count(struct store *store, uint64_t account, uint64_t day,
+                                    size_t limit, size_t *open_r, size_t *of_day_r,
+                                    struct error *error)
+{
+    char open_of[ACCOUNT_BYTES], day_of[DAY_OF_BYTES];
+    name_account(account, open_of);
+    name_day(account, day, day_of);
+    enum store_outcome outcome = count(store, "open_of", open_of, limit, open_r, error);
+    return outcome == STORE_DONE ? count(store, "day_of", day_of, limit, of_day_r, error) : outcome;
 }
 
 struct search {

@@ -14,6 +14,7 @@ enum {
     WITHDRAWAL_NAME_BYTES = 65, /* of the request, with its NUL */
     WITHDRAWAL_ID_BYTES = 17 + WITHDRAWAL_NAME_BYTES,
     WITHDRAWAL_REASON_BYTES = 160,
+    WITHDRAWAL_DAY_MS = 24 * 3600 * 1000,
 };
 
 /* Stored; never renumber. */
@@ -30,6 +31,7 @@ struct withdrawal {
     enum withdrawal_state state;
     struct money amount;              /* 0: everything available */
     char address[ADDRESS_TEXT_BYTES]; /* of the pool's own; else "" */
+    uint64_t asked_by;                /* of the pool's own: the operator; else 0 */
     uint64_t payment;                 /* PLANNED: its number */
     char reason[WITHDRAWAL_REASON_BYTES];
     uint64_t created_ms;
@@ -51,6 +53,15 @@ MUST_CHECK enum store_outcome withdrawal_save(struct store *store, struct withdr
 MUST_CHECK enum store_outcome withdrawal_get(struct store *store, uint64_t account,
                                              const char *request, struct withdrawal *withdrawal_r,
                                              struct error *error);
+/* By its id, as a payment carries it. STORE_DONE, STORE_MISSING, STORE_FAILED. */
+MUST_CHECK enum store_outcome withdrawal_of_id(struct store *store, const char *id,
+                                               struct withdrawal *withdrawal_r,
+                                               struct error *error);
+/* How many of an account are open, and how many it asked for on this day (unix days, UTC); counted
+ * up to `limit`. STORE_DONE, STORE_FAILED. */
+MUST_CHECK enum store_outcome withdrawal_count(struct store *store, uint64_t account, uint64_t day,
+                                               size_t limit, size_t *open_r, size_t *of_day_r,
+                                               struct error *error);
 /* The open ones, at most `limit` (0: all); false from the visitor ends the walk. It must not call
  * the store.
  */

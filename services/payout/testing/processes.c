@@ -97,12 +97,18 @@ void payout_ask_raw(struct loop *loop, struct bus_client *client, struct span by
     assert_true(answer_r->here);
 }
 
-void payout_ask(struct loop *loop, struct bus_client *client, const char *verb,
-                const char *argument, struct payout_answer *answer_r)
+void payout_ask_as(struct loop *loop, struct bus_client *client, const char *verb,
+                   const char *argument, const char *token, struct payout_answer *answer_r)
 {
-    uint8_t bytes[2048];
-    struct wire_control_request request = { .verb = verb, .argument = argument };
+    uint8_t bytes[8192];
+    struct wire_control_request request = { .verb = verb, .argument = argument, .token = token };
     size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
     assert_true(length > 0);
     payout_ask_raw(loop, client, span_of(bytes, length), answer_r);
+}
+
+void payout_ask(struct loop *loop, struct bus_client *client, const char *verb,
+                const char *argument, struct payout_answer *answer_r)
+{
+    payout_ask_as(loop, client, verb, argument, "", answer_r);
 }

@@ -41,3 +41,5 @@ void payout_ask_raw(struct loop *loop, struct bus_client *client, struct span by
 /* The same with a control request. */
 void payout_ask(struct loop *loop, struct bus_client *client, const char *verb,
                 const char *argument, struct payout_answer *answer_r);
+void payout_ask_as(struct loop *loop, struct bus_client *client, const char *verb,
+                   const char *argument, const char *token, struct payout_answer *answer_r);

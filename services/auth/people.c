@@ -33,7 +33,7 @@ struct visit *visit_begin(struct people *people, struct http_exchange *exchange)
     }
     visit->people = people;
     visit->exchange = exchange;
-    visit_client(exchange, &people->options.settings->auth_proxies, visit->client);
+    http_client(exchange, &people->options.settings->auth_proxies, visit->client);
     return visit;
 }
 

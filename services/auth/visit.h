@@ -105,11 +105,6 @@ void visit_problem(struct visit *visit, int status, const char *title, const cha
                    const char *field);
 void visit_unavailable(struct visit *visit, const char *detail);
 
-/* The client's address: the peer's, or behind a proxy of auth.proxies what that says; of IPv6 the
- * first 64 bits, which one customer has. */
-void visit_client(const struct http_exchange *exchange, const struct settings_list *proxies,
-                  char client_r[ACCESS_CLIENT_BYTES]);
-
 /* What is wrong, to be answered when the visit is back on the loop; false. Static texts. */
 bool visit_trouble(struct visit *visit, int status, const char *title, const char *detail,
                    const char *field);

@@ -1,19 +1,77 @@
 #include "services/inode-scheduler/api.h"
 
+#include "core/pow/sha256.h"
+#include "services/inode-scheduler/api_limit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-void api_reply(struct http_exchange *exchange, json_t *document)
+enum { TAG_BYTES = 16 };
+
+/* The document as text, which the caller frees; NULL, with the exchange answered, where it cannot
+ * be written. */
+static char *text_of(struct http_exchange *exchange, json_t *document)
 {
     char *text = json_dumps(document, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(document);
-    if (text == NULL) {
+    if (text == NULL)
         http_problem(exchange, 500, "Internal error", "the answer could not be written", NULL);
+    return text;
+}
+
+void api_reply(struct http_exchange *exchange, json_t *document)
+{
+    char *text = text_of(exchange, document);
+    if (text == NULL)
         return;
-    }
     http_add_header(exchange, "cache-control", "no-store");
     http_reply(exchange, 200, "application/json", span_text(text));
     free(text);
+}
+
+void api_reply_tagged(struct http_exchange *exchange, json_t *document)
+{
+    char *text = text_of(exchange, document), tag[2 * TAG_BYTES + 3];
+    uint8_t hash[32];
+    if (text == NULL)
+        return;
+    sha256(span_text(text), hash);
+    tag[0] = '"';
+    hex_encode(span_of(hash, TAG_BYTES), tag + 1);
+    strcpy(tag + 1 + 2 * TAG_BYTES, "\"");
+    http_add_header(exchange, "cache-control", "private, no-cache");
+    http_add_header(exchange, "etag", tag);
+    /* One tag or a list of them, weak or not: the hash is in it or it is not. */
+    const char *known = http_header(exchange, "if-none-match");
+    if (known != NULL && strstr(known, tag) != NULL)
+        http_reply(exchange, 304, "application/json", span_of(NULL, 0));
+    else
+        http_reply(exchange, 200, "application/json", span_text(text));
+    free(text);
+}
+
+bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange)
+{
+    const struct settings *settings = scheduler->options.settings;
+    char client[HTTP_CLIENT_BYTES], wait[16];
+    unsigned wait_s;
+    if (scheduler->proofs_limit == NULL) {
+        scheduler->proofs_limit = calloc(1, sizeof *scheduler->proofs_limit);
+        ASSERT(scheduler->proofs_limit != NULL);
+        scheduler->proofs_limit->seed = scheduler->options.boot_id;
+        scheduler->proofs_limit->per_s = (uint32_t)settings->scheduler_proofs_per_s;
+    }
+    http_client(exchange, &settings->scheduler_proxies, client);
+    if (api_limit_take(scheduler->proofs_limit, client, loop_now_ms(scheduler->options.loop),
+                       &wait_s))
+        return true;
+    snprintf(wait, sizeof wait, "%u", wait_s);
+    http_add_header(exchange, "retry-after", wait);
+    http_problem(exchange, 429, "Too many questions",
+                 "this address asked for too many proofs and receipts (scheduler.proofs_per_s); "
+                 "wait as Retry-After says",
+                 NULL);
+    return false;
 }
 
 json_t *api_number(u128 value)
@@ -73,7 +131,7 @@ static void read_done(struct worker_job *job)
 {
     struct api_read *read = (struct api_read *)job;
     if (read->document != NULL)
-        api_reply(read->exchange, read->document);
+        (read->tagged ? api_reply_tagged : api_reply)(read->exchange, read->document);
     else
         http_problem(read->exchange, read->status,
                      read->status == 404 ? "Not found" : "Unavailable", read->error.text,

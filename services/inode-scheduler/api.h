@@ -15,6 +15,8 @@ extern const struct http_route api_routes[];
 
 /* Answers with the document, which is taken. */
 void api_reply(struct http_exchange *exchange, json_t *document);
+/* Likewise, with an entity tag (RFC 9110, 8.8.3); 304 where the client has this very document. */
+void api_reply_tagged(struct http_exchange *exchange, json_t *document);
 /* Whole numbers beyond 63 bits (hash rates) are written as reals. */
 json_t *api_number(u128 value);
 json_t *api_money(int64_t base_units);
@@ -34,9 +36,12 @@ struct api_read {
     char name[IDENTITY_USERNAME_BYTES_MAX + 1]; /* the path's segment */
     uint64_t limit, before, after;
     json_t *document;
+    bool tagged; /* the document changes seldom: with an entity tag */
     int status;
     struct error error;
 };
+/* Whether the client may ask for proofs and receipts now; if not, it was answered with 429. */
+MUST_CHECK bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange);
 /* Takes the exchange; answers 503 where too much is waiting. `name` may be NULL. */
 void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*read)(struct api_read *read));

@@ -22,6 +22,7 @@ static void chain_read(struct api_read *read)
     if (outcome != STORE_DONE && outcome != STORE_MISSING)
         return;
     json_t *list = json_array();
+    read->tagged = true;
     bool any = outcome == STORE_DONE;
     if (any && proof_link_walk(store, read->after, read->limit, add_statement, list,
                                &read->error) != STORE_DONE) {
@@ -34,7 +35,8 @@ static void chain_read(struct api_read *read)
 
 void api_proof_chain(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, NULL, chain_read);
+    if (api_may_ask(context, exchange))
+        api_read_begin(context, exchange, NULL, chain_read);
 }
 
 /* The blocks that credited the account, as its entries have them. */
@@ -95,7 +97,8 @@ static void list_read(struct api_read *read)
 
 void api_proofs(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), list_read);
+    if (api_may_ask(context, exchange))
+        api_read_begin(context, exchange, http_segment(exchange, 0), list_read);
 }
 
 /* The statement of the path's block: by hash as explorers show it, or by number. */
@@ -136,6 +139,7 @@ static void proof_read(struct api_read *read)
                               &link, &account, &proof, &read->error)) {
     case PROOF_TREES_PROVEN:
         read->document = proof_json_of(&proof);
+        read->tagged = true;
         json_object_set_new(read->document, "account", json_string(account.name));
         json_object_set_new(read->document, "profile", json_string(scheduler->options.coin.name));
         break;
@@ -153,5 +157,6 @@ static void proof_read(struct api_read *read)
 
 void api_proof(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), proof_read);
+    if (api_may_ask(context, exchange))
+        api_read_begin(context, exchange, http_segment(exchange, 0), proof_read);
 }

@@ -56,6 +56,8 @@ void api_receipts(void *context, struct http_exchange *exchange)
     enum identity_outcome outcome = identity_resolve(
         &scheduler->options.coin, span_text(http_segment(exchange, 0)), &identity, NULL);
     uint64_t number = api_query_number(exchange, "validator", 0, INT64_MAX);
+    if (!api_may_ask(scheduler, exchange))
+        return;
     if (outcome != IDENTITY_OK || number >= peers->count) {
         http_problem(exchange, 404, "Not found",
                      outcome != IDENTITY_OK ? identity_outcome_text(outcome)

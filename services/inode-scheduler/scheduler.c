@@ -452,6 +452,7 @@ void scheduler_close(struct scheduler *scheduler)
     leases_destroy(scheduler->leases);
     handover_end(&scheduler->handover);
     receipt_peers_close(&scheduler->receipt_peers);
+    free(scheduler->proofs_limit);
     if (scheduler->server != NULL)
         bus_server_close(scheduler->server);
     if (scheduler->publisher != NULL)

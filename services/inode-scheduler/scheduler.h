@@ -77,6 +77,8 @@ struct scheduler {
     bool deposed, stopping;
     bool address_refused; /* why scheduler_open failed: an address of the bus cannot be had */
 
+    struct api_limit *proofs_limit; /* the API's; NULL: nobody asked yet */
+
     struct worker *records; /* owns records_store, records_window */
     struct store *records_store;
     struct window_reader *records_window;

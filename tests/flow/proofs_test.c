@@ -13,8 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { RIGHT, UNREADABLE, WRONG, SPLIT, OMITTED, PROOFS_WANTED = 4 };
@@ -370,6 +372,74 @@ static void a_miner_that_subscribes_is_sent_receipts(void **state)
     fclose(stream);
 }
 
+static size_t add_head(char *data, size_t size, size_t count, void *context)
+{
+    (void)context;
+    size_t used = strlen(text), room = sizeof text - 1 - used;
+    size_t taken = size * count < room ? size * count : room;
+    memcpy(text + used, data, taken);
+    text[used + taken] = '\0';
+    return size * count;
+}
+
+static size_t leave_body(char *data, size_t size, size_t count, void *context)
+{
+    (void)data;
+    (void)context;
+    return size * count;
+}
+
+/* One GET past the fixture: its status, and its head's lines in text. */
+static long get(const char *path, const char *header)
+{
+    char url[400];
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    struct curl_slist *headers = curl_slist_append(NULL, header);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u%s", pool.api_port, path);
+    text[0] = '\0';
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, add_head);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, leave_body);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 60000L);
+    CURLcode outcome = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    if (outcome != CURLE_OK)
+        fail_msg("%s: %s", url, curl_easy_strerror(outcome));
+    return status;
+}
+
+static void a_proof_that_is_known_is_not_sent_again(void **state)
+{
+    (void)state;
+    char path[300], header[100] = "if-none-match: ";
+    const json_t *number = json_object_get(json_object_get(document, "statement"), "number");
+    snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%s", name, json_string_value(number));
+    assert_int_equal(get(path, "x: y"), 200);
+    const char *tag = strstr(text, "etag: ");
+    assert_non_null(tag);
+    strncat(header, tag + 6, strcspn(tag + 6, "\r\n"));
+    assert_int_equal(get(path, header), 304);
+    assert_int_equal(get(path, "if-none-match: \"other\""), 200);
+}
+
+/* The last: from here on this address is told to wait. */
+static void who_asks_too_much_is_told_to_wait(void **state)
+{
+    (void)state;
+    long status = 200;
+    time_t until = time(NULL) + 60;
+    while (status == 200 && time(NULL) < until)
+        status = get("/api/v1/proofs?limit=1", "x: y");
+    assert_int_equal(status, 429);
+    assert_non_null(strstr(text, "retry-after: "));
+    pool_expect_no_errors(&pool, NULL);
+}
+
 static void what_cannot_be_read_is_said_so(void **state)
 {
     (void)state;
@@ -418,7 +488,9 @@ int main(void)
         cmocka_unit_test(omitted_work_is_noticed),
         cmocka_unit_test(shares_that_were_signed_for_cannot_be_omitted),
         cmocka_unit_test(a_miner_that_subscribes_is_sent_receipts),
+        cmocka_unit_test(a_proof_that_is_known_is_not_sent_again),
         cmocka_unit_test(what_cannot_be_read_is_said_so),
+        cmocka_unit_test(who_asks_too_much_is_told_to_wait),
     };
     return cmocka_run_group_tests_name("proofs of payouts", tests, begin, end);
 }

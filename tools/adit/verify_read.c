@@ -4,8 +4,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { TEXT_BYTES_MAX = 64 << 20, CONNECT_MS = 5000, WHOLE_MS = 60000 };
+enum {
+    TEXT_BYTES_MAX = 64 << 20,
+    CONNECT_MS = 5000,
+    WHOLE_MS = 60000,
+    TOO_MANY = 429,
+    WAITS_MAX = 60,
+    WAIT_S_MAX = 30
+};
 
 struct text {
     char *data;
@@ -36,8 +44,9 @@ bool verify_is_url(const char *source)
     return strncmp(source, "http://", 7) == 0 || strncmp(source, "https://", 8) == 0;
 }
 
-/* With a body it is a POST; `code_r` is the answer's status. */
-static char *transfer(const char *url, const char *body, long *code_r, struct error *error)
+/* With a body it is a POST; `code_r` is the answer's status; `wait_s_r` what Retry-After says. */
+static char *transfer(const char *url, const char *body, long *code_r, unsigned *wait_s_r,
+                      struct error *error)
 {
     struct text text = { 0 };
     CURL *curl = curl_easy_init();
@@ -55,7 +64,10 @@ static char *transfer(const char *url, const char *body, long *code_r, struct er
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     }
     CURLcode outcome = curl_easy_perform(curl);
+    curl_off_t wait_s = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, code_r);
+    curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait_s);
+    *wait_s_r = wait_s < 1 ? 1 : wait_s > WAIT_S_MAX ? WAIT_S_MAX : (unsigned)wait_s;
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     if (outcome == CURLE_OK)
@@ -99,7 +111,13 @@ char *verify_text(const char *source, struct error *error)
 {
     if (verify_is_url(source)) {
         long code = 0;
-        char *text = transfer(source, NULL, &code, error);
+        unsigned wait_s;
+        char *text = transfer(source, NULL, &code, &wait_s, error);
+        for (int waits = 0; text != NULL && code == TOO_MANY && waits < WAITS_MAX; waits++) {
+            free(text);
+            (void)sleep(wait_s);
+            text = transfer(source, NULL, &code, &wait_s, error);
+        }
         if (text != NULL && code != 200) {
             say_problem(source, code, text, error);
             free(text);
@@ -137,9 +155,10 @@ json_t *verify_node(const char *url, const char *method, const char *params, str
 {
     char body[512];
     long code = 0;
+    unsigned ignored;
     snprintf(body, sizeof body, "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}",
              method, params);
-    char *text = transfer(url, body, &code, error);
+    char *text = transfer(url, body, &code, &ignored, error);
     if (text == NULL)
         return NULL;
     json_t *answer = json_loads(text, 0, NULL);

@@ -32,7 +32,13 @@ const char *http_segment(const struct http_exchange *exchange, size_t index);
 const char *http_query(const struct http_exchange *exchange); /* raw text behind '?', or "" */
 const char *http_header(const struct http_exchange *exchange, const char *name); /* or NULL */
 struct span http_body(const struct http_exchange *exchange);
-const char *http_peer(const struct http_exchange *exchange); /* the client's address */
+const char *http_peer(const struct http_exchange *exchange); /* who opened the connection */
+
+/* The client's address as limits know it: the peer's, or behind one of the proxies what that says
+ * in X-Forwarded-For; of IPv6 the first 64 bits, which one customer has. */
+enum { HTTP_CLIENT_BYTES = 48 };
+void http_client(const struct http_exchange *exchange, const struct settings_list *proxies,
+                 char client_r[HTTP_CLIENT_BYTES]);
 
 /* `body` is copied. A header of the handler's own is added by http_add_header before. */
 void http_add_header(struct http_exchange *exchange, const char *name, const char *value);

@@ -13,6 +13,7 @@
  * has another generation. One thread. */
 #pragma once
 #include "core/budget/budget.h"
+#include "core/conduct/conduct.h"
 #include "core/stratum/stratum.h"
 #include "loop/loop.h"
 #include "services/stratum-gateway/buffer.h"
@@ -64,6 +65,14 @@ struct connection {
     bool proxied;   /* its first bytes must be a PROXY header */
     uint32_t hash_address;     /* hash_budgets.c's: its address there */
     struct budget hash_budget; /* for slow algorithms */
+    /* conducts.c's */
+    struct conduct conduct;
+    struct conduct_rate lines; /* its requests that are no shares */
+    uint64_t paused_until_ms;  /* 0: it is not paused */
+    uint64_t conduct_account;  /* who its last bad share was for */
+    uint64_t conduct_worker;
+    uint32_t conducts_place; /* of its address; 0: not remembered */
+    bool good;               /* in good standing, and counted so at its address */
     uint64_t lease; /* whose value the session's extranonce1 is */
     uint8_t profile; /* the owner's: of the port it came in by */
     struct stratum_session session;

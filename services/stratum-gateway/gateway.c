@@ -1,9 +1,12 @@
 #include "services/stratum-gateway/gateway.h"
 
 #include "service/log.h"
+#include "services/stratum-gateway/control.h"
+#include "services/stratum-gateway/draining.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 
 enum {
@@ -128,6 +131,7 @@ static bool open_connections(struct gateway *gateway, struct error *error)
                                                  .miners_max = (size_t)settings->stratum_max_miners,
                                                  .line_bytes_max =
                                                      (size_t)settings->stratum_line_bytes_max,
+                                                 .on_source = sessions_on_source,
                                                  .on_line = sessions_on_line,
                                                  .on_long_line = sessions_on_long_line,
                                                  .on_closed = sessions_on_closed,
@@ -172,9 +176,17 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
         .burst = (uint32_t)gateway->settings->stratum_hash_burst,
     };
     hash_budgets_init(&gateway->hash_budgets, &budget);
+    struct conducts_rules rules;
+    if (!conducts_rules_read(&rules, gateway->settings, error))
+        return false;
+    uint64_t seed = service->boot_id;
+    if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+        log_warn("conduct.no_random", "%s", "");
+    conducts_init(&gateway->conducts, &rules, seed);
     measures_register(&gateway->measures, service->metrics);
     if (!open_connections(gateway, error) || !open_dispatcher(gateway, error) ||
-        !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error))
+        !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error) ||
+        !control_open(gateway, error))
         return false;
     lease_begin(gateway);
     gateway->tick = (struct loop_timer){ .on_due = sessions_on_tick, .context = gateway };
@@ -217,10 +229,15 @@ void gateway_reload(struct gateway *gateway)
 {
     struct settings settings;
     struct error error;
+    struct conducts_rules rules;
     bool read = service_read_settings(gateway->service, &settings, &error);
-    if (read && doors_reload(gateway, &settings, &error) &&
-        quirks_file_read(&settings, gateway->profiles.params[0].algorithm, &gateway->quirks,
-                         &error))
+    bool taken = read && conducts_rules_read(&rules, &settings, &error) &&
+                 doors_reload(gateway, &settings, &error) &&
+                 quirks_file_read(&settings, gateway->profiles.params[0].algorithm,
+                                  &gateway->quirks, &error);
+    if (taken)
+        gateway->conducts.rules = rules;
+    if (taken)
         log_info("service.reload", "instance=%s clients=%u", gateway->service->instance,
                  gateway->quirks.count);
     else
@@ -231,9 +248,10 @@ void gateway_reload(struct gateway *gateway)
 
 void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
 {
+    doors_close(gateway);
+    draining_run(gateway);
     uint64_t end_ns = loop_clock_ns() + deadline_ms * 1000000;
     gateway->stopping = true;
-    doors_close(gateway);
     connections_stop_reading(&gateway->connections);
     while (dispatcher_counts(gateway->dispatcher).held > 0 && loop_clock_ns() < end_ns)
         loop_run_once(gateway->loop, 20);
@@ -246,6 +264,7 @@ void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
 void gateway_close(struct gateway *gateway)
 {
     gateway->stopping = true;
+    control_close(gateway);
     doors_close(gateway);
     if (loop_timer_running(&gateway->tick))
         loop_timer_stop(gateway->loop, &gateway->tick);
@@ -267,6 +286,7 @@ void gateway_close(struct gateway *gateway)
     if (gateway->scheduler != NULL)
         bus_client_close(gateway->scheduler);
     hash_budgets_deinit(&gateway->hash_budgets);
+    conducts_deinit(&gateway->conducts);
     extranonce_pool_deinit(&gateway->extranonces);
     parking_deinit(&gateway->parking);
     names_deinit(&gateway->names);

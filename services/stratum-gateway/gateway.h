@@ -5,6 +5,7 @@
 #include "service/service.h"
 #include "services/stratum-gateway/authoriser.h"
 #include "services/stratum-gateway/broadcast.h"
+#include "services/stratum-gateway/conducts.h"
 #include "services/stratum-gateway/connections.h"
 #include "services/stratum-gateway/dispatcher.h"
 #include "services/stratum-gateway/doors.h"
@@ -45,11 +46,13 @@ struct gateway {
     struct resolver *resolver;
     struct authoriser *authoriser;
     struct hash_budgets hash_budgets;
+    struct conducts conducts;
     struct connections connections;
     struct submissions submissions;
     struct shedding shedding;
     struct receipt_feed *receipt_feed;
     struct doors doors;
+    struct bus_server *control;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */
     struct extranonce_pool extranonces;
@@ -85,12 +88,14 @@ MUST_CHECK bool gateway_listen(struct gateway *gateway, struct error *error);
 /* Takes over what of the settings may change while it runs: certificate and proxies. Where one of
  * them is wrong everything stays as it was, and the log says why. */
 void gateway_reload(struct gateway *gateway);
-/* After the loop: no new miners or lines; verdicts under way are waited for up to `deadline_ms`. */
+/* After the loop: no new miners; those that are here are told to reconnect; then no lines any more,
+ * and verdicts under way are waited for up to `deadline_ms`. */
 void gateway_drain(struct gateway *gateway, uint64_t deadline_ms);
 /* Undoes gateway_open; also after it failed. */
 void gateway_close(struct gateway *gateway);
 
 /* sessions.c: what the parts call. */
+bool sessions_on_source(void *context, struct connection *connection);
 bool sessions_on_line(void *context, struct connection *connection, struct span line);
 void sessions_on_long_line(void *context, struct connection *connection);
 void sessions_on_closed(void *context, struct connection *connection, const char *reason);
@@ -98,7 +103,7 @@ void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
                          const struct wire_share *share, const struct dispatch_result *result);
 /* The answer to a share is known; its session may be gone. */
 void sessions_judged(struct gateway *gateway, const struct dispatch_origin *origin,
-                     enum share_outcome outcome);
+                     const struct wire_share *share, enum share_outcome outcome);
 void sessions_on_authorised(void *context, const struct authoriser_ticket *ticket,
                             const struct authoriser_result *result);
 void sessions_on_job(void *context);

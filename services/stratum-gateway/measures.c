@@ -43,6 +43,13 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(authorisations, "authorisations", "Questions to auth since the start.", NULL);
     GAUGE(resumed, "sessions_resumed", "Sessions resumed since the start.", NULL);
     GAUGE(leases, "leases", "Leases of extranonce1 values held.", NULL);
+    GAUGE(conduct_warned, "conduct_warned", "Sessions warned for their conduct since the start.",
+          NULL);
+    GAUGE(conduct_paused, "conduct_paused", "Sessions not read for a while for it.", NULL);
+    GAUGE(conduct_thrown_out, "conduct_thrown_out", "Sessions closed for it.", NULL);
+    GAUGE(conduct_banned, "conduct_banned", "Workers and addresses banned for it.", NULL);
+    GAUGE(conduct_refused, "conduct_refused",
+          "Connections refused: banned, too many or too often from their address.", NULL);
     COUNTER(extranonces_out, "extranonces_exhausted_total",
             "Connections refused because every extranonce is in use or resting.", NULL);
 #undef COUNTER

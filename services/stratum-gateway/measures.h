@@ -34,6 +34,11 @@ struct measures {
     struct metric *resumed; /* sessions */
     struct metric *leases;
     struct metric *authorisations;
+    struct metric *conduct_warned;
+    struct metric *conduct_paused;
+    struct metric *conduct_thrown_out;
+    struct metric *conduct_banned;
+    struct metric *conduct_refused;
     struct metric *extranonces_out;     /* connects refused for want of an extranonce */
     struct metric_histogram *answer;    /* from a submit to its answer */
     struct metric_histogram *broadcast; /* from a job's arrival to its last miner */

@@ -138,6 +138,14 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
     }
 }
 
+/* What auth let in may be banned here, or one too many. */
+static void judge_name(struct gateway *gateway, struct connection *connection,
+                       struct stratum_event *event)
+{
+    conducts_judge_name(gateway, event);
+    names_judge(gateway, connection, event);
+}
+
 /* One event into a session and all that follows. False where a line was not taken. */
 static bool happen(struct gateway *gateway, struct connection *connection,
                    const struct stratum_event *event)
@@ -148,8 +156,11 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     bool mined = session->state == STRATUM_MINING, fed = session->receipts_subscribed;
     if (stratum_session_step(session, &world, event, &gateway->effects) == STRATUM_LATER)
         return false;
-    if (gateway->effects.refused != SHARE_ACCEPTED)
-        measures_count(&gateway->measures, gateway->effects.refused);
+    enum share_outcome refused = gateway->effects.refused;
+    bool share = refused != SHARE_ACCEPTED || (gateway->effects.count > 0 &&
+                                               gateway->effects.list[0].kind == STRATUM_SUBMIT);
+    if (refused != SHARE_ACCEPTED)
+        measures_count(&gateway->measures, refused);
     if (!mined && session->state == STRATUM_MINING)
         metric_set(gateway->measures.miners, ++gateway->miners);
     else if (mined && session->state != STRATUM_MINING)
@@ -159,11 +170,17 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     carry_out(gateway, connection, &consequence);
     if (consequence.any && connection->state == CONNECTION_OPEN) {
         if (consequence.event.kind == STRATUM_AUTHORISED)
-            names_judge(gateway, connection, &consequence.event);
+            judge_name(gateway, connection, &consequence.event);
         ASSERT(happen(gateway, connection, &consequence.event));
     }
     if (connection->state == CONNECTION_OPEN && !stratum_session_holds_answers(session))
         free_ring(gateway, stratum_session_return_answers(session));
+    if (event->kind == STRATUM_LINE && !share)
+        conducts_line(gateway, connection);
+    else if (refused != SHARE_ACCEPTED)
+        conducts_share(gateway, connection, refused, 0, 0);
+    else if (event->kind == STRATUM_AUTHORISED && event->authorised.outcome == STRATUM_NO)
+        conducts_login_refused(gateway, connection);
     return true;
 }
 
@@ -173,7 +190,7 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
 {
     struct gateway *gateway = context;
     const struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
-    if (gateway->stopping)
+    if (gateway->stopping || connection->paused_until_ms != 0)
         return false;
     if (submissions_are_full(&gateway->submissions)) {
         submissions_pass_on(gateway);
@@ -212,6 +229,7 @@ void sessions_on_closed(void *context, struct connection *connection, const char
     struct stratum_session *session = &connection->session;
     metric_set(gateway->measures.connections, gateway->connections.open);
     hash_budgets_closed(&gateway->hash_budgets, connection);
+    conducts_leave(gateway, connection);
     if (session->id == 0) /* turned away: it never had a session */
         return;
     log_debug("session.close", "session=%016" PRIx64 " reason=\"%s\"", session->id, reason);
@@ -247,7 +265,14 @@ void sessions_on_accept(void *context, const struct accepted *accepted)
     struct stratum_world world = world_of(gateway, door->profile);
     uint32_t extranonce1;
     uint64_t lease;
+    char refusal[CONDUCTS_TEXT_BYTES];
+    bool proxied = doors_is_proxy(&gateway->doors, &accepted->peer);
     metric_add(gateway->measures.connected, 1);
+    if (!proxied && !conducts_admit(gateway, &accepted->peer, refusal)) {
+        (void)!write(fd, refusal, strlen(refusal));
+        close(fd);
+        return;
+    }
     if (gateway->connections.open >= gateway->connections.options.miners_max) {
         metric_add(gateway->measures.turned_away, 1);
         turn_away(gateway, fd,
@@ -272,12 +297,25 @@ void sessions_on_accept(void *context, const struct accepted *accepted)
                                             : (uint8_t)gateway->settings->stratum_extranonce2_bytes;
     connection->peer = accepted->peer;
     connection->peer_port = accepted->port;
-    connection_wrap(connection, &door->rules, doors_is_proxy(&gateway->doors, &accepted->peer));
+    connection_wrap(connection, &door->rules, proxied);
+    if (!proxied)
+        conducts_join(gateway, connection);
     connection->lease = lease;
     connection->profile = door->profile;
     stratum_session_init(&connection->session, &world, resuming_new_id(gateway), extranonce1,
                          extranonce2_bytes);
     metric_set(gateway->measures.connections, gateway->connections.open);
+}
+
+/* A proxy said where it comes from. */
+bool sessions_on_source(void *context, struct connection *connection)
+{
+    struct gateway *gateway = context;
+    char refusal[CONDUCTS_TEXT_BYTES];
+    if (!conducts_admit(gateway, &connection->peer, refusal))
+        return false;
+    conducts_join(gateway, connection);
+    return true;
 }
 
 /* What comes back. */
@@ -314,11 +352,11 @@ void sessions_on_verdict(void *context, const struct dispatch_origin *origin,
               "session=%016" PRIx64 " job=%016" PRIx64 " outcome=%s block=%d work=%" PRIu64,
               session_id(gateway, origin), share->job_id, share_outcome_label(outcome),
               result->is_block, share->work);
-    sessions_judged(gateway, origin, outcome);
+    sessions_judged(gateway, origin, share, outcome);
 }
 
 void sessions_judged(struct gateway *gateway, const struct dispatch_origin *origin,
-                     enum share_outcome outcome)
+                     const struct wire_share *share, enum share_outcome outcome)
 {
     struct connection *connection =
         connection_find(&gateway->connections, origin->connection, origin->generation);
@@ -329,6 +367,7 @@ void sessions_judged(struct gateway *gateway, const struct dispatch_origin *orig
     const struct stratum_event event = { .kind = STRATUM_VERDICT,
                                          .verdict = { origin->answer, outcome } };
     (void)happen(gateway, connection, &event);
+    conducts_share(gateway, connection, outcome, share->account, share->worker);
     if (!gateway->stopping)
         connection_resume(connection);
 }
@@ -342,7 +381,7 @@ void sessions_on_authorised(void *context, const struct authoriser_ticket *ticke
     if (connection == NULL)
         return;
     struct stratum_event event = authorised_event(ticket, result);
-    names_judge(gateway, connection, &event);
+    judge_name(gateway, connection, &event);
     (void)happen(gateway, connection, &event);
     if (!gateway->stopping)
         connection_resume(connection);
@@ -381,6 +420,11 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.leases, gateway->extranonces.count);
     metric_set(gateway->measures.validators, counts.healthy);
     metric_set(gateway->measures.closed_slow, gateway->connections.slow);
+    metric_set(gateway->measures.conduct_warned, gateway->conducts.warned);
+    metric_set(gateway->measures.conduct_paused, gateway->conducts.paused);
+    metric_set(gateway->measures.conduct_thrown_out, gateway->conducts.thrown_out);
+    metric_set(gateway->measures.conduct_banned, gateway->conducts.banned);
+    metric_set(gateway->measures.conduct_refused, gateway->conducts.refused);
     metric_set(gateway->measures.authorisations, authoriser_counts(gateway->authoriser).asked);
     service_degraded(gateway->service, "validators",
                      counts.healthy == 0 ? "no validator answers" : NULL);
@@ -410,6 +454,7 @@ static void tick(struct gateway *gateway, struct connection *connection)
 {
     struct stratum_event event = { .kind = STRATUM_TICK };
     (void)happen(gateway, connection, &event);
+    conducts_tick(gateway, connection);
     uint32_t submitted = connection->submitted;
     connection->submitted = 0;
     if (!shedding_chooses(&gateway->shedding, submitted) || connection->state != CONNECTION_OPEN)

@@ -98,6 +98,6 @@ void submissions_pass_on(struct gateway *gateway)
                 job_feed_unsee(&gateway->feed, one->share.job_id, &one->origin.key);
             outcome = SHARE_OVERLOADED;
         }
-        sessions_judged(gateway, &one->origin, outcome);
+        sessions_judged(gateway, &one->origin, &one->share, outcome);
     }
 }

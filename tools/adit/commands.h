@@ -8,6 +8,7 @@ int command_status(const struct options *options);
 int command_top(const struct options *options);
 int command_logs(const struct options *options);
 int command_audit(const struct options *options);
+int command_gateway(const struct options *options);
 int command_payout(const struct options *options);
 int command_auth(const struct options *options);
 int command_operator(const struct options *options);

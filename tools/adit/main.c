@@ -19,6 +19,8 @@ static const struct {
     { "logs", command_logs, "[--data DIR] SERVICE                               follow a log" },
     { "audit", command_audit,
       "[--json] [--rebuild] [--data DIR]                  check the ledger" },
+    { "gateway", command_gateway,
+      "[--data DIR] VERB                   bans, ban, lift, drain, …" },
     { "payout", command_payout,
       "[--data DIR] VERB                   pause, approve, bump, withdraw, …" },
     { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },

@@ -8,59 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask.h"
 #include "plan.h"
-#include "service/bus_open.h"
 #include "services/payout/stands_by.h"
 #include "wire/messages.h"
 
-enum { ANSWER_MS = 120000, TOKEN_BYTES = 4097, PAYOUTS_MAX = 2, REPLY_BYTES = 65536 };
-
-struct asking {
-    bool answered, lost, ok;
-    char text[16385];
-};
-
-static void on_reply(void *context, enum bus_outcome outcome, struct span bytes)
-{
-    struct asking *asking = context;
-    struct wire_control_reply reply;
-    struct error error;
-    _Alignas(16) static uint8_t memory[REPLY_BYTES];
-    struct arena arena = arena_over(memory, sizeof memory);
-    asking->answered =
-        outcome == BUS_REPLIED && wire_decode_control_reply(bytes, &arena, &reply, &error);
-    asking->lost = !asking->answered;
-    if (!asking->answered)
-        return;
-    asking->ok = reply.ok != 0;
-    snprintf(asking->text, sizeof asking->text, "%s", reply.text);
-}
-
-/* Asks one payout; false where none is there. */
-static bool ask_one(const struct settings *settings, const char *url, struct span request,
-                    struct asking *asking)
-{
-    struct error error;
-    struct loop *loop = loop_create(&error);
-    struct bus *bus = loop != NULL ? bus_open(loop, settings, &error) : NULL;
-    struct bus_client_options options = { .in_flight_max = 1, .message_bytes_max = REPLY_BYTES };
-    struct bus_client *client = bus != NULL ? bus_connect(bus, url, &options, &error) : NULL;
-    *asking = (struct asking){ .answered = false };
-    bool sent = false;
-    for (int waited = 0; client != NULL && !sent && waited < 1000; waited += 20) {
-        sent = bus_request(client, request, ANSWER_MS, on_reply, asking);
-        loop_run_once(loop, 20); /* until the socket is connected */
-    }
-    while (sent && !asking->answered && !asking->lost)
-        loop_run_once(loop, 100);
-    if (client != NULL)
-        bus_client_close(client);
-    if (bus != NULL)
-        bus_destroy(bus);
-    if (loop != NULL)
-        loop_destroy(loop);
-    return asking->answered;
-}
+enum { ANSWER_MS = 120000, TOKEN_BYTES = 4097, PAYOUTS_MAX = 2 };
 
 static int ask(const struct settings *settings, struct span request)
 {
@@ -71,7 +24,7 @@ static int ask(const struct settings *settings, struct span request)
         if (i > 1)
             snprintf(url, sizeof url, "ipc://%.300s/run/payout-%d.rep", settings->service_data_dir,
                      i);
-        if (!ask_one(settings, url, request, &asking))
+        if (!ask_process(settings, url, request, ANSWER_MS, &asking))
             continue;
         if (strcmp(asking.text, PAYOUT_STANDS_BY) != 0)
             break;
@@ -99,16 +52,6 @@ static bool read_token(const char *path, char token_r[TOKEN_BYTES])
     return true;
 }
 
-/* The rest of the command line, joined by spaces. */
-static void join(const struct options *options, int from, char *text_r, size_t bytes)
-{
-    size_t used = 0;
-    text_r[0] = '\0';
-    for (int i = from; i < options->rest_count && used < bytes; i++)
-        used += (size_t)snprintf(text_r + used, bytes - used, "%s%s", i == from ? "" : " ",
-                                 options->rest[i]);
-}
-
 static int control(const struct options *options, const struct settings *settings)
 {
     char argument[1025], token[TOKEN_BYTES] = "";
@@ -120,7 +63,7 @@ static int control(const struct options *options, const struct settings *setting
         token_file = options->rest[2];
         snprintf(argument, sizeof argument, "%.1000s", options->rest[1]);
     } else {
-        join(options, 1, argument, sizeof argument);
+        ask_join(options, 1, argument, sizeof argument);
     }
     if (token_file != NULL && !read_token(token_file, token))
         return 64;

@@ -25,7 +25,7 @@ static int set_up_small(void **state)
 static int set_up_large(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 500, 1000, 262144, 0 });
+    return set_up_with(&(struct limits){ 600, 1000, 262144, 0 });
 }
 
 static int set_up_pressed(void **state)

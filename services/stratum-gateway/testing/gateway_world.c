@@ -341,15 +341,59 @@ bool take_line(struct miner *miner)
     return true;
 }
 
-struct miner *connect_miner(void)
+struct miner *connect_from(const char *from)
 {
     struct miner *miner = calloc(1, sizeof *miner);
+    struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr(from) };
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)f->port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     miner->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(miner->fd, (struct sockaddr *)&source, sizeof source), 0);
     assert_int_equal(connect(miner->fd, (struct sockaddr *)&address, sizeof address), 0);
     return miner;
+}
+
+struct miner *connect_miner(void)
+{
+    return connect_from("127.0.0.1");
+}
+
+struct question {
+    bool ended, ok;
+};
+
+static void on_said(void *context, enum bus_outcome outcome, struct span message)
+{
+    struct question *question = context;
+    struct wire_control_reply reply;
+    struct error error;
+    static uint8_t memory[32768];
+    struct arena arena = arena_over(memory, sizeof memory);
+    if (outcome == BUS_CLOSED)
+        return;
+    assert_int_equal(outcome, BUS_REPLIED);
+    assert_true(wire_decode_control_reply(message, &arena, &reply, &error));
+    snprintf(f->said, sizeof f->said, "%s", reply.text);
+    *question = (struct question){ .ended = true, .ok = reply.ok != 0 };
+}
+
+bool ask_gateway(const char *verb, const char *argument)
+{
+    char url[128];
+    uint8_t bytes[512];
+    struct error error;
+    struct question question = { .ended = false };
+    const struct bus_client_options options = { .in_flight_max = 1, .message_bytes_max = 32768 };
+    const struct wire_control_request request = { .verb = verb, .argument = argument };
+    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
+    snprintf(url, sizeof url, "ipc://%s/run/gateway-1.rep", f->folder);
+    struct bus_client *client = bus_connect(f->bus, url, &options, &error);
+    assert_non_null(client);
+    UNTIL(bus_request(client, span_of(bytes, length), 30000, on_said, &question));
+    UNTIL(question.ended);
+    bus_client_close(client);
+    return question.ok;
 }
 
 void disconnect(struct miner *miner)

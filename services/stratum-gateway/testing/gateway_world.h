@@ -65,6 +65,7 @@ struct fixture {
     char log[262144];
     size_t log_bytes;
     int port;
+    char said[16384]; /* what the gateway answered an operator */
     char peer[64]; /* of the miner auth was asked about last */
 };
 extern struct fixture *f; /* of the test that runs */
@@ -108,8 +109,11 @@ struct bus_server *serve(const char *name, bus_call_handler handler, void *conte
 void receive(struct miner *miner);
 /* The next line that came is in miner->line; false where none did. */
 bool take_line(struct miner *miner);
-/* Freed by disconnect. */
+/* Freed by disconnect. The second one comes from that address of the loopback. */
 struct miner *connect_miner(void);
+struct miner *connect_from(const char *address);
+/* Asks the gateway by its control socket; whether it said yes. Its text is in f->said. */
+bool ask_gateway(const char *verb, const char *argument);
 void disconnect(struct miner *miner);
 /* Sends a line. */
 void say(struct miner *miner, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -1,0 +1,218 @@
+/* Who behaves badly and what follows; what an operator may ask; how a gateway leaves. */
+#include "services/stratum-gateway/testing/gateway_world.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int set_up(void **state)
+{
+    (void)state;
+    return set_up_with(&(struct limits){ 100, 1000, 262144, 0 });
+}
+
+static int set_up_tight(void **state)
+{
+    set_variable("ADIT_STRATUM__ADDRESS_CONNECTIONS_MAX", "3");
+    set_variable("ADIT_STRATUM__ALLOW", "127.0.0.9/32");
+    int result = set_up(state);
+    unsetenv("ADIT_STRATUM__ADDRESS_CONNECTIONS_MAX");
+    unsetenv("ADIT_STRATUM__ALLOW");
+    return result;
+}
+
+/* Shares whose nonce is no hex, until the connection ends; whether it was warned meanwhile. */
+static bool junk_until_thrown_out(struct miner *miner)
+{
+    bool warned = false;
+    uint64_t end_ns = loop_clock_ns() + 60000000000u;
+    for (unsigned id = 10; !miner->ended; id++) {
+        assert_true(loop_clock_ns() < end_ns);
+        /* Paused, it is not read for ten seconds: what it sends waits, a little at a time. */
+        struct pollfd writable = { .fd = miner->fd, .events = POLLOUT };
+        if (poll(&writable, 1, 0) == 1 && id < 400 &&
+            (writable.revents & (POLLERR | POLLHUP)) == 0) {
+            char line[256];
+            int length =
+                snprintf(line, sizeof line,
+                         "{\"id\":%u,\"method\":\"mining.submit\",\"params\":[\"w\","
+                         "\"%016llx\",\"0000000000000000\",\"%08x\",\"nothexxx\"]}\n",
+                         id, (unsigned long long)f->job_id, (unsigned)(loop_unix_ms() / 1000));
+            (void)!send(miner->fd, line, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
+        while (take_line(miner))
+            warned |= strstr(miner->line, "client.show_message") != NULL;
+        turn();
+    }
+    return warned;
+}
+
+static void junk_is_warned_paused_and_thrown_out_and_its_neighbour_mines_on(void **state)
+{
+    (void)state;
+    struct miner *good = connect_from("127.0.0.5"), *bad = connect_from("127.0.0.5");
+    log_in(good, "w");
+    submit(good, 3, "w", 1);
+    hear(good, "{\"id\":3,\"result\":true");
+    log_in(bad, "w");
+    assert_true(junk_until_thrown_out(bad));
+    UNTIL(strstr(f->log, "conduct.thrown_out") != NULL);
+    submit(good, 4, "w", 2);
+    hear(good, "{\"id\":4,\"result\":true");
+    /* One of two, the other in good standing: the address answers for half of it. */
+    assert_true(ask_gateway("bans", ""));
+    assert_string_equal(f->said, "nobody is banned");
+    struct miner *again = connect_from("127.0.0.5");
+    log_in(again, "w");
+    disconnect(again);
+    disconnect(bad);
+    disconnect(good);
+}
+
+static void a_refused_name_again_and_again_bans_the_address(void **state)
+{
+    (void)state;
+    struct miner *miner = NULL;
+    for (unsigned i = 0; strstr(f->log, "conduct.ban") == NULL; i++) {
+        assert_true(i < 1000);
+        if (miner == NULL)
+            miner = connect_from("127.0.0.6");
+        say(miner, "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"no%u\",\"x\"]}", i);
+        UNTIL(take_line(miner) || miner->ended);
+        if (miner->ended || i % 8 == 7) {
+            disconnect(miner);
+            miner = NULL;
+        }
+        turn();
+    }
+    if (miner != NULL)
+        disconnect(miner);
+    miner = connect_from("127.0.0.6");
+    hear(miner, "\"error\":[20,\"Banned for ");
+    UNTIL(take_line(miner) || miner->ended);
+    assert_true(miner->ended);
+    disconnect(miner);
+    /* It is this address alone, and the operator can end it. */
+    miner = connect_from("127.0.0.7");
+    log_in(miner, "w");
+    disconnect(miner);
+    assert_true(ask_gateway("bans", ""));
+    assert_memory_equal(f->said, "127.0.0.6 for ", 14);
+    assert_false(ask_gateway("lift", "127.0.0.7"));
+    assert_true(ask_gateway("lift", "127.0.0.6"));
+    miner = connect_from("127.0.0.6");
+    log_in(miner, "w");
+    disconnect(miner);
+}
+
+static void an_operator_bans_addresses_and_workers(void **state)
+{
+    (void)state;
+    assert_true(ask_gateway("ban", "127.0.0.8 3600"));
+    assert_true(ask_gateway("ban", "worker 7/8 60"));
+    assert_false(ask_gateway("ban", "10.0.0.0/8 60"));
+    assert_false(ask_gateway("sing", ""));
+    struct miner *miner = connect_from("127.0.0.8");
+    hear(miner, "\"error\":[20,\"Banned for 3600 s: by the operator\"");
+    disconnect(miner);
+    miner = connect_miner();
+    say(miner, "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
+    hear(miner, "\"id\":1,\"result\":[[");
+    say(miner, "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"w\",\"x\"]}");
+    hear(miner, "[24,\"Banned for ");
+    assert_true(ask_gateway("lift", "all"));
+    say(miner, "{\"id\":3,\"method\":\"mining.authorize\",\"params\":[\"w\",\"x\"]}");
+    hear(miner, "{\"id\":3,\"result\":true");
+    disconnect(miner);
+}
+
+static void an_address_has_so_many_connections_unless_it_is_allowed_more(void **state)
+{
+    (void)state;
+    struct miner *miners[8];
+    for (unsigned i = 0; i < 3; i++) {
+        miners[i] = connect_miner();
+        log_in(miners[i], "w");
+    }
+    struct miner *refused = connect_miner();
+    hear(refused, "Too many connections from your address, try again");
+    disconnect(refused);
+    for (unsigned i = 3; i < 8; i++) {
+        miners[i] = connect_from("127.0.0.9");
+        log_in(miners[i], "w");
+    }
+    disconnect(miners[0]);
+    UNTIL(ask_gateway("status", "") && strncmp(f->said, "7 connections", 13) == 0);
+    miners[0] = connect_miner();
+    log_in(miners[0], "w");
+    for (unsigned i = 0; i < 8; i++)
+        disconnect(miners[i]);
+}
+
+static void requests_beyond_their_rate_are_held_against_a_session(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    bool warned = false;
+    for (unsigned i = 0; i < 2000 && !warned && !miner->ended; i++) {
+        say(miner, "{\"id\":5,\"method\":\"mining.ping\",\"params\":[]}");
+        while (take_line(miner))
+            warned |= strstr(miner->line, "more requests than a miner needs") != NULL;
+        turn();
+    }
+    UNTIL((take_line(miner), warned |= strstr(miner->line, "more requests") != NULL) ||
+          miner->ended);
+    assert_true(warned);
+    disconnect(miner);
+}
+
+static void told_to_drain_it_sends_everybody_away_behind_their_answers(void **state)
+{
+    (void)state;
+    struct miner *idle = connect_miner(), *busy = connect_miner(), *stranger = connect_miner();
+    log_in(idle, "w");
+    log_in(busy, "w");
+    f->validators[0].silent = f->validators[1].silent = true;
+    submit(busy, 3, "w", 1);
+    UNTIL(f->seen_count > 0);
+    assert_true(ask_gateway("drain", ""));
+    hear(idle, "{\"id\":null,\"method\":\"client.reconnect\",\"params\":[]}");
+    UNTIL(take_line(idle) || idle->ended);
+    assert_true(idle->ended);
+    UNTIL(take_line(stranger) || stranger->ended);
+    assert_true(stranger->ended);
+    f->validators[0].silent = f->validators[1].silent = false;
+    hear(busy, "{\"id\":3,\"result\":true");
+    hear(busy, "client.reconnect");
+    int status;
+    UNTIL(waitpid(f->child, &status, WNOHANG) == f->child);
+    f->child = 0;
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    disconnect(idle);
+    disconnect(busy);
+    disconnect(stranger);
+}
+
+#define TEST(name, begin) cmocka_unit_test_setup_teardown(name, begin, tear_down)
+
+int main(void)
+{
+    if (getenv("ADIT_BUILD") == NULL) {
+        printf("SKIPPED: ADIT_BUILD does not say where the gateway is\n");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        TEST(junk_is_warned_paused_and_thrown_out_and_its_neighbour_mines_on, set_up),
+        TEST(a_refused_name_again_and_again_bans_the_address, set_up),
+        TEST(an_operator_bans_addresses_and_workers, set_up),
+        TEST(an_address_has_so_many_connections_unless_it_is_allowed_more, set_up_tight),
+        TEST(requests_beyond_their_rate_are_held_against_a_session, set_up),
+        TEST(told_to_drain_it_sends_everybody_away_behind_their_answers, set_up),
+    };
+    return cmocka_run_group_tests_name("gateway, life", tests, NULL, NULL);
+}

@@ -137,6 +137,7 @@ static bool check_snapshot(struct audit *audit, const struct snapshot_record *sn
         bool built = ledger_build_found(&reward, credits, count, &legs);
         if (set != NULL && !is_set(set, &legs, built))
             differ(audit, "posting set %" PRIu64 " is not its block's snapshot", set->seq);
+        looked = audit_window(audit, snapshot, parts, count, error);
     }
     free(parts);
     free(credits);
@@ -240,6 +241,8 @@ static bool run(struct audit *audit, struct error *error)
     check_tallies(audit);
     if (snapshot_walk(audit->store, 0, take_snapshot, audit, error) != STORE_DONE)
         return false;
+    if (!audit_open_windows(audit, error))
+        return false;
     for (size_t i = 0; i < audit->snapshot_count; i++)
         if (!check_snapshot(audit, &audit->snapshots[i], error))
             return false;
@@ -259,6 +262,7 @@ static bool run(struct audit *audit, struct error *error)
 
 void audit_free(struct audit *audit)
 {
+    view_close(&audit->view);
     free(audit->sets);
     free(audit->legs);
     free(audit->source);

@@ -11,6 +11,9 @@ struct payout_audit_report {
     uint64_t snapshots;
     uint64_t payments;
     uint64_t stretches; /* of bought work */
+    /* Blocks shared by a window: added up again from the shares that segments keep; too new for
+     * that; reaching into shares that are dropped. */
+    uint64_t windows, windows_open, windows_dropped;
     uint64_t differences;
     char first[256]; /* the first difference, for people; "" where there is none */
 };
@@ -23,7 +26,8 @@ typedef void (*payout_audit_visitor)(void *context, const char *difference);
  * closed set has exactly the entries its header says, balanced; that every balance is the sum of
  * the entries of closed sets, taken in order, and no miner was ever below zero; that the whole
  * ledger sums to zero; that each block's first credits are its snapshot's, and the snapshot's
- * amounts what its work, reward and fees give; that maturings, reversals and returns are what
+ * amounts what its work, reward and fees give, and the work what the shares in segments give where
+ * these hold its window; that maturings, reversals and returns are what
  * follows from the sets before them; that each of the scheduler's events that was processed has its
  * set, and the reward it names was shared; that each stretch of bought work costs what its price
  * gives, and leaves the carries that are kept; that each payment's sets are those of its state and

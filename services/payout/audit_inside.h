@@ -3,6 +3,7 @@
 #pragma once
 #include "record/ledger/ledger_record.h"
 #include "services/payout/audit.h"
+#include "services/payout/view.h"
 
 #include <stdio.h>
 
@@ -42,6 +43,9 @@ struct audit {
     struct tally *tallies; /* open addressing, 1 << bits */
     unsigned bits;
     size_t tally_count;
+    struct window_view view; /* over the store alone */
+    bool has_segments;
+    struct window_position segments_end; /* of the newest of them */
     uint8_t *memory;
     uint64_t *numbers; /* of payments */
     size_t number_count, number_capacity;
@@ -84,3 +88,7 @@ MUST_CHECK bool audit_sets(struct audit *audit, struct error *error);
 /* audit_bought.c: work that was bought, and reward events against sets. */
 MUST_CHECK bool audit_bought(struct audit *audit, struct error *error);
 MUST_CHECK bool audit_events(struct audit *audit, struct error *error);
+/* audit_windows.c: a block's parts held against the shares that segments keep. False as above. */
+MUST_CHECK bool audit_open_windows(struct audit *audit, struct error *error);
+MUST_CHECK bool audit_window(struct audit *audit, const struct snapshot_record *snapshot,
+                             const struct pplns_part *parts, size_t count, struct error *error);

@@ -197,6 +197,18 @@ static json_t *component_of(const struct health *health, enum health_component c
                      "last_error", last_error, "instances", instances);
 }
 
+/* What miners may be paid next to what the wallet could spend; null while payout does not know. */
+static json_t *solvency_of(const struct health *health)
+{
+    if (health_sum(health, HEALTH_PAYOUT, "wallet_read") == 0)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "owed",
+                     api_money((int64_t)health_sum(health, HEALTH_PAYOUT, "available")),
+                     "in_flight",
+                     api_money((int64_t)health_sum(health, HEALTH_PAYOUT, "in_flight")), "wallet",
+                     api_money((int64_t)health_sum(health, HEALTH_PAYOUT, "wallet")));
+}
+
 static void on_status(void *context, struct http_exchange *exchange)
 {
     struct scheduler *scheduler = context;
@@ -211,11 +223,12 @@ static void on_status(void *context, struct http_exchange *exchange)
                             component_of(&scheduler->health, (enum health_component)i));
     uint64_t miners = health_sum(&scheduler->health, HEALTH_GATEWAY, "miners");
     api_reply(exchange,
-              json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:I}", "status", state, "reason", reason,
-                        "connected_miners", (json_int_t)miners, "total_shares",
+              json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:I}", "status", state, "reason",
+                        reason, "connected_miners", (json_int_t)miners, "total_shares",
                         (json_int_t)(pool.totals.accepted + pool.totals.rejected), "valid_shares",
                         (json_int_t)pool.totals.accepted, "component_health", components,
-                        "last_updated", (json_int_t)(now / 1000)));
+                        "solvency", solvency_of(&scheduler->health), "last_updated",
+                        (json_int_t)(now / 1000)));
 }
 
 static json_t *rates_of(const struct stats_sums *sums, uint64_t now)

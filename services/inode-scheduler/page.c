@@ -39,6 +39,7 @@ static const char page[] =
     "['connected miners',s.connected_miners],['active workers',t.active_miners],\n"
     "['shares accepted of all',s.valid_shares+' of '+s.total_shares],\n"
     "['shares per second',t.shares_per_second.toFixed(2)],['blocks found',t.blocks_found],\n"
+    "['owed to miners',s.solvency?s.solvency.owed+' (wallet '+s.solvency.wallet+')':'?'],\n"
     "['chain height',t.network.height+' ('+t.network.profile+')']]);\n"
     "rows('components',Object.entries(s.component_health).map(([n,c])=>\n"
     "[n,c.status,c.instances.length,c.last_error]));\n"

@@ -9,6 +9,7 @@ enum {
     TICK_MS = 1000,
     SUMS_MS = 15000,
     WALLET_MS = 60000,
+    SHORT_LOOKS = 2,
     WORKER_QUEUE = PAYOUT_CALLS_MAX + 2,
     MESSAGE_BYTES_MAX = 65536,
 };
@@ -113,15 +114,36 @@ static void show_sums(struct payout *payout, const struct engine_sums *sums)
     metric_set(metrics->open_payments, open_payments);
 }
 
-/* Solvency: what the wallet could spend next to what miners may be paid. */
+/* Solvency: what the wallet could spend next to what miners may be paid. Both are read at their own
+ * times, so one look alone says nothing. */
 static void show_wallet(struct payout *payout, const struct payout_tick *tick)
 {
+    char text[160];
     uint64_t owed = payout->owed;
     bool short_now = tick->wallet < owed;
+    bool was_short = payout->short_looks >= SHORT_LOOKS;
     metric_set(payout->metrics.wallet, tick->wallet);
-    if (short_now && !payout->wallet_short)
-        log_warn("solvency.short", "wallet=%" PRIu64 " owed=%" PRIu64, tick->wallet, owed);
-    payout->wallet_short = short_now;
+    metric_set(payout->metrics.wallet_read, 1);
+    payout->short_looks = short_now ? payout->short_looks + !was_short : 0;
+    if (payout->short_looks >= SHORT_LOOKS && !was_short)
+        log_error("solvency.short", "wallet=%" PRIu64 " owed=%" PRIu64, tick->wallet, owed);
+    bool is_short = payout->short_looks >= SHORT_LOOKS;
+    snprintf(text, sizeof text, "the wallet could spend %" PRIu64 ", miners are owed %" PRIu64,
+             tick->wallet, owed);
+    service_degraded(payout->service, "solvency", is_short ? text : NULL);
+    metric_set(payout->metrics.insolvent, is_short ? owed - tick->wallet : 0);
+}
+
+/* Who leads no more knows nothing of the money. */
+static void forget_sums(struct payout *payout)
+{
+    const struct engine_sums none = { .accounts = 0 };
+    show_sums(payout, &none);
+    payout->short_looks = 0;
+    metric_set(payout->metrics.wallet, 0);
+    metric_set(payout->metrics.wallet_read, 0);
+    metric_set(payout->metrics.insolvent, 0);
+    service_degraded(payout->service, "solvency", NULL);
 }
 
 static void show_counters(struct payout *payout, const struct engine_counters *now)
@@ -170,9 +192,10 @@ static void show_role(struct payout *payout, const struct payout_tick *tick)
 {
     char safe[LEADER_INSTANCE_BYTES * 2];
     bool leads = tick->leads && tick->step != STEP_LOST;
-    if (tick->step == STEP_LOST)
+    if (tick->step == STEP_LOST) {
         log_warn("payout.stepped_down", "epoch=%" PRIu64, tick->counters.epoch);
-    else if (!leads && (payout->led || !payout->role_shown) && tick->step != STEP_AWAY)
+        forget_sums(payout);
+    } else if (!leads && (payout->led || !payout->role_shown) && tick->step != STEP_AWAY)
         log_info("payout.stands_by", "leader=\"%s\" epoch=%" PRIu64,
                  log_text(tick->other.instance, safe, sizeof safe), tick->other.epoch);
     payout->role_shown = payout->role_shown || leads || tick->step == STEP_WAIT;
@@ -203,9 +226,10 @@ static void done_tick(struct worker_job *job)
     if (tick->leads)
         show_counters(payout, &tick->counters);
     show_role(payout, tick);
-    if (tick->has_sums)
+    bool leads_now = tick->leads && tick->step != STEP_LOST;
+    if (leads_now && tick->has_sums)
         show_sums(payout, &tick->sums);
-    if (tick->has_wallet)
+    if (leads_now && tick->has_wallet)
         show_wallet(payout, tick);
     show_health(payout, tick);
     if (payout->again && !service_stopping(payout->service))
@@ -309,6 +333,8 @@ static void make_metrics(struct payout *payout)
     GAUGE(audited, "audited", "unix time of the last of them, in seconds");
     GAUGE(audit_differences, "audit_differences", "what it found");
     GAUGE(wallet, "wallet", "base units the wallet could spend");
+    GAUGE(wallet_read, "wallet_read", "1 where that is known");
+    GAUGE(insolvent, "insolvent", "base units that the wallet has less than miners may be paid");
     GAUGE(broken, NULL, "1 while the ledger contradicts itself");
 #undef COUNTER
 #undef GAUGE

@@ -63,7 +63,7 @@ struct payout_metrics {
     struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments, *leading;
     struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
     struct metric *reserve, *reserve_missing;
-    struct metric *audits, *audited, *audit_differences, *wallet;
+    struct metric *audits, *audited, *audit_differences, *wallet, *wallet_read, *insolvent;
     struct metric *broken;
 };
 
@@ -93,7 +93,7 @@ struct payout {
     uint64_t sums_due_ms;   /* the worker's */
     uint64_t wallet_due_ms; /* the worker's */
     uint64_t owed;          /* what miners may be paid, as last read */
-    bool wallet_short;      /* less than what is owed, as last said */
+    unsigned short_looks;   /* at a wallet with less than what is owed, one behind the other */
     uint64_t sums_sets;     /* the worker's: sets posted when they were last read */
     uint8_t tip[32];
     struct loop_timer timer;

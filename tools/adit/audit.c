@@ -65,10 +65,11 @@ static void ask_wallet(const struct settings *settings, struct sums *sums)
 static void print_text(const struct payout_audit_report *report, const struct sums *sums)
 {
     printf("%" PRIu64 " sets, %" PRIu64 " entries, %" PRIu64 " accounts, %" PRIu64
-           " blocks, %" PRIu64 " stretches, %" PRIu64 " payments; rewards of %" PRId64
-           " base units; %" PRIu64 " differences\n",
-           report->sets, report->entries, report->accounts, report->snapshots, report->stretches,
-           report->payments, sums->rewards, report->differences);
+           " blocks (the windows of %" PRIu64 " added up again from their shares), %" PRIu64
+           " stretches, %" PRIu64 " payments; rewards of %" PRId64 " base units; %" PRIu64
+           " differences\n",
+           report->sets, report->entries, report->accounts, report->snapshots, report->windows,
+           report->stretches, report->payments, sums->rewards, report->differences);
     printf("owed now %" PRId64 ", in flight %" PRId64 ", immature %" PRId64 "; the wallet ",
            sums->owed, sums->in_flight, sums->immature);
     if (sums->has_wallet)
@@ -92,6 +93,10 @@ static void print_json(const struct payout_audit_report *report, const struct su
         (json_int_t)report->snapshots, "stretches", (json_int_t)report->stretches, "payments",
         (json_int_t)report->payments, "differences", (json_int_t)report->differences,
         "first_difference", report->first);
+    json_object_set_new(all, "windows",
+                        json_pack("{s:I, s:I, s:I}", "added_up", (json_int_t)report->windows,
+                                  "too_new", (json_int_t)report->windows_open, "dropped",
+                                  (json_int_t)report->windows_dropped));
     set_amount(all, "rewards", sums->rewards);
     set_amount(all, "owed", sums->owed);
     set_amount(all, "in_flight", sums->in_flight);

@@ -50,6 +50,12 @@ static void print_status(const json_t *status, const json_t *statistics, const j
            json_number_value(json_object_get(statistics, "shares_per_second")),
            json_integer_value(json_object_get(statistics, "blocks_found")));
     print_components(status);
+    const json_t *solvency = json_object_get(status, "solvency");
+    if (json_is_object(solvency))
+        printf("  money            owed to miners %s, in flight %s, the wallet could spend %s\n",
+               json_string_value(json_object_get(solvency, "owed")),
+               json_string_value(json_object_get(solvency, "in_flight")),
+               json_string_value(json_object_get(solvency, "wallet")));
     size_t index;
     json_t *block;
     json_array_foreach(json_object_get(blocks, "blocks"), index, block)

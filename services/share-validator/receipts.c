@@ -177,26 +177,29 @@ void receipts_take(struct receipts *receipts, const struct receipts_batch *batch
 {
     if (receipts == NULL)
         return;
-    uint32_t index = batch->first.index;
+    struct gathering *gathering = NULL;
+    struct receipt_share share = { .position = { batch->first.high, batch->first.low,
+                                                 batch->first.index },
+                                   .lease_id = batch->lease_id,
+                                   .sequence = batch->sequence };
     for (size_t i = 0; i < batch->count; i++) {
         if (batch->verdicts[i].outcome != SHARE_ACCEPTED)
             continue;
-        struct gathering *gathering = open_slice(receipts, batch->history);
-        const struct receipt_share share = { .position = { batch->first.high, batch->first.low,
-                                                           index++ },
-                                             .lease_id = batch->lease_id,
-                                             .sequence = batch->sequence,
-                                             .place = (uint32_t)i,
-                                             .nonce = batch->shares[i].nonce,
-                                             .account = batch->shares[i].account,
-                                             .work = batch->shares[i].work,
-                                             .time_ms = batch->shares[i].received_ms };
-        if (gathering == NULL || !receipt_share_write(&share, next_place(gathering))) {
+        if (gathering == NULL)
+            gathering = open_slice(receipts, batch->history);
+        share.place = (uint32_t)i;
+        share.nonce = batch->shares[i].nonce;
+        share.account = batch->shares[i].account;
+        share.work = batch->shares[i].work;
+        share.time_ms = batch->shares[i].received_ms;
+        bool taken = gathering != NULL && receipt_share_write(&share, next_place(gathering));
+        share.position.index++;
+        if (!taken) {
             metric_add(receipts->missed, 1);
-            continue;
-        }
-        if (++gathering->slice.count == RECEIPT_SHARES_MAX)
+        } else if (++gathering->slice.count == RECEIPT_SHARES_MAX) {
             close_slice(receipts);
+            gathering = NULL;
+        }
     }
 }
 

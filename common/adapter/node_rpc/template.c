@@ -316,6 +316,7 @@ void template_reader_begin(struct template_reader *reader, const struct coin_pro
     reader->stage = BEFORE;
     reader->step = TEMPLATE_MORE;
     reader->fees_known = true;
+    space->together.count = space->together.stripped_bytes = 0;
     template_merkle_begin(&reader->txids);
     template_merkle_begin(&reader->wtxids);
 }

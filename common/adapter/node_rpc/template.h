@@ -21,10 +21,25 @@ enum {
     TEMPLATE_MEMBERS_MAX = 64, /* of one object */
 };
 
+/* Transactions that were read and are not hashed yet: several together cost less. */
+enum { TEMPLATE_TOGETHER = 32, TEMPLATE_STRIPPED_BYTES = 32 << 10 };
+struct template_together {
+    size_t count;
+    struct {
+        struct span stripped; /* without its witness, what its txid is the hash of */
+        struct span whole;    /* what its wtxid is the hash of; length 0: of the same */
+        bool known;           /* wtxid is given, neither can be checked */
+        uint8_t wtxid[TEMPLATE_HASH_BYTES];
+    } list[TEMPLATE_TOGETHER];
+    size_t stripped_bytes;
+    uint8_t stripped[TEMPLATE_STRIPPED_BYTES];
+};
+
 /* Where transactions are gathered until their number is known: some 4 MB, of which only what is
  * used becomes memory. Kept from call to call. */
 struct template_space {
     struct template_transaction transactions[TEMPLATE_TRANSACTIONS_MAX];
+    struct template_together together; /* these stand behind the reader's count */
 };
 
 enum template_step {

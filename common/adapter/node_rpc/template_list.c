@@ -1,9 +1,9 @@
-/* The transactions: each is decoded to where the arena is free, checked against its id, and hashed
- * into both merkle trees, before the next is looked at. */
+/* The transactions: each is decoded to where the arena is free; some at a time are then checked
+ * against their ids, and hashed into both merkle trees. */
 #include "adapter/node_rpc/template_inside.h"
 
 #include "core/transaction/transaction.h"
-#include "core/pow/sha256.h"
+#include "core/pow/sha256_lanes.h"
 
 /* One entry of the list, as it is gathered. */
 struct entry {
@@ -94,38 +94,111 @@ static enum scan_outcome read_entry_member(struct template_reader *reader, struc
     return scan_skip(scan);
 }
 
-/* The ids, from the bytes; and with them both merkle trees. */
+/* The ids of those that wait, from their bytes; and with them both merkle trees. */
+static enum scan_outcome hash_together(struct template_reader *reader)
+{
+    struct template_together *together = &reader->space->together;
+    struct template_transaction *transactions = &reader->space->transactions[reader->count];
+    const size_t count = together->count;
+    struct span messages[2 * TEMPLATE_TOGETHER] = { 0 };
+    uint8_t hashes[2 * TEMPLATE_TOGETHER][TEMPLATE_HASH_BYTES];
+    uint8_t txids[TEMPLATE_TOGETHER][TEMPLATE_HASH_BYTES];
+    uint8_t wtxids[TEMPLATE_TOGETHER][TEMPLATE_HASH_BYTES];
+    size_t hashed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!together->list[i].known)
+            messages[hashed++] = together->list[i].stripped;
+        if (!together->list[i].known && together->list[i].whole.length > 0)
+            messages[hashed++] = together->list[i].whole;
+    }
+    sha256d_many(messages, hashed, hashes);
+    hashed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *txid = transactions[i].txid, *wtxid = together->list[i].wtxid;
+        if (!together->list[i].known) {
+            wtxid = hashes[hashed++];
+            if (memcmp(wtxid, txid, TEMPLATE_HASH_BYTES) != 0)
+                return template_refuse(reader,
+                                       "a transaction's \"txid\" is not the hash of its data");
+            if (together->list[i].whole.length > 0)
+                wtxid = hashes[hashed++];
+        }
+        memcpy(txids[i], txid, TEMPLATE_HASH_BYTES);
+        memcpy(wtxids[i], wtxid, TEMPLATE_HASH_BYTES);
+    }
+    template_merkle_add_many(&reader->txids, (const uint8_t(*)[TEMPLATE_HASH_BYTES])txids, count);
+    template_merkle_add_many(&reader->wtxids, (const uint8_t(*)[TEMPLATE_HASH_BYTES])wtxids, count);
+    reader->count += count;
+    together->count = together->stripped_bytes = 0;
+    return SCAN_OK;
+}
+
+/* What the txid is the hash of, as one run of bytes. */
+static struct span strip(struct template_together *together, const struct raw_transaction *raw)
+{
+    uint8_t *bytes = together->stripped + together->stripped_bytes;
+    size_t length = 8 + raw->inputs.length;
+    memcpy(bytes, raw->bytes.data, 4);
+    memcpy(bytes + 4, raw->inputs.data, raw->inputs.length);
+    memcpy(bytes + length - 4, raw->bytes.data + raw->bytes.length - 4, 4);
+    together->stripped_bytes += length;
+    return span_of(bytes, length);
+}
+
+/* A transaction too large to be hashed with others. */
+static enum scan_outcome hash_alone(struct template_reader *reader,
+                                    const struct raw_transaction *raw, const uint8_t txid[32],
+                                    uint8_t wtxid_r[32])
+{
+    uint8_t computed[TEMPLATE_HASH_BYTES];
+    raw_transaction_txid(raw, computed);
+    if (memcmp(computed, txid, sizeof computed) != 0)
+        return template_refuse(reader, "a transaction's \"txid\" is not the hash of its data");
+    sha256d(raw->bytes, wtxid_r);
+    return SCAN_OK;
+}
+
+/* Sets one aside to be hashed with others. */
 static enum scan_outcome take_ids(struct template_reader *reader, struct entry *entry)
 {
+    struct template_together *together = &reader->space->together;
     struct raw_transaction raw;
-    uint8_t wtxid[32];
     if (!raw_transaction_read(entry->data, &raw) || raw.bytes.length != entry->data.length)
         return template_refuse(reader, "a transaction's \"data\" is no transaction");
     if (!entry->txid_seen && !entry->hash_seen)
         return template_refuse(reader, "a transaction's \"txid\" is no hash");
-    const uint8_t *txid = entry->txid_seen ? entry->txid : entry->hash;
-    if (raw.other_flags) {
-        if (!reader->coin->mweb || !entry->hash_seen)
-            return template_refuse(reader, "a transaction has flags that this coin does not know");
-        reader->unchecked = true;
-        memcpy(wtxid, entry->hash, sizeof wtxid);
-    } else {
-        uint8_t computed[32];
-        raw_transaction_txid(&raw, computed);
-        if (memcmp(computed, txid, sizeof computed) != 0)
-            return template_refuse(reader, "a transaction's \"txid\" is not the hash of its data");
-        if (raw.witness)
-            sha256d(entry->data, wtxid);
-        else
-            memcpy(wtxid, computed, sizeof wtxid);
-        reader->witness_seen = reader->witness_seen || raw.witness;
-    }
-    struct template_transaction *transaction = &reader->space->transactions[reader->count];
+    if (raw.other_flags && (!reader->coin->mweb || !entry->hash_seen))
+        return template_refuse(reader, "a transaction has flags that this coin does not know");
+    const size_t room = sizeof together->stripped - together->stripped_bytes;
+    const bool alone = raw.witness && 8 + raw.inputs.length > sizeof together->stripped;
+    enum scan_outcome outcome = SCAN_OK;
+    if (together->count == TEMPLATE_TOGETHER ||
+        (raw.witness && !alone && 8 + raw.inputs.length > room))
+        outcome = hash_together(reader);
+    if (outcome != SCAN_OK)
+        return outcome;
+    const size_t i = together->count++;
+    together->list[i].known = raw.other_flags || alone;
+    together->list[i].whole = span_of(NULL, 0);
+    struct template_transaction *transaction = &reader->space->transactions[reader->count + i];
     *transaction =
         (struct template_transaction){ .data = entry->data, .weight = (uint32_t)entry->weight };
-    memcpy(transaction->txid, txid, sizeof transaction->txid);
-    template_merkle_add(&reader->txids, txid);
-    template_merkle_add(&reader->wtxids, wtxid);
+    memcpy(transaction->txid, entry->txid_seen ? entry->txid : entry->hash,
+           sizeof transaction->txid);
+    if (raw.other_flags) {
+        reader->unchecked = true;
+        memcpy(together->list[i].wtxid, entry->hash, TEMPLATE_HASH_BYTES);
+        return SCAN_OK;
+    }
+    reader->witness_seen = reader->witness_seen || raw.witness;
+    if (alone)
+        return hash_alone(reader, &raw, transaction->txid, together->list[i].wtxid);
+    if (raw.witness) {
+        together->list[i].whole = entry->data;
+        together->list[i].stripped = strip(together, &raw);
+    } else {
+        together->list[i].stripped = entry->data;
+    }
     return SCAN_OK;
 }
 
@@ -142,7 +215,6 @@ static enum scan_outcome take_entry(struct template_reader *reader, struct entry
     enum scan_outcome outcome = take_ids(reader, entry);
     if (outcome != SCAN_OK)
         return outcome;
-    reader->count++;
     reader->data_bytes += entry->data.length;
     reader->arena->used_bytes += entry->data.length;
     return SCAN_OK;
@@ -160,11 +232,12 @@ enum scan_outcome template_read_entry(struct template_reader *reader, struct sca
     *ended_r = c == ']';
     if (*ended_r) {
         scan->at++;
-        return SCAN_OK;
+        return hash_together(reader);
     }
-    if (reader->count > 0 && (outcome = scan_take(scan, ',')) != SCAN_OK)
+    const size_t count = reader->count + reader->space->together.count;
+    if (count > 0 && (outcome = scan_take(scan, ',')) != SCAN_OK)
         return outcome;
-    if (reader->count == TEMPLATE_TRANSACTIONS_MAX)
+    if (count == TEMPLATE_TRANSACTIONS_MAX)
         return template_refuse(reader, "\"transactions\" is longer than any block's");
     if ((outcome = scan_take(scan, '{')) != SCAN_OK)
         return outcome == SCAN_BAD ? template_refuse(reader, "a transaction is no object")

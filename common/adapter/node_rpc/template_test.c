@@ -305,6 +305,37 @@ static void transactions_that_are_not_what_their_ids_say_are_refused(void **stat
     }
 }
 
+/* Some are hashed together, as many as there is room for, and the largest alone. */
+static void a_wrong_id_is_seen_wherever_it_stands(void **state)
+{
+    static const struct {
+        size_t count, script_bytes;
+    } shapes[] = { { 1, 30 }, { 33, 30 }, { 70, 1100 }, { 66, 200 }, { 5, 40000 } };
+    (void)state;
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        json_t *document = make_template(shapes[s].count, shapes[s].script_bytes);
+        json_t *list = json_object_get(document, "transactions");
+        struct block_template template;
+        struct error error;
+        if (!read(document, "bitcoin-regtest", &template, &error))
+            fail_msg("%s", error.text);
+        assert_int_equal(template.transactions_count, shapes[s].count);
+        for (size_t i = 0; i < shapes[s].count; i += 1 + shapes[s].count / 12) {
+            json_t *id = json_object_get(json_array_get(list, i), "txid");
+            char *kept = strdup(json_string_value(id)), other[65];
+            assert_non_null(kept);
+            snprintf(other, sizeof other, "%s", kept);
+            other[63] = other[63] == '0' ? '1' : '0';
+            json_string_set(id, other);
+            assert_false(read(document, "bitcoin-regtest", &template, &error));
+            assert_non_null(strstr(error.text, "is not the hash of its data"));
+            json_string_set(id, kept);
+            free(kept);
+        }
+        json_decref(document);
+    }
+}
+
 static void a_coin_without_segwit_refuses_a_commitment_and_takes_none(void **state)
 {
     (void)state;
@@ -510,6 +541,7 @@ int main(void)
         cmocka_unit_test(a_template_without_any_one_needed_field_is_refused_by_name),
         cmocka_unit_test(absurd_values_are_refused),
         cmocka_unit_test(transactions_that_are_not_what_their_ids_say_are_refused),
+        cmocka_unit_test(a_wrong_id_is_seen_wherever_it_stands),
         cmocka_unit_test(a_coin_without_segwit_refuses_a_commitment_and_takes_none),
         cmocka_unit_test(an_arena_that_is_too_small_is_said_and_not_overrun),
         cmocka_unit_test(what_ours_takes_jansson_takes_and_the_same_comes_out),

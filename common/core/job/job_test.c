@@ -47,6 +47,33 @@ static void a_branch_leads_to_the_root_of_the_whole_tree(void **state)
     }
 }
 
+static void leaves_added_together_make_the_branch_of_those_added_alone(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("merkle together");
+    static uint8_t txids[3 * LEAVES_MAX][32];
+    test_random_bytes(&random, txids, sizeof txids);
+    for (size_t round = 0; round < 300; round++) {
+        struct template_merkle alone, together;
+        uint8_t one[TEMPLATE_BRANCHES_MAX][32], other[TEMPLATE_BRANCHES_MAX][32];
+        size_t count = round < 100 ? round : test_random_below(&random, 3 * LEAVES_MAX + 1);
+        template_merkle_begin(&alone);
+        template_merkle_begin(&together);
+        for (size_t i = 0; i < count; i++)
+            template_merkle_add(&alone, txids[i]);
+        for (size_t i = 0; i < count;) {
+            size_t n = test_random_below(&random, 80);
+            n = n < count - i ? n : count - i;
+            template_merkle_add_many(&together, (const uint8_t(*)[32])(txids + i), n);
+            i += n;
+        }
+        assert_int_equal(alone.count, together.count);
+        size_t levels = template_merkle_end(&alone, one);
+        assert_int_equal(template_merkle_end(&together, other), levels);
+        assert_memory_equal(one, other, 32 * levels);
+    }
+}
+
 static void a_branch_of_the_largest_template_has_sixteen_levels(void **state)
 {
     (void)state;
@@ -505,6 +532,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_branch_leads_to_the_root_of_the_whole_tree),
+        cmocka_unit_test(leaves_added_together_make_the_branch_of_those_added_alone),
         cmocka_unit_test(a_branch_of_the_largest_template_has_sixteen_levels),
         cmocka_unit_test(heights_are_pushed_as_consensus_demands),
         cmocka_unit_test(a_job_s_coinbase_reads_back_as_consensus_wants_it),

@@ -1,5 +1,7 @@
 #include "core/job/template.h"
-#include "core/pow/sha256.h"
+#include "core/pow/sha256_lanes.h"
+
+enum { TEMPLATE_MERKLE_MANY = 32 };
 
 /* A binary counter over the leaves, of which the coinbase is leaf 0: waiting[l] is a finished
  * subtree of 2^l leaves whose right sibling is not there yet. The sibling of the subtree that holds
@@ -25,6 +27,45 @@ void template_merkle_add(struct template_merkle *merkle, const uint8_t txid[TEMP
         sha256d_pair(pair, right);
     }
     memcpy(merkle->waiting[level], right, TEMPLATE_HASH_BYTES);
+}
+
+/* One row: `count` nodes from this place on, at least one. What pairs up goes into the row above,
+ * in place; returns its number. */
+static size_t add_row(struct template_merkle *merkle, unsigned level, size_t place,
+                      uint8_t (*nodes)[TEMPLATE_HASH_BYTES], size_t count)
+{
+    uint8_t pairs[TEMPLATE_MERKLE_MANY / 2 + 1][2 * TEMPLATE_HASH_BYTES];
+    size_t pairs_count = 0, i = 0;
+    if (place == 1) {
+        memcpy(merkle->branches[level], nodes[i++], TEMPLATE_HASH_BYTES);
+    } else if (place % 2 == 1) {
+        memcpy(pairs[0], merkle->waiting[level], TEMPLATE_HASH_BYTES);
+        memcpy(pairs[pairs_count++] + TEMPLATE_HASH_BYTES, nodes[i++], TEMPLATE_HASH_BYTES);
+    }
+    for (; i + 1 < count; i += 2)
+        memcpy(pairs[pairs_count++], nodes[i], 2 * TEMPLATE_HASH_BYTES);
+    if (i < count)
+        memcpy(merkle->waiting[level], nodes[i], TEMPLATE_HASH_BYTES);
+    sha256d_pairs((const uint8_t(*)[2 * TEMPLATE_HASH_BYTES]) pairs, pairs_count, nodes);
+    return pairs_count;
+}
+
+void template_merkle_add_many(struct template_merkle *merkle,
+                              const uint8_t (*txids)[TEMPLATE_HASH_BYTES], size_t count)
+{
+    uint8_t nodes[TEMPLATE_MERKLE_MANY][TEMPLATE_HASH_BYTES];
+    ASSERT(count <= TEMPLATE_TRANSACTIONS_MAX - merkle->count);
+    while (count > 0) {
+        size_t n = count < TEMPLATE_MERKLE_MANY ? count : TEMPLATE_MERKLE_MANY;
+        size_t place = merkle->count + 1;
+        memcpy(nodes, txids, n * sizeof *nodes);
+        merkle->count += n;
+        txids += n;
+        count -= n;
+        /* The first of the row above stands where the first of its pairs does. */
+        for (unsigned level = 0; n > 0; level++, place = (place + (place == 1)) / 2)
+            n = add_row(merkle, level, place, nodes, n);
+    }
 }
 
 /* The last branch is a subtree that may lack leaves: the last node of a row without a sibling is

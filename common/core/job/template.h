@@ -46,6 +46,9 @@ struct template_merkle {
 void template_merkle_begin(struct template_merkle *merkle);
 /* The next transaction's id; at most TEMPLATE_TRANSACTIONS_MAX of them (a bug otherwise). */
 void template_merkle_add(struct template_merkle *merkle, const uint8_t txid[TEMPLATE_HASH_BYTES]);
+/* The same of several, which costs less. */
+void template_merkle_add_many(struct template_merkle *merkle,
+                              const uint8_t (*txids)[TEMPLATE_HASH_BYTES], size_t count);
 /* The branch, lowest first; returns its length. Nothing may be added afterwards. */
 size_t template_merkle_end(struct template_merkle *merkle,
                            uint8_t branches_r[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES]);

@@ -439,6 +439,35 @@ static void algorithms_keep_their_names_and_wire_values(void **state)
     assert_null(pow_algorithm_name((enum pow_algorithm)3));
 }
 
+/* Messages of any lengths, about the ends of blocks above all. */
+static void messages_hashed_together_are_those_hashed_alone(void **state)
+{
+    (void)state;
+    enum { COUNT = 150, BYTES = 1000 };
+    struct test_random random = test_random_begin("many messages");
+    static uint8_t bytes[COUNT][BYTES], hashes[COUNT][32], pairs[COUNT][64];
+    struct span messages[COUNT];
+    test_random_bytes(&random, bytes, sizeof bytes);
+    test_random_bytes(&random, pairs, sizeof pairs);
+    for (size_t count = 0; count <= COUNT; count++) {
+        uint8_t alone[32];
+        for (size_t i = 0; i < count; i++)
+            messages[i] = span_of(bytes[i], count % 3 == 0   ? 40 + (i + count) % 100
+                                            : count % 3 == 1 ? test_random_below(&random, BYTES + 1)
+                                                             : 222);
+        sha256d_many(messages, count, hashes);
+        for (size_t i = 0; i < count; i++) {
+            sha256d(messages[i], alone);
+            assert_memory_equal(hashes[i], alone, 32);
+        }
+        sha256d_pairs((const uint8_t(*)[64])pairs, count, hashes);
+        for (size_t i = 0; i < count; i++) {
+            sha256d_pair(pairs[i], alone);
+            assert_memory_equal(hashes[i], alone, 32);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +476,7 @@ int main(void)
         cmocka_unit_test(every_engine_does_in_each_lane_what_portable_code_does),
         cmocka_unit_test(every_engine_gives_the_published_digest_of_abc),
         cmocka_unit_test(the_padding_has_the_schedule_that_is_written_down),
+        cmocka_unit_test(messages_hashed_together_are_those_hashed_alone),
         cmocka_unit_test(headers_hashed_together_are_those_hashed_alone),
         cmocka_unit_test(sha256_in_any_pieces_is_that_of_another_library),
         cmocka_unit_test(blake2s_gives_the_published_digests),

@@ -47,5 +47,10 @@ const struct sha256_engine *sha256_engine_at(size_t index);
 /* The message schedule of a block with the round constants added: w[t] + k[t]. */
 void sha256_schedule(const uint8_t block[64], uint32_t schedule_r[64]);
 
+/* hashes_r[i] = sha256d(messages[i]), any lengths, any count; best with many of like length.
+ * hashes_r overlaps no message. */
+void sha256d_many(const struct span *messages, size_t count, uint8_t (*hashes_r)[32]);
+/* hashes_r[i] = sha256d(pairs[i]): merkle steps, any count. hashes_r may begin where pairs do. */
+void sha256d_pairs(const uint8_t (*pairs)[64], size_t count, uint8_t (*hashes_r)[32]);
 /* hashes_r[i] = sha256d(headers[i]), 80 bytes each, any count. */
 void sha256d_headers(const uint8_t (*headers)[80], size_t count, uint8_t (*hashes_r)[32]);

@@ -4,7 +4,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 struct mongo_pool {
     struct mongo_pool *next;
@@ -25,6 +28,17 @@ static void drop_log(mongoc_log_level_t level, const char *domain, const char *m
     (void)domain;
     (void)message;
     (void)context;
+}
+
+/* When the driver's library is loaded, whether or not a MongoDB is ever used, it makes a file of
+ * shared memory named by the process, where its counters can be read. A process that is killed
+ * leaves it behind, and a later one of the same number says so on standard error before main.
+ * Nobody reads them here: the name goes at once, the memory with the process. */
+__attribute__((constructor)) static void forget_counters(void)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/mongoc-%d", (int)getpid());
+    (void)shm_unlink(name);
 }
 
 static void driver_init(void)

@@ -1,6 +1,7 @@
 #include "process.h"
 
-#include <arpa/inet.h>
+#include "base/test_port.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -181,13 +182,8 @@ void process_pin(const struct process *process, unsigned processor)
 
 unsigned process_free_port(void)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-        bench_fail("no free port: %s", strerror(errno));
-    close(fd);
-    return ntohs(address.sin_port);
+    unsigned port = test_port();
+    if (port == 0)
+        bench_fail("no free port");
+    return port;
 }

@@ -1,5 +1,7 @@
 #include "tests/ferretdb/server.h"
 
+#include "base/test_port.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,21 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_DEADLINE_MS = 30000 };
-
-/* A port that is free now; 0 when none is. */
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, length) == 0 &&
-                 getsockname(fd, (struct sockaddr *)&address, &length) == 0;
-    if (fd >= 0)
-        close(fd);
-    return bound ? ntohs(address.sin_port) : 0;
-}
+enum { START_DEADLINE_MS = 60000 };
 
 static bool answers(int port)
 {
@@ -153,7 +141,7 @@ bool mongo_server_start(struct mongo_server *server, struct error *error)
         return error_system(error, errno, "cannot make %s", server->folder);
     /* a free port may be taken by another before the server has it */
     for (int i = 0; i < 3; i++) {
-        server->port = free_port();
+        server->port = (int)test_port();
         if (server->port == 0 || !mongo_server_restart(server, error))
             continue;
         char base[64];

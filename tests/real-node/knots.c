@@ -1,13 +1,13 @@
 #include "tests/real-node/knots.h"
 
-#include <arpa/inet.h>
+#include "base/test_port.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -65,19 +65,6 @@ static void remove_leftovers(const struct knots *knots)
         fprintf(stderr, "KNOTS: cannot remove what earlier runs left\n");
 }
 
-static unsigned free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-        give_up("no free port: %s", strerror(errno));
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 /* bitcoin-cli's output, NULL where it failed. */
 static char *cli(const struct knots *knots, const char *wallet, const char *words)
 {
@@ -109,7 +96,7 @@ void knots_start(struct knots *knots)
     char log[4300];
     remove_leftovers(knots);
     snprintf(knots->data, sizeof knots->data, "adit-test-%ld", (long)getpid());
-    knots->port = free_port();
+    knots->port = test_port();
     snprintf(port, sizeof port, "%u", knots->port);
     snprintf(log, sizeof log, "%s/srv/%s.log", knots->root, knots->data);
     knots->pid = fork();

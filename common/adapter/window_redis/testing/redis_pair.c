@@ -1,5 +1,7 @@
 #include "adapter/window_redis/testing/redis_pair.h"
 
+#include "base/test_port.h"
+
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +66,7 @@ static bool is_in_step(const struct redis_pair *pair)
 static bool begin_primary(struct redis_pair *pair, struct error *error)
 {
     for (unsigned attempt = 0;; attempt++) {
-        redis_server_free_port(pair->port);
+        snprintf(pair->port, sizeof pair->port, "%u", test_port());
         if (redis_server_begin(&pair->primary, pair->primary_options, error))
             return true;
         /* Somebody else may have taken the port meanwhile. */

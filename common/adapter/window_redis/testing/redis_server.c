@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,17 +126,6 @@ bool redis_server_begin_small(struct redis_server *server, const char *const *op
         return error_system(error, errno, "a temporary folder");
     snprintf(server->url, sizeof server->url, "unix:%s/redis.sock", server->folder);
     return redis_server_restart(server, error) && redis_server_wait(server, error);
-}
-
-void redis_server_free_port(char port_r[8])
-{
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(fd, (const struct sockaddr *)&address, length) == 0)
-        (void)getsockname(fd, (struct sockaddr *)&address, &length);
-    close(fd);
-    snprintf(port_r, 8, "%u", (unsigned)ntohs(address.sin_port));
 }
 
 void redis_server_kill(struct redis_server *server)

@@ -34,7 +34,5 @@ void redis_server_continue(const struct redis_server *server);
 MUST_CHECK bool redis_server_restart(struct redis_server *server, struct error *error);
 /* Waits until it has loaded its file and answers. */
 MUST_CHECK bool redis_server_wait(struct redis_server *server, struct error *error);
-/* A port that is free now, for servers that must find each other (--port, --replicaof); as text. */
-void redis_server_free_port(char port_r[8]);
 /* Ends it and removes its folder. */
 void redis_server_end(struct redis_server *server);

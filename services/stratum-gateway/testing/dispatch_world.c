@@ -1,5 +1,7 @@
 #include "services/stratum-gateway/testing/dispatch_world.h"
 
+#include "loop/testing/virtual_clock.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -168,6 +170,7 @@ void world_begin_remembering(unsigned timeout_ms, uint64_t hold_ms, uint64_t kee
                              size_t keep_bytes, uint64_t job_memory_ms)
 {
     struct error error;
+    virtual_clock_begin();
     w = calloc(1, sizeof *w);
     w->random = test_random_begin("dispatcher");
     w->history = 1;
@@ -194,6 +197,11 @@ void world_begin_remembering(unsigned timeout_ms, uint64_t hold_ms, uint64_t kee
     loop_timer_start(w->loop, &w->clock, 1, 1);
 }
 
+void world_take_real_time(void)
+{
+    virtual_clock_end();
+}
+
 void world_use(unsigned count)
 {
     assert_true(dispatcher_set_validators(w->dispatcher,
@@ -211,6 +219,7 @@ void world_end(void)
     bus_destroy(w->bus);
     loop_destroy(w->loop);
     free(w);
+    virtual_clock_end();
 }
 
 bool world_add(void)
@@ -222,6 +231,14 @@ bool world_add(void)
         return false;
     w->shares++;
     return true;
+}
+
+void world_pass(unsigned ms)
+{
+    const uint64_t end_ns = loop_clock_ns() + ms * UINT64_C(1000000);
+    do
+        loop_run_once(w->loop, 1);
+    while (loop_clock_ns() < end_ns);
 }
 
 void world_check(unsigned counts[4])

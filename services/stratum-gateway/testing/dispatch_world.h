@@ -4,6 +4,7 @@
 #pragma once
 #include "adapter/bus_fake/bus_fake.h"
 #include "base/test_random.h"
+#include "loop/testing/until.h"
 #include "services/stratum-gateway/dispatcher.h"
 
 #include <stdarg.h>
@@ -82,18 +83,16 @@ void world_begin_remembering(unsigned timeout_ms, uint64_t hold_ms, uint64_t kee
 /* The window loses its last steps, as a replica that lacked them does, and has another history. */
 void world_fail_over(unsigned lost);
 void world_end(void);
+/* Time in it is virtual (loop/testing/virtual_clock.h) but from here on: for what has threads, or
+ * is measured. */
+void world_take_real_time(void);
 /* The dispatcher is to use the first so many. */
 void world_use(unsigned count);
 /* One share more; false where the dispatcher does not take it. */
 bool world_add(void);
+/* Turns the loop for so long. */
+void world_pass(unsigned ms);
 /* Every promise, and how many shares had which end. */
 void world_check(unsigned counts[4]);
 
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t end_ns_ = loop_clock_ns() + 20000000000u;                                         \
-        while (!(condition)) {                                                                     \
-            assert_true(loop_clock_ns() < end_ns_);                                                \
-            loop_run_once(w->loop, 1);                                                             \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(condition) UNTIL_BY(loop_run_once(w->loop, 1), condition, "")

@@ -84,7 +84,7 @@ static void whatever_goes_wrong_each_share_has_one_true_end(void **state)
         }
         if (round == 900)
             dispatcher_set_lease(w->dispatcher, 2);
-        loop_run_once(w->loop, 1);
+        world_pass(1);
         world_check(counts);
     }
     w->trouble = 0;
@@ -96,8 +96,7 @@ static void whatever_goes_wrong_each_share_has_one_true_end(void **state)
     /* Anything still under way somewhere must come to nothing. */
     assert_true(world_add());
     UNTIL(w->ended == w->shares);
-    for (unsigned i = 0; i < 50; i++)
-        loop_run_once(w->loop, 2);
+    world_pass(100);
     world_check(counts);
     printf("%u shares: %u judged, %u dropped, %u unknown\n", w->shares, counts[JUDGED],
            counts[DROPPED], counts[UNKNOWN]);
@@ -114,7 +113,7 @@ static void a_mute_validator_holds_up_nobody_for_long(void **state)
     loop_run_once(w->loop, 0);
     for (unsigned i = 0; i < 200; i++) {
         assert_true(world_add());
-        loop_run_once(w->loop, 1);
+        world_pass(1);
     }
     UNTIL(w->ended == w->shares);
     /* After it failed it is tried seldom. */
@@ -139,7 +138,7 @@ static void a_lone_validator_that_comes_back_is_used_within_a_moment(void **stat
     while (loop_clock_ns() < end_ns) {
         if (w->shares < 1000)
             assert_true(world_add());
-        loop_run_once(w->loop, 5);
+        world_pass(5);
     }
     w->mute[0] = false;
     uint64_t back_ns = loop_clock_ns();
@@ -221,12 +220,12 @@ static void a_lost_validator_is_probed_with_copies_and_used_again_when_it_answer
         assert_true(world_add());
         UNTIL(w->ended == w->shares);
         assert_true(loop_clock_ns() - begin_ns < 90000000u);
-        loop_run_once(w->loop, 1);
+        world_pass(1);
     }
     assert_true(dispatcher_counts(w->dispatcher).probes > 0);
     w->mute[0] = false;
     unsigned before = w->judged[0];
-    UNTIL(!world_add() || dispatcher_counts(w->dispatcher).healthy == 2);
+    UNTIL_BY(stream(1, 10), dispatcher_counts(w->dispatcher).healthy == 2, "");
     stream(200, 10);
     check_all_judged();
     assert_true(w->judged[0] > before);
@@ -336,14 +335,18 @@ static bool lookup(void *context, const char *host, const char *port, struct res
     return !names->broken;
 }
 
-static void stream_until_healthy(unsigned count)
+static bool are_used(unsigned count)
 {
-    for (uint64_t end_ns = loop_clock_ns() + 10000000000u;
-         dispatcher_counts(w->dispatcher).healthy != count ||
-         dispatcher_counts(w->dispatcher).validators != count;) {
-        assert_true(loop_clock_ns() < end_ns);
-        stream(5, 10);
-    }
+    struct dispatcher_counts counts = dispatcher_counts(w->dispatcher);
+    return counts.healthy == count && counts.validators == count;
+}
+
+static bool all_judged_more(unsigned count, const unsigned *before)
+{
+    for (unsigned k = 0; k < count; k++)
+        if (w->judged[k] == before[k])
+            return false;
+    return true;
 }
 
 static void validators_behind_a_name_come_and_go_and_every_share_counts_once(void **state)
@@ -351,13 +354,15 @@ static void validators_behind_a_name_come_and_go_and_every_share_counts_once(voi
     (void)state;
     char name[] = "tcp://validators.pool:9000";
     char *urls[] = { name };
-    struct names names = { .count = 1 };
+    static struct names names; /* static: looked at by a thread until it is told to end */
+    names.count = 1;
     const struct resolver_options options = {
         .urls = urls, .count = 1, .refresh_ms = 50, .lookup = lookup, .context = &names
     };
     static const unsigned steps[] = { 1, 3, 2, 1, 3 };
     struct error error;
     world_begin(400, 20000);
+    world_take_real_time();
     struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
     assert_non_null(resolver);
     for (unsigned i = 0; i < VALIDATORS; i++)
@@ -365,15 +370,10 @@ static void validators_behind_a_name_come_and_go_and_every_share_counts_once(voi
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         unsigned before[VALIDATORS];
         names.count = steps[i];
-        stream_until_healthy(steps[i]);
-        UNTIL(w->ended == w->shares); /* what one that leaves had yet is done */
+        UNTIL_BY(stream(5, 10), are_used(steps[i]), "");
+        UNTIL(w->ended == w->shares); /* those that left have answered what they had */
         memcpy(before, w->judged, sizeof before);
-        for (unsigned k = 0; k < VALIDATORS; k++)
-            for (uint64_t end_ns = loop_clock_ns() + 20000000000u;
-                 k < steps[i] && w->judged[k] == before[k];) {
-                assert_true(loop_clock_ns() < end_ns);
-                stream(5, 10);
-            }
+        UNTIL_BY(stream(5, 10), all_judged_more(steps[i], before), "");
         for (unsigned k = steps[i]; k < VALIDATORS; k++)
             assert_int_equal(w->judged[k], before[k]);
     }
@@ -396,6 +396,7 @@ static void sockets_found_by_a_pattern_and_numbered_ones_are_used(void **state)
     char *urls[] = { pattern, numbered };
     const struct resolver_options options = { .urls = urls, .count = 2, .refresh_ms = 100 };
     world_begin(400, 20000);
+    world_take_real_time();
     for (char c = 'a'; c <= 'b'; c++) {
         snprintf(path, sizeof path, "%s/v-%c.rep", folder, c);
         FILE *file = fopen(path, "w");
@@ -426,6 +427,7 @@ static void a_validator_that_could_not_be_opened_is_tried_again(void **state)
     const struct resolver_options options = { .urls = urls, .count = 1, .refresh_ms = 50 };
     struct error error;
     world_begin(400, 20000);
+    world_take_real_time();
     for (unsigned i = 0; i < VALIDATORS_MAX; i++)
         snprintf(old[i], sizeof old[i], "fake://old-%u", i);
     assert_true(dispatcher_set_validators(w->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])old,

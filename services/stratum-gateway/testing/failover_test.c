@@ -11,13 +11,14 @@
 #include "adapter/bus_fake/bus_fake.h"
 #include "adapter/window_redis/testing/redis_pair.h"
 #include "adapter/window_redis/window_redis.h"
+#include "loop/testing/until.h"
 #include "services/stratum-gateway/dispatcher.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SHARES = 6000, PATIENCE_MS = 30000 };
+enum { SHARES = 6000 };
 
 struct pool {
     struct loop *loop;
@@ -99,15 +100,7 @@ static void on_state(void *context, bool ready, const char *text)
     ((struct pool *)context)->ready = ready;
 }
 
-#define UNTIL(pool, condition)                                                                     \
-    do {                                                                                           \
-        uint64_t end_ns_ = loop_clock_ns() + PATIENCE_MS * 1000000ull;                             \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() > end_ns_)                                                         \
-                fail_msg("waited in vain for " #condition);                                        \
-            loop_run_once((pool)->loop, 5);                                                        \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(pool, condition) LOOP_UNTIL((pool)->loop, condition, "")
 
 static void begin(struct pool *pool)
 {
@@ -128,7 +121,7 @@ static void begin(struct pool *pool)
                                                 .timeout_ms = 2000,
                                                 .hold_ms = 60000,
                                                 .shares_max = SHARES,
-                                                .keep_ms = 30000,
+                                                .keep_ms = 120000,
                                                 .keep_bytes_max = 32 << 20,
                                                 .handler = on_end,
                                                 .context = pool };

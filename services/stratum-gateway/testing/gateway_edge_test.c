@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const struct limits limits = { 100, 1000, 262144, 0 };
+static const struct limits limits = { 100, HOLD_MS, 262144, 0, 0 };
 static char certificates[] = "/tmp/adit-edge-XXXXXX";
 
 static void make_certificate(const char *common_name)

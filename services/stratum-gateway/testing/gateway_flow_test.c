@@ -13,25 +13,37 @@
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 100, 1000, 262144, 0 });
+    return set_up_with(&(struct limits){ 100, HOLD_MS, 262144, 0, 0 });
 }
 
 static int set_up_small(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 2, 1000, 262144, 0 });
+    return set_up_with(&(struct limits){ 2, HOLD_MS, 262144, 0, 0 });
 }
 
 static int set_up_large(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 600, 1000, 262144, 0 });
+    return set_up_with(&(struct limits){ 600, HOLD_MS, 262144, 0, 0 });
+}
+
+static int set_up_hasty(void **state)
+{
+    (void)state;
+    return set_up_with(&(struct limits){ 100, HOLD_MS, 262144, 0, HASTY_MS });
+}
+
+static int set_up_brief(void **state)
+{
+    (void)state;
+    return set_up_with(&(struct limits){ 100, 2000, 262144, 0, 0 });
 }
 
 static int set_up_pressed(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 100, 30000, 1024, 0 });
+    return set_up_with(&(struct limits){ 100, HOLD_MS, 1024, 0, HASTY_MS });
 }
 
 /* Tests. */
@@ -101,12 +113,10 @@ static void a_silent_validator_is_gone_round_under_the_same_id(void **state)
     (void)state;
     struct miner *miner = connect_miner();
     log_in(miner, "w");
-    f->validators[0].silent = f->validators[1].silent = true;
+    f->unanswered = 1;
     submit(miner, 3, "w", 1);
-    UNTIL(f->seen_count == 1);
-    f->validators[1 - f->seen[0].validator].silent = false;
     hear(miner, "{\"id\":3,\"result\":true");
-    assert_int_equal(f->seen_count, 2);
+    assert_true(f->seen_count >= 2);
     assert_int_equal(f->seen[1].sequence, f->seen[0].sequence);
     assert_int_equal(f->seen[1].lease_id, f->seen[0].lease_id);
     assert_int_not_equal(f->seen[1].validator, f->seen[0].validator);
@@ -200,7 +210,7 @@ static void a_flood_travels_in_batches(void **state)
     log_in(miner, "w");
     char text[512];
     unsigned answered = 0, sent = 0;
-    uint64_t end_ns = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;
+    uint64_t end_ns = loop_clock_ns() + UNTIL_PATIENCE_MS * UINT64_C(1000000);
     unsigned ntime = (unsigned)(loop_unix_ms() / 1000);
     while (answered < SHARES && loop_clock_ns() < end_ns) {
         for (; sent < SHARES && sent - answered < 500; sent++) {
@@ -282,21 +292,14 @@ static void slow_validators_raise_difficulties_before_shares_are_refused(void **
     f->validators[0].slow_ms = f->validators[1].slow_ms = 60;
     /* Nearly a thousand held, of 1024: some seconds of that, and all are asked to send less. */
     uint64_t end_ns = loop_clock_ns() + 4000000000u;
-    while (loop_clock_ns() < end_ns)
-        flood_turn(&flood, 80);
-    assert_non_null(strstr(f->log, "gateway.pressed"));
+    UNTIL_BY(flood_turn(&flood, 80),
+             loop_clock_ns() > end_ns && strstr(f->log, "gateway.pressed") != NULL, f->log);
     assert_int_equal(sum(flood.refused), 0);
     /* More than may be held: what is beyond is refused, nothing else. */
-    end_ns = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;
-    while (sum(flood.refused) < 50 || flood.refused[FLOOD_MINERS - 1] == 0) {
-        assert_true(loop_clock_ns() < end_ns);
-        flood_turn(&flood, 128);
-    }
+    UNTIL_BY(flood_turn(&flood, 128),
+             sum(flood.refused) >= 50 && flood.refused[FLOOD_MINERS - 1] > 0, f->log);
     f->validators[0].slow_ms = f->validators[1].slow_ms = 1;
-    while (sum(flood.answered) < sum(flood.sent)) {
-        assert_true(loop_clock_ns() < end_ns);
-        flood_turn(&flood, 0);
-    }
+    UNTIL_BY(flood_turn(&flood, 0), sum(flood.answered) == sum(flood.sent), f->log);
     UNTIL(strstr(f->log, "gateway.relieved") != NULL);
     unsigned raised = 0;
     for (const char *at = f->log; (at = strstr(at, "gateway.relieved")) != NULL; at++) {
@@ -334,7 +337,7 @@ static void the_pool_is_full_and_says_so(void **state)
     disconnect(two);
     struct miner *four = NULL;
     /* Its place is free as soon as the gateway has seen the end. */
-    uint64_t end_ns = loop_clock_ns() + (uint64_t)DEADLINE_MS * 1000000;
+    uint64_t end_ns = loop_clock_ns() + UNTIL_PATIENCE_MS * UINT64_C(1000000);
     for (bool in = false; !in && loop_clock_ns() < end_ns;) {
         four = connect_miner();
         say(four, "{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}");
@@ -551,10 +554,12 @@ int main(void)
         TEST(a_share_goes_round_and_is_answered),
         TEST(a_duplicate_goes_nowhere),
         TEST(a_share_below_its_difficulty_takes_no_room_and_may_come_again),
-        TEST(a_silent_validator_is_gone_round_under_the_same_id),
+        cmocka_unit_test_setup_teardown(a_silent_validator_is_gone_round_under_the_same_id,
+                                        set_up_hasty, tear_down),
         TEST(a_lowest_is_never_above_what_is_unanswered),
         TEST(a_share_whose_verdict_is_not_understood_is_never_judged_again),
-        TEST(a_share_nobody_keeps_is_answered_honestly_and_may_come_again),
+        cmocka_unit_test_setup_teardown(
+            a_share_nobody_keeps_is_answered_honestly_and_may_come_again, set_up_brief, tear_down),
         TEST(a_flood_travels_in_batches),
         cmocka_unit_test_setup_teardown(the_pool_is_full_and_says_so, set_up_small, tear_down),
         cmocka_unit_test_setup_teardown(
@@ -567,7 +572,8 @@ int main(void)
         TEST(a_lost_lease_is_replaced_and_sessions_move),
         TEST(names_are_remembered_while_auth_is_away),
         TEST(a_refused_name_hears_the_reason),
-        TEST(told_to_stop_it_waits_for_verdicts_and_ends_well),
+        cmocka_unit_test_setup_teardown(told_to_stop_it_waits_for_verdicts_and_ends_well,
+                                        set_up_hasty, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,13 @@
 static int set_up(void **state)
 {
     (void)state;
-    return set_up_with(&(struct limits){ 100, 1000, 262144, 0 });
+    return set_up_with(&(struct limits){ 100, HOLD_MS, 262144, 0, 0 });
+}
+
+static int set_up_hasty(void **state)
+{
+    (void)state;
+    return set_up_with(&(struct limits){ 100, HOLD_MS, 262144, 0, HASTY_MS });
 }
 
 static int set_up_tight(void **state)
@@ -212,7 +218,7 @@ int main(void)
         TEST(an_operator_bans_addresses_and_workers, set_up),
         TEST(an_address_has_so_many_connections_unless_it_is_allowed_more, set_up_tight),
         TEST(requests_beyond_their_rate_are_held_against_a_session, set_up),
-        TEST(told_to_drain_it_sends_everybody_away_behind_their_answers, set_up),
+        TEST(told_to_drain_it_sends_everybody_away_behind_their_answers, set_up_hasty),
     };
     return cmocka_run_group_tests_name("gateway, life", tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static int set_up_limits(unsigned lease_values, unsigned account_workers)
     set_variable("ADIT_STRATUM__WORKERS_MAX", "20");
     set_variable("ADIT_STRATUM__ACCOUNT_WORKERS_MAX", "%u", account_workers);
     set_variable("ADIT_STRATUM__QUIRKS_FILE", "%s", clients_file);
-    return set_up_with(&(struct limits){ 100, 1000, 262144, lease_values });
+    return set_up_with(&(struct limits){ 100, HOLD_MS, 262144, lease_values, 0 });
 }
 
 static int set_up(void **state)

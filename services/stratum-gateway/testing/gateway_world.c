@@ -129,7 +129,8 @@ static void on_batch(void *context, struct bus_call *call, struct span message)
                              (unsigned)(validator - f->validators) };
     f->last_share = batch.shares[batch.shares_count - 1];
     validator->batches++;
-    if (validator->silent) {
+    if (validator->silent || f->unanswered > 0) {
+        f->unanswered -= f->unanswered > 0;
         bus_drop(call);
         return;
     }
@@ -217,7 +218,8 @@ static void start(const struct limits *limits)
     set_variable("ADIT_STRATUM__ADMIN_ADDRESS", "127.0.0.1:0");
     set_variable("ADIT_STRATUM__MAX_MINERS", "%u", limits->max_miners);
     set_variable("ADIT_STRATUM__SHARES_HELD_MAX", "%u", limits->shares_held);
-    set_variable("ADIT_STRATUM__VALIDATOR_TIMEOUT_MS", "%d", TIMEOUT_MS);
+    set_variable("ADIT_STRATUM__VALIDATOR_TIMEOUT_MS", "%u",
+                 limits->timeout_ms != 0 ? limits->timeout_ms : TIMEOUT_MS);
     set_variable("ADIT_STRATUM__HOLD_MS", "%u", limits->hold_ms);
     set_variable("ADIT_STRATUM__START_DIFFICULTY", "1");
     set_variable("ADIT_CHAIN__PROFILE", "devnet-sha256d");

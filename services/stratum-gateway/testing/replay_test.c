@@ -112,20 +112,23 @@ static void through_an_outage_of_thirty_times_their_hold_every_share_hears_the_t
     for (unsigned i = 0; i < 300; i++) {
         assert_true(world_add());
         if (i % 10 == 0)
-            loop_run_once(w->loop, 1);
+            world_pass(1);
     }
     w->not_durable = true;
     uint64_t until_ms = loop_now_ms(w->loop) + OUTAGE_MS;
     while (loop_now_ms(w->loop) < until_ms) {
         if (w->shares < 6000)
             (void)!world_add();
-        loop_run_once(w->loop, 10);
+        world_pass(1);
     }
     w->trouble = 0;
     w->not_durable = false;
     UNTIL(w->ended == w->shares);
     world_check(ends);
     assert_true(ends[DROPPED] > 100); /* their miners were told, and may send them again */
+    /* Who failed is probed after a while that was not made thirty times shorter. */
+    UNTIL_BY((world_pass(1), (void)!world_add()),
+             dispatcher_counts(w->dispatcher).healthy == VALIDATORS, "");
     judge(200);
     world_check(ends);
     assert_true(ends[JUDGED] >= 200);
@@ -159,6 +162,7 @@ static double measure_again_ns(unsigned many)
 {
     struct timespec began, ended;
     world_begin_keeping(TIMEOUT_MS, HOLD_MS, 600000, PLENTY);
+    world_take_real_time();
     world_use(1);
     while (w->shares < many) {
         assert_true(world_add());
@@ -181,8 +185,15 @@ static double measure_again_ns(unsigned many)
 static void what_a_failover_costs_grows_with_what_is_kept_not_with_its_square(void **state)
 {
     (void)state;
-    double few_ns = measure_again_ns(4000), many_ns = measure_again_ns(40000);
-    print_message("sent again: %.0f ns each of 4000, %.0f of 40000\n", few_ns, many_ns);
+    double few_ns, many_ns;
+    /* With its square it would be ten times; what else the machine does may make it twice, once. */
+    for (unsigned attempt = 1;; attempt++) {
+        few_ns = measure_again_ns(4000);
+        many_ns = measure_again_ns(40000);
+        print_message("sent again: %.0f ns each of 4000, %.0f of 40000\n", few_ns, many_ns);
+        if (many_ns < 3 * few_ns || attempt == 3)
+            break;
+    }
     assert_true(many_ns < 3 * few_ns);
 }
 
@@ -287,7 +298,7 @@ static void through_storms_of_failovers_each_share_counts_once(void **state)
         while (w->shares < 4000) {
             for (unsigned i = 0; i < 10; i++)
                 (void)!world_add();
-            loop_run_once(w->loop, 1);
+            world_pass(1);
             if (test_random_below(&w->random, 60) == 0 && failovers < 5) {
                 world_fail_over((unsigned)test_random_below(&w->random, 40));
                 failovers++;

@@ -7,11 +7,10 @@
 
 #include "adapter/store_fake/fake.h"
 #include "adapter/window_fake/window_fake.h"
+#include "loop/testing/until.h"
 #include "services/inode-scheduler/leases.h"
 
 #include <stdio.h>
-
-enum { PATIENCE_MS = 15000 };
 
 struct fixture {
     struct loop *loop;
@@ -26,12 +25,7 @@ struct fixture {
     enum window_outcome outcome;
 };
 
-#define UNTIL(f, condition)                                                                        \
-    for (uint64_t end_ = loop_clock_ns() + PATIENCE_MS * 1000000ull; !(condition);) {              \
-        if (loop_clock_ns() > end_)                                                                \
-            fail_msg("waited in vain for %s", #condition);                                         \
-        loop_run_once((f)->loop, 20);                                                              \
-    }
+#define UNTIL(f, condition) LOOP_UNTIL((f)->loop, condition, "")
 
 static void open_fixture(struct fixture *f)
 {

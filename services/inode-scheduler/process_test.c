@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 20000, TEXT_BYTES = 4096, REPLY_BYTES = 1 << 18 };
+enum { DEADLINE_MS = 60000, TEXT_BYTES = 4096, REPLY_BYTES = 1 << 18 };
 
 struct fixture {
     char folder[64];
@@ -134,7 +134,7 @@ static bool fetch(const char *url, const char *body, struct reply *reply_r)
     memset(reply_r, 0, sizeof *reply_r);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 5000L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 30000L);
     if (body != NULL)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
@@ -248,7 +248,7 @@ static void stop_well(struct fixture *f)
     kill(f->scheduler, SIGTERM);
     assert_int_equal(wait_exit(&f->scheduler), 0);
     clock_gettime(CLOCK_MONOTONIC, &ended);
-    assert_true(ended.tv_sec - began.tv_sec <= 5);
+    assert_true(ended.tv_sec - began.tv_sec < 9); /* a call to a hanging node would take ten */
 }
 
 static int open_fixture(void **state)

@@ -218,7 +218,7 @@ static void a_validator_killed_before_its_answer_leaves_its_verdicts(void **stat
     script_ask(&ground->script, 1, &first, &answer);
     assert_true(script_send(&ground->script, 0, &batch, 20000, &lost));
     /* Our loop does not turn here: the answer is not taken before the kill. */
-    uint64_t end_ns = loop_clock_ns() + 5000000000ull;
+    uint64_t end_ns = loop_clock_ns() + 60000000000ull;
     while (!batch_is_in_the_window(ground))
         assert_true(loop_clock_ns() < end_ns);
     end_validator(ground, 0, SIGKILL);
@@ -230,7 +230,8 @@ static void a_validator_killed_before_its_answer_leaves_its_verdicts(void **stat
     do {
         const struct wire_share_batch probe = batch_of(sequence++, &stale, 1);
         script_ask(&ground->script, 1, &probe, &answer);
-    } while (answer.verdicts[0].outcome != SHARE_STALE && sequence < 200);
+        loop_run_once(ground->loop, 20);
+    } while (answer.verdicts[0].outcome != SHARE_STALE && loop_clock_ns() < end_ns);
     assert_int_equal(answer.verdicts[0].outcome, SHARE_STALE);
     script_ask(&ground->script, 1, &batch, &answer);
     assert_int_equal(answer.status, WIRE_BATCH_JUDGED);
@@ -262,7 +263,7 @@ static void a_block_is_submitted_while_redis_is_down(void **state)
     struct script_job *job = publish(
         ground,
         &(struct script_job_params){ .id = 1, .template_id = 42, .bits = SCRIPT_BITS_EASY });
-    uint64_t end_ns = loop_clock_ns() + 10000000000ull;
+    uint64_t end_ns = loop_clock_ns() + 60000000000ull;
     while (ground->script.held < VALIDATORS) { /* both have its transactions */
         assert_true(loop_clock_ns() < end_ns);
         loop_run_once(ground->loop, 20);
@@ -350,7 +351,7 @@ static void whatever_is_killed_each_batch_counts_once(void **state)
         }
     size_t lowest = 0;
     unsigned turn = 0;
-    uint64_t end_ns = loop_clock_ns() + 90000000000ull;
+    uint64_t end_ns = loop_clock_ns() + 150000000000ull;
     while (lowest < STORM_BATCHES) {
         assert_true(loop_clock_ns() < end_ns);
         for (size_t i = lowest; i < STORM_BATCHES && i < lowest + STORM_IN_FLIGHT; i++)

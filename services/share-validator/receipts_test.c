@@ -8,6 +8,7 @@
 #include "adapter/bus_fake/bus_fake.h"
 #include "adapter/token_sodium/token.h"
 #include "core/share/outcome.h"
+#include "loop/testing/until.h"
 #include "services/share-validator/receipt_book.h"
 #include "services/share-validator/receipts.h"
 
@@ -17,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ALICE = 11, BOB = 12, DEADLINE_MS = 30000, REPLY_MAX = 1 << 20 };
+enum { ALICE = 11, BOB = 12, REPLY_MAX = 1 << 20 };
 #define URL "fake://validator"
 
 struct fixture {
@@ -66,15 +67,7 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span reply)
     f->replies++;
 }
 
-#define UNTIL(f, condition)                                                                        \
-    do {                                                                                           \
-        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() / 1000000 > until_)                                                \
-                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
-            loop_run_once((f)->loop, 5);                                                           \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(f, condition) LOOP_UNTIL((f)->loop, condition, "")
 
 static void open_receipts(struct fixture *f)
 {

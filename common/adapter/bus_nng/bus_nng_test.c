@@ -97,6 +97,15 @@ static pid_t start_server(const char *url)
     return pid;
 }
 
+/* It does nothing more when this returns. */
+static void stop_server(pid_t pid)
+{
+    int status;
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+}
+
 struct scene {
     struct loop *loop;
     struct bus *bus;
@@ -159,15 +168,13 @@ static void a_killed_server_is_gone_at_once_and_its_successor_takes_the_address(
     pid_t first = start_server(url);
     open_scene(&scene, url);
     assert_true(bus_suite_until(scene.loop, &scene.ups, 1));
-    assert_int_equal(kill(first, SIGSTOP), 0);
+    stop_server(first);
     for (int i = 0; i < 8; i++)
-        assert_true(bus_request(scene.client, span_text("x"), 30000, on_answer, &scene));
+        assert_true(bus_request(scene.client, span_text("x"), 600000, on_answer, &scene));
     loop_run_once(scene.loop, 20);
     assert_int_equal(kill(first, SIGKILL), 0);
     waitpid(first, NULL, 0);
-    const uint64_t began_ns = loop_clock_ns();
-    assert_true(bus_suite_until(scene.loop, &scene.answers, 8));
-    assert_true(loop_clock_ns() - began_ns < 2000000000u);
+    assert_true(bus_suite_until(scene.loop, &scene.answers, 8)); /* long before their time-out */
     assert_int_equal(scene.outcomes[BUS_GONE], 8);
     assert_true(bus_suite_until(scene.loop, &scene.downs, 1));
     struct stat status;
@@ -176,7 +183,7 @@ static void a_killed_server_is_gone_at_once_and_its_successor_takes_the_address(
     assert_true(bus_suite_until(scene.loop, &scene.ups, 2));
     assert_int_equal(stat(url + 6, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
-    assert_true(bus_request(scene.client, span_text("x"), 3000, on_answer, &scene));
+    assert_true(bus_request(scene.client, span_text("x"), 60000, on_answer, &scene));
     assert_true(bus_suite_until(scene.loop, &scene.answers, 9));
     assert_int_equal(scene.outcomes[BUS_REPLIED], 1);
     kill(second, SIGKILL);
@@ -193,13 +200,13 @@ static void a_stopped_server_costs_its_askers_their_timeout_and_no_more(void **s
     pid_t server = start_server(url);
     open_scene(&scene, url);
     assert_true(bus_suite_until(scene.loop, &scene.ups, 1));
-    assert_int_equal(kill(server, SIGSTOP), 0);
+    stop_server(server);
     for (int i = 0; i < 8; i++)
         assert_true(bus_request(scene.client, span_text("x"), 50, on_answer, &scene));
     assert_true(bus_suite_until(scene.loop, &scene.answers, 8));
     assert_int_equal(scene.outcomes[BUS_TIMEOUT], 8);
     assert_int_equal(kill(server, SIGCONT), 0);
-    assert_true(bus_request(scene.client, span_text("x"), 3000, on_answer, &scene));
+    assert_true(bus_request(scene.client, span_text("x"), 60000, on_answer, &scene));
     assert_true(bus_suite_until(scene.loop, &scene.answers, 9));
     assert_int_equal(scene.outcomes[BUS_REPLIED], 1);
     kill(server, SIGKILL);
@@ -219,7 +226,7 @@ static void a_living_process_keeps_its_address(void **state)
     struct error error;
     assert_null(bus_serve(scene.bus, url, 1, 100, echo, NULL, &error));
     assert_non_null(strstr(error.text, "in use by a running process"));
-    assert_true(bus_request(scene.client, span_text("x"), 3000, on_answer, &scene));
+    assert_true(bus_request(scene.client, span_text("x"), 60000, on_answer, &scene));
     assert_true(bus_suite_until(scene.loop, &scene.answers, 1));
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
@@ -254,7 +261,7 @@ static void callers_that_hang_up_at_once_do_not_deafen_a_server(void **state)
         struct scene late;
         open_scene(&late, url);
         assert_true(bus_suite_until(late.loop, &late.ups, 1));
-        assert_true(bus_request(late.client, span_text("x"), 3000, on_answer, &late));
+        assert_true(bus_request(late.client, span_text("x"), 60000, on_answer, &late));
         assert_true(bus_suite_until(late.loop, &late.answers, 1));
         assert_int_equal(late.outcomes[BUS_REPLIED], 1);
         close_scene(&late);
@@ -363,7 +370,7 @@ static void a_busy_server_may_be_killed_again_and_again(void **state)
         waitpid(server, NULL, 0);
         assert_true(bus_suite_until(scene.loop, &scene.downs, i + 1));
         flood.closing = true;
-        const uint64_t deadline_ns = loop_clock_ns() + 5000000000u;
+        const uint64_t deadline_ns = loop_clock_ns() + 60000000000u;
         while (flood.outstanding > 0 && loop_clock_ns() < deadline_ns)
             loop_run_once(scene.loop, 50);
         assert_int_equal(flood.outstanding, 0);

@@ -361,13 +361,13 @@ static void an_interrupt_ends_a_long_poll_at_once(void **state)
     (void)state;
     open_scripted(&scripted, "");
     atomic_store(&scripted.manner, IS_SILENT);
-    struct node *node = connect_to(scripted.url, 20000);
+    struct node *node = connect_to(scripted.url, 120000);
     struct interrupter interrupter = { node, &scripted };
     uint64_t began = loop_clock_ns();
     assert_int_equal(pthread_create(&thread, NULL, interrupt, &interrupter), 0);
     assert_int_equal(node_get_template(node, "x", &arena, &template, &longpoll, &error),
                      NODE_UNAVAILABLE);
-    assert_true(loop_clock_ns() - began < 5000000000u);
+    assert_true(loop_clock_ns() - began < 60000000000u);
     pthread_join(thread, NULL);
     /* One that comes between two calls ends the next. */
     node_interrupt(node);

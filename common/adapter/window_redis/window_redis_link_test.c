@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 15000 };
+enum { PATIENCE_MS = 60000 };
 
 struct ground {
     struct loop *loop;

@@ -9,13 +9,13 @@
 
 #include "adapter/window_redis/testing/redis_server.h"
 #include "adapter/window_redis/window_redis.h"
+#include "loop/testing/until.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    PATIENCE_MS = 20000,
     BATCHES = 400,
     SHARES = 50,
     FILE_BYTES = 300000, /* some 140 batches */
@@ -37,15 +37,7 @@ static void on_state(void *context, bool ready, const char *text)
     ((struct ground *)context)->ready = ready;
 }
 
-#define UNTIL(ground, condition)                                                                   \
-    do {                                                                                           \
-        uint64_t end_ns_ = loop_clock_ns() + PATIENCE_MS * 1000000ull;                             \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() > end_ns_)                                                         \
-                fail_msg("waited in vain for " #condition);                                        \
-            loop_run_once((ground)->loop, 5);                                                      \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(ground, condition) LOOP_UNTIL((ground)->loop, condition, "")
 
 static void begin(struct ground *ground, const char *const *options, uint64_t file_bytes)
 {
@@ -203,25 +195,35 @@ static void a_full_disk_is_refused_honestly_where_the_server_goes_on(void **stat
     end(&ground);
 }
 
-static void after_an_outage_the_writer_is_back_soon(void **state)
+/* How long after a server had loaded its file again the writer was ready. */
+static uint64_t back_after_ms(struct ground *ground)
 {
-    static struct ground ground;
     struct error error;
-    (void)state;
-    begin(&ground, NULL, 0);
-    (void)send_all(&ground, false);
-    redis_server_kill(&ground.server);
-    UNTIL(&ground, !ground.ready);
+    redis_server_kill(&ground->server);
+    UNTIL(ground, !ground->ready);
     /* As long as its pauses need to grow to their longest. */
     uint64_t until_ns = loop_clock_ns() + 2500000000ull;
     while (loop_clock_ns() < until_ns)
-        loop_run_once(ground.loop, 20);
-    assert_true(redis_server_restart(&ground.server, &error));
-    if (!redis_server_wait(&ground.server, &error))
+        loop_run_once(ground->loop, 20);
+    if (!redis_server_restart(&ground->server, &error) ||
+        !redis_server_wait(&ground->server, &error))
         fail_msg("%s", error.text);
     uint64_t loaded_ns = loop_clock_ns();
-    UNTIL(&ground, ground.ready);
-    assert_in_range((loop_clock_ns() - loaded_ns) / 1000000, 0, BACK_MS);
+    UNTIL(ground, ground->ready);
+    return (loop_clock_ns() - loaded_ns) / 1000000;
+}
+
+static void after_an_outage_the_writer_is_back_soon(void **state)
+{
+    static struct ground ground;
+    (void)state;
+    begin(&ground, NULL, 0);
+    (void)send_all(&ground, false);
+    /* A machine that stands still for a while says nothing of the writer: not three times. */
+    uint64_t back_ms = BACK_MS + 1;
+    for (unsigned attempt = 0; attempt < 3 && back_ms > BACK_MS; attempt++)
+        back_ms = back_after_ms(&ground);
+    assert_in_range(back_ms, 0, BACK_MS);
     hold_against_the_window(&ground, BATCHES);
     end(&ground);
 }

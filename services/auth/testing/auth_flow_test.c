@@ -10,6 +10,7 @@
 #include "adapter/bus_nng/bus_nng.h"
 #include "adapter/token_sodium/token.h"
 #include "core/identity/identity.h"
+#include "loop/testing/until.h"
 #include "wire/messages.h"
 
 #include <curl/curl.h>
@@ -26,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 30000, ANSWER_BYTES = 65536 };
+enum { DEADLINE_MS = UNTIL_PATIENCE_MS, ANSWER_BYTES = 65536 };
 #define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 #define PASSWORD "correct horse battery"
 #define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -302,15 +303,7 @@ static void on_reply(void *context, enum bus_outcome how, struct span message)
     f->worker = reply.worker;
 }
 
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() / 1000000 > until_)                                                \
-                fail_msg("not within %d ms: %s\n%s", DEADLINE_MS, #condition, log_text());         \
-            loop_run_once(f->loop, 5);                                                             \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(condition) LOOP_UNTIL(f->loop, condition, log_text())
 
 /* What auth says of a miner; asks again while it cannot say. */
 static int authorise(const char *user)

@@ -9,6 +9,7 @@
 #include "adapter/bus_fake/bus_fake.h"
 #include "adapter/store_fake/fake.h"
 #include "base/test_random.h"
+#include "loop/testing/until.h"
 #include "record/account/account.h"
 #include "services/auth/auth.h"
 #include "services/auth/known.h"
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 8000, ANSWERS_MAX = 4096 };
+enum { ANSWERS_MAX = 4096 };
 #define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 #define ADDRESS_UPPER "BCRT1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KYGT080"
 #define LEGACY "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
@@ -155,15 +156,7 @@ static void on_down(void *context)
     ((struct fixture *)context)->up = false;
 }
 
-#define UNTIL(f, condition)                                                                        \
-    do {                                                                                           \
-        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() / 1000000 > until_)                                                \
-                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
-            loop_run_once((f)->loop, 5);                                                           \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(f, condition) LOOP_UNTIL((f)->loop, condition, "")
 
 static const struct identity_key key = { { 1, 2, 3 } };
 

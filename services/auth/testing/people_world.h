@@ -11,12 +11,13 @@
 #include "adapter/http_kore/exchange.h"
 #include "adapter/store_fake/fake.h"
 #include "adapter/token_sodium/token.h"
+#include "loop/testing/until.h"
 #include "record/access/field.h"
 #include "services/auth/people.h"
 
 #include <jansson.h>
 
-enum { DEADLINE_MS = 20000, ASKED_MAX = 512 };
+enum { ASKED_MAX = 512 };
 #define ADDRESS "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 #define PASSWORD "correct horse battery"
 #define GERTRUDE                                                                                   \
@@ -43,15 +44,7 @@ struct fixture {
 extern struct fixture *f;
 extern const struct identity_key people_test_key;
 
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t until_ = loop_clock_ns() / 1000000 + DEADLINE_MS;                                 \
-        while (!(condition)) {                                                                     \
-            if (loop_clock_ns() / 1000000 > until_)                                                \
-                fail_msg("not within %d ms: %s", DEADLINE_MS, #condition);                         \
-            loop_run_once(f->loop, 5);                                                             \
-        }                                                                                          \
-    } while (0)
+#define UNTIL(condition) LOOP_UNTIL(f->loop, condition, "")
 
 /* The service's part alone, on the store that stays. */
 void start(void);

@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-enum { PAYOUT_DEADLINE_MS = 20000 };
+enum { PAYOUT_DEADLINE_MS = 60000 };
 
 struct payout_start {
     const char *program;  /* below build/bin */

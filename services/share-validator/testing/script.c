@@ -420,7 +420,7 @@ void script_ask(struct script *script, size_t validator, const struct wire_share
 {
     uint64_t end_ns = loop_clock_ns() + SCRIPT_PATIENCE_MS * 1000000ull;
     for (;;) {
-        if (script_send(script, validator, batch, 2000, answer)) {
+        if (script_send(script, validator, batch, 10000, answer)) {
             script_wait_flag(script, "an answer", &answer->done);
             if (answer->outcome == BUS_REPLIED)
                 break;

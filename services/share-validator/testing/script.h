@@ -11,7 +11,7 @@ enum {
     SCRIPT_VALIDATORS_MAX = 4,
     SCRIPT_SEEN_MAX = 4096,
     SCRIPT_TRANSACTIONS = 3,
-    SCRIPT_PATIENCE_MS = 20000,
+    SCRIPT_PATIENCE_MS = 60000,
     /* No share of a test meets the first; every other one meets the second. */
     SCRIPT_BITS_HARD = 0x1d00ffff,
     SCRIPT_BITS_EASY = 0x207fffff,

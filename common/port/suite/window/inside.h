@@ -15,7 +15,7 @@ struct world {
     struct window_reader *reader;
 };
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 60000 };
 
 /* The window emptied, one ready writer, one reader; and the end of it. cmocka's setup, teardown. */
 int world_begin(void **state);

@@ -115,7 +115,8 @@ static void the_audit_agrees_and_stopping_keeps_everything(void **state)
     json_t *before = pool_api(&pool, "/api/v1/pool/statistics");
     json_int_t blocks = int_at(before, "blocks_found");
     json_decref(before);
-    assert_int_equal(adit("audit", text, sizeof text), 0);
+    if (adit("audit", text, sizeof text) != 0)
+        fail_msg("%s", text);
     pool_stop(&pool);
     assert_int_equal(adit("status", text, sizeof text), 1);
     assert_int_equal(adit("audit", text, sizeof text), 0);

@@ -227,6 +227,27 @@ static const struct wire_receipt_reply receipt_reply = {
     .receipts = receipt_items,
     .receipts_count = 1,
 };
+static const struct wire_reject_trace reject_trace = {
+    .unix_ms = UINT64_C(1767225600123),
+    .worker = UINT64_C(0x77aa01bc5512e0d3),
+    .session = UINT64_C(0x5e551014),
+    .job_id = UINT64_C(0x000000030000002a),
+    .work = UINT64_C(4294967296),
+    .outcome = 1,
+    .job_age_s = 31,
+    .stale_ms = 740,
+    .ntime_offset_s = UINT32_MAX - 1,
+    .version_bits = 0x00a5c000,
+    .version_mask = 0x1fffe000,
+    .has_version_bits = 1,
+    .extranonce2_chars = 16,
+    .extranonce2_wanted = 16,
+    .ntime_chars = 8,
+    .nonce_chars = 8,
+    .bits_chars = 8,
+    .rejects_in_row = 2,
+    .agent = "cgminer/4.11.1",
+};
 static const struct wire_withdrawal_request withdrawal_request = {
     .token = "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl",
     .request = "2026-11-01",

@@ -155,6 +155,9 @@ void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
     read->before = api_query_number(exchange, "before", 0, INT64_MAX);
     read->after = api_query_number(exchange, "after", 0, INT64_MAX);
     snprintf(read->name, sizeof read->name, "%s", name != NULL ? name : "");
+    const char *worker = name != NULL ? http_segment(exchange, 1) : NULL;
+    read->has_worker = worker != NULL;
+    snprintf(read->worker, sizeof read->worker, "%s", worker != NULL ? worker : "");
     if (scheduler->stopping || !worker_submit(scheduler->readers, &read->job)) {
         http_problem(exchange, 503, "Unavailable", "too many questions are waiting; ask again",
                      NULL);
@@ -333,6 +336,8 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/blocks", api_blocks },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}", api_account },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers", api_workers },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/rejects", api_rejects },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers/{}/rejects", api_rejects },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/credits", api_credits },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/payments", api_payments },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs", api_proofs },

@@ -34,6 +34,8 @@ struct api_read {
     /* on the worker: makes the document, or leaves it NULL with the status and the sentence */
     void (*read)(struct api_read *read);
     char name[IDENTITY_USERNAME_BYTES_MAX + 1]; /* the path's segment */
+    char worker[IDENTITY_WORKER_BYTES_MAX + 1]; /* the second one, where there is one */
+    bool has_worker;
     uint64_t limit, before, after;
     json_t *document;
     bool tagged; /* the document changes seldom: with an entity tag */
@@ -60,5 +62,7 @@ void api_proofs(void *context, struct http_exchange *exchange);
 void api_proof(void *context, struct http_exchange *exchange);
 /* api_receipts.c */
 void api_receipts(void *context, struct http_exchange *exchange);
+/* api_rejects.c */
+void api_rejects(void *context, struct http_exchange *exchange);
 /* page.c */
 void api_page(void *context, struct http_exchange *exchange);

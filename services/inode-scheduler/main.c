@@ -3,6 +3,7 @@
  * for the pool over HTTP. What it may lose when it dies: its live series (read again from the
  * window); all else is in the store. Its peers: the nodes, everyone's heartbeats, redis.window
  * (read), the store. */
+#include "adapter/cache_redis/reject_log_redis.h"
 #include "adapter/node_rpc/node_rpc.h"
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_redis/window_redis.h"
@@ -55,6 +56,12 @@ static struct window_reader *open_window(void *context, struct error *error)
                                         .password_file = settings->redis_window_password_file,
                                         .timeout_ms = WINDOW_TIMEOUT_MS },
         error);
+}
+
+static struct reject_log *open_rejects(void *context, struct error *error)
+{
+    const struct settings *settings = &((struct process *)context)->service->settings;
+    return reject_log_redis_open(settings->redis_cache, WINDOW_TIMEOUT_MS, error);
 }
 
 /* chain.address, or the first line of chain.address_file. */
@@ -156,7 +163,7 @@ static bool open_scheduler(void *context, struct error *error)
         .settings = &service->settings,
         .coin = *process->coin,
         .script = process->script,
-        .world = { open_store, open_node, open_window, process,
+        .world = { open_store, open_node, open_window, open_rejects, process,
                    service->settings.chain_nodes.count },
         .instance = service->instance,
         .boot_id = service->boot_id,

@@ -473,6 +473,7 @@ void scheduler_close(struct scheduler *scheduler)
     if (scheduler->records_store != NULL)
         store_close(scheduler->records_store);
     proof_trees_destroy(scheduler->proof_trees);
+    reject_log_close(scheduler->api_rejects);
     stats_destroy(scheduler->stats);
     health_deinit(&scheduler->health);
 }

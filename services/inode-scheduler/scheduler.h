@@ -17,6 +17,7 @@
 #include "service/receipt_peers/receipt_peers.h"
 #include "service/settings.h"
 #include "services/inode-scheduler/commitment.h"
+#include "port/reject_log.h"
 #include "services/inode-scheduler/follow.h"
 #include "services/inode-scheduler/handover.h"
 #include "services/inode-scheduler/health.h"
@@ -36,6 +37,7 @@ struct scheduler_world {
     struct store *(*open_store)(void *context, struct error *error);
     struct node *(*open_node)(void *context, size_t index, struct error *error);
     struct window_reader *(*open_window)(void *context, struct error *error);
+    struct reject_log *(*open_rejects)(void *context, struct error *error); /* NULL: none */
     void *context;
     size_t nodes_count;
 };
@@ -88,6 +90,7 @@ struct scheduler {
     struct window_reader *chain_window;
     struct worker *readers; /* owns api_store, proof_trees */
     struct store *api_store;
+    struct reject_log *api_rejects;  /* opened when the first are asked for */
     struct proof_trees *proof_trees; /* made when the first proof is asked for */
     struct worker *counting;         /* owns stats_window */
     struct window_reader *stats_window;

@@ -143,7 +143,7 @@ static void start(struct fixture *f)
         .settings = &f->settings,
         .coin = *coin_profile_find(span_text("bitcoin-regtest")),
         .script = f->script,
-        .world = { open_store, open_node, open_window, f, 2 },
+        .world = { open_store, open_node, open_window, NULL, f, 2 },
         .instance = "1",
         .boot_id = ++f->boots,
         .on_trouble = on_trouble,

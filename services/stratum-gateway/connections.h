@@ -74,6 +74,7 @@ struct connection {
     uint32_t conducts_place; /* of its address; 0: not remembered */
     bool good;               /* in good standing, and counted so at its address */
     uint64_t lease; /* whose value the session's extranonce1 is */
+    uint64_t traces_ahead_ms; /* rejects.c's: how far its traces are ahead of their rate */
     uint8_t profile; /* the owner's: of the port it came in by */
     struct stratum_session session;
 };

@@ -194,6 +194,12 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     return true;
 }
 
+bool gateway_keep_rejects(struct gateway *gateway, struct reject_log *log, struct error *error)
+{
+    gateway->rejects = rejects_create(gateway->loop, log, error);
+    return gateway->rejects != NULL;
+}
+
 bool gateway_has_lease(void *context, struct error *error)
 {
     const struct gateway *gateway = context;
@@ -289,6 +295,7 @@ void gateway_close(struct gateway *gateway)
     conducts_deinit(&gateway->conducts);
     extranonce_pool_deinit(&gateway->extranonces);
     parking_deinit(&gateway->parking);
+    rejects_destroy(gateway->rejects);
     names_deinit(&gateway->names);
     while (gateway->spare_answers_count > 0)
         free(gateway->spare_answers[--gateway->spare_answers_count]);

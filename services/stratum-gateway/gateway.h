@@ -17,6 +17,7 @@
 #include "services/stratum-gateway/parking.h"
 #include "services/stratum-gateway/profiles.h"
 #include "services/stratum-gateway/quirks_file.h"
+#include "services/stratum-gateway/rejects.h"
 #include "services/stratum-gateway/resolver.h"
 #include "services/stratum-gateway/receipt_feed.h"
 #include "services/stratum-gateway/shedding.h"
@@ -38,6 +39,7 @@ struct gateway {
     struct quirks quirks;
     struct names names;
     struct parking parking;
+    struct rejects *rejects; /* NULL: none are kept */
     struct parked resumed; /* what a STRATUM_RESUMED under way points to */
     struct measures measures;
     struct bus_client *scheduler;
@@ -83,6 +85,9 @@ MUST_CHECK bool gateway_open(struct gateway *gateway, struct service *service,
                              enum service_exit *exit_r, struct error *error);
 /* True once a lease is here: for service_wait_for. */
 MUST_CHECK bool gateway_has_lease(void *context, struct error *error);
+/* From here on rejected shares leave a trace. `log` is taken on success. */
+MUST_CHECK bool gateway_keep_rejects(struct gateway *gateway, struct reject_log *log,
+                                     struct error *error);
 /* Lets miners in, at all ports. */
 MUST_CHECK bool gateway_listen(struct gateway *gateway, struct error *error);
 /* Takes over what of the settings may change while it runs: certificate and proxies. Where one of

@@ -7,14 +7,25 @@
  * that a miner saw accepted is in the window. Several may run, each with a lease of its own.
  *
  * Peers: miners (TCP, TLS, WebSocket), inode-scheduler (jobs, lease, heartbeat), auth, share-validators. */
+#include "adapter/cache_redis/reject_log_redis.h"
 #include "service/log.h"
 #include "services/stratum-gateway/gateway.h"
 
-enum { DRAIN_MS = 2000 };
+enum { DRAIN_MS = 2000, CACHE_TIMEOUT_MS = 1000 };
 
 static const char *admin_address(const struct settings *settings)
 {
     return settings->stratum_admin_address;
+}
+
+static bool keep_rejects(struct service *service, struct gateway *gateway, struct error *error)
+{
+    struct reject_log *log =
+        reject_log_redis_open(service->settings.redis_cache, CACHE_TIMEOUT_MS, error);
+    if (log == NULL || gateway_keep_rejects(gateway, log, error))
+        return log != NULL;
+    reject_log_close(log);
+    return false;
 }
 
 static int mine(struct service *service, struct gateway *gateway)
@@ -23,6 +34,8 @@ static int mine(struct service *service, struct gateway *gateway)
     struct error error;
     if (!gateway_open(gateway, service, &code, &error))
         return service_fail(service, code, &error);
+    if (!keep_rejects(service, gateway, &error))
+        return service_fail(service, SERVICE_EXIT_SETTINGS, &error);
     service_heartbeat(service, &gateway->lease_id, lease_on_beat, gateway);
     if (!service_wait_for(service, "inode-scheduler", gateway_has_lease, gateway, &error))
         return service_fail(service, SERVICE_EXIT_PEER, &error);

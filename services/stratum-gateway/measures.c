@@ -50,6 +50,9 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(conduct_banned, "conduct_banned", "Workers and addresses banned for it.", NULL);
     GAUGE(conduct_refused, "conduct_refused",
           "Connections refused: banned, too many or too often from their address.", NULL);
+    GAUGE(traces, "reject_traces", "Traces of rejected shares kept since the start.", NULL);
+    GAUGE(traces_dropped, "reject_traces_dropped",
+          "Traces beyond their bounds, or while redis.cache was away.", NULL);
     COUNTER(extranonces_out, "extranonces_exhausted_total",
             "Connections refused because every extranonce is in use or resting.", NULL);
 #undef COUNTER

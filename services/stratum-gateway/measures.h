@@ -33,6 +33,7 @@ struct measures {
     struct metric *jobs;
     struct metric *resumed; /* sessions */
     struct metric *leases;
+    struct metric *traces, *traces_dropped; /* of rejected shares */
     struct metric *authorisations;
     struct metric *conduct_warned;
     struct metric *conduct_paused;

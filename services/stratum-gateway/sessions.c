@@ -159,8 +159,10 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     enum share_outcome refused = gateway->effects.refused;
     bool share = refused != SHARE_ACCEPTED || (gateway->effects.count > 0 &&
                                                gateway->effects.list[0].kind == STRATUM_SUBMIT);
-    if (refused != SHARE_ACCEPTED)
+    if (refused != SHARE_ACCEPTED) {
         measures_count(&gateway->measures, refused);
+        rejects_refused(gateway, connection);
+    }
     if (!mined && session->state == STRATUM_MINING)
         metric_set(gateway->measures.miners, ++gateway->miners);
     else if (mined && session->state != STRATUM_MINING)
@@ -363,6 +365,7 @@ void sessions_judged(struct gateway *gateway, const struct dispatch_origin *orig
     measures_count(&gateway->measures, outcome);
     if (connection == NULL)
         return;
+    rejects_judged(gateway, connection, share, outcome);
     hash_budgets_verdict(&gateway->hash_budgets, connection, outcome, loop_now_ms(gateway->loop));
     const struct stratum_event event = { .kind = STRATUM_VERDICT,
                                          .verdict = { origin->answer, outcome } };
@@ -418,6 +421,11 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.probes, counts.probes);
     metric_set(gateway->measures.resumed, gateway->parking.resumed);
     metric_set(gateway->measures.leases, gateway->extranonces.count);
+    if (gateway->rejects != NULL) {
+        struct rejects_counts rejects = rejects_counts(gateway->rejects);
+        metric_set(gateway->measures.traces, rejects.kept);
+        metric_set(gateway->measures.traces_dropped, rejects.dropped);
+    }
     metric_set(gateway->measures.validators, counts.healthy);
     metric_set(gateway->measures.closed_slow, gateway->connections.slow);
     metric_set(gateway->measures.conduct_warned, gateway->conducts.warned);
@@ -488,6 +496,8 @@ void sessions_on_tick(void *context)
         return;
     resuming_tick(gateway);
     lease_tick(gateway);
+    if (gateway->rejects != NULL)
+        rejects_tick(gateway->rejects);
     show(gateway);
 }
 

@@ -12,6 +12,7 @@ int command_gateway(const struct options *options);
 int command_payout(const struct options *options);
 int command_auth(const struct options *options);
 int command_operator(const struct options *options);
+int command_rejects(const struct options *options);
 int command_class(const struct options *options);
 int command_verify(const struct options *options);
 int command_simulate(const struct options *options);

@@ -23,6 +23,7 @@ static const struct {
       "[--data DIR] VERB                   bans, ban, lift, drain, …" },
     { "payout", command_payout,
       "[--data DIR] VERB                   pause, approve, bump, withdraw, …" },
+    { "rejects", command_rejects, "[--data DIR] ACCOUNT[.WORKER]             why shares are rejected" },
     { "class", command_class, "[--data DIR] ACCOUNT [CLASS]              an account's fee class" },
     { "operator", command_operator, "[--data DIR] add|remove ACCOUNT          who may do what operators do" },
     { "auth", command_auth, "[--data DIR] rotate-key [stolen]           the key that signs tokens" },

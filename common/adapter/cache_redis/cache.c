@@ -1,8 +1,7 @@
-#include "adapter/cache_redis/cache.h"
+#include "adapter/cache_redis/inside.h"
 
 #include "adapter/window_redis/address.h"
 
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -75,8 +74,7 @@ void cache_close(struct cache *cache)
     free(cache);
 }
 
-/* The connection has failed: no other attempt for a while. */
-static bool failed(struct cache *cache, const char *reason, struct error *error)
+bool cache_failed(struct cache *cache, const char *reason, struct error *error)
 {
     cache->not_before_ms = clock_ms() + PAUSE_MS;
     error_fill(error, ERROR_UNAVAILABLE, "%s: %s", cache->address.name, reason);
@@ -88,7 +86,7 @@ static bool greet(struct cache *cache, struct error *error)
 {
     char password[ADDRESS_TEXT_BYTES_MAX];
     if (!redis_address_password(&cache->address, password, error))
-        return failed(cache, "its password cannot be read", error);
+        return cache_failed(cache, "its password cannot be read", error);
     if (password[0] == '\0')
         return true;
     redisReply *reply = redisCommand(cache->redis, "AUTH %s", password);
@@ -96,7 +94,7 @@ static bool greet(struct cache *cache, struct error *error)
     bool welcome = reply != NULL && reply->type != REDIS_REPLY_ERROR;
     if (reply != NULL)
         freeReplyObject(reply);
-    return welcome || failed(cache, "it refuses the password", error);
+    return welcome || cache_failed(cache, "it refuses the password", error);
 }
 
 static bool connected(struct cache *cache, struct error *error)
@@ -111,10 +109,15 @@ static bool connected(struct cache *cache, struct error *error)
                        ? redisConnectUnixWithTimeout(cache->address.unix_path, timeout)
                        : redisConnectWithTimeout(cache->address.host, cache->address.port, timeout);
     if (cache->redis == NULL)
-        return failed(cache, "there is no memory to connect", error);
+        return cache_failed(cache, "there is no memory to connect", error);
     if (cache->redis->err != 0 || redisSetTimeout(cache->redis, timeout) != REDIS_OK)
-        return failed(cache, cache->redis->errstr, error);
+        return cache_failed(cache, cache->redis->errstr, error);
     return greet(cache, error);
+}
+
+redisContext *cache_connection(struct cache *cache, struct error *error)
+{
+    return connected(cache, error) ? cache->redis : NULL;
 }
 
 /* EVAL; the answer is a number. */
@@ -147,11 +150,11 @@ static bool run(struct cache *cache, const char *script, const struct cache_coun
 #undef ADD
     redisReply *reply = redisCommandArgv(cache->redis, argc, argv, lengths);
     if (reply == NULL)
-        return failed(cache, cache->redis->err != 0 ? cache->redis->errstr : "no answer", error);
+        return cache_failed(cache, cache->redis->err != 0 ? cache->redis->errstr : "no answer", error);
     bool number = reply->type == REDIS_REPLY_INTEGER;
     *number_r = number ? reply->integer : 0;
     if (!number)
-        (void)failed(cache, reply->type == REDIS_REPLY_ERROR ? reply->str : "an odd answer", error);
+        (void)cache_failed(cache, reply->type == REDIS_REPLY_ERROR ? reply->str : "an odd answer", error);
     freeReplyObject(reply);
     return number;
 }

@@ -421,6 +421,22 @@ static void a_name_that_may_have_been_cut_is_refused_with_the_reason(void **stat
     expect("{\"id\":3,\"result\":false,\"error\":[24,\"no such account\",null]}\n");
 }
 
+static void numbers_without_leading_zeros_are_numbers_all_the_same(void **state)
+{
+    (void)state;
+    know_quirks("{\"agent\":\"short/\",\"short_numbers\":true}");
+    log_in_as("short/1");
+    f->sent[0] = '\0';
+    say("{\"id\":3,\"method\":\"mining.submit\",\"params\":[\"w\",\"" JOB
+        "\",\"0000000000000001\",\"6553f100\",\"1a2b\"]}");
+    assert_int_equal(f->submission.nonce, 0x1a2b);
+    verdict(f->answer, SHARE_ACCEPTED);
+    expect("{\"id\":3,\"result\":true,\"error\":null}\n");
+    say("{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"w\",\"" JOB
+        "\",\"0000000000000001\",\"6553f100\",\"\"]}");
+    expect("{\"id\":4,\"result\":false,\"error\":[20,\"Malformed submission\",null]}\n");
+}
+
 static void what_a_client_lacks_is_not_used_with_it(void **state)
 {
     (void)state;
@@ -468,6 +484,7 @@ int main(void)
         TEST(short_job_ids_are_read_back),
         TEST(a_coinbase_too_large_for_a_client_is_never_sent_to_it),
         TEST(a_name_that_may_have_been_cut_is_refused_with_the_reason),
+        TEST(numbers_without_leading_zeros_are_numbers_all_the_same),
         TEST(what_a_client_lacks_is_not_used_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,12 @@ static bool small_number(const struct json *json, unsigned token, uint16_t max, 
     return true;
 }
 
+static bool flag_of(const struct json *json, unsigned token, bool *flag_r)
+{
+    *flag_r = json->tokens[token].kind == JSON_TRUE;
+    return *flag_r || json->tokens[token].kind == JSON_FALSE;
+}
+
 static bool difficulty_value(const struct reading *reading, unsigned token, struct work *work_r)
 {
     return reading->json.tokens[token].kind == JSON_NUMBER &&
@@ -80,10 +86,10 @@ static bool read_value(struct reading *reading, unsigned name, unsigned value)
         return small_number(json, value, UINT16_MAX, &quirk->coinbase_bytes_max);
     if (json_is_text(json, name, "work_correction_ppm"))
         return small_number(json, value, QUIRK_PPM_MAX, &quirk->work_correction_ppm);
-    if (json_is_text(json, name, "names_escaped")) {
-        quirk->names_escaped = json->tokens[value].kind == JSON_TRUE;
-        return quirk->names_escaped || json->tokens[value].kind == JSON_FALSE;
-    }
+    if (json_is_text(json, name, "names_escaped"))
+        return flag_of(json, value, &quirk->names_escaped);
+    if (json_is_text(json, name, "short_numbers"))
+        return flag_of(json, value, &quirk->short_numbers);
     if (json_is_text(json, name, "missing"))
         return read_missing(reading, value);
     bool is_digits = json_is_text(json, name, "job_id_digits");

@@ -48,6 +48,7 @@ struct quirk {
     uint16_t work_correction_ppm; /* its target is easier than the true one by up to this */
     uint8_t name_bytes_max;       /* where it cuts user names, or worse; 0: no limit known */
     uint8_t job_id_digits;        /* QUIRK_JOB_ID_SHORT where long ids are cut; 0: the usual */
+    bool short_numbers;           /* it leaves out a number's leading zeros */
     bool names_escaped;           /* it writes '%2e' for '.' in user names */
     uint8_t missing;              /* enum quirk_feature */
 };

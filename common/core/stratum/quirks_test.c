@@ -42,7 +42,7 @@ static void every_built_in_entry_is_found_by_a_real_user_agent(void **state)
         "bitaxe/BM1370/v2.4.0",
         "NerdMinerV2/1.6.3",
         "HAN_SOLOminer/1.6.3",
-        "cpuminer-opt/24.5",
+        "cpuminer-opt-26.1-x64L",
         "cpuminer/2.5.1",
         "ccminer/2.3.1",
     };
@@ -84,8 +84,9 @@ static void the_entries_say_what_is_known(void **state)
     assert_int_equal(find("bitaxe/x").coinbase_bytes_max, 6500);
     assert_int_equal(find("NerdMinerV2/1").start.expected_hashes, 429497); /* 0.0001 */
     assert_int_equal(find("NerdMinerV2/1").missing, (1 << QUIRK_FEATURES_COUNT) - 1);
+    assert_true(find("NerdMinerV2/1").short_numbers && find("HAN_SOLOminer/1").short_numbers);
     assert_int_equal(find("HAN_SOLOminer/1").missing, (1 << QUIRK_FEATURES_COUNT) - 1);
-    assert_int_equal(find("cpuminer-opt/24").work_correction_ppm, 20);
+    assert_int_equal(find("cpuminer-opt-26.1-x64L").work_correction_ppm, 20);
     assert_int_equal(find("cpuminer/2.5.1").work_correction_ppm, 0);
     assert_true((find("cpuminer/2.5.1").missing & QUIRK_NO_RECONNECT) != 0);
     assert_true((find("ccminer/2.3").missing & QUIRK_NO_SET_VERSION_MASK) != 0);
@@ -137,6 +138,7 @@ static void a_table_is_read_exactly_or_not_at_all(void **state)
         { "{\"agent\":\"x\",\"name_bytes_max\":256}", "\"name_bytes_max\"" },
         { "{\"agent\":\"x\",\"job_id_digits\":9}", "\"job_id_digits\"" },
         { "{\"agent\":\"x\",\"names_escaped\":1}", "\"names_escaped\"" },
+        { "{\"agent\":\"x\",\"short_numbers\":\"no\"}", "\"short_numbers\"" },
         { "{\"agent\":\"x\",\"missing\":[\"sense\"]}", "\"missing\"" },
         { "{\"agent\":\"x\",\"min_difficulty\":\"1\"}", "\"min_difficulty\"" },
         { "{\"agent\":\"x\",\"algorithm\":\"x11\"}", "algorithm" },

@@ -18,8 +18,8 @@
  *
  * A miner that comes back may name the session it had (STRATUM_RESUME): where the owner kept it,
  * with the shares seen of it, it goes on with its extranonce1 and what its jobs were worth. What is
- * odd about a client is looked up by its user agent (quirks.h). The owner may say things to a miner:
- * a message, or where to connect instead.
+ * odd about a client is looked up by its user agent (quirks.h). The owner may say things to a
+ * miner: a message, or where to connect instead.
  *
  * Pure: no heap, no clock, no I/O. All memory is the caller's, one thread at a time. A session is
  * under 1 KB; the ring of answers is lent to it only while it has a use for it. */
@@ -44,8 +44,8 @@ enum {
     STRATUM_EFFECTS_MAX = 8,
     STRATUM_TEXT_BYTES_MAX = 40960,   /* all text of one step */
     STRATUM_STALE_CERTAIN_MS = 10000, /* a tip gone that long is gone for every validator */
-    STRATUM_RAISES_MAX = 4,          /* doublings of a session's work that the pool asked for */
-    STRATUM_RAISE_KEPT_MS = 30000,   /* so long without one, and one is forgotten */
+    STRATUM_RAISES_MAX = 4,           /* doublings of a session's work that the pool asked for */
+    STRATUM_RAISE_KEPT_MS = 30000,    /* so long without one, and one is forgotten */
     STRATUM_HELD_SILENCE_MS = 2000,   /* answers held longer say nothing about the miner's speed */
 };
 
@@ -73,8 +73,8 @@ struct stratum_world {
     const struct stratum_params *params;
     const struct stratum_jobs *jobs;
     const struct quirks *quirks; /* NULL: nothing odd is known of anybody */
-    uint64_t now_ms;  /* never goes back */
-    uint64_t unix_ms; /* calendar */
+    uint64_t now_ms;             /* never goes back */
+    uint64_t unix_ms;            /* calendar */
 };
 
 /* Errors that are not a share's outcome. X(enum name, code, text) */
@@ -136,8 +136,8 @@ struct stratum_worker {
     uint32_t generation; /* another for each name that has had this place */
 };
 
-/* More places for names, lent like the ring of answers: a hash table of a power of two, at most half
- * full; its places count on from STRATUM_WORKERS_OWN and stay where they are. */
+/* More places for names, lent like the ring of answers: a hash table of a power of two, at most
+ * half full; its places count on from STRATUM_WORKERS_OWN and stay where they are. */
 struct stratum_workers {
     uint32_t capacity;
     uint32_t used;
@@ -159,11 +159,11 @@ struct stratum_session {
     uint64_t id; /* the session id told to the miner */
     enum stratum_state state;
     uint32_t extranonce1;
-    uint32_t extranonce1_before; /* of notifications below `moved` */
-    uint32_t version_mask;       /* in force; 0: none */
+    uint32_t extranonce1_before;  /* of notifications below `moved` */
+    uint32_t version_mask;        /* in force; 0: none */
     uint32_t version_mask_before; /* of notifications below `version_moved` */
-    uint32_t version_wish;       /* what the miner can roll; 0: nothing was negotiated */
-    uint64_t moved;              /* ordinal · 256 + variant */
+    uint32_t version_wish;        /* what the miner can roll; 0: nothing was negotiated */
+    uint64_t moved;               /* ordinal · 256 + variant */
     uint64_t version_moved;
     uint64_t opened_ms;
     uint64_t line_ms;      /* last line from the miner */
@@ -188,7 +188,7 @@ struct stratum_session {
     uint8_t extranonce2_bytes;
     uint8_t marks_count;
     uint8_t rubbish;
-    uint8_t raises; /* asked for by the pool, of late */
+    uint8_t raises;   /* asked for by the pool, of late */
     uint16_t rejects; /* shares rejected since the last accepted one, for the miner's own fault */
     bool extranonce_subscribed; /* takes mining.set_extranonce */
     bool receipts_subscribed;   /* wants adit.receipt */
@@ -272,11 +272,20 @@ struct stratum_effect {
     bool clean;
     uint32_t answer;
     uint16_t worker;
-    uint32_t generation;        /* of the worker */
+    uint32_t generation; /* of the worker */
     uint64_t session_id;
     struct span user, password; /* NUL-terminated, borrowed from the effects */
     struct share_submission submission;
     const char *reason; /* static */
+};
+
+/* What is known of a share that was refused on the spot. Lengths are of the texts as they were
+ * sent; 255: longer, or no text. */
+struct stratum_refusal {
+    uint64_t account_id, worker_id; /* 0: a name that is not authorised */
+    const struct stratum_job *job;  /* NULL: none of ours */
+    uint8_t extranonce2_chars, extranonce2_wanted, ntime_chars, nonce_chars, bits_chars;
+    bool has_bits;
 };
 
 /* Need not be initialised. Only the effects of the last step are valid. */
@@ -285,6 +294,7 @@ struct stratum_effects {
     size_t text_bytes;
     /* why a share was refused on the spot; SHARE_ACCEPTED where none was */
     enum share_outcome refused;
+    struct stratum_refusal refusal; /* where one was */
     struct stratum_effect list[STRATUM_EFFECTS_MAX];
     char names[2][STRATUM_NAME_BYTES_MAX + 1];
     char text[STRATUM_TEXT_BYTES_MAX];

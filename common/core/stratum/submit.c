@@ -4,11 +4,13 @@
  * travels on with it, because it may be a block all the same. */
 #include "core/stratum/inside.h"
 
-static bool read_u32(struct span text, uint32_t *value_r)
+/* `may_be_short`: leading zeros may be missing. Numbers are compared as numbers from here on, so no
+ * share has two spellings that count. */
+static bool read_u32(struct span text, bool may_be_short, uint32_t *value_r)
 {
     uint64_t value;
-    if (text.data == NULL || text.length != 8 ||
-        !hex_decode_u64((const char *)text.data, 8, &value))
+    if (text.data == NULL || text.length > 8 || text.length < (may_be_short ? 1u : 8u) ||
+        !hex_decode_u64((const char *)text.data, text.length, &value))
         return false;
     *value_r = (uint32_t)value;
     return true;
@@ -31,7 +33,7 @@ static bool find_job(const struct step *step, struct span text, const struct str
 
 /* What a miner chose; SHARE_ACCEPTED where a header can be formed of it. */
 static enum share_outcome read_choice(const struct submit_fields *fields, const struct job *job,
-                                      struct share_submission *submission_r)
+                                      bool may_be_short, struct share_submission *submission_r)
 {
     struct span text = fields->extranonce2;
     if (text.data == NULL)
@@ -42,13 +44,14 @@ static enum share_outcome read_choice(const struct submit_fields *fields, const 
                     job->extranonce2_bytes))
         return SHARE_MALFORMED;
     submission_r->extranonce2_bytes = job->extranonce2_bytes;
-    if (!read_u32(fields->ntime, &submission_r->ntime) ||
-        !read_u32(fields->nonce, &submission_r->nonce))
+    if (!read_u32(fields->ntime, may_be_short, &submission_r->ntime) ||
+        !read_u32(fields->nonce, may_be_short, &submission_r->nonce))
         return SHARE_MALFORMED;
     if (!fields->has_bits)
         return SHARE_ACCEPTED;
     submission_r->has_version_bits = true;
-    return read_u32(fields->bits, &submission_r->version_bits) ? SHARE_ACCEPTED : SHARE_MALFORMED;
+    return read_u32(fields->bits, may_be_short, &submission_r->version_bits) ? SHARE_ACCEPTED
+                                                                             : SHARE_MALFORMED;
 }
 
 static const struct stratum_worker *find_worker(struct stratum_session *session, struct span user)
@@ -125,6 +128,31 @@ void method_submit(struct request *request)
     submit_decide(request, &fields);
 }
 
+static uint8_t chars_of(struct span text)
+{
+    return text.data == NULL || text.length > UINT8_MAX ? UINT8_MAX : (uint8_t)text.length;
+}
+
+/* Refuses a share on the spot, and keeps what may tell its miner why. */
+static void refuse(struct request *request, const struct submit_fields *fields,
+                   const struct stratum_job *job, enum share_outcome outcome)
+{
+    struct stratum_session *session = request->step->session;
+    const struct stratum_worker *worker = find_worker(session, fields->user);
+    request->step->effects->refusal = (struct stratum_refusal){
+        .account_id = worker != NULL ? worker->account_id : 0,
+        .worker_id = worker != NULL ? worker->worker_id : 0,
+        .job = job,
+        .extranonce2_chars = chars_of(fields->extranonce2),
+        .extranonce2_wanted = (uint8_t)(2 * session->extranonce2_bytes),
+        .ntime_chars = chars_of(fields->ntime),
+        .nonce_chars = chars_of(fields->nonce),
+        .bits_chars = chars_of(fields->bits),
+        .has_bits = fields->has_bits,
+    };
+    answer_rejected(request, outcome);
+}
+
 void submit_decide(struct request *request, const struct submit_fields *fields)
 {
     struct step *step = request->step;
@@ -132,15 +160,15 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
     const struct stratum_job *job;
     unsigned variant;
     if (session->state == STRATUM_CONNECTED) {
-        answer_rejected(request, SHARE_NOT_SUBSCRIBED);
+        refuse(request, fields, NULL, SHARE_NOT_SUBSCRIBED);
         return;
     }
     if (!fields->enough) {
-        answer_rejected(request, SHARE_MALFORMED);
+        refuse(request, fields, NULL, SHARE_MALFORMED);
         return;
     }
     if (!find_job(step, fields->job, &job, &variant)) {
-        answer_rejected(request, SHARE_JOB_NOT_FOUND);
+        refuse(request, fields, NULL, SHARE_JOB_NOT_FOUND);
         return;
     }
     struct share_submission submission = {
@@ -148,9 +176,10 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
         .received_ms = step->world->unix_ms,
         .extranonce1_bytes = 4,
     };
-    enum share_outcome outcome = read_choice(fields, job->job, &submission);
+    enum share_outcome outcome =
+        read_choice(fields, job->job, session->quirk.short_numbers, &submission);
     if (outcome != SHARE_ACCEPTED) {
-        answer_rejected(request, outcome);
+        refuse(request, fields, job, outcome);
         return;
     }
     uint64_t notification = job->ordinal << 8 | variant;

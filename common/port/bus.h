@@ -6,7 +6,8 @@
  * copied before the call returns; messages handed to a callback are borrowed until it returns.
  * Delivery of requests is at most once per call here (no silent resends): a caller that wants it
  * again asks again under the same id of its own, because a request that timed out may have been
- * carried out. Addresses are nng URLs (ipc:///path, tcp://host:port). */
+ * carried out. Addresses are nng URLs (ipc:///path, tcp://host:port);
+ * who dials may give several with commas, of which those that listen are talked to. */
 #pragma once
 #include "loop/loop.h"
 

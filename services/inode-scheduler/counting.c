@@ -86,7 +86,9 @@ static void on_health_due(void *context)
     struct scheduler *scheduler = context;
     const char *reason;
     health_tick(&scheduler->health);
-    metric_set(scheduler->metrics.leases, leases_alive(scheduler->leases));
+    if (scheduler->leading)
+        metric_set(scheduler->metrics.leases, leases_alive(scheduler->leases));
+    metric_set(scheduler->metrics.leading, scheduler->leading);
     if (strcmp(scheduler_state(scheduler, &reason), "running") == 0)
         scheduler->was_running = true;
 }
@@ -101,6 +103,10 @@ const char *scheduler_state(const struct scheduler *scheduler, const char **reas
     *reason_r = "";
     if (scheduler->stopping)
         return "stopping";
+    if (!scheduler->leading) {
+        *reason_r = "another inode-scheduler leads";
+        return "standby";
+    }
     if (!view.any)
         *reason_r = "no job: no node gives a template";
     else if (health_alive(health, HEALTH_GATEWAY) == 0)

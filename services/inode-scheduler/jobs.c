@@ -572,9 +572,11 @@ const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id)
 
 void jobs_look(const struct jobs *jobs, struct jobs_view *view_r)
 {
-    *view_r = (struct jobs_view){ .any = jobs->kept_count > 0, .jobs_kept = jobs->kept_count };
-    if (!view_r->any)
+    *view_r = (struct jobs_view){ .any = false };
+    if (jobs == NULL || jobs->kept_count == 0)
         return;
+    view_r->any = true;
+    view_r->jobs_kept = jobs->kept_count;
     const struct kept *newest = &jobs->kept[jobs->kept_count - 1];
     view_r->job_id = newest->job.id;
     view_r->sequence = newest->sequence;

@@ -98,4 +98,5 @@ const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id
 const struct draft *jobs_draft_of(const struct jobs *jobs, uint64_t template_id);
 /* A job still remembered, borrowed likewise; NULL. */
 const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id);
+/* NULL (one that stands by has none) shows nothing. */
 void jobs_look(const struct jobs *jobs, struct jobs_view *view_r);

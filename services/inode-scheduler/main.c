@@ -152,6 +152,13 @@ static void on_deposed(void *context)
     loop_stop(process->service->loop);
 }
 
+/* A reader may ask either; what it is told may be old where another leads. */
+static void on_leading(void *context)
+{
+    const struct process *process = context;
+    http_stand_by(process->service, NULL);
+}
+
 static bool open_scheduler(void *context, struct error *error)
 {
     struct process *process = context;
@@ -168,11 +175,20 @@ static bool open_scheduler(void *context, struct error *error)
         .instance = service->instance,
         .boot_id = service->boot_id,
         .on_trouble = on_trouble,
+        .on_leading = on_leading,
         .on_deposed = on_deposed,
         .context = process,
     };
     return settings_secret(&service->settings, options.key.bytes, error) &&
            scheduler_open(&process->scheduler, &options, error);
+}
+
+/* Why it could not begin. */
+static enum service_exit exit_of(const struct scheduler *scheduler, const struct error *error)
+{
+    return scheduler->address_refused     ? SERVICE_EXIT_PORT
+           : error->code == ERROR_INVALID ? SERVICE_EXIT_SETTINGS
+                                          : SERVICE_EXIT_STORE;
 }
 
 static int run(struct service *service)
@@ -188,18 +204,19 @@ static int run(struct service *service)
         return service_stopping(service) ? SERVICE_EXIT_OK
                                          : service_fail(service, SERVICE_EXIT_NODE, &error);
     if (!open_scheduler(&process, &error))
-        return service_fail(service,
-                            process.scheduler.address_refused ? SERVICE_EXIT_PORT
-                            : error.code == ERROR_INVALID     ? SERVICE_EXIT_SETTINGS
-                                                              : SERVICE_EXIT_STORE,
-                            &error);
+        return service_fail(service, exit_of(&process.scheduler, &error), &error);
     service_heartbeat(service, NULL, NULL, NULL);
+    if (!process.scheduler.leading)
+        http_stand_by(service, "this inode-scheduler stands by; another leads");
     http_serve(service, api_routes, &process.scheduler);
     service_ready(service);
     loop_run(service->loop);
     scheduler_close(&process.scheduler);
     if (!process.deposed)
         return SERVICE_EXIT_OK;
+    if (process.scheduler.lead_failed)
+        return service_fail(service, exit_of(&process.scheduler, &process.scheduler.lead_error),
+                            &process.scheduler.lead_error);
     error_fill(&error, ERROR_REFUSED, "another inode-scheduler took the leadership");
     return service_fail(service, SERVICE_EXIT_PEER, &error);
 }

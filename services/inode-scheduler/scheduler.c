@@ -147,13 +147,17 @@ static void on_submit_refused(void *context, const uint8_t hash[32])
     scheduler_follow_soon(scheduler);
 }
 
-static void on_deposed(void *context)
+void scheduler_deposed(struct scheduler *scheduler)
 {
-    struct scheduler *scheduler = context;
     if (scheduler->deposed)
         return;
     scheduler->deposed = true;
     scheduler->options.on_deposed(scheduler->options.context);
+}
+
+static void on_deposed(void *context)
+{
+    scheduler_deposed(context);
 }
 
 static bool open_stores(struct scheduler *scheduler, struct error *error)
@@ -349,20 +353,27 @@ static bool open_threads(struct scheduler *scheduler, struct error *error)
     return scheduler->sources != NULL;
 }
 
+/* What everybody dials is ours where nothing else is said. */
+static const char *own_address(const char *own, const char *everybodys)
+{
+    return own[0] != '\0' ? own : everybodys;
+}
+
 static bool open_bus(struct scheduler *scheduler, struct error *error)
 {
     const struct settings *settings = scheduler->options.settings;
-    scheduler->publisher = bus_publisher_open(scheduler->options.bus, settings->service_publish_url,
-                                              on_subscriber, scheduler, error);
+    scheduler->publisher =
+        bus_publisher_open(scheduler->options.bus,
+                           own_address(settings->scheduler_publish, settings->service_publish_url),
+                           on_subscriber, scheduler, error);
     scheduler->address_refused = scheduler->publisher == NULL;
     if (scheduler->address_refused)
         return false;
-    scheduler->server = bus_serve(scheduler->options.bus, settings->service_scheduler_url,
-                                  CALLS_MAX, CALL_BYTES_MAX, scheduler_on_call, scheduler, error);
+    scheduler->server =
+        bus_serve(scheduler->options.bus,
+                  own_address(settings->scheduler_listen, settings->service_scheduler_url),
+                  CALLS_MAX, CALL_BYTES_MAX, scheduler_on_call, scheduler, error);
     scheduler->address_refused = scheduler->server == NULL;
-    if (scheduler->server != NULL)
-        receipt_peers_open(&scheduler->receipt_peers, scheduler->options.bus,
-                           &settings->stratum_validators);
     return scheduler->server != NULL;
 }
 
@@ -380,9 +391,35 @@ static void open_metrics(struct scheduler *scheduler)
                                 "leases of extranonce1 values alive", "leases"),
         .height = metrics_gauge(metrics, "adit_scheduler_height", "", "height of the best chain",
                                 "height"),
+        .leading = metrics_gauge(metrics, "adit_scheduler_leading", "",
+                                 "1 where this scheduler leads, 0 where it stands by", "leading"),
         .refused_messages = metrics_counter(metrics, "adit_scheduler_refused_messages_total", "",
                                             "messages that made no sense", NULL),
     };
+}
+
+/* Nothing runs on the records worker meanwhile: it was idle, or has just told us to. */
+static bool lead(struct scheduler *scheduler, struct error *error)
+{
+    if (!open_nodes(&scheduler->options.world, scheduler->chain_nodes, error) ||
+        !take_leadership(scheduler, error) || !open_jobs(scheduler, error) ||
+        !open_records(scheduler, error))
+        return false;
+    commitment_start(scheduler); /* the first job has it already */
+    if (!open_bus(scheduler, error) || !open_threads(scheduler, error))
+        return false;
+    scheduler->leading = true;
+    scheduler_start_following(scheduler);
+    scheduler->options.on_leading(scheduler->options.context);
+    return true;
+}
+
+void scheduler_lead(struct scheduler *scheduler)
+{
+    if (lead(scheduler, &scheduler->lead_error))
+        return;
+    scheduler->lead_failed = true;
+    scheduler_deposed(scheduler);
 }
 
 bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
@@ -396,19 +433,17 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     bool ok = options->world.nodes_count >= 1 && options->world.nodes_count <= FOLLOW_NODES_MAX;
     if (!ok)
         error_fill(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes", FOLLOW_NODES_MAX);
-    ok = ok && open_stores(scheduler, error) &&
-         open_nodes(&options->world, scheduler->chain_nodes, error) &&
-         take_leadership(scheduler, error) && open_workers(scheduler, error) &&
-         open_jobs(scheduler, error) && open_records(scheduler, error);
-    if (ok)
-        commitment_start(scheduler); /* the first job has it already */
-    ok = ok && open_bus(scheduler, error) && open_threads(scheduler, error);
+    ok = ok && open_stores(scheduler, error) && open_workers(scheduler, error);
+    if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
+        ok = false;
     if (!ok) {
         scheduler_close(scheduler);
         return false;
     }
-    scheduler_start_following(scheduler);
+    receipt_peers_open(&scheduler->receipt_peers, options->bus,
+                       &options->settings->stratum_validators);
     scheduler_start_counting(scheduler);
+    standing_start(scheduler);
     return true;
 }
 
@@ -432,6 +467,7 @@ void scheduler_close(struct scheduler *scheduler)
 {
     scheduler->stopping = true;
     stop_timers(scheduler);
+    standing_stop(scheduler);
     if (scheduler->jobs != NULL)
         jobs_stop(scheduler->jobs);
     if (scheduler->follower != NULL)
@@ -449,6 +485,7 @@ void scheduler_close(struct scheduler *scheduler)
     end_worker(&scheduler->chain);
     end_worker(&scheduler->readers);
     end_worker(&scheduler->counting);
+    standing_release(scheduler);
     leases_destroy(scheduler->leases);
     handover_end(&scheduler->handover);
     receipt_peers_close(&scheduler->receipt_peers);

@@ -25,6 +25,7 @@
 #include "services/inode-scheduler/leases.h"
 #include "services/inode-scheduler/proof_trees.h"
 #include "services/inode-scheduler/sources.h"
+#include "services/inode-scheduler/standing.h"
 #include "services/inode-scheduler/stats.h"
 #include "services/inode-scheduler/submit.h"
 #include "services/inode-scheduler/tips.h"
@@ -55,7 +56,10 @@ struct scheduler_options {
     uint64_t boot_id;
     /* Something it needs is away (reason), or back (NULL). */
     void (*on_trouble)(void *context, const char *what, const char *reason);
-    /* Another scheduler leads: nothing may be done any more. */
+    /* It began to lead, at the start or later. */
+    void (*on_leading)(void *context);
+    /* Another scheduler leads now, or this one could not begin to (scheduler->lead_error): nothing
+     * may be done any more. */
     void (*on_deposed)(void *context);
     void *context;
 };
@@ -70,14 +74,17 @@ struct scheduler_summary {
 };
 
 struct scheduler_metrics {
-    struct metric *jobs, *candidates, *events, *leases, *height, *refused_messages;
+    struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages;
 };
 
 struct scheduler {
     struct scheduler_options options;
-    uint64_t epoch;
-    bool deposed, stopping;
-    bool address_refused; /* why scheduler_open failed: an address of the bus cannot be had */
+    uint64_t epoch; /* 0: stands by */
+    bool leading, deposed, stopping;
+    bool address_refused; /* why it cannot lead: an address of the bus cannot be had */
+    bool lead_failed;     /* it was to lead and could not */
+    struct error lead_error;
+    struct standing standing;
 
     struct api_limit *proofs_limit; /* the API's; NULL: nobody asked yet */
 
@@ -137,9 +144,15 @@ struct scheduler {
 /* Declares the collections; false with *error. Used by the start's check too. */
 MUST_CHECK bool scheduler_declare(struct store *store, struct error *error);
 
-/* Takes the leadership and starts all parts. False with *error: nothing is left open. */
+/* Opens what reading takes, and leads at once where nobody else does; else it stands by until it
+ * may. False with *error: nothing is left open. */
 MUST_CHECK bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
                                struct error *error);
+/* Takes the leadership and starts all that a leader does. Calls on_leading, or on_deposed with
+ * lead_failed set. */
+void scheduler_lead(struct scheduler *scheduler);
+/* Another leads. */
+void scheduler_deposed(struct scheduler *scheduler);
 /* Stops everything within seconds, whatever the nodes and the store do. */
 void scheduler_close(struct scheduler *scheduler);
 
@@ -147,8 +160,8 @@ void scheduler_close(struct scheduler *scheduler);
 void scheduler_follow_soon(struct scheduler *scheduler);
 void scheduler_note(struct scheduler *scheduler, const uint8_t hash[32], bool refused,
                     const char *node, const char *answer);
-/* "starting", "running", "stopping" or "error"; *reason_r (static or within `scheduler`) says why
- * it is not running, else "". */
+/* "starting", "running", "standby", "stopping" or "error"; *reason_r (static or within `scheduler`)
+ * says why it is not running, else "". */
 const char *scheduler_state(const struct scheduler *scheduler, const char **reason_r);
 
 /* control.c: every request on the bus. */

@@ -82,6 +82,11 @@ static void on_trouble(void *context, const char *what, const char *reason)
     (void)reason;
 }
 
+static void on_leading(void *context)
+{
+    (void)context;
+}
+
 static void on_deposed(void *context)
 {
     ((struct fixture *)context)->deposed++;
@@ -147,6 +152,7 @@ static void start(struct fixture *f)
         .instance = "1",
         .boot_id = ++f->boots,
         .on_trouble = on_trouble,
+        .on_leading = on_leading,
         .on_deposed = on_deposed,
         .context = f,
     };

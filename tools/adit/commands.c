@@ -79,7 +79,7 @@ int command_status(const struct options *options)
         fprintf(stderr, "adit: %s\n", error.text);
         return 64;
     }
-    struct pool *pool = pool_open(settings.scheduler_http_address);
+    struct pool *pool = pool_open(&settings);
     json_t *status = pool == NULL ? NULL : pool_get(pool, "/api/v1/pool/status");
     json_t *statistics = status == NULL ? NULL : pool_get(pool, "/api/v1/pool/statistics");
     json_t *blocks = status == NULL ? NULL : pool_get(pool, "/api/v1/blocks");

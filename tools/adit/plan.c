@@ -126,6 +126,42 @@ static void add_service(struct plan *plan, const struct options *options, const 
         child_argument(child, "--config");
         child_argument(child, realpath(options->config, config) != NULL ? config : options->config);
     }
+    if (plan->settings.scheduler_instances == 1)
+        return;
+    /* Each is asked and heard; the one that leads answers. */
+    static const char *const addresses[][2] = { { "SCHEDULER", "rep" }, { "PUBLISH", "pub" } };
+    for (size_t i = 0; i < 2; i++) {
+        char variable[480];
+        snprintf(variable, sizeof variable,
+                 "ADIT_SERVICE__%s_URL=ipc://%s/run/scheduler.%s,ipc://%s/run/scheduler-2.%s",
+                 addresses[i][0], plan->data_dir, addresses[i][1], plan->data_dir, addresses[i][1]);
+        child_variable(child, variable);
+    }
+}
+
+/* One leads, the other stands by. */
+static void add_schedulers(struct plan *plan, const struct options *options)
+{
+    for (int64_t i = 1; i <= plan->settings.scheduler_instances; i++) {
+        static const char *const addresses[][2] = { { "LISTEN", "rep" }, { "PUBLISH", "pub" } };
+        add_service(plan, options, "inode-scheduler", i == 1 ? "1" : "2");
+        if (plan->settings.scheduler_instances == 1)
+            return;
+        struct child *child = &plan->children[plan->count - 1];
+        for (size_t k = 0; k < 2; k++) {
+            char variable[320];
+            snprintf(variable, sizeof variable, "ADIT_SCHEDULER__%s=ipc://%s/run/scheduler%s.%s",
+                     addresses[k][0], plan->data_dir, i == 1 ? "" : "-2", addresses[k][1]);
+            child_variable(child, variable);
+        }
+        if (i == 1)
+            continue;
+        char second[280], variable[340];
+        pool_second_address(&plan->settings, second, sizeof second);
+        snprintf(variable, sizeof variable, "ADIT_SCHEDULER__HTTP_ADDRESS=%s", second);
+        child_variable(child, variable);
+        child_variable(child, "ADIT_SCHEDULER__ADMIN_ADDRESS=127.0.0.1:0");
+    }
 }
 
 static void add_redis(struct plan *plan)
@@ -392,7 +428,7 @@ bool plan_list(struct plan *plan, const struct options *options, bool *port_r, s
     if (plan->devnode &&
         (!make_folder(plan->data_dir, "devnode", error) || !add_devnode(plan, error)))
         return false;
-    add_service(plan, options, "inode-scheduler", "1");
+    add_schedulers(plan, options);
     add_service(plan, options, "auth", "1");
     add_validators(plan, options);
     add_payouts(plan, options);

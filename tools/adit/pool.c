@@ -9,7 +9,7 @@ enum { ANSWER_BYTES_MAX = 4 * 1024 * 1024 };
 
 struct pool {
     CURL *curl;
-    char base[300];
+    char bases[2][300]; /* of each inode-scheduler; the second may be "" */
 };
 
 struct answer {
@@ -33,19 +33,36 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
     return length;
 }
 
-struct pool *pool_open(const char *http_address)
+/* An address that listens everywhere is reached on this machine. */
+static void base_of(const char *http_address, char *base_r, size_t bytes)
+{
+    const char *colon = strrchr(http_address, ':');
+    bool everywhere =
+        strncmp(http_address, "0.0.0.0:", 8) == 0 || strncmp(http_address, "[::]:", 5) == 0;
+    snprintf(base_r, bytes, "http://%s%s", everywhere ? "127.0.0.1" : "",
+             everywhere && colon != NULL ? colon : http_address);
+}
+
+void pool_second_address(const struct settings *settings, char *address_r, size_t bytes)
+{
+    const char *first = settings->scheduler_http_address, *colon = strrchr(first, ':');
+    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+    snprintf(address_r, bytes, "%.*s:%lu", colon != NULL ? (int)(colon - first) : 0, first,
+             port == 0 || port + SECOND_PORT_AFTER > 65535 ? 0 : port + SECOND_PORT_AFTER);
+}
+
+struct pool *pool_open(const struct settings *settings)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL || (pool->curl = curl_easy_init()) == NULL) {
         free(pool);
         return NULL;
     }
-    /* An address that listens everywhere is reached on this machine. */
-    const char *colon = strrchr(http_address, ':');
-    bool everywhere =
-        strncmp(http_address, "0.0.0.0:", 8) == 0 || strncmp(http_address, "[::]:", 5) == 0;
-    snprintf(pool->base, sizeof pool->base, "http://%s%s", everywhere ? "127.0.0.1" : "",
-             everywhere && colon != NULL ? colon : http_address);
+    char second[280];
+    base_of(settings->scheduler_http_address, pool->bases[0], sizeof pool->bases[0]);
+    pool_second_address(settings, second, sizeof second);
+    if (settings->scheduler_instances > 1)
+        base_of(second, pool->bases[1], sizeof pool->bases[1]);
     return pool;
 }
 
@@ -74,19 +91,36 @@ static json_t *perform(CURL *curl, long *code_r)
     return json;
 }
 
-json_t *pool_get(struct pool *pool, const char *path)
+/* NULL where there is no 200. *standby_r: this one does not lead, and what it says may be old. */
+static json_t *get_from(struct pool *pool, const char *base, const char *path, bool *standby_r)
 {
     char url[700];
     long code = 0;
-    snprintf(url, sizeof url, "%s%s", pool->base, path);
+    struct curl_header *header;
+    snprintf(url, sizeof url, "%s%s", base, path);
     curl_easy_reset(pool->curl);
     curl_easy_setopt(pool->curl, CURLOPT_URL, url);
     json_t *json = perform(pool->curl, &code);
+    *standby_r =
+        curl_easy_header(pool->curl, "Adit-Standby", 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
     if (json != NULL && code != 200) {
         json_decref(json);
         return NULL;
     }
     return json;
+}
+
+json_t *pool_get(struct pool *pool, const char *path)
+{
+    bool standby, other_standby;
+    json_t *answer = get_from(pool, pool->bases[0], path, &standby);
+    if (pool->bases[1][0] == '\0' || (answer != NULL && !standby))
+        return answer;
+    json_t *other = get_from(pool, pool->bases[1], path, &other_standby);
+    if (other == NULL)
+        return answer;
+    json_decref(answer);
+    return other;
 }
 
 /* The node's cookie, "user:password", as it is now: a node makes a new one at each start. */

@@ -8,7 +8,12 @@
 
 struct pool; /* a connection that is kept open */
 
-struct pool *pool_open(const char *http_address); /* "host:port"; caller owns; NULL: no memory */
+/* Of a second inode-scheduler on this machine: the port two behind the first's (0 behind 0). */
+enum { SECOND_PORT_AFTER = 2 };
+void pool_second_address(const struct settings *settings, char *address_r, size_t bytes);
+
+/* Asks whichever inode-scheduler leads. Caller owns; NULL: no memory. */
+struct pool *pool_open(const struct settings *settings);
 void pool_close(struct pool *pool);
 
 /* The JSON at a path; NULL when the pool does not answer or says no. Caller owns (json_decref). */

@@ -107,7 +107,7 @@ static void start_next(struct supervisor *self)
     struct error error;
     char line[200];
     if (plan->devnode && plan->settings.chain_address[0] == '\0' &&
-        strcmp(child->name, "inode-scheduler") == 0 &&
+        strcmp(child->name, "inode-scheduler") == 0 && strcmp(child->instance, "1") == 0 &&
         !prepare_address(&plan->settings, &error)) {
         fail(self, error.text);
         return;

@@ -267,7 +267,7 @@ struct view *view_create(struct loop *loop, const struct plan *plan)
     *view = (struct view){ .loop = loop, .plan = plan, .terminal = isatty(STDOUT_FILENO) == 1 };
     view->job = (struct worker_job){ .work = take_picture, .done = picture_taken };
     view->timer = (struct loop_timer){ .on_due = on_due, .context = view };
-    view->pool = pool_open(plan->settings.scheduler_http_address);
+    view->pool = pool_open(&plan->settings);
     view->worker = view->pool == NULL ? NULL : worker_create(loop, "view", 1, 2, &error);
     if (view->worker == NULL) {
         if (view->pool != NULL)

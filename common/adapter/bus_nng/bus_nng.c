@@ -95,7 +95,8 @@ bool socket_listen(const struct bus_nng *bus, nng_socket socket, const char *url
     return result == 0 || nng_failed(error, result, "cannot listen at", url);
 }
 
-bool socket_dial(const struct bus_nng *bus, nng_socket socket, const char *url, struct error *error)
+static bool dial_one(const struct bus_nng *bus, nng_socket socket, const char *url,
+                     struct error *error)
 {
     if (!may_use(bus, url, error))
         return false;
@@ -112,6 +113,22 @@ bool socket_dial(const struct bus_nng *bus, nng_socket socket, const char *url, 
     if (result == 0)
         result = nng_dialer_start(dialer, NNG_FLAG_NONBLOCK);
     return result == 0 || nng_failed(error, result, "cannot dial", url);
+}
+
+bool socket_dial(const struct bus_nng *bus, nng_socket socket, const char *url, struct error *error)
+{
+    for (const char *part = url; *part != '\0';) {
+        char one[URL_BYTES];
+        size_t length = strcspn(part, ",");
+        if (length >= sizeof one)
+            return error_set(error, ERROR_INVALID, "%.64s… is too long an address", part);
+        memcpy(one, part, length);
+        one[length] = '\0';
+        if (!dial_one(bus, socket, one, error))
+            return false;
+        part += length + (part[length] == ',');
+    }
+    return *url != '\0' || error_set(error, ERROR_INVALID, "an address is empty");
 }
 
 static void bus_end(struct bus *base)

@@ -19,6 +19,7 @@ enum {
     BUFFER_MESSAGES = 256, /* of a publisher for each subscriber, and of a subscriber */
     RECONNECT_MIN_MS = 20,
     RECONNECT_MAX_MS = 200,
+    URL_BYTES = 512,
 };
 
 struct server;

@@ -61,6 +61,7 @@ struct http_site {
     const struct http_route *routes;
     void *context;
     void (*answered)(struct http_exchange *exchange); /* called on the loop */
+    const char *stands_by; /* why writes are not taken; NULL: they are */
 };
 
 /* Texts are copied; query may be NULL. NULL when there is no memory. */

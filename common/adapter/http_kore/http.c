@@ -123,6 +123,10 @@ void exchange_dispatch(struct loop_task *task)
         http_problem(exchange, 414, "Path too long", "a path has at most 512 bytes", NULL);
         return;
     }
+    if (site->stands_by != NULL && exchange->method != EXCHANGE_GET) {
+        http_problem(exchange, 503, "Stands by", site->stands_by, NULL);
+        return;
+    }
     switch (router_find(next_route, site->routes, exchange->path, (unsigned)exchange->method,
                         &exchange->match)) {
     case ROUTER_FOUND:
@@ -146,6 +150,13 @@ void http_serve(struct service *service, const struct http_route *routes, void *
     ASSERT(site != NULL); /* the service was linked with a host that has no HTTP */
     site->context = context;
     site->routes = routes;
+}
+
+void http_stand_by(struct service *service, const char *why)
+{
+    struct http_site *site = service->life->host;
+    ASSERT(site != NULL);
+    site->stands_by = why;
 }
 
 const char *http_segment(const struct http_exchange *exchange, size_t index)
@@ -214,6 +225,8 @@ static void fill_answer(struct http_exchange *exchange, int status, const char *
     if (!has_answer_header(exchange, "Cache-Control"))
         http_add_header(exchange, "Cache-Control", "no-store");
     http_add_header(exchange, "X-Content-Type-Options", "nosniff");
+    if (exchange->site->stands_by != NULL)
+        http_add_header(exchange, "Adit-Standby", "true");
     if (body.length == 0)
         return;
     exchange->answer = malloc(body.length);

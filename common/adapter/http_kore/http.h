@@ -26,6 +26,10 @@ struct http_route {
  * documents (RFC 9457). */
 void http_serve(struct service *service, const struct http_route *routes, void *context);
 
+/* From now on, until told NULL, this process only reads: what is not a GET gets 503 with `why`
+ * (borrowed), and every answer bears `Adit-Standby: true`. */
+void http_stand_by(struct service *service, const char *why);
+
 /* All borrowed until the exchange is answered. */
 /* NULL where the route has no such `{}`. */
 const char *http_segment(const struct http_exchange *exchange, size_t index);

@@ -39,7 +39,9 @@ void start(void)
     f->people = people_create(&options, &error);
     if (f->people == NULL)
         fail_msg("%s", error.text);
-    f->site = (struct http_site){ people_routes, f->people, on_answered };
+    f->site = (struct http_site){ .routes = people_routes,
+                                  .context = f->people,
+                                  .answered = on_answered };
 }
 
 void stop(void)

@@ -1,0 +1,252 @@
+/* Two schedulers on one store: the one that leads is killed, or stopped for longer than its lease
+ * and continued, at the moment a block is found or at any other, while miners mine. The other goes
+ * on: jobs flow again (how soon is printed), the block is the pool's, and in the end every block of
+ * the chain is known once, no lease was granted twice, and the ledger sums to the rewards.
+ *
+ * ADIT_KILLS: how often (default 3). ADIT_SEED: which signal, and when. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tests/crash/books.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct pool_fixture pool;
+static unsigned kills = 3;
+static unsigned seed;
+
+enum { MINERS = 2, RECOVERY_S = 30, BLOCK_S = 90, LOG_BYTES = 1 << 22 };
+
+static unsigned random_below(unsigned bound)
+{
+    seed = seed * 1103515245u + 12345u;
+    return (seed >> 8) % bound;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
+}
+
+/* A log whole; borrowed until the next call. */
+static const char *read_log(const char *name)
+{
+    static char text[LOG_BYTES];
+    char path[160];
+    snprintf(path, sizeof path, "%s/log/%s.log", pool.data, name);
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[length] = '\0';
+    return text;
+}
+
+static unsigned count_in(const char *text, const char *words)
+{
+    unsigned count = 0;
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at += strlen(words))
+        count++;
+    return count;
+}
+
+/* The newest epoch a scheduler's log says that it took; 0: none. */
+static unsigned epoch_of(const char *log)
+{
+    unsigned epoch = 0;
+    for (const char *at = read_log(log); (at = strstr(at, "leader.taken epoch=")) != NULL; at++)
+        if (sscanf(at, "leader.taken epoch=%u", &epoch) != 1)
+            fail();
+    return epoch;
+}
+
+static const char *const logs[] = { "inode-scheduler", "inode-scheduler-2" };
+static const char *const instances[] = { "1", "2" };
+
+/* Which of the two took the newest epoch, and that epoch. */
+static unsigned leader(unsigned *epoch_r)
+{
+    unsigned first = epoch_of(logs[0]), second = epoch_of(logs[1]);
+    *epoch_r = first > second ? first : second;
+    return first > second ? 0 : 1;
+}
+
+/* A job of an epoch newer than this was published. */
+static bool newer_job(const struct pool_fixture *self, void *context)
+{
+    unsigned known = *(const unsigned *)context, epoch;
+    (void)self;
+    unsigned who = leader(&epoch);
+    char job[40];
+    snprintf(job, sizeof job, "job.published job=%08x", epoch);
+    return epoch > known && strstr(read_log(logs[who]), job) != NULL;
+}
+
+static bool stands_by(const struct pool_fixture *self, void *context)
+{
+    unsigned who = *(const unsigned *)context, epoch;
+    /* Of its newest start: it met somebody who leads. */
+    const char *waits = NULL;
+    for (const char *at = read_log(logs[who]); (at = strstr(at, "leader.waits")) != NULL; at++)
+        waits = at;
+    bool taken = waits != NULL && strstr(waits, "leader.taken") != NULL;
+    return pool_pid_of(self, "inode-scheduler", instances[who], NULL) > 0 && waits != NULL &&
+           !taken && leader(&epoch) != who;
+}
+
+static void wait_for_shares(void)
+{
+    json_int_t before = books_shares(&pool);
+    pool_wait(&pool, "shares flow", RECOVERY_S, books_more_shares, &before);
+}
+
+static void wait_for_block(void)
+{
+    unsigned before = count_in(read_log("share-validator"), " block.found ");
+    for (unsigned i = 0; i < 1000 * BLOCK_S; i++) {
+        if (count_in(read_log("share-validator"), " block.found ") > before)
+            return;
+        pause_ms(1);
+    }
+    pool_print_logs(&pool);
+    fail_msg("no block was found in %d s", BLOCK_S);
+}
+
+/* Whether a process holds SQLite's lock for writing. */
+static bool writes(pid_t pid)
+{
+    char line[256];
+    bool found = false;
+    FILE *locks = fopen("/proc/locks", "re");
+    while (locks != NULL && !found && fgets(line, sizeof line, locks) != NULL) {
+        int holder = 0;
+        if (sscanf(line, "%*d: POSIX ADVISORY WRITE %d", &holder) == 1)
+            found = holder == pid;
+    }
+    if (locks != NULL)
+        fclose(locks);
+    return found;
+}
+
+/* Stopped, but not inside a write: SQLite's lock would keep everybody from the store, which no
+ * other store's does. */
+static pid_t stop(const char *instance)
+{
+    for (unsigned i = 0; i < 10000; i++) {
+        pid_t pid = pool_signal(&pool, "inode-scheduler", instance, SIGSTOP);
+        if (!pool_any_of(pid, writes))
+            return pid;
+        pool_signal_pid(pid, SIGCONT);
+        pause_ms(1);
+    }
+    fail_msg("the leader never ends a write");
+    return 0;
+}
+
+static void strike(unsigned round)
+{
+    unsigned epoch, who = leader(&epoch);
+    bool at_block = round % 2 == 0, stopping = random_below(2) == 0;
+    if (at_block)
+        wait_for_block();
+    else
+        pause_ms((long)random_below(1500));
+    pid_t pid = stopping ? stop(instances[who])
+                         : pool_signal(&pool, "inode-scheduler", instances[who], SIGKILL);
+    uint64_t began_ms = now_ms();
+    pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
+    unsigned next_epoch, next = leader(&next_epoch);
+    printf("%s instance %s, epoch %u,%s: a job of epoch %u by instance %s after %llu ms\n",
+           stopping ? "stopped" : "killed", instances[who], epoch, at_block ? " at a block" : "",
+           next_epoch, instances[next], (unsigned long long)(now_ms() - began_ms));
+    if (stopping) {
+        assert_int_equal(next, 1 - who);
+        pool_signal_pid(pid, SIGCONT);
+    }
+    unsigned other = 1 - next;
+    pool_wait(&pool, "the other stands by", RECOVERY_S, stands_by, &other);
+    wait_for_shares();
+}
+
+static void the_other_goes_on_whenever_the_leader_is_lost(void **state)
+{
+    (void)state;
+    wait_for_shares();
+    for (unsigned i = 0; i < kills; i++)
+        strike(i);
+}
+
+static void nothing_is_doubled_or_lost(void **state)
+{
+    (void)state;
+    struct books_sum sum;
+    unsigned leases = 0;
+    for (size_t i = 0; i < MINERS; i++)
+        pool_end_miner(&pool, i, NULL);
+    books_bury(&pool);
+    pool_wait(&pool, "every block of the chain is known once and matured", 90, books_all_matured,
+              &sum);
+    printf("%u blocks pay to the pool\n", sum.blocks);
+    assert_true(sum.blocks >= (kills + 1) / 2);
+    books_check_ledger(&pool, &sum);
+    /* No id was granted by both. */
+    static char seen[LOG_BYTES];
+    snprintf(seen, sizeof seen, "%s", read_log(logs[0]));
+    for (const char *at = seen; (at = strstr(at, "lease.granted lease=")) != NULL; at++, leases++) {
+        char granted[64];
+        snprintf(granted, sizeof granted, "%.*s ", (int)strcspn(at + 14, " ") + 14, at);
+        assert_int_equal(count_in(seen, granted), 1);
+        assert_int_equal(count_in(read_log(logs[1]), granted), 0);
+    }
+    assert_true(leases > 0);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    pool_start(&pool,
+               "{\"payout\":{\"enabled\":false},\"stratum\":{\"share_interval_ms\":200},"
+               "\"scheduler\":{\"instances\":2}}",
+               false);
+    for (int i = 0; i < MINERS; i++) {
+        char user[160];
+        snprintf(user, sizeof user, "%s.worker%d", pool.pool_address, i);
+        pool_add_miner(&pool, user, 30000);
+    }
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    pool_end(&pool);
+    return 0;
+}
+
+int main(void)
+{
+    seed = getenv("ADIT_SEED") != NULL ? (unsigned)strtoul(getenv("ADIT_SEED"), NULL, 10)
+                                       : (unsigned)time(NULL);
+    if (getenv("ADIT_KILLS") != NULL)
+        kills = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
+    printf("ADIT_SEED=%u\n", seed);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_other_goes_on_whenever_the_leader_is_lost),
+        cmocka_unit_test(nothing_is_doubled_or_lost),
+    };
+    return cmocka_run_group_tests_name("two schedulers", tests, begin, end);
+}

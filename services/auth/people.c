@@ -205,7 +205,7 @@ void visit_write_events(struct visit *visit, struct store *store)
         enum store_outcome outcome = STORE_UNKNOWN;
         randombytes_buf(&number, sizeof number);
         for (int j = 0; j < 2 && outcome != STORE_DONE; j++)
-            outcome = event_append(store, event, number, &error);
+            outcome = access_event_append(store, event, number, &error);
         if (outcome == STORE_DONE)
             continue;
         char safe[sizeof event->detail];

@@ -37,7 +37,7 @@ static enum store_outcome write_down(struct store *store, const struct account *
     };
     snprintf(event.detail, sizeof event.detail,
              operator_now ? "made an operator" : "no operator any more");
-    return event_append(store, &event, account->version, error);
+    return access_event_append(store, &event, account->version, error);
 }
 
 static int set_operator(struct store *store, const char *name, bool operator_now)

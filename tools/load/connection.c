@@ -9,8 +9,8 @@
 
 enum { INPUT_MAX = 1 << 20, OUTPUT_MAX = 1 << 24, SUBMISSIONS_MIN = 16 };
 
-bool connection_open(struct connection *connection, uint32_t address, uint16_t port,
-                     uint32_t source)
+bool load_connection_open(struct connection *connection, uint32_t address, uint16_t port,
+                          uint32_t source)
 {
     const int on = 1;
     struct sockaddr_in to = { .sin_family = AF_INET,

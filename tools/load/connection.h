@@ -41,8 +41,8 @@ struct connection {
 
 /* A socket under way to `address` from `source` (both IPv4, network byte order; 0: any). False with
  * errno set. */
-MUST_CHECK bool connection_open(struct connection *connection, uint32_t address, uint16_t port,
-                                uint32_t source);
+MUST_CHECK bool load_connection_open(struct connection *connection, uint32_t address, uint16_t port,
+                                     uint32_t source);
 void connection_close(struct connection *connection);
 
 /* Sends, and keeps what the socket does not take. False: the connection is lost. */

@@ -170,7 +170,7 @@ static bool open_one(struct engine *engine, struct connection *connection, struc
     uint32_t source = options->sources == 0
                           ? 0
                           : htonl(INADDR_LOOPBACK + 1 + connection->index % options->sources);
-    if (!connection_open(connection, to->ip, to->port, source))
+    if (!load_connection_open(connection, to->ip, to->port, source))
         return error_system(error, errno, "cannot connect miner %" PRIu32, connection->index);
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = connection };
     connection->writes = true;

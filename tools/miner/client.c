@@ -47,7 +47,7 @@ bool client_init(struct client *client, const char *url, const char *user, const
 
 void client_deinit(struct client *client)
 {
-    client_close(client);
+    miner_client_close(client);
     free(client->host);
     free(client->port);
     free(client->input);
@@ -149,7 +149,7 @@ bool client_connect(struct client *client, struct error *error)
                      error);
 }
 
-size_t client_close(struct client *client)
+size_t miner_client_close(struct client *client)
 {
     size_t forgotten = client->pending_count;
     if (client->fd >= 0)

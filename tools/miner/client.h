@@ -62,7 +62,7 @@ void client_deinit(struct client *client);
 /* Connects and sends the first requests. */
 MUST_CHECK bool client_connect(struct client *client, struct error *error);
 /* Drops the connection; what is unanswered is forgotten. Returns how many shares that were. */
-size_t client_close(struct client *client);
+size_t miner_client_close(struct client *client);
 /* Reads what is there and handles whole lines; false: the connection is over. */
 MUST_CHECK bool client_read(struct client *client, struct error *error);
 /* False: not sent (the connection is over, or too many are unanswered). */

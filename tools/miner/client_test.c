@@ -247,7 +247,7 @@ static void a_session_is_asked_for_again(void **state)
     struct fixture *f = *state;
     json_int_t id;
     log_in(f);
-    client_close(&f->client);
+    miner_client_close(&f->client);
     connect_client(f);
     expect_method(f, "mining.configure", &id);
     json_t *line = next_line(f);
@@ -276,7 +276,7 @@ static void a_pool_that_sends_rubbish_is_left_with_a_sentence(void **state)
         log_in(f);
         assert_false(say(f, &error, "%s", lines[i]));
         assert_true(strlen(error.text) > 0);
-        client_close(&f->client);
+        miner_client_close(&f->client);
     }
 }
 
@@ -292,7 +292,7 @@ static void any_change_to_a_job_line_is_survived(void **state)
             line[draw(sizeof line - 1)] = c;
         }
         if (!connected) {
-            client_close(&f->client);
+            miner_client_close(&f->client);
             log_in(f);
         }
         connected = say(f, &error, "%s", line);

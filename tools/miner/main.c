@@ -277,7 +277,7 @@ static void disconnect(struct miner *miner, const struct error *error)
 {
     char text[640];
     engine_set_job(&miner->engine, NULL);
-    miner->unanswered += client_close(&miner->client);
+    miner->unanswered += miner_client_close(&miner->client);
     miner->backoff_s = miner->backoff_s == 0 ? 0.25 : 2 * miner->backoff_s;
     if (miner->backoff_s > 15)
         miner->backoff_s = 15;

@@ -176,7 +176,7 @@ static void an_account_sees_its_own_events_the_newest_first(void **state)
         struct event event = { .account_id = 6 + i % 3, .time_ms = 100 + i, .actor = "owner" };
         snprintf(event.kind, sizeof event.kind, "%c", (char)('a' + i));
         for (int j = 0; j < 2; j++) /* the second time is the first */
-            assert_int_equal(event_append(store, &event, 5, &error), STORE_DONE);
+            assert_int_equal(access_event_append(store, &event, 5, &error), STORE_DONE);
     }
     const struct {
         uint64_t account;
@@ -191,8 +191,8 @@ static void an_account_sees_its_own_events_the_newest_first(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char kinds[64] = "";
-        assert_int_equal(event_walk(store, cases[i].account, cases[i].all, cases[i].before,
-                                    cases[i].limit, gather, kinds, &error),
+        assert_int_equal(access_event_walk(store, cases[i].account, cases[i].all, cases[i].before,
+                                           cases[i].limit, gather, kinds, &error),
                          STORE_DONE);
         assert_string_equal(kinds, cases[i].kinds);
     }

@@ -11,7 +11,7 @@ static const struct store_field fields[FIELDS] = {
     [CLIENT] = { "client", STORE_TEXT, false },   [DETAIL] = { "detail", STORE_TEXT, false },
 };
 
-const struct store_collection event_collection = { "security_events", fields, FIELDS };
+const struct store_collection access_event_collection = { "security_events", fields, FIELDS };
 
 static void id_of(uint64_t account_id, uint64_t time_ms, uint64_t number, char id_r[EVENT_ID_BYTES])
 {
@@ -19,8 +19,8 @@ static void id_of(uint64_t account_id, uint64_t time_ms, uint64_t number, char i
              number);
 }
 
-enum store_outcome event_append(struct store *store, struct event *event, uint64_t number,
-                                struct error *error)
+enum store_outcome access_event_append(struct store *store, struct event *event, uint64_t number,
+                                       struct error *error)
 {
     char account[ACCOUNT_ID_BYTES];
     account_id_text(event->account_id, account);
@@ -33,7 +33,7 @@ enum store_outcome event_append(struct store *store, struct event *event, uint64
     record.values[CLIENT] = store_text(event->client);
     record.values[DETAIL] = store_text(event->detail);
     enum store_outcome outcome =
-        field_write(store, STORE_INSERT, &event_collection, &record, error);
+        field_write(store, STORE_INSERT, &access_event_collection, &record, error);
     return outcome == STORE_EXISTS ? STORE_DONE : outcome;
 }
 
@@ -55,7 +55,7 @@ static bool read(const struct store_record *record, struct event *event_r, struc
 }
 
 struct walk {
-    event_visitor visitor;
+    access_event_visitor visitor;
     void *context;
     bool damaged;
     struct error *error;
@@ -69,9 +69,9 @@ static bool visit(void *context, const struct store_record *record)
     return !walk->damaged && walk->visitor(walk->context, &event);
 }
 
-enum store_outcome event_walk(struct store *store, uint64_t account_id, bool all,
-                              uint64_t before_ms, size_t limit, event_visitor visitor,
-                              void *context, struct error *error)
+enum store_outcome access_event_walk(struct store *store, uint64_t account_id, bool all,
+                                     uint64_t before_ms, size_t limit, access_event_visitor visitor,
+                                     void *context, struct error *error)
 {
     char low[EVENT_ID_BYTES], high[EVENT_ID_BYTES];
     uint64_t until_ms = before_ms == 0 ? INT64_MAX : before_ms - 1;
@@ -87,6 +87,7 @@ enum store_outcome event_walk(struct store *store, uint64_t account_id, bool all
         .limit = limit,
     };
     struct walk walk = { visitor, context, false, error };
-    enum store_outcome outcome = store_find(store, &event_collection, &query, visit, &walk, error);
+    enum store_outcome outcome =
+        store_find(store, &access_event_collection, &query, visit, &walk, error);
     return walk.damaged ? STORE_FAILED : outcome;
 }

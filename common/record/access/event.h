@@ -5,7 +5,7 @@
 #pragma once
 #include "record/access/field.h"
 
-extern const struct store_collection event_collection;
+extern const struct store_collection access_event_collection;
 
 enum {
     EVENT_ID_BYTES = 51,
@@ -26,11 +26,12 @@ struct event {
 
 /* Adds it under a fresh id, from account, time and `number`, which is random. Adding it again under
  * the same number changes nothing. */
-MUST_CHECK enum store_outcome event_append(struct store *store, struct event *event,
-                                           uint64_t number, struct error *error);
-typedef bool (*event_visitor)(void *context, const struct event *event);
+MUST_CHECK enum store_outcome access_event_append(struct store *store, struct event *event,
+                                                  uint64_t number, struct error *error);
+typedef bool (*access_event_visitor)(void *context, const struct event *event);
 /* An account's events, or with `all` everybody's, the newest first, those older than `before_ms`
  * (0: from now on), at most `limit`. */
-MUST_CHECK enum store_outcome event_walk(struct store *store, uint64_t account_id, bool all,
-                                         uint64_t before_ms, size_t limit, event_visitor visitor,
-                                         void *context, struct error *error);
+MUST_CHECK enum store_outcome access_event_walk(struct store *store, uint64_t account_id, bool all,
+                                                uint64_t before_ms, size_t limit,
+                                                access_event_visitor visitor, void *context,
+                                                struct error *error);

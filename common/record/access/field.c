@@ -9,9 +9,10 @@
 
 bool access_declare(struct store *store, struct error *error)
 {
-    static const struct store_collection *const all[] = { &session_collection, &grant_collection,
-                                                          &ticket_collection,  &factor_collection,
-                                                          &claim_collection,   &event_collection };
+    static const struct store_collection *const all[] = {
+        &session_collection, &grant_collection, &ticket_collection,
+        &factor_collection,  &claim_collection, &access_event_collection
+    };
     return store_declare(store, all, sizeof all / sizeof *all, error);
 }
 

@@ -59,7 +59,8 @@ static size_t events_of(const char *kind)
         const char *kind;
         size_t count;
     } wanted = { kind, 0 };
-    assert_int_equal(event_walk(f->store, 0, true, 0, 0, count_event, &wanted, &error), STORE_DONE);
+    assert_int_equal(access_event_walk(f->store, 0, true, 0, 0, count_event, &wanted, &error),
+                     STORE_DONE);
     return wanted.count;
 }
 

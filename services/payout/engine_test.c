@@ -837,6 +837,57 @@ static void an_account_cannot_ask_without_end(void **state)
     audit(bench);
 }
 
+/* Else the loss would be the pool's, and the payment for nothing. */
+static void what_is_not_signed_is_recalled_when_its_block_is_orphaned(void **state)
+{
+    struct bench *bench = *state;
+    bench->options.approve_above.units = 1;
+    bench->options.approvals = 1;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+    tell(bench, WIRE_REWARD_ORPHANED, block_a, 100000, 1000);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 0);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_LOSS)).available, 0);
+    audit(bench);
+}
+
+static void a_plan_that_is_not_covered_any_more_is_given_up(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct account alice;
+    bench->options.threshold.units = 1000000;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
+    struct payment_output output = { .account = ALICE, .amount = { 59401 } };
+    snprintf(output.address, sizeof output.address, "%s", alice.payout_address);
+    struct payment_record payment = { .number = 1,
+                                      .state = PAYMENT_PLANNED,
+                                      .epoch = 1,
+                                      .amount = { 59401 },
+                                      .created_ms = bench->now_ms,
+                                      .outputs = &output,
+                                      .output_count = 1 };
+    assert_int_equal(payment_insert(bench->store, &payment, &error), STORE_DONE);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    audit(bench);
+}
+
 static void without_its_node_only_payments_wait(void **state)
 {
     struct bench *bench = *state;
@@ -968,6 +1019,8 @@ int main(void)
         TEST(what_the_pool_earned_is_withdrawn_by_two),
         TEST(who_asks_for_a_payment_does_not_approve_it),
         TEST(an_account_cannot_ask_without_end),
+        TEST(what_is_not_signed_is_recalled_when_its_block_is_orphaned),
+        TEST(a_plan_that_is_not_covered_any_more_is_given_up),
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),
         TEST(work_is_bought_once_whatever_a_failover_takes_back),

@@ -1,6 +1,7 @@
 /* How long the credits of one block of many accounts take, from its snapshot to the last balance,
- * on the store of a URL; then its maturing, and the audit of it all.
- *   payout_bench URL [ACCOUNTS [BLOCKS]] */
+ * on the store of a URL; then its maturing, and the audit of it all. What the store was asked for
+ * is counted, in bulks of a thousand writes of one kind, as MongoDB gets them: each is one round
+ * trip. payout_bench URL [ACCOUNTS [BLOCKS]] */
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_fake/window_fake.h"
 #include "record/event/event.h"
@@ -11,6 +12,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { BULK = 1000 };
 
 static uint64_t mix(uint64_t z)
 {
@@ -30,6 +33,70 @@ static uint64_t now_ms(void)
     return loop_clock_ns() / 1000000;
 }
 
+/* What it is asked for, on the way to the store itself. */
+struct counted {
+    struct store port;
+    struct store *inner;
+    uint64_t writes, bulks, reads;
+};
+
+static struct store *inner_of(struct store *store)
+{
+    return ((struct counted *)store)->inner;
+}
+
+static bool c_declare(struct store *store, const struct store_collection *const *collections,
+                      size_t count, struct error *error)
+{
+    return store_declare(inner_of(store), collections, count, error);
+}
+
+static enum store_outcome c_apply(struct store *store, struct store_write *writes, size_t count,
+                                  struct error *error)
+{
+    struct counted *counted = (struct counted *)store;
+    uint64_t of_verb[STORE_DELETE + 1] = { 0 };
+    for (size_t i = 0; i < count; i++) /* the engine writes to one collection a call */
+        of_verb[writes[i].verb]++;
+    for (int verb = STORE_INSERT; verb <= STORE_DELETE; verb++)
+        counted->bulks += (of_verb[verb] + BULK - 1) / BULK;
+    counted->writes += count;
+    return store_apply(counted->inner, writes, count, error);
+}
+
+static enum store_outcome c_get(struct store *store, const struct store_collection *collection,
+                                const char *id, struct arena *arena, struct store_record *record_r,
+                                struct error *error)
+{
+    ((struct counted *)store)->reads++;
+    return store_get(inner_of(store), collection, id, arena, record_r, error);
+}
+
+static enum store_outcome c_find(struct store *store, const struct store_collection *collection,
+                                 const struct store_query *query, store_visitor visitor,
+                                 void *context, struct error *error)
+{
+    ((struct counted *)store)->reads++;
+    return store_find(inner_of(store), collection, query, visitor, context, error);
+}
+
+static bool c_ping(struct store *store, struct error *error)
+{
+    return store_ping(inner_of(store), error);
+}
+
+static void c_close(struct store *store)
+{
+    store_close(inner_of(store));
+}
+
+static const struct store_ops counted_ops = { .declare = c_declare,
+                                              .apply = c_apply,
+                                              .get = c_get,
+                                              .find = c_find,
+                                              .ping = c_ping,
+                                              .close = c_close };
+
 static int fail(const char *what, const struct error *error)
 {
     fprintf(stderr, "%s: %s\n", what, error->text);
@@ -37,9 +104,10 @@ static int fail(const char *what, const struct error *error)
 }
 
 /* One block: its snapshot, FOUND, MATURED. */
-static int run_block(struct engine *engine, struct store *store, struct pplns_part *parts,
+static int run_block(struct engine *engine, struct counted *counted, struct pplns_part *parts,
                      size_t accounts, uint8_t number)
 {
+    struct store *store = &counted->port;
     struct error error = { .text = "" };
     struct snapshot_record snapshot = { .height = number,
                                         .reward = { 312500000 },
@@ -62,6 +130,7 @@ static int run_block(struct engine *engine, struct store *store, struct pplns_pa
                                            .network_work_low = 1000,
                                            .block_hash = { number } };
         start = now_ms();
+        counted->writes = counted->bulks = counted->reads = 0;
         if (event_newest(store, &event.sequence, &error) != STORE_DONE)
             return fail("events", &error);
         event.sequence++;
@@ -69,8 +138,9 @@ static int run_block(struct engine *engine, struct store *store, struct pplns_pa
             return fail("event", &error);
         if (engine_tick(engine, loop_unix_ms(), &error) != STEP_DONE)
             return fail("tick", &error);
-        printf("%s: %" PRIu64 " ms\n", event_kind_name((enum wire_reward_kind)kind),
-               now_ms() - start);
+        printf("%s: %" PRIu64 " ms, %" PRIu64 " writes in %" PRIu64 " bulks, %" PRIu64 " reads\n",
+               event_kind_name((enum wire_reward_kind)kind), now_ms() - start, counted->writes,
+               counted->bulks, counted->reads);
     }
     return 0;
 }
@@ -88,7 +158,9 @@ int main(int argc, char **argv)
     struct loop *loop = loop_create(&error);
     struct window_fake *shares = loop != NULL ? window_fake_create(loop) : NULL;
     struct window_reader *window = shares != NULL ? window_fake_reader(shares) : NULL;
-    struct store *store = store_open(argv[1], 60000, &error);
+    struct counted counted = { .port = { &counted_ops },
+                               .inner = store_open(argv[1], 60000, &error) };
+    struct store *store = counted.inner != NULL ? &counted.port : NULL;
     struct pplns_part *parts = calloc(accounts, sizeof *parts);
     if (window == NULL || store == NULL || parts == NULL || !engine_declare(store, &error))
         return fail("open", &error);
@@ -110,7 +182,7 @@ int main(int argc, char **argv)
         return fail("engine", &error);
     int result = 0;
     for (unsigned long i = 1; i <= blocks && result == 0; i++)
-        result = run_block(engine, store, parts, accounts, (uint8_t)i);
+        result = run_block(engine, &counted, parts, accounts, (uint8_t)i);
     struct payout_audit_report report = { 0 };
     uint64_t start = now_ms();
     if (result == 0 && !payout_audit(store, NULL, NULL, &report, &error))

@@ -25,6 +25,7 @@ static const struct {
     { "window", bench_window, "batches into redis-server, and read back" },
     { "pool", bench_pool, "none: only the private pool, for --seconds, to be looked at by hand" },
     { "pplns", bench_pplns, "a window of ten million shares split" },
+    { "credits", bench_credits, "a block of 100,000 accounts into the stores; the audit" },
     { "scale", bench_scale, "two validators against one, on scrypt" },
     { "kill", bench_kill, "a validator killed or stopped at full load; redis-server killed" },
 };

@@ -21,4 +21,5 @@ void bench_tip(const struct bench_options *options);
 void bench_scale(const struct bench_options *options);
 void bench_kill(const struct bench_options *options);
 void bench_pplns(const struct bench_options *options);
+void bench_credits(const struct bench_options *options);
 void bench_window(const struct bench_options *options);

@@ -153,6 +153,7 @@ struct sim_world {
     uint64_t day_max;       /* planned in a day, at the most; 0: no bound */
     uint32_t requests_open; /* of an account; 0: no bound */
     uint32_t requests_day;
+    bool swaps_coins;   /* the wallet signs versions with other coins than it was given */
     bool own_approvals; /* operators try to approve what they asked for */
     bool congested;     /* most blocks leave the mempool's transactions for later */
     /* the window */

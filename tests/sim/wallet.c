@@ -329,6 +329,12 @@ static enum node_answer sign(struct node *node, struct span raw, struct arena *a
     }
     if (sim_chance(&world->random, world->errs))
         spoil(world, tx);
+    uint64_t amount;
+    for (size_t i = 0; i < world->fund_count && world->swaps_coins && !tx->bad; i++)
+        if (is_free(world, &world->funds[i], &amount)) { /* then both could confirm */
+            tx->inputs[0] = world->funds[i];
+            tx->bad = true;
+        }
     hand_over(world, tx, arena, transaction_r);
     return NODE_OK;
 }

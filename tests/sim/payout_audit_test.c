@@ -143,7 +143,7 @@ static void change(struct store *store, const struct store_collection *collectio
 static unsigned long stride_of(void)
 {
     const char *text = getenv("ADIT_AUDIT_STRIDE");
-    return text == NULL ? 1 : strtoul(text, NULL, 10);
+    return text == NULL ? 3 : strtoul(text, NULL, 10);
 }
 
 static struct run play(void)

@@ -13,7 +13,8 @@ enum {
     PAUSE_MAX_MS = 200,
     DEPART_MS = 10000,     /* one that is leaving is gone by then */
     LEARNT_KEPT_MS = 1000, /* what a share takes is looked at anew after that */
-    ROOM_SHARE = 4,        /* of the time-out: what may be queued at one */
+    ROOM_SHARE = 10,       /* of the time-out: what may be queued at one */
+    UNSEEN_IN_FLIGHT = 3,  /* batches at one of whom nothing is known of late */
     BATCH_TARGET_NS = 25000000,
     BATCH_SHARES_MIN = 32,
     ALIKE_NS = 1000000, /* and a quarter: expectations as far apart are taken for equal */
@@ -138,6 +139,8 @@ static bool has_room(const struct validator *validator, uint64_t now_ms, uint64_
     if (!is_healthy(validator, now_ms) || validator->in_flight >= VALIDATORS_IN_FLIGHT_MAX ||
         now_ms < validator->paused_ms)
         return false;
+    if (!knows_share_ns(validator, now_ms) && validator->in_flight >= UNSEEN_IN_FLIGHT)
+        return false; /* a slow one would have to drop what we can hold */
     return validator->in_flight == 0 ||
            work_ns <= (uint64_t)validator->all->timeout_ms * 1000000u / ROOM_SHARE;
 }

@@ -4,7 +4,8 @@
  * A batch goes to the one that should answer it first: shares that are there already times the time
  * it has taken for a share of late. So work spreads by what each answers, and a slow one gets
  * little instead of holding everybody back. No more is sent to one than it should answer in a
- * quarter of the time-out, or than VALIDATORS_IN_FLIGHT_MAX batches.
+ * tenth of the time-out (with scrypt some 800 shares, which its queue for hashing holds: what is
+ * beyond that it drops, while we can hold it), or than VALIDATORS_IN_FLIGHT_MAX batches.
  *
  * One that does not answer is left aside, and so is one that has been silent for long while others
  * answered. It comes back by answering: a copy of a batch that goes to another validator anyway is

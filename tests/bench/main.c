@@ -27,6 +27,7 @@ static const struct {
     { "pplns", bench_pplns, "a window of ten million shares split" },
     { "credits", bench_credits, "a block of 100,000 accounts into the stores; the audit" },
     { "scale", bench_scale, "two validators against one, on scrypt" },
+    { "junk", bench_junk, "honest miners beside 200 sessions of junk, on scrypt" },
     { "kill", bench_kill, "a validator killed or stopped at full load; redis-server killed" },
 };
 enum { PARTS = sizeof parts / sizeof *parts };
@@ -97,7 +98,7 @@ int main(int argc, char **argv)
                                      .in_flight = 64,
                                      .validators = 1,
                                      .transactions = 2000,
-                                     .shares = 1000000 };
+                                     .shares = BENCH_SHARES_USUAL };
     struct rlimit files;
     signal(SIGPIPE, SIG_IGN);
     umask(077);

@@ -176,7 +176,7 @@ static void start_service(struct pool *pool, struct process *process, const char
     process_start(process, pool->folder, name, arguments, variables, true);
 }
 
-static void start_gateway(struct pool *pool, size_t index)
+static void start_gateway(struct pool *pool, size_t index, bool budgets)
 {
     char stratum[64], admin[64];
     pool->stratum_ports[index] = process_free_port();
@@ -186,7 +186,8 @@ static void start_gateway(struct pool *pool, size_t index)
     snprintf(admin, sizeof admin, "ADIT_STRATUM__ADMIN_ADDRESS=127.0.0.1:%u",
              pool->admin_ports[index]);
     /* A generator of shares without end is what budgets are made against. */
-    const char *variables[] = { stratum, admin, "ADIT_STRATUM__HASH_BUDGET=0", NULL };
+    const char *variables[] = { stratum, admin, budgets ? NULL : "ADIT_STRATUM__HASH_BUDGET=0",
+                                NULL };
     start_service(pool, &pool->gateways[index], "stratum-gateway", index + 1, variables);
 }
 
@@ -231,7 +232,7 @@ void pool_begin(struct pool *pool, const struct pool_options *options)
     for (size_t i = 0; i < validators; i++)
         process_wait_ready(&pool->validators[i], 40);
     for (size_t i = 0; i < options->gateways; i++)
-        start_gateway(pool, i);
+        start_gateway(pool, i, options->budgets);
     for (size_t i = 0; i < options->gateways; i++)
         process_wait_ready(&pool->gateways[i], 40);
 }

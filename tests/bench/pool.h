@@ -25,6 +25,7 @@ struct pool_options {
     unsigned max_miners; /* of each gateway */
     bool scrypt;         /* instead of sha256d */
     bool later;          /* validators but the first are not started yet */
+    bool budgets;        /* hashing is bounded as usual; else a generator may cause any */
 };
 
 void pool_begin(struct pool *pool, const struct pool_options *options);

@@ -167,9 +167,9 @@ static bool open_one(struct engine *engine, struct connection *connection, struc
     const struct load_options *options = engine->options;
     connection->index = options->first_index + (uint32_t)(connection - engine->connections);
     const struct load_address *to = &options->addresses[connection->index % options->address_count];
-    uint32_t source = options->sources == 0
-                          ? 0
-                          : htonl(INADDR_LOOPBACK + 1 + connection->index % options->sources);
+    uint32_t source = options->sources == 0 ? 0
+                                            : htonl(INADDR_LOOPBACK + 1 + options->first_source +
+                                                    connection->index % options->sources);
     if (!load_connection_open(connection, to->ip, to->port, source))
         return error_system(error, errno, "cannot connect miner %" PRIu32, connection->index);
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = connection };
@@ -223,6 +223,7 @@ static bool prepare(struct engine *engine, struct connection *connection)
     user_of(engine, connection, user);
     line_submit_begin(connection->submit, user, &engine->waves[connection->wave % WAVES].job,
                       connection->extranonce2_bytes);
+    connection->submit->ntime += (uint32_t)engine->options->ntime_offset;
     connection->submit_job = connection->wave;
     return true;
 }

@@ -36,8 +36,9 @@ struct load_options {
     const char *user; /* a %u in it is the connection's number modulo `users` */
     uint32_t users;
     uint32_t connections;
-    uint32_t first_index; /* of this process's connections, where several share the work */
-    uint32_t sources;     /* loopback source addresses from 127.0.0.2 on; 0: the kernel chooses */
+    uint32_t first_index;  /* of this process's connections, where several share the work */
+    uint32_t sources;      /* loopback source addresses; 0: the kernel chooses */
+    uint32_t first_source; /* the first of them is 127.0.0.2 and so many further */
     uint32_t in_flight;
     double rate; /* submissions a second */
     double seconds, warmup_seconds;
@@ -45,6 +46,7 @@ struct load_options {
     FILE *events;             /* NULL: none */
     FILE *record;             /* NULL: none */
     bool reconnect;
+    int32_t ntime_offset; /* seconds beside the job's: far off, each share wastes a hash */
     uint32_t slice_ms; /* an event with count and latency each so often while measuring; 0: none */
     const volatile sig_atomic_t *stop; /* set: no more submissions, only their answers */
 };

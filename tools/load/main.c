@@ -25,6 +25,7 @@ static void usage(FILE *out)
         "  --connections N    miners (50)\n"
         "  --first N          number of the first one (0)\n"
         "  --sources N        loopback source addresses from 127.0.0.2 on (8); 0: the kernel's\n"
+        "  --first-source N   so many addresses behind 127.0.0.2 they begin (0)\n"
         "  --in-flight N      saturate: unanswered submissions a miner keeps (8)\n"
         "  --rate R           rate: submissions a second over all miners\n"
         "  --seconds S        measure for (10)\n"
@@ -34,6 +35,7 @@ static void usage(FILE *out)
         "then\n"
         "                     ends the submitting, and the last answers are waited for\n"
         "  --reconnect        a miner whose connection is lost comes again\n"
+        "  --ntime-offset S   seconds beside the job's ntime: far off, each share is junk\n"
         "  --slice-ms N       with --events: count and latency each N ms\n"
         "  --json FILE        write the figures there as JSON\n"
         "  --events           say on standard output where it is\n");
@@ -75,6 +77,8 @@ enum {
     OPTION_CONNECTIONS,
     OPTION_FIRST,
     OPTION_SOURCES,
+    OPTION_FIRST_SOURCE,
+    OPTION_NTIME_OFFSET,
     OPTION_IN_FLIGHT,
     OPTION_RATE,
     OPTION_SECONDS,
@@ -96,6 +100,8 @@ static const struct option option_list[] = {
     { "connections", required_argument, NULL, OPTION_CONNECTIONS },
     { "first", required_argument, NULL, OPTION_FIRST },
     { "sources", required_argument, NULL, OPTION_SOURCES },
+    { "first-source", required_argument, NULL, OPTION_FIRST_SOURCE },
+    { "ntime-offset", required_argument, NULL, OPTION_NTIME_OFFSET },
     { "in-flight", required_argument, NULL, OPTION_IN_FLIGHT },
     { "rate", required_argument, NULL, OPTION_RATE },
     { "seconds", required_argument, NULL, OPTION_SECONDS },
@@ -141,6 +147,12 @@ static bool read_options(int argc, char **argv, struct load_options *options, co
             break;
         case OPTION_SOURCES:
             options->sources = count_of(optarg);
+            break;
+        case OPTION_FIRST_SOURCE:
+            options->first_source = count_of(optarg);
+            break;
+        case OPTION_NTIME_OFFSET:
+            options->ntime_offset = (int32_t)strtol(optarg, NULL, 10);
             break;
         case OPTION_IN_FLIGHT:
             options->in_flight = count_of(optarg);

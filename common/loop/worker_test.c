@@ -1,4 +1,5 @@
 /* Blocking work on other threads. */
+#include "loop/slice.h"
 #include "loop/worker.h"
 
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 enum { JOBS = 500 };
 
@@ -137,9 +139,21 @@ static void pinned_threads_have_a_processor_each_counted_round(void **state)
     loop_destroy(loop);
 }
 
+/* The slice is a hint: whatever the kernel makes of it, the thread stays what it was. */
+static void a_slice_changes_neither_policy_nor_priority(void **state)
+{
+    (void)state;
+    const int policy = sched_getscheduler(0), nice_before = getpriority(PRIO_PROCESS, 0);
+    slice_set(SLICE_SHORT_US);
+    slice_set(SLICE_LONG_US);
+    assert_int_equal(sched_getscheduler(0), policy);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), nice_before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slice_changes_neither_policy_nor_priority),
         cmocka_unit_test(work_runs_on_a_worker_and_done_on_the_loop),
         cmocka_unit_test(a_full_queue_takes_nothing_and_destroying_finishes_what_was_taken),
         cmocka_unit_test(pinned_threads_have_a_processor_each_counted_round),

@@ -46,6 +46,8 @@ struct service_definition {
     int (*run)(struct service *service);
     /* SIGHUP, on the loop; may be NULL */
     void (*reload)(struct service *service);
+    /* miners wait for what its threads do (loop/slice.h) */
+    bool prompt;
 };
 extern const struct service_definition service_definition;
 

@@ -1,6 +1,7 @@
 #include "services/share-validator/hashing.h"
 
 #include "core/fair/fair.h"
+#include "loop/slice.h"
 #include "service/log.h"
 #include "services/share-validator/batch.h"
 
@@ -201,8 +202,12 @@ struct hashing *hashing_create(const struct hashing_options *options, struct err
         hashing_destroy(hashing);
         return NULL;
     }
+    if (options->behind_loop)
+        slice_set(SLICE_LONG_US); /* inherited; batches wait for the loop, and it goes before */
     hashing->threads = worker_create(options->loop, "hash", options->threads,
                                      (size_t)options->threads * CHUNKS_A_THREAD, error);
+    if (options->behind_loop)
+        slice_set(SLICE_SHORT_US);
     if (hashing->threads == NULL) {
         hashing_destroy(hashing);
         return NULL;

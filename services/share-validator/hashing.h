@@ -20,7 +20,8 @@ struct hashing_options {
     struct job_table *jobs;
     struct metrics *metrics;
     unsigned threads;
-    bool pinned; /* thread t to the (pin_first + t)th processor */
+    bool behind_loop; /* the loop's thread has short slices (loop/slice.h), these have not */
+    bool pinned;      /* thread t to the (pin_first + t)th processor */
     unsigned pin_first;
     size_t waiting_max;         /* shares, without those on the threads */
     size_t session_waiting_max; /* of them, of one session */

@@ -81,4 +81,5 @@ const struct service_definition service_definition = {
     .name = "share-validator",
     .admin_address = admin_address,
     .run = run,
+    .prompt = true,
 };

@@ -178,6 +178,7 @@ static struct hashing_options hashing_options_of(struct validator *validator)
         .jobs = validator->jobs,
         .metrics = service->metrics,
         .threads = threads,
+        .behind_loop = settings->service_prompt,
         .pinned = settings->validator_hash_pin && numbered,
         .pin_first = numbered ? (unsigned)(number - 1) * threads : 0,
         .waiting_max = (size_t)settings->validator_hashes_max,

@@ -70,4 +70,5 @@ const struct service_definition service_definition = {
     .admin_address = admin_address,
     .run = run,
     .reload = reload,
+    .prompt = true,
 };

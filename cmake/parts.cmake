@@ -16,6 +16,7 @@ adit_part(sqlite sqlite3)
 adit_part(curl libcurl)
 adit_part(crypto libcrypto)
 adit_part(ssl libssl)
+adit_part(icu icu-i18n icu-uc)
 
 # nng has a CMake package and no .pc file in Debian.
 find_package(nng REQUIRED CONFIG)

@@ -1,7 +1,5 @@
 #include "services/auth/binding.h"
 
-#include "record/account/account.h"
-
 const char *binding_outcome_text(enum binding_outcome outcome)
 {
     static const char *const texts[] = {
@@ -13,13 +11,33 @@ const char *binding_outcome_text(enum binding_outcome outcome)
     return texts[outcome];
 }
 
-enum identity_outcome binding_read(const struct identity_key *key, const struct coin_profile *coin,
-                                   struct span user, struct binding_name *name_r,
+void binding_password_hash(const struct secrets *secrets, uint64_t account_id, struct span password,
+                           uint8_t hash_r[ACCOUNT_WORKER_PASSWORD_BYTES])
+{
+    uint8_t id[8];
+    store_le64(id, account_id);
+    const struct span parts[] = { span_of(id, sizeof id), password };
+    secrets_hash(secrets->worker, parts, 2, hash_r, ACCOUNT_WORKER_PASSWORD_BYTES);
+}
+
+enum identity_outcome binding_read(const struct names *names, const struct identity_key *key,
+                                   const struct coin_profile *coin, struct span user,
+                                   struct binding_name *name_r,
                                    enum address_outcome *address_outcome_r)
 {
     struct identity_name parts;
+    char form[IDENTITY_CANONICAL_BYTES];
+    memset(name_r, 0, sizeof *name_r);
     *address_outcome_r = ADDRESS_OK;
     enum identity_outcome outcome = identity_split(user, &parts);
+    /* ASCII is its own form but for capitals, which an address may need. */
+    bool beyond_ascii = false;
+    for (size_t i = 0; outcome == IDENTITY_OK && i < parts.account.length; i++)
+        beyond_ascii |= parts.account.data[i] >= 0x80;
+    if (beyond_ascii && names_prepare(names, parts.account, form) == NAMES_OK)
+        parts.account = span_text(form);
+    else if (beyond_ascii)
+        outcome = IDENTITY_BAD_ACCOUNT;
     if (outcome == IDENTITY_OK)
         outcome = identity_resolve(coin, parts.account, &name_r->account, address_outcome_r);
     if (outcome != IDENTITY_OK)
@@ -50,7 +68,12 @@ static enum binding_outcome bind_account(struct store *store, const struct bindi
     }
     if (account.kind != name->account.kind || strcmp(account.name, name->account.canonical) != 0)
         return BINDING_TAKEN;
-    return account.state == ACCOUNT_CLOSED ? BINDING_CLOSED : BINDING_DONE;
+    if (account.state == ACCOUNT_CLOSED)
+        return BINDING_CLOSED;
+    return account.has_worker_password &&
+                   !secrets_same(account.worker_password, name->password, sizeof name->password)
+               ? BINDING_PASSWORD
+               : BINDING_DONE;
 }
 
 static enum binding_outcome bind_worker(struct store *store, const struct binding_name *name,

@@ -148,11 +148,7 @@ void people_login(void *context, struct http_exchange *exchange)
     if (!visit_read_form(visit, fields, FIELDS))
         return;
     /* What can be no account's name is unknown like any other that is not there. */
-    visit->has_identity = identity_resolve(people->options.coin, visit->form.values[NAME],
-                                           &visit->identity, NULL) == IDENTITY_OK &&
-                          visit->identity.kind == IDENTITY_KIND_ACCOUNT;
-    if (!visit->has_identity)
-        visit->identity = (struct identity_account){ .kind = IDENTITY_KIND_ACCOUNT };
+    visit->has_identity = people_name(people, visit->form.values[NAME], &visit->identity);
     add_limits(visit);
     visit_count(visit, find);
 }

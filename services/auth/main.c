@@ -89,6 +89,7 @@ static int run(struct service *service)
     if (!opened)
         return service_fail(service, code, &error);
     service_heartbeat(service, NULL, NULL, NULL);
+    http_set_guard(service, people_guard);
     http_serve(service, people_routes, process.auth.people);
     service_ready(service);
     loop_run(service->loop);

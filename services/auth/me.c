@@ -36,6 +36,12 @@ static bool act_show(struct visit *visit, struct store *store, struct error *err
     (void)store;
     (void)error;
     account_id_text(account->id, id);
+    /* Who has a link sees no more than what the link is for. */
+    if ((visit->claims.scopes & TOKEN_SCOPE_READ) == 0) {
+        visit->reply = json_pack("{s:s, s:s, s:s}", "id", id, "name", account->name, "state",
+                                 state_name(account->state));
+        return true;
+    }
     snprintf(threshold, sizeof threshold, "%llu", (unsigned long long)account->threshold);
     uint64_t now_ms = loop_unix_ms();
     json_t *until = account->lock_until_ms > now_ms
@@ -55,7 +61,7 @@ void people_me(void *context, struct http_exchange *exchange)
 {
     static const struct endpoint show = { .what = "me",
                                           .needs = ENDPOINT_TOKEN,
-                                          .scopes = TOKEN_SCOPE_READ,
+                                          .scopes = TOKEN_SCOPE_READ | TOKEN_SCOPE_VIEW,
                                           .client_max = ENDPOINT_CLIENT_MAX,
                                           .account_max = ENDPOINT_ACCOUNT_MAX,
                                           .act = act_show };

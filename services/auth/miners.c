@@ -35,6 +35,8 @@ struct question {
 struct miners {
     struct miners_options options;
     struct identity_key key;
+    struct secrets secrets;
+    struct names *names;
     uint8_t seed[32];
     struct known *known;
     struct store_thread *store;
@@ -102,7 +104,7 @@ static void make_key(const struct miners *miners, const struct binding_name *nam
     uint8_t kind = (uint8_t)name->account.kind;
     const struct span parts[] = {
         span_of(&kind, 1), span_of(name->account.canonical, strlen(name->account.canonical) + 1),
-        span_text(name->worker)
+        span_text(name->worker), span_of(name->password, sizeof name->password)
     };
     blake2b(span_of(miners->seed, sizeof miners->seed), parts, sizeof parts / sizeof *parts, key_r,
             KNOWN_KEY_BYTES);
@@ -270,9 +272,13 @@ static void on_authorise(struct miners *miners, struct bus_call *call, struct sp
         drop(miners, call, &error);
         return;
     }
-    /* The password says nothing: work for another's account is a gift. */
-    enum identity_outcome outcome =
-        binding_read(&miners->key, miners->options.coin, span_text(request.user), &name, &address);
+    enum identity_outcome outcome = binding_read(miners->names, &miners->key, miners->options.coin,
+                                                 span_text(request.user), &name, &address);
+    /* A password says nothing where the account's owner has set none: work for another's account
+     * is a gift. */
+    if (outcome == IDENTITY_OK && name.account.kind == IDENTITY_KIND_ACCOUNT)
+        binding_password_hash(&miners->secrets, name.account_id, span_text(request.password),
+                              name.password);
     if (outcome == IDENTITY_OK)
         ask(miners, call, &name);
     else
@@ -366,6 +372,9 @@ static bool open_parts(struct miners *miners, struct error *error)
     if (miners->known == NULL)
         return error_set(error, ERROR_SYSTEM, "no memory to remember %zu names",
                          options->known_max);
+    miners->names = names_open(error);
+    if (miners->names == NULL)
+        return false;
     if (getrandom(miners->seed, sizeof miners->seed, 0) != (ssize_t)sizeof miners->seed)
         return error_system(error, errno, "no random bytes");
     const struct store_thread_options store = { .loop = options->loop,
@@ -391,6 +400,7 @@ struct miners *miners_create(const struct miners_options *options, struct error 
     }
     miners->options = *options;
     miners->key = *options->key;
+    secrets_derive(&miners->key, &miners->secrets);
     if (miners->options.known_max == 0)
         miners->options.known_max = MINERS_KNOWN_MAX;
     if (miners->options.fresh_ms == 0)
@@ -414,7 +424,9 @@ void miners_destroy(struct miners *miners)
     if (miners->server != NULL)
         bus_server_close(miners->server);
     known_destroy(miners->known);
+    names_close(miners->names);
     explicit_bzero(&miners->key, sizeof miners->key);
+    explicit_bzero(&miners->secrets, sizeof miners->secrets);
     free(miners);
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEYS_MS = 1000 };
+enum { KEYS_MS = 1000, MAIL_MS = 30000 };
 
 static struct visit *visit_of_job(struct worker_job *job)
 {
@@ -101,6 +101,17 @@ void visit_count(struct visit *visit, void (*next)(struct visit *visit))
     visit->next = next;
     visit->limit.done = on_counted;
     limits_take(visit->people->limits, &visit->limit);
+}
+
+bool people_name(const struct people *people, struct span text, struct identity_account *identity_r)
+{
+    char name[IDENTITY_CANONICAL_BYTES];
+    if (names_prepare(people->names, text, name) == NAMES_OK &&
+        identity_resolve(people->options.coin, span_text(name), identity_r, NULL) == IDENTITY_OK &&
+        identity_r->kind == IDENTITY_KIND_ACCOUNT)
+        return true;
+    *identity_r = (struct identity_account){ .kind = IDENTITY_KIND_ACCOUNT };
+    return false;
 }
 
 bool visit_trouble(struct visit *visit, int status, const char *title, const char *detail,
@@ -231,7 +242,28 @@ const struct http_route people_routes[] = {
     { HTTP_METHOD_POST, "/api/v1/login", people_login },
     { HTTP_METHOD_POST, "/api/v1/auth/refresh", people_refresh },
     { HTTP_METHOD_POST, "/api/v1/auth/logout", people_logout },
+    { HTTP_METHOD_POST, "/api/v1/auth/token", people_exchange_key },
+    { HTTP_METHOD_POST, "/api/v1/auth/password/forgot", people_forgot },
+    { HTTP_METHOD_POST, "/api/v1/auth/password/reset", people_reset },
+    { HTTP_METHOD_POST, "/api/v1/auth/email/confirm", people_confirm },
+    { HTTP_METHOD_GET, "/api/v1/auth/events", people_all_events },
     { HTTP_METHOD_GET, "/api/v1/me", people_me },
+    { HTTP_METHOD_POST, "/api/v1/me/address", people_set_address },
+    { HTTP_METHOD_POST, "/api/v1/me/threshold", people_set_threshold },
+    { HTTP_METHOD_POST, "/api/v1/me/email", people_set_email },
+    { HTTP_METHOD_POST, "/api/v1/me/email/confirmation", people_confirm_again },
+    { HTTP_METHOD_POST, "/api/v1/me/password", people_set_password },
+    { HTTP_METHOD_POST, "/api/v1/me/worker-password", people_set_worker_password },
+    { HTTP_METHOD_POST, "/api/v1/me/close", people_close },
+    { HTTP_METHOD_POST, "/api/v1/me/factor", people_offer_factor },
+    { HTTP_METHOD_POST, "/api/v1/me/factor/confirm", people_turn_factor_on },
+    { HTTP_METHOD_POST, "/api/v1/me/factor/remove", people_turn_factor_off },
+    { HTTP_METHOD_POST, "/api/v1/me/factor/recovery", people_renew_recovery },
+    { HTTP_METHOD_GET, "/api/v1/me/keys", people_grants },
+    { HTTP_METHOD_POST, "/api/v1/me/keys", people_make_key },
+    { HTTP_METHOD_POST, "/api/v1/me/links", people_make_link },
+    { HTTP_METHOD_DELETE, "/api/v1/me/keys/{}", people_remove_grant },
+    { HTTP_METHOD_GET, "/api/v1/me/events", people_events },
     { HTTP_METHOD_GET, "/api/v1/me/sessions", people_sessions },
     { HTTP_METHOD_DELETE, "/api/v1/me/sessions", people_end_sessions },
     { HTTP_METHOD_DELETE, "/api/v1/me/sessions/{}", people_end_session },
@@ -346,6 +378,14 @@ static bool open_parts(struct people *people, struct error *error)
     people->limits = limits_create(&limits, error);
     if (people->limits == NULL)
         return false;
+    const struct mail_settings mail = { .url = settings->auth_mail,
+                                        .from = settings->auth_mail_from,
+                                        .password_file = settings->auth_mail_password_file,
+                                        .timeout_ms = MAIL_MS };
+    people->mailer = mailer_create(people->options.loop, &mail, people->options.metrics, error);
+    people->names = people->mailer != NULL ? names_open(error) : NULL;
+    if (people->names == NULL)
+        return false;
     if (!password_dummy(&people->cost, people->dummy))
         return error_set(error, ERROR_FULL,
                          "there is no memory for one password (auth.argon2_memory_kib is %lld)",
@@ -391,6 +431,8 @@ void people_destroy(struct people *people)
     store_thread_destroy(people->store);
     worker_destroy(people->passwords);
     limits_destroy(people->limits);
+    mailer_destroy(people->mailer);
+    names_close(people->names);
     if (loop_timer_running(&people->keys_timer))
         loop_timer_stop(people->options.loop, &people->keys_timer);
     if (people->ring != NULL)

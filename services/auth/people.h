@@ -36,6 +36,9 @@ struct people;
 /* Ended by one with path NULL; the context is the struct people. */
 extern const struct http_route people_routes[];
 
+/* For http_set_guard, with the same context: security headers, and CORS for auth.site alone. */
+bool people_guard(void *people, struct http_exchange *exchange);
+
 /* NULL and *error on failure (INVALID, SYSTEM: the token key; FULL: no memory for a password).
  * Takes as long as one password. Caller owns. */
 MUST_CHECK struct people *people_create(const struct people_options *options, struct error *error);

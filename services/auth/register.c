@@ -2,7 +2,11 @@
 #include "services/auth/visit.h"
 
 #include "service/log.h"
+#include "record/access/claim.h"
 #include "services/auth/form.h"
+#include "services/auth/guessable.h"
+#include "services/auth/letters.h"
+#include "services/auth/tickets.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -10,7 +14,7 @@
 enum field { NAME, EMAIL, PASSWORD, PAYOUT_ADDRESS, FIELDS };
 
 static const struct form_field fields[FIELDS] = {
-    [NAME] = { "name", IDENTITY_ACCOUNT_BYTES_MIN, IDENTITY_ACCOUNT_BYTES_MAX, false },
+    [NAME] = { "name", 1, 4 * NAMES_CHARACTERS_MAX, false },
     [EMAIL] = { "email", 3, ACCOUNT_EMAIL_BYTES - 1, false },
     [PASSWORD] = { "password", PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX, false },
     [PAYOUT_ADDRESS] = { "payout_address", 1, ADDRESS_TEXT_BYTES - 1, false },
@@ -23,6 +27,19 @@ static void refuse(struct visit *visit, int status, const char *title, const cha
     visit_problem(visit, status, title, detail, field);
 }
 
+/* What the name looks like, as the claim's id: keyed, so that the store tells nobody. */
+static bool claim_of(struct visit *visit, const char *name)
+{
+    char skeleton[NAMES_SKELETON_BYTES];
+    uint8_t hash[(CLAIM_ID_BYTES - 1) / 2];
+    if (!names_skeleton(visit->people->names, name, skeleton))
+        return false;
+    const struct span part = span_text(skeleton);
+    secrets_hash(visit->people->secrets.claim, &part, 1, hash, sizeof hash);
+    hex_encode(span_of(hash, sizeof hash), visit->claim);
+    return true;
+}
+
 /* What the form says, as an account; false with what is wrong. */
 static bool read_account(struct visit *visit, const struct form *form, const char **field_r,
                          const char **detail_r)
@@ -30,18 +47,23 @@ static bool read_account(struct visit *visit, const struct form *form, const cha
     const struct coin_profile *coin = visit->people->options.coin;
     struct account *account = &visit->account;
     *field_r = fields[NAME].name;
-    enum identity_outcome named =
-        identity_resolve(coin, form->values[NAME], &visit->identity, NULL);
-    if (named != IDENTITY_OK || visit->identity.kind != IDENTITY_KIND_ACCOUNT) {
-        *detail_r = "a name has 3 to 24 of a-z, 0-9, '_' and '-', begins with a letter or digit, "
-                    "and is no address";
+    char name[IDENTITY_CANONICAL_BYTES];
+    enum names_outcome named = names_prepare(visit->people->names, form->values[NAME], name);
+    *detail_r = names_outcome_text(named);
+    if (named != NAMES_OK)
         return false;
-    }
+    *detail_r = "this could be meant as an address; choose another";
+    if (!people_name(visit->people, span_text(name), &visit->identity) || !claim_of(visit, name))
+        return false;
     *field_r = fields[EMAIL].name;
     if (!form_email(form->values[EMAIL], account->email)) {
         *detail_r = "this is not an address of e-mail";
         return false;
     }
+    *field_r = fields[PASSWORD].name;
+    *detail_r = "this password is among those that are guessed first; choose another";
+    if (password_is_guessable(form->values[PASSWORD], span_text(name)))
+        return false;
     *field_r = fields[PAYOUT_ADDRESS].name;
     enum address_outcome address = address_parse(coin, form->values[PAYOUT_ADDRESS],
                                                  &account->script, account->payout_address);
@@ -59,12 +81,19 @@ static bool read_account(struct visit *visit, const struct form *form, const cha
 
 static void taken(struct visit *visit)
 {
-    refuse(visit, 409, "Taken", "this name is taken; choose another", fields[NAME].name);
+    refuse(visit, 409, "Taken", "this name, or one that looks like it, is taken; choose another",
+           fields[NAME].name);
 }
 
 static bool ask_bind(struct visit *visit, struct store *store, struct error *error)
 {
     struct account bound;
+    /* The look first: what was left of a registration that failed is this name's all the same. */
+    visit->bound = claim_bind(store, visit->claim, visit->account.id, error);
+    if (visit->bound == ACCOUNT_UNKNOWN)
+        visit->bound = claim_bind(store, visit->claim, visit->account.id, error);
+    if (visit->bound != ACCOUNT_BOUND)
+        return visit->bound == ACCOUNT_TAKEN;
     visit->bound = ACCOUNT_UNKNOWN;
     /* A write that may have happened is asked for again; a salt is never twice, so the password's
      * hash tells our own record from a rival's. */
@@ -75,6 +104,10 @@ static bool ask_bind(struct visit *visit, struct store *store, struct error *err
     if (visit->bound == ACCOUNT_BOUND && visit->made) {
         visit_note(visit, "registered", "owner", "");
         visit_write_events(visit, store);
+        /* A letter that is not sent now is asked for later. */
+        if (!tickets_issue(visit, store, TICKET_EMAIL, error))
+            log_warn("account.unconfirmed", "account=%016llx",
+                     (unsigned long long)visit->account.id);
     }
     return visit->bound == ACCOUNT_BOUND || visit->bound == ACCOUNT_TAKEN;
 }
@@ -89,6 +122,7 @@ static void after_bind(struct visit *visit)
     }
     account_id_text(account->id, id);
     metric_add(visit->people->metrics.registered, 1);
+    letters_send(visit);
     log_info("account.registered", "account=%s name=%s", id, account->name);
     visit_reply(visit, 201,
                 json_pack("{s:s, s:s, s:s, s:s}", "id", id, "name", account->name, "email",

@@ -3,17 +3,20 @@
  * it is freed. */
 #pragma once
 #include "adapter/token_sodium/ring.h"
+#include "record/access/claim.h"
 #include "record/access/event.h"
 #include "record/access/factor.h"
 #include "record/access/session.h"
 #include "record/account/account.h"
 #include "services/auth/form.h"
+#include "adapter/names_icu/names.h"
 #include "services/auth/limits.h"
+#include "services/auth/mailer.h"
 #include "services/auth/password.h"
 #include "services/auth/people.h"
 #include "services/auth/store_thread.h"
 
-enum { VISIT_EVENTS = 2 };
+enum { VISIT_EVENTS = 2, VISIT_MAILS = 2 };
 
 struct visit;
 
@@ -27,7 +30,9 @@ struct people {
     struct loop_timer keys_timer; /* looks whether the keys have changed */
     struct password_cost cost;
     char dummy[PASSWORD_HASH_BYTES];
+    struct names *names;
     struct limits *limits;
+    struct mailer *mailer;
     struct store_thread *store;
     struct worker *passwords;
     _Atomic bool stopping;
@@ -71,6 +76,7 @@ struct visit {
     bool found;
     struct session session;
     struct factor factor;
+    char claim[CLAIM_ID_BYTES]; /* on its name's look */
     enum account_outcome bound;
     bool made;
 
@@ -78,6 +84,12 @@ struct visit {
     char hash[PASSWORD_HASH_BYTES]; /* of a fresh password */
     bool hashed;
 
+    char email[ACCOUNT_EMAIL_BYTES]; /* that was given, … */
+    char address[ADDRESS_TEXT_BYTES];
+    struct output_script script; /* … and where it pays to */
+
+    struct mail mails[VISIT_MAILS];
+    size_t mail_count;
     struct visit_trouble trouble;
     struct event events[VISIT_EVENTS];
     size_t event_count;
@@ -112,6 +124,11 @@ bool visit_trouble(struct visit *visit, int status, const char *title, const cha
  * false without (the store failed; *error): then the asker returns false too. */
 MUST_CHECK bool visit_wrote(struct visit *visit, enum store_outcome outcome);
 
+/* What a text names, where it can be a registered account's name, in its one form; else false, with
+ * an identity that is nobody's. */
+MUST_CHECK bool people_name(const struct people *people, struct span text,
+                            struct identity_account *identity_r);
+
 /* Events: noted on any thread, written on the store's. One that cannot be written is logged. */
 void visit_note(struct visit *visit, const char *kind, const char *actor, const char *detail);
 void visit_write_events(struct visit *visit, struct store *store);
@@ -124,3 +141,24 @@ void people_logout(void *context, struct http_exchange *exchange);
 void people_sessions(void *context, struct http_exchange *exchange);
 void people_end_session(void *context, struct http_exchange *exchange);
 void people_end_sessions(void *context, struct http_exchange *exchange);
+void people_set_address(void *context, struct http_exchange *exchange);
+void people_set_email(void *context, struct http_exchange *exchange);
+void people_set_worker_password(void *context, struct http_exchange *exchange);
+void people_close(void *context, struct http_exchange *exchange);
+void people_set_threshold(void *context, struct http_exchange *exchange);
+void people_forgot(void *context, struct http_exchange *exchange);
+void people_reset(void *context, struct http_exchange *exchange);
+void people_set_password(void *context, struct http_exchange *exchange);
+void people_confirm(void *context, struct http_exchange *exchange);
+void people_confirm_again(void *context, struct http_exchange *exchange);
+void people_offer_factor(void *context, struct http_exchange *exchange);
+void people_turn_factor_on(void *context, struct http_exchange *exchange);
+void people_turn_factor_off(void *context, struct http_exchange *exchange);
+void people_renew_recovery(void *context, struct http_exchange *exchange);
+void people_make_key(void *context, struct http_exchange *exchange);
+void people_make_link(void *context, struct http_exchange *exchange);
+void people_grants(void *context, struct http_exchange *exchange);
+void people_remove_grant(void *context, struct http_exchange *exchange);
+void people_exchange_key(void *context, struct http_exchange *exchange);
+void people_events(void *context, struct http_exchange *exchange);
+void people_all_events(void *context, struct http_exchange *exchange);

@@ -11,12 +11,13 @@
 
 enum { EXCHANGE_HEADERS_MAX = 32, EXCHANGE_ANSWER_HEADERS_MAX = 16, EXCHANGE_BODY_MAX = 65536 };
 
-/* As enum http_method, and one more. */
+/* As enum http_method, and two more. */
 enum exchange_method {
     EXCHANGE_GET,
     EXCHANGE_POST,
     EXCHANGE_PUT,
     EXCHANGE_DELETE,
+    EXCHANGE_OPTIONS,
     EXCHANGE_OTHER,
 };
 
@@ -60,6 +61,7 @@ struct http_route;
 struct http_site {
     const struct http_route *routes;
     void *context;
+    bool (*guard)(void *context, struct http_exchange *exchange); /* may be NULL */
     void (*answered)(struct http_exchange *exchange); /* called on the loop */
     const char *stands_by; /* why writes are not taken; NULL: they are */
 };

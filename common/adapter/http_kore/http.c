@@ -119,6 +119,8 @@ void exchange_dispatch(struct loop_task *task)
         http_problem(exchange, 503, "Not ready", "this process is starting or stopping", NULL);
         return;
     }
+    if (site->guard != NULL && site->guard(site->context, exchange))
+        return;
     if (strlen(exchange->path) > ROUTER_PATH_BYTES_MAX) {
         http_problem(exchange, 414, "Path too long", "a path has at most 512 bytes", NULL);
         return;
@@ -157,6 +159,18 @@ void http_stand_by(struct service *service, const char *why)
     struct http_site *site = service->life->host;
     ASSERT(site != NULL);
     site->stands_by = why;
+}
+
+void http_set_guard(struct service *service, http_guard guard)
+{
+    struct http_site *site = service->life->host;
+    ASSERT(site != NULL && site->routes == NULL);
+    site->guard = guard;
+}
+
+bool http_is_options(const struct http_exchange *exchange)
+{
+    return exchange->method == EXCHANGE_OPTIONS;
 }
 
 const char *http_segment(const struct http_exchange *exchange, size_t index)

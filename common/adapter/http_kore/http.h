@@ -30,6 +30,13 @@ void http_serve(struct service *service, const struct http_route *routes, void *
  * (borrowed), and every answer bears `Adit-Standby: true`. */
 void http_stand_by(struct service *service, const char *why);
 
+/* Called for every request before its route is looked for, with http_serve's context: adds what
+ * every answer has (http_add_header); true where it has answered it. Before http_serve. */
+typedef bool (*http_guard)(void *context, struct http_exchange *exchange);
+void http_set_guard(struct service *service, http_guard guard);
+/* Whether a page asks what it may ask (OPTIONS): no route is for that. */
+bool http_is_options(const struct http_exchange *exchange);
+
 /* All borrowed until the exchange is answered. */
 /* NULL where the route has no such `{}`. */
 const char *http_segment(const struct http_exchange *exchange, size_t index);

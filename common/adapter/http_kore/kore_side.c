@@ -290,6 +290,8 @@ static enum exchange_method method_of(const struct http_request *request)
         return EXCHANGE_PUT;
     case HTTP_METHOD_DELETE:
         return EXCHANGE_DELETE;
+    case HTTP_METHOD_OPTIONS:
+        return EXCHANGE_OPTIONS;
     default:
         return EXCHANGE_OTHER;
     }

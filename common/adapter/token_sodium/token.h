@@ -31,7 +31,8 @@ enum {
     X(TOKEN_SCOPE_PAYOUT, 2, "payout")     /* approve payments, withdraw what the pool earned */   \
     X(TOKEN_SCOPE_READ, 4, "read")         /* see what the own account has and does */             \
     X(TOKEN_SCOPE_ACCOUNT, 8, "account")   /* change the own account: only who logged in */        \
-    X(TOKEN_SCOPE_OPERATE, 16, "operate")  /* see what operators see */
+    X(TOKEN_SCOPE_OPERATE, 16, "operate")  /* see what operators see */                            \
+    X(TOKEN_SCOPE_VIEW, 32, "view")        /* see what the own account mines and is paid, no more */
 
 enum token_scope {
 #define X(name, bit, word) name = bit,

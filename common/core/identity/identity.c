@@ -17,6 +17,22 @@ static bool is_allowed(uint8_t c)
     return c >= 0x21 && c <= 0x7e && strchr("\"'`\\<>", c) == NULL;
 }
 
+/* The bytes of the well-formed UTF-8 character beyond ASCII that a text begins with (RFC 3629:
+ * shortest form, no surrogates, none above U+10FFFF); 0 where there is none. */
+static size_t character_bytes(struct span text)
+{
+    const uint8_t *c = text.data;
+    size_t bytes = c[0] >= 0xf0 ? 4 : c[0] >= 0xe0 ? 3 : 2;
+    if (c[0] < 0xc2 || c[0] > 0xf4 || bytes > text.length)
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if ((c[i] & 0xc0) != 0x80)
+            return 0;
+    bool short_form = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
+    bool beyond = (c[0] == 0xed && c[1] >= 0xa0) || (c[0] == 0xf4 && c[1] >= 0x90);
+    return short_form || beyond ? 0 : bytes;
+}
+
 enum identity_outcome identity_split(struct span username, struct identity_name *name_r)
 {
     size_t dot = username.length;
@@ -25,10 +41,14 @@ enum identity_outcome identity_split(struct span username, struct identity_name 
     if (username.length > IDENTITY_USERNAME_BYTES_MAX)
         return IDENTITY_TOO_LONG;
     for (size_t i = 0; i < username.length; i++) {
-        if (!is_allowed(username.data[i]))
-            return IDENTITY_BAD_CHARACTER;
         if (username.data[i] == '.' && dot == username.length)
             dot = i;
+        if (is_allowed(username.data[i]))
+            continue;
+        size_t bytes = character_bytes(span_of(username.data + i, username.length - i));
+        if (bytes == 0 || dot < i)
+            return IDENTITY_BAD_CHARACTER;
+        i += bytes - 1;
     }
     if (dot == 0)
         return IDENTITY_EMPTY;
@@ -40,22 +60,43 @@ enum identity_outcome identity_split(struct span username, struct identity_name 
     return IDENTITY_OK;
 }
 
-/* Copies an account's name in lower case; false where the text cannot be one. */
-static bool account_name(struct span text, char canonical_r[IDENTITY_CANONICAL_BYTES])
+bool identity_is_like_address(struct span text)
 {
-    if (text.length < IDENTITY_ACCOUNT_BYTES_MIN || text.length > IDENTITY_ACCOUNT_BYTES_MAX)
-        return false;
     for (size_t i = 0; i < text.length; i++) {
         uint8_t c = text.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')))
+            return false;
+    }
+    return text.length >= IDENTITY_ADDRESS_BYTES_MIN;
+}
+
+/* Copies an account's name, ASCII in lower case; false where the text cannot be one. */
+static bool account_name(struct span text, char canonical_r[IDENTITY_CANONICAL_BYTES])
+{
+    size_t characters = 0;
+    if (text.length < IDENTITY_ACCOUNT_BYTES_MIN || text.length > IDENTITY_ACCOUNT_BYTES_MAX ||
+        identity_is_like_address(text))
+        return false;
+    for (size_t i = 0; i < text.length; characters++) {
+        uint8_t c = text.data[i];
+        if (c >= 0x80) {
+            size_t bytes = character_bytes(span_of(text.data + i, text.length - i));
+            if (bytes == 0)
+                return false;
+            memcpy(canonical_r + i, text.data + i, bytes);
+            i += bytes;
+            continue;
+        }
         if (c >= 'A' && c <= 'Z')
             c = (uint8_t)(c + 32);
         bool letter_or_digit = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
         if (!letter_or_digit && (i == 0 || (c != '_' && c != '-')))
             return false;
-        canonical_r[i] = (char)c;
+        canonical_r[i++] = (char)c;
     }
     canonical_r[text.length] = '\0';
-    return true;
+    return characters >= IDENTITY_ACCOUNT_BYTES_MIN &&
+           characters <= IDENTITY_ACCOUNT_CHARACTERS_MAX;
 }
 
 enum identity_outcome identity_resolve(const struct coin_profile *coin, struct span account,
@@ -63,12 +104,16 @@ enum identity_outcome identity_resolve(const struct coin_profile *coin, struct s
                                        enum address_outcome *address_outcome_r)
 {
     memset(account_r, 0, sizeof *account_r);
-    enum address_outcome outcome =
-        address_parse(coin, account, &account_r->script, account_r->canonical);
+    char text[ADDRESS_TEXT_BYTES];
+    _Static_assert(IDENTITY_CANONICAL_BYTES >= ADDRESS_TEXT_BYTES &&
+                       IDENTITY_CANONICAL_BYTES > IDENTITY_ACCOUNT_BYTES_MAX,
+                   "addresses and names fit");
+    enum address_outcome outcome = address_parse(coin, account, &account_r->script, text);
     if (address_outcome_r != NULL)
         *address_outcome_r = outcome;
     if (outcome == ADDRESS_OK) {
         account_r->kind = IDENTITY_KIND_ADDRESS;
+        memcpy(account_r->canonical, text, sizeof text);
         return IDENTITY_OK;
     }
     if (address_is_bech32_text(coin, account))
@@ -80,7 +125,7 @@ enum identity_outcome identity_resolve(const struct coin_profile *coin, struct s
     }
     /* Whatever has an address's characters and length is meant as one. */
     return outcome == ADDRESS_BAD_CHARACTER || outcome == ADDRESS_EMPTY ||
-                   account.length <= IDENTITY_ACCOUNT_BYTES_MAX
+                   !identity_is_like_address(account)
                ? IDENTITY_BAD_ACCOUNT
                : IDENTITY_BAD_ADDRESS;
 }

@@ -11,12 +11,15 @@
 
 #define IDENTITY_USERNAME_BYTES_MAX 128
 #define IDENTITY_WORKER_BYTES_MAX 64
+/* Of a registered account's name: its bytes, and its characters. */
 #define IDENTITY_ACCOUNT_BYTES_MIN 3
-/* Of a registered account's name. No base58 address is that short, so a mistyped address is never
- * taken for an account's name. */
-#define IDENTITY_ACCOUNT_BYTES_MAX 24
+#define IDENTITY_ACCOUNT_BYTES_MAX 120
+#define IDENTITY_ACCOUNT_CHARACTERS_MAX 50
+/* From this length on a name of ASCII letters and digits alone could be an address with a mistake in
+ * it, and is none: no base58 address is shorter, and none has another character. */
+#define IDENTITY_ADDRESS_BYTES_MIN 25
 #define IDENTITY_KEY_BYTES 32
-#define IDENTITY_CANONICAL_BYTES ADDRESS_TEXT_BYTES
+#define IDENTITY_CANONICAL_BYTES 128
 
 /* The deployment's secret. Never logged. */
 struct identity_key {
@@ -29,10 +32,10 @@ struct identity_key {
     X(IDENTITY_EMPTY, "the user name is empty")                                                    \
     X(IDENTITY_TOO_LONG, "the user name is longer than 128 characters")                            \
     X(IDENTITY_BAD_CHARACTER,                                                                      \
-      "the user name contains a character other than printable ASCII without quotes")              \
+      "the user name contains a space, a quote or another character that no name has")             \
     X(IDENTITY_WORKER_TOO_LONG, "the worker name is longer than 64 characters")                    \
     X(IDENTITY_BAD_ACCOUNT,                                                                        \
-      "the user name is neither an address nor an account name (3 to 24 of a-z, 0-9, '_', '-')")   \
+      "the user name is neither an address nor an account's name (3 to 50 letters, digits, _, -)") \
     X(IDENTITY_BAD_ADDRESS, "the address is not valid on this network")
 
 enum identity_outcome {
@@ -48,8 +51,8 @@ struct identity_name {
     struct span worker;  /* 0 to 64 bytes; empty where none was given */
 };
 
-/* Splits a user name. Printable ASCII (0x21 to 0x7e) without quotes, backslash and angle brackets,
- * so that names can stand in JSON, logs and pages as they are. */
+/* Splits a user name: printable ASCII (0x21 to 0x7e) without quotes, backslash and angle brackets,
+ * so that names can stand in JSON, logs and pages as they are; in the account's part UTF-8 too. */
 MUST_CHECK enum identity_outcome identity_split(struct span username, struct identity_name *name_r);
 
 enum identity_kind {
@@ -64,8 +67,13 @@ struct identity_account {
     char canonical[IDENTITY_CANONICAL_BYTES]; /* canonical address, or account name in lower case */
 };
 
+/* Whether a text is ASCII letters and digits alone, and as long as addresses are. */
+bool identity_is_like_address(struct span text);
+
 /* IDENTITY_OK, or BAD_ACCOUNT, or BAD_ADDRESS (with *address_outcome_r, which may be NULL, saying
- * why) where the text can only be meant as an address. Whether a registered account exists is not
+ * why) where the text can only be meant as an address. Of a name beyond ASCII only the form that
+ * auth keeps (adapter/names_icu) is ever somebody's; this knows no Unicode, so another form of it is
+ * another name here, which nobody has. Whether a registered account exists is not
  * known here. A name that parses as an address is always the address, so registration must refuse
  * names for which this gives IDENTITY_KIND_ADDRESS. */
 MUST_CHECK enum identity_outcome identity_resolve(const struct coin_profile *coin,

@@ -38,6 +38,11 @@ static void blake2b_in_any_parts_is_that_of_another_library(void **state)
 static void a_user_name_splits_at_its_first_dot(void **state)
 {
     (void)state;
+    struct identity_name beyond;
+    assert_int_equal(identity_split(span_text("j\xc3\xbcrgen.rig"), &beyond), IDENTITY_OK);
+    assert_true(span_equal(beyond.account, span_text("j\xc3\xbcrgen")));
+    assert_int_equal(identity_split(span_text("rig.j\xc3\xbcrgen"), &beyond),
+                     IDENTITY_BAD_CHARACTER);
     const struct {
         const char *name, *account, *worker;
     } known[] = {
@@ -101,6 +106,16 @@ static void an_account_is_an_address_or_a_registered_name(void **state)
         {"mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfo", IDENTITY_BAD_ADDRESS, 0, NULL},
         {"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", IDENTITY_BAD_ADDRESS, 0, NULL},
         {"bcrt1abc", IDENTITY_BAD_ADDRESS, 0, NULL},
+        {"j\xc3\xbcrgen", IDENTITY_OK, IDENTITY_KIND_ACCOUNT, "j\xc3\xbcrgen"},
+        {"J\xc3\xbcRGEN", IDENTITY_OK, IDENTITY_KIND_ACCOUNT, "j\xc3\xbcrgen"},
+        {"\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd", IDENTITY_OK, IDENTITY_KIND_ACCOUNT,
+         "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd"},
+        {"\xc3\xbc\xc3\xbc", IDENTITY_BAD_ACCOUNT, 0, NULL}, /* two characters */
+        {"abc\xc3", IDENTITY_BAD_ACCOUNT, 0, NULL},
+        {"abc\xed\xa0\x80", IDENTITY_BAD_ACCOUNT, 0, NULL},
+        {"abcdefghijkmnopqrstuvwxyz-abcdefghijkmnopqrstuvwx", IDENTITY_OK, IDENTITY_KIND_ACCOUNT,
+         "abcdefghijkmnopqrstuvwxyz-abcdefghijkmnopqrstuvwx"},
+        {"abcdefghijkmnopqrstuvwxyz-abcdefghijkmnopqrstuvwxyz", IDENTITY_BAD_ACCOUNT, 0, NULL},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         struct identity_account account;

@@ -27,7 +27,7 @@
 enum {
     PROOF_HASH_BYTES = 32,
     PROOF_SALT_BYTES = 32,
-    PROOF_NAME_BYTES_MAX = 96,
+    PROOF_NAME_BYTES_MAX = 128,
     PROOF_SCHEME_BYTES = 16,
     PROOF_PATH_MAX = 32, /* accounts are counted in 32 bits */
 };

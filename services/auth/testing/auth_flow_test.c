@@ -1,6 +1,6 @@
 /* The process itself, as people, gateways and a supervisor meet it: HTTP by libcurl, the bus by
- * nng, its store a SQLite file, its deaths and its exit codes. Everything stands in a private
- * folder on free ports, and dies with the test. */
+ * nng, its store a SQLite file or, compiled with ON_MONGO, a MongoDB; its deaths and its exit
+ * codes. Everything stands in a private folder on free ports, and dies with the test. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +11,9 @@
 #include "adapter/token_sodium/token.h"
 #include "core/identity/identity.h"
 #include "loop/testing/until.h"
+#ifdef ON_MONGO
+#include "tests/ferretdb/server.h"
+#endif
 #include "wire/messages.h"
 
 #include <curl/curl.h>
@@ -54,6 +57,26 @@ static struct fixture {
     size_t answer_bytes;
     json_t *document;
 } * f;
+
+#ifdef ON_MONGO
+static struct mongo_server mongo;
+
+/* A database of each test's own. */
+static void choose_store(void)
+{
+    static unsigned count;
+    char url[600];
+    const char *options = strchr(mongo.url, '?');
+    int head = options != NULL ? (int)(options - mongo.url) : (int)strlen(mongo.url);
+    snprintf(url, sizeof url, "%.*s_%u%s", head, mongo.url, ++count,
+             options != NULL ? options : "");
+    setenv("ADIT_STORE__URL", url, 1);
+}
+#else
+static void choose_store(void)
+{
+}
+#endif
 
 static const char *log_text(void)
 {
@@ -154,6 +177,7 @@ static int setup(void **state)
     char path[128], url[128], self[4096] = { 0 };
     const char *build = getenv("ADIT_BUILD");
     (void)state;
+    choose_store();
     f = calloc(1, sizeof *f);
     strcpy(f->folder, "/tmp/adit-auth-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
@@ -573,6 +597,53 @@ static void two_of_one_folder_act_as_one(void **state)
     assert_int_equal(stop(SIGTERM), 0);
 }
 
+static int change(const char *path, const char *body, const char *authorization)
+{
+    return http(f->http_port, "POST", path, span_text(body), authorization);
+}
+
+static void an_owner_s_way_from_registration_to_the_end(void **state)
+{
+    (void)state;
+    char authorization[TOKEN_TEXT_BYTES], key[200], path[96];
+    start_ready("ADIT_AUTH__SITE=https://pool.example");
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(post("/api/v1/login", LOGIN("Gertrude", PASSWORD)), 200);
+    snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
+    assert_int_equal(change("/api/v1/me/threshold", "{\"threshold\":\"5000\"}", authorization),
+                     204);
+    assert_int_equal(change("/api/v1/me/address",
+                            "{\"password\":\"" PASSWORD "\",\"payout_address\":"
+                            "\"bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry\"}",
+                            authorization),
+                     204);
+    assert_int_equal(change("/api/v1/me/keys",
+                            "{\"password\":\"" PASSWORD
+                            "\",\"name\":\"b\xc3\xbcro\",\"scopes\":\"read\"}",
+                            authorization),
+                     201);
+    snprintf(key, sizeof key, "{\"key\":\"%s\"}", text_of("key"));
+    snprintf(path, sizeof path, "/api/v1/me/keys/%s", text_of("id"));
+    assert_int_equal(post("/api/v1/auth/token", key), 200);
+    assert_int_equal(get("/api/v1/me", authorization), 200);
+    assert_string_equal(text_of("threshold"), "5000");
+    assert_true(json_is_integer(json_object_get(f->document, "payouts_locked_until")));
+    assert_int_equal(get("/api/v1/me/events", authorization), 200);
+    assert_int_equal(json_array_size(json_object_get(f->document, "events")), 5);
+    assert_int_equal(http(f->http_port, "DELETE", path, span_of(NULL, 0), authorization), 204);
+    assert_int_equal(post("/api/v1/auth/token", key), 401);
+    assert_int_equal(post("/api/v1/auth/password/forgot", "{\"name\":\"gertrude\"}"), 202);
+    assert_int_equal(http(f->http_port, "OPTIONS", "/api/v1/me", span_of(NULL, 0), NULL), 204);
+    assert_int_equal(authorise("gertrude.rig"), WIRE_AUTHORISE_YES);
+    assert_int_equal(change("/api/v1/me/close", "{\"password\":\"" PASSWORD "\"}", authorization),
+                     204);
+    assert_int_equal(get("/api/v1/me", authorization), 401);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 403);
+    assert_int_equal(authorise("gertrude.other"), WIRE_AUTHORISE_NO);
+    assert_int_equal(stop(SIGTERM), 0);
+    assert_null(strstr(log_text(), " error "));
+}
+
 static void an_operator_is_made_on_the_machine(void **state)
 {
     (void)state;
@@ -603,7 +674,19 @@ int main(void)
         TEST(nothing_secret_is_written_anywhere),
         TEST(a_start_that_cannot_be_ends_with_its_code_and_sentence),
         TEST(two_of_one_folder_act_as_one),
+        TEST(an_owner_s_way_from_registration_to_the_end),
         TEST(an_operator_is_made_on_the_machine),
     };
+#ifdef ON_MONGO
+    struct error error;
+    if (!mongo_server_start(&mongo, &error)) {
+        printf("SKIPPED: %s\n", error.text);
+        return 77;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    mongo_server_stop(&mongo);
+    return failed;
+#else
     return cmocka_run_group_tests(tests, NULL, NULL);
+#endif
 }

@@ -12,6 +12,7 @@
 #include "loop/testing/until.h"
 #include "record/account/account.h"
 #include "services/auth/auth.h"
+#include "services/auth/binding.h"
 #include "services/auth/known.h"
 #include "wire/messages.h"
 
@@ -255,10 +256,10 @@ static void on_reply(void *context, enum bus_outcome how, struct span message)
     snprintf(answer->text, sizeof answer->text, "%s", reply.text);
 }
 
-static struct answer *begin(struct fixture *f, const char *user)
+static struct answer *begin_with(struct fixture *f, const char *user, const char *password)
 {
     const struct wire_authorise_request request = { .user = user,
-                                                    .password = "x",
+                                                    .password = password,
                                                     .peer = "10.0.0.1:5" };
     uint8_t message[1024];
     assert_true(f->asked < ANSWERS_MAX);
@@ -267,6 +268,11 @@ static struct answer *begin(struct fixture *f, const char *user)
     assert_true(length > 0);
     assert_true(bus_request(f->client, span_of(message, length), 5000, on_reply, answer));
     return answer;
+}
+
+static struct answer *begin(struct fixture *f, const char *user)
+{
+    return begin_with(f, user, "x");
 }
 
 static const struct answer *ask(struct fixture *f, const char *user)
@@ -378,6 +384,60 @@ static void a_registered_account_is_let_in_whatever_case_and_a_closed_one_is_not
     answer = ask(f, "closed.rig");
     assert_int_equal(answer->outcome, WIRE_AUTHORISE_NO);
     assert_non_null(strstr(answer->text, "closed"));
+}
+
+static void an_account_s_miners_show_its_worker_password_where_it_has_one(void **state)
+{
+    struct fixture *f = *state;
+    struct account account;
+    struct error error;
+    struct secrets secrets;
+    make_account(f, "gertrude", ACCOUNT_ACTIVE);
+    assert_int_equal(ask(f, "gertrude.rig")->outcome, WIRE_AUTHORISE_YES); /* any will do */
+    assert_int_equal(account_find(f->store, "gertrude", &account, &error), STORE_DONE);
+    secrets_derive(&key, &secrets);
+    binding_password_hash(&secrets, account.id, span_text("dig deeper"), account.worker_password);
+    account.has_worker_password = true;
+    assert_int_equal(account_save(f->store, &account, &error), STORE_DONE);
+    static const struct {
+        const char *password;
+        enum wire_authorise_outcome outcome;
+    } cases[] = {
+        { "dig deeper", WIRE_AUTHORISE_YES }, { "", WIRE_AUTHORISE_NO },
+        { "dig deepe", WIRE_AUTHORISE_NO },   { "Dig deeper", WIRE_AUTHORISE_NO },
+        { "dig deeper", WIRE_AUTHORISE_YES }, { "y", WIRE_AUTHORISE_NO },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct answer *answer = begin_with(f, "gertrude.rig", cases[i].password);
+        UNTIL(f, answer->given);
+        assert_int_equal(answer->outcome, cases[i].outcome);
+        if (answer->outcome == WIRE_AUTHORISE_NO)
+            assert_non_null(strstr(answer->text, "password"));
+    }
+    /* Without the store a password that was right goes on, and no other. */
+    store_fake_away(f->store, true);
+    const struct answer *answer = begin_with(f, "gertrude.rig", "dig deeper");
+    UNTIL(f, answer->given);
+    assert_int_equal(answer->outcome, WIRE_AUTHORISE_YES);
+    answer = begin_with(f, "gertrude.rig", "z");
+    UNTIL(f, answer->given);
+    assert_int_equal(answer->outcome, WIRE_AUTHORISE_UNAVAILABLE);
+    store_fake_away(f->store, false);
+}
+
+static void names_beyond_ascii_are_taken_in_any_form(void **state)
+{
+    struct fixture *f = *state;
+    make_account(f, "j\xc3\xbcrgen", ACCOUNT_ACTIVE);
+    static const char *const forms[] = { "j\xc3\xbcrgen.rig", "J\xc3\x9cRGEN.rig",
+                                         "ju\xcc\x88rgen.rig" };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        const struct answer *answer = ask(f, forms[i]);
+        assert_int_equal(answer->outcome, WIRE_AUTHORISE_YES);
+        assert_string_equal(answer->account_name, "j\xc3\xbcrgen");
+        assert_string_equal(answer->worker_name, "rig");
+    }
+    assert_int_equal(ask(f, "j\xc3\xbc\xd0\xb3gen")->outcome, WIRE_AUTHORISE_NO);
 }
 
 static void a_name_that_meets_a_taken_id_is_refused(void **state)
@@ -666,6 +726,8 @@ int main(void)
         TEST(both_spellings_of_an_address_are_one_account),
         TEST(what_is_no_name_is_refused_with_the_reason),
         TEST(a_registered_account_is_let_in_whatever_case_and_a_closed_one_is_not),
+        TEST(an_account_s_miners_show_its_worker_password_where_it_has_one),
+        TEST(names_beyond_ascii_are_taken_in_any_form),
         TEST(a_name_that_meets_a_taken_id_is_refused),
         TEST(while_the_store_is_away_known_names_go_on_and_others_are_told_to_try_again),
         TEST(a_name_known_from_before_is_asked_about_again_and_goes_on_without_an_answer),

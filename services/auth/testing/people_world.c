@@ -1,5 +1,6 @@
 #include "services/auth/testing/people_world.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -41,6 +42,7 @@ void start(void)
         fail_msg("%s", error.text);
     f->site = (struct http_site){ .routes = people_routes,
                                   .context = f->people,
+                                  .guard = people_guard,
                                   .answered = on_answered };
 }
 
@@ -57,15 +59,85 @@ int setup(void **state)
     f = calloc(1, sizeof *f);
     strcpy(f->folder, "/tmp/adit-people-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
+    f->contract = contract_open();
+    assert_non_null(f->contract);
     f->loop = loop_create(&error);
     f->metrics = metrics_create();
     f->store = store_fake_create();
     assert_true(account_declare(f->store, &error) && access_declare(f->store, &error));
+    setenv("ADIT_AUTH__SITE", "https://pool.example", 1);
+    setenv("ADIT_AUTH__MAIL", "file:%d/mail", 1);
     assert_true(settings_load(&f->settings, NULL, f->folder, "1", &error));
     f->settings.auth_argon2_memory_kib = 8192;
     f->settings.auth_argon2_passes = 1;
     start();
     return 0;
+}
+
+/* Calls `each` with the text of every letter; the name is its file's. */
+static void walk_letters(void (*each)(const char *path, const char *text, void *context),
+                         void *context)
+{
+    char folder[64], path[400];
+    static char text[8192];
+    snprintf(folder, sizeof folder, "%s/mail", f->folder);
+    DIR *open_folder = opendir(folder);
+    const struct dirent *entry;
+    while (open_folder != NULL && (entry = readdir(open_folder)) != NULL) {
+        if (strstr(entry->d_name, ".eml") == NULL)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+        each(path, text, context);
+    }
+    if (open_folder != NULL)
+        closedir(open_folder);
+}
+
+static void forget_letter(const char *path, const char *text, void *context)
+{
+    (void)text;
+    (void)context;
+    assert_int_equal(unlink(path), 0);
+}
+
+void forget_letters(void)
+{
+    walk_letters(forget_letter, NULL);
+}
+
+struct wanted {
+    const char *to, *subject;
+    char *token_r;
+    bool found;
+};
+
+/* A one-time token stands alone, four spaces from the edge. */
+static void look_at_letter(const char *path, const char *text, void *context)
+{
+    struct wanted *wanted = context;
+    char header[320];
+    (void)path;
+    snprintf(header, sizeof header, "To: <%s>\r\nSubject: %s\r\n", wanted->to, wanted->subject);
+    if (strstr(text, header) == NULL)
+        return;
+    wanted->found = true;
+    const char *at = strstr(text, "\r\n    ");
+    if (at == NULL || wanted->token_r == NULL)
+        return;
+    const char *end = at + 6 + strcspn(at + 6, "\r"), *mark = strchr(at, '#');
+    at = mark != NULL && mark < end ? mark + 1 : at + 6; /* behind the page, in a link */
+    snprintf(wanted->token_r, TOKEN_LETTER_BYTES, "%.*s", (int)(end - at), at);
+}
+
+bool has_letter(const char *to, const char *subject, char *token_r)
+{
+    struct wanted wanted = { to, subject, token_r, false };
+    walk_letters(look_at_letter, &wanted);
+    return wanted.found;
 }
 
 int teardown(void **state)
@@ -76,10 +148,14 @@ int teardown(void **state)
     for (size_t i = 0; i < f->asked_count; i++)
         exchange_free(f->asked[i]);
     json_decref(f->document);
+    contract_close(f->contract);
     store_close(f->store);
     loop_destroy(f->loop);
     metrics_destroy(f->metrics);
     settings_deinit(&f->settings);
+    forget_letters();
+    snprintf(path, sizeof path, "%s/mail", f->folder);
+    (void)rmdir(path);
     snprintf(path, sizeof path, "%s/auth.key", f->folder);
     assert_int_equal(unlink(path), 0);
     snprintf(path, sizeof path, "%s/auth.pub", f->folder);
@@ -111,6 +187,28 @@ struct http_exchange *begin_post(const char *path, const char *peer, const char 
     return begin(EXCHANGE_POST, path, peer, span_text(body), json_header);
 }
 
+/* Every answer, in every test, is as docs/api/openapi.yaml says; and so is what was asked, where it
+ * was taken. */
+static void hold_against_contract(const struct http_exchange *exchange)
+{
+    static const char *const methods[] = { "get", "post", "put", "delete" };
+    char why[600];
+    if (exchange->method >= sizeof methods / sizeof *methods || exchange->status == 405)
+        return;
+    json_t *request = exchange->status < 300 && exchange->body_length > 0
+                          ? json_loadb((const char *)exchange->body, exchange->body_length, 0, NULL)
+                          : NULL;
+    const struct contract_answer answer = { .method = methods[exchange->method],
+                                            .path = exchange->path,
+                                            .status = exchange->status,
+                                            .content_type = exchange->content_type,
+                                            .request = request,
+                                            .document = f->document };
+    if (!contract_check(f->contract, &answer, why, sizeof why))
+        fail_msg("%s", why);
+    json_decref(request);
+}
+
 int wait_for(const struct http_exchange *exchange)
 {
     UNTIL(exchange->status != 0);
@@ -120,6 +218,7 @@ int wait_for(const struct http_exchange *exchange)
         f->document = json_loadb((const char *)exchange->answer, exchange->answer_length, 0, NULL);
         assert_non_null(f->document);
     }
+    hold_against_contract(exchange);
     return exchange->status;
 }
 

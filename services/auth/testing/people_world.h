@@ -15,6 +15,8 @@
 #include "record/access/field.h"
 #include "services/auth/people.h"
 
+#include "tests/api/contract.h"
+
 #include <jansson.h>
 
 enum { ASKED_MAX = 512 };
@@ -26,6 +28,7 @@ enum { ASKED_MAX = 512 };
 #define LOGIN(name, password) "{\"name\":\"" name "\",\"password\":\"" password "\"}"
 
 struct fixture {
+    struct contract *contract;
     char folder[32];
     struct loop *loop;
     struct metrics *metrics;
@@ -69,3 +72,8 @@ int get_me(const char *authorization);
 const char *text_of(const char *name);
 const char *answer_header(const struct http_exchange *exchange, const char *name);
 uint64_t metric_of(const char *line);
+
+/* Whether a letter of this subject went to this address; with the one-time token in it. */
+enum { TOKEN_LETTER_BYTES = 160 };
+bool has_letter(const char *to, const char *subject, char *token_r);
+void forget_letters(void);

@@ -1,0 +1,179 @@
+#include "adapter/mail_curl/mail.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LETTER_BYTES = 2 * MAIL_TEXT_BYTES + 1024, SECRET_BYTES = 256 };
+
+static const char file_scheme[] = "file:";
+
+static bool starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* An address that can stand in a header and an SMTP command as it is. */
+static bool is_plain(const char *text)
+{
+    for (const char *at = text; *at != '\0'; at++)
+        if (*at <= ' ' || *at >= 0x7f || strchr("<>()[]\\,;:\"", *at) != NULL)
+            return false;
+    return strchr(text, '@') != NULL;
+}
+
+bool mail_check(const struct mail_settings *settings, struct error *error)
+{
+    if (settings->url[0] == '\0' || starts(settings->url, file_scheme))
+        return true;
+    if (!starts(settings->url, "smtp://") && !starts(settings->url, "smtps://"))
+        return error_set(error, ERROR_INVALID,
+                         "auth.mail must be smtp://host:port, smtps://host:port or file:/folder");
+    if (!is_plain(settings->from))
+        return error_set(error, ERROR_INVALID, "auth.mail_from must be an address of e-mail");
+    return true;
+}
+
+/* The letter as RFC 5322 wants it; lines end with CR LF. 0 where it does not fit. */
+static size_t write_letter(const struct mail_settings *settings, const struct mail *mail,
+                           char letter_r[LETTER_BYTES])
+{
+    char date[64];
+    uint64_t id[2] = { 0 };
+    time_t now = time(NULL);
+    struct tm parts;
+    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+        return 0;
+    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now, &parts));
+    const char *at = strchr(settings->from, '@');
+    int head = snprintf(letter_r, LETTER_BYTES,
+                        "Date: %s\r\nFrom: <%s>\r\nTo: <%s>\r\nSubject: %s\r\n"
+                        "Message-ID: <%016llx%016llx@%s>\r\nMIME-Version: 1.0\r\n"
+                        "Content-Type: text/plain; charset=utf-8\r\n"
+                        "Content-Transfer-Encoding: 8bit\r\nAuto-Submitted: auto-generated\r\n\r\n",
+                        date, settings->from, mail->to, mail->subject, (unsigned long long)id[0],
+                        (unsigned long long)id[1], at != NULL ? at + 1 : "localhost");
+    if (head < 0 || head >= LETTER_BYTES - 2 * MAIL_TEXT_BYTES)
+        return 0;
+    size_t used = (size_t)head;
+    for (const char *c = mail->text; *c != '\0'; c++) {
+        if (*c == '\n')
+            letter_r[used++] = '\r';
+        letter_r[used++] = *c;
+    }
+    letter_r[used] = '\0';
+    return used;
+}
+
+static bool write_file(const char *folder, const char *letter, size_t length, struct error *error)
+{
+    char path[4200];
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    (void)mkdir(folder, S_IRWXU);
+    /* Seen by its name only when it is whole. */
+    snprintf(path, sizeof path, "%s/.%lld%09ld-XXXXXX", folder, (long long)now.tv_sec, now.tv_nsec);
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return error_system(error, errno, "no letter can be written in %s", folder);
+    bool written = write(fd, letter, length) == (ssize_t)length;
+    int cause = errno;
+    close(fd);
+    char final[4200];
+    snprintf(final, sizeof final, "%s/%s.eml", folder, strrchr(path, '/') + 2);
+    if (written && rename(path, final) == 0)
+        return true;
+    (void)unlink(path);
+    return error_system(error, cause, "no letter can be written in %s", folder);
+}
+
+struct upload {
+    const char *at;
+    size_t left;
+};
+
+static size_t give(char *buffer, size_t size, size_t count, void *context)
+{
+    struct upload *upload = context;
+    size_t room = size * count;
+    size_t length = upload->left < room ? upload->left : room;
+    memcpy(buffer, upload->at, length);
+    upload->at += length;
+    upload->left -= length;
+    return length;
+}
+
+static bool read_password(const char *path, char secret_r[SECRET_BYTES], struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    secret_r[0] = '\0';
+    if (file == NULL)
+        return error_system(error, errno, "auth.mail_password_file");
+    char *got = fgets(secret_r, SECRET_BYTES, file);
+    fclose(file);
+    if (got == NULL)
+        return error_set(error, ERROR_INVALID, "auth.mail_password_file is empty");
+    secret_r[strcspn(secret_r, "\r\n")] = '\0';
+    return true;
+}
+
+static bool send_smtp(const struct mail_settings *settings, const struct mail *mail,
+                      const char *letter, size_t length, struct error *error)
+{
+    char secret[SECRET_BYTES] = "", trouble[CURL_ERROR_SIZE] = "";
+    struct upload upload = { letter, length };
+    if (settings->password_file[0] != '\0' &&
+        !read_password(settings->password_file, secret, error))
+        return false;
+    CURL *curl = curl_easy_init();
+    struct curl_slist *to = curl_slist_append(NULL, mail->to);
+    CURLcode result = CURLE_OUT_OF_MEMORY;
+    if (curl != NULL && to != NULL) {
+        curl_easy_setopt(curl, CURLOPT_URL, settings->url);
+        curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+        curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+        curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+        curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
+        curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, trouble);
+        curl_easy_setopt(curl, CURLOPT_MAIL_FROM, settings->from);
+        curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
+        curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
+        curl_easy_setopt(curl, CURLOPT_READDATA, &upload);
+        /* A password never goes over a line that others can read. */
+        curl_easy_setopt(curl, CURLOPT_USE_SSL,
+                         (long)(secret[0] != '\0' ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+        if (secret[0] != '\0')
+            curl_easy_setopt(curl, CURLOPT_PASSWORD, secret);
+        result = curl_easy_perform(curl);
+    }
+    curl_slist_free_all(to);
+    curl_easy_cleanup(curl);
+    explicit_bzero(secret, sizeof secret);
+    /* libcurl's own sentence may quote the receiver. */
+    return result == CURLE_OK ||
+           error_set(error, ERROR_UNAVAILABLE, "the mail server: %s", curl_easy_strerror(result));
+}
+
+bool mail_send(const struct mail_settings *settings, const struct mail *mail, struct error *error)
+{
+    char letter[LETTER_BYTES];
+    if (!is_plain(mail->to))
+        return error_set(error, ERROR_INVALID, "a letter's address is none");
+    size_t length = write_letter(settings, mail, letter);
+    if (length == 0)
+        return error_set(error, ERROR_INVALID, "a letter does not fit");
+    bool sent = starts(settings->url, file_scheme)
+                    ? write_file(settings->url + sizeof file_scheme - 1, letter, length, error)
+                    : send_smtp(settings, mail, letter, length, error);
+    explicit_bzero(letter, sizeof letter); /* a one-time token may be in it */
+    return sent;
+}

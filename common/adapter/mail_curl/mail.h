@@ -1,0 +1,30 @@
+/* Sends letters: by SMTP (libcurl), or, while a pool is being built, into files of a folder.
+ * Blocking, for seconds: for a worker's thread. Any thread, one at a time a struct.
+ *
+ * Where letters go is one URL: smtp://[user@]host[:port] (which must offer STARTTLS as soon as a
+ * password is given), smtps://[user@]host[:port] (TLS from the start), file:/folder, or nothing. A
+ * certificate is always checked. Nothing of a letter is ever logged here. */
+#pragma once
+#include "base/error.h"
+
+enum { MAIL_ADDRESS_BYTES = 255, MAIL_SUBJECT_BYTES = 80, MAIL_TEXT_BYTES = 1024 };
+
+struct mail_settings {
+    const char *url;           /* "": no letters are sent */
+    const char *from;          /* the sender's address */
+    const char *password_file; /* of the URL's user; "": none */
+    unsigned timeout_ms;
+};
+
+struct mail {
+    char to[MAIL_ADDRESS_BYTES];
+    char subject[MAIL_SUBJECT_BYTES]; /* printable ASCII */
+    char text[MAIL_TEXT_BYTES];       /* UTF-8, lines end with \n */
+};
+
+/* Whether letters can be sent with these settings; false with one sentence. */
+MUST_CHECK bool mail_check(const struct mail_settings *settings, struct error *error);
+/* True when the server has taken it, or the file stands. False with *error, which names no
+ * address. */
+MUST_CHECK bool mail_send(const struct mail_settings *settings, const struct mail *mail,
+                          struct error *error);

@@ -1,0 +1,36 @@
+/* The letters people get, in words. */
+#pragma once
+#include "services/auth/visit.h"
+
+/* X(enum name, subject, what happened): `%s` in the text is the account's name */
+#define LETTERS(X)                                                                                 \
+    X(LETTER_CONFIRM, "Confirm your address",                                                      \
+      "With this you confirm that letters about the account reach you:")                           \
+    X(LETTER_RESET, "Set a new password",                                                          \
+      "Somebody, probably you, asked to set a new password. It can be done once, with this:")      \
+    X(LETTER_PASSWORD, "Your password was changed",                                                \
+      "The password was changed, and every session has ended.")                                    \
+    X(LETTER_ADDRESS, "Your payout address was changed",                                           \
+      "The payout address was changed. Nothing is paid out for a while; if it was not you, log "   \
+      "in, change it back and set another password, or write to the operator.")                    \
+    X(LETTER_EMAIL, "Your e-mail address was changed",                                             \
+      "Letters about the account go to another address from now on.")                              \
+    X(LETTER_FACTOR_ON, "A second factor is on", "From now on each login asks for a code.")        \
+    X(LETTER_FACTOR_OFF, "The second factor is off",                                               \
+      "From now on the password alone opens the account.")                                         \
+    X(LETTER_KEY, "An API key was made", "Whoever has the key can do what it is good for.")        \
+    X(LETTER_CLOSED, "Your account is closed",                                                     \
+      "No miner is let in under its name any more. What it is owed is still paid.")
+
+enum letter_kind {
+#define X(name, subject, text) name,
+    LETTERS(X)
+#undef X
+};
+
+/* Adds one to the visit, to be sent when it is answered; to `to`, or the account's address where
+ * that is NULL. `token` (may be NULL) stands in it, as a link where auth.site is set. On any
+ * thread. */
+void letters_add(struct visit *visit, enum letter_kind kind, const char *to, const char *token);
+/* Sends them; on the loop. */
+void letters_send(struct visit *visit);

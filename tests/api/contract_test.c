@@ -1,0 +1,153 @@
+/* The readers themselves: what is no plain YAML, and what no schema lets through. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tests/api/contract.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void plain_yaml_is_read_as_any_reader_would(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *json;
+    } cases[] = {
+        { "a: 1\n", "{\"a\":1}" },
+        { "a: b c\n", "{\"a\":\"b c\"}" },
+        { "# first\na:\n  b: \"x: y\" \n\n  c: true\nd: null\n", NULL }, /* space at the end */
+        { "# first\na:\n  b: \"x: y\"\n\n  c: true\nd: null\n",
+          "{\"a\":{\"b\":\"x: y\",\"c\":true},\"d\":null}" },
+        { "a:\n  - 1\n  - x\n", "{\"a\":[1,\"x\"]}" },
+        { "a:\n  - b: 1\n    c: 2\n  - b: 3\n", "{\"a\":[{\"b\":1,\"c\":2},{\"b\":3}]}" },
+        { "a: [x, \"null\", 3]\nb: []\n", "{\"a\":[\"x\",\"null\",3],\"b\":[]}" },
+        { "\"200\":\n  x: /a/{id}\n", "{\"200\":{\"x\":\"/a/{id}\"}}" },
+        { "$ref: \"#/a/b\"\n", "{\"$ref\":\"#/a/b\"}" },
+        { "a: 1\na: 2\n", NULL },   /* a key twice */
+        { "a: &x 1\n", NULL },      /* anchors */
+        { "a: |\n  text\n", NULL }, /* blocks of text */
+        { "a: {b: 1}\n", NULL },    /* flow maps */
+        { "a: 'x'\n", NULL },       /* the other quotes */
+        { "a:\n", NULL },           /* nothing */
+        { "a: 1\n  b: 2\n", NULL }, /* deeper without a reason */
+        { "  a: 1\n", NULL },       /* not at the edge */
+        { "a:\n\tb: 1\n", NULL },   /* a tab */
+        { "a: [1, 2\n", NULL },
+        { "a: \"b\n", NULL },
+        { "a: b # why\n", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t line;
+        json_t *got = yaml_read(cases[i].yaml, &line);
+        json_t *wanted = cases[i].json != NULL ? json_loads(cases[i].json, 0, NULL) : NULL;
+        if ((got == NULL) != (wanted == NULL) || (got != NULL && !json_equal(got, wanted)))
+            fail_msg("%s: %s", cases[i].yaml, got != NULL ? json_dumps(got, 0) : "refused");
+        json_decref(got);
+        json_decref(wanted);
+    }
+}
+
+static void schemas_let_through_what_fits_alone(void **state)
+{
+    (void)state;
+    static const char yaml[] = "s:\n"
+                               "  type: object\n"
+                               "  additionalProperties: false\n"
+                               "  required: [a]\n"
+                               "  properties:\n"
+                               "    a:\n"
+                               "      type: string\n"
+                               "      minLength: 2\n"
+                               "      maxLength: 3\n"
+                               "    b:\n"
+                               "      type: [integer, \"null\"]\n"
+                               "      minimum: 0\n"
+                               "    c:\n"
+                               "      type: array\n"
+                               "      items:\n"
+                               "        enum: [x, y]\n"
+                               "    d:\n"
+                               "      const: z\n"
+                               "    e:\n"
+                               "      $ref: \"#/s\"\n";
+    static const struct {
+        const char *json;
+        bool fits;
+    } cases[] = {
+        { "{\"a\":\"ab\"}", true },
+        { "{\"a\":\"\xc3\xa4\xc3\xb6\xc3\xbc\"}", true },
+        { "{\"a\":\"abcd\"}", false },
+        { "{\"a\":\"a\"}", false },
+        { "{\"a\":1}", false },
+        { "{}", false },
+        { "[]", false },
+        { "{\"a\":\"ab\",\"z\":1}", false },
+        { "{\"a\":\"ab\",\"b\":5}", true },
+        { "{\"a\":\"ab\",\"b\":null}", true },
+        { "{\"a\":\"ab\",\"b\":-1}", false },
+        { "{\"a\":\"ab\",\"b\":1.5}", false },
+        { "{\"a\":\"ab\",\"b\":\"5\"}", false },
+        { "{\"a\":\"ab\",\"c\":[\"x\",\"y\",\"x\"]}", true },
+        { "{\"a\":\"ab\",\"c\":[\"x\",\"w\"]}", false },
+        { "{\"a\":\"ab\",\"d\":\"z\"}", true },
+        { "{\"a\":\"ab\",\"d\":\"y\"}", false },
+        { "{\"a\":\"ab\",\"e\":{\"a\":\"ab\"}}", true },
+        { "{\"a\":\"ab\",\"e\":{}}", false },
+    };
+    size_t line;
+    char why[256];
+    json_t *root = yaml_read(yaml, &line);
+    assert_non_null(root);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *value = json_loads(cases[i].json, 0, NULL);
+        assert_non_null(value);
+        if (schema_check(root, json_object_get(root, "s"), value, why, sizeof why) != cases[i].fits)
+            fail_msg("%s", cases[i].json);
+        json_decref(value);
+    }
+    json_t *odd = json_pack("{s:i}", "multipleOf", 2), *four = json_integer(4);
+    assert_false(schema_check(root, odd, four, why, sizeof why)); /* not known here */
+    json_decref(odd);
+    json_decref(four);
+    json_decref(root);
+}
+
+static void the_file_is_read_whole_and_its_references_lead_somewhere(void **state)
+{
+    (void)state;
+    struct contract *contract = contract_open();
+    assert_non_null(contract);
+    assert_true(contract_has(contract, "post", "/api/v1/login"));
+    assert_false(contract_has(contract, "get", "/api/v1/login"));
+    assert_true(contract_has(contract, "delete", "/api/v1/me/keys/{}"));
+    assert_false(contract_has(contract, "delete", "/api/v1/me/keys/"));
+    char why[256];
+    json_t *tokens =
+        json_pack("{s:s, s:s, s:i}", "access_token", "x", "token_type", "Bearer", "expires_in", 1);
+    struct contract_answer answer = { .method = "post",
+                                      .path = "/api/v1/auth/token",
+                                      .status = 200,
+                                      .content_type = "application/json",
+                                      .document = tokens };
+    assert_true(contract_check(contract, &answer, why, sizeof why));
+    json_object_set_new(tokens, "token_type", json_string("bearer"));
+    assert_false(contract_check(contract, &answer, why, sizeof why));
+    answer.status = 299;
+    assert_false(contract_check(contract, &answer, why, sizeof why));
+    json_decref(tokens);
+    contract_close(contract);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_yaml_is_read_as_any_reader_would),
+        cmocka_unit_test(schemas_let_through_what_fits_alone),
+        cmocka_unit_test(the_file_is_read_whole_and_its_references_lead_somewhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -82,7 +82,7 @@ static int ask(const struct settings *settings, const char *name)
     } else {
         snprintf(path, sizeof path, "/api/v1/accounts/%s/rejects", account);
     }
-    struct pool *pool = pool_open(settings->scheduler_http_address);
+    struct pool *pool = pool_open(settings);
     json_t *document = pool != NULL ? pool_get(pool, path) : NULL;
     if (document != NULL)
         show(document);

@@ -49,6 +49,8 @@ static void step_down(struct payout *payout)
     atomic_store(&payout->leading_epoch, 0);
     engine_close(payout->engine);
     payout->engine = NULL;
+    /* When it leads again it reads all of it anew. */
+    payout->sums_sets = payout->sums_due_ms = payout->wallet_due_ms = 0;
     /* What it sees next is not its own predecessor, whatever its name. */
     payout->watch = (struct leader_watch){ .looked = true };
 }

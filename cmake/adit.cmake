@@ -90,6 +90,13 @@ function(adit_test name)
     SKIP_RETURN_CODE 77
     ENVIRONMENT "ADIT_BUILD=${CMAKE_BINARY_DIR};ADIT_SOURCE=${CMAKE_SOURCE_DIR}"
     ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${CMAKE_BINARY_DIR}/bin")
+  # One at a time of those that start servers of their own beside other tests: each takes a disk's
+  # syncs, and some a replica's or a driver's patience.
+  foreach(servers window_redis_testing tests_ferretdb)
+    if(servers IN_LIST arg_DEPENDS)
+      set_tests_properties(${name} PROPERTIES RESOURCE_LOCK servers)
+    endif()
+  endforeach()
   # Tests of whole processes measure time-outs; they do not share the machine with each other.
   foreach(label flow crash real-node)
     if(label IN_LIST arg_LABELS)

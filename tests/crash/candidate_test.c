@@ -31,7 +31,7 @@ static unsigned seed;
 
 /* A block is due every two seconds, but after some quick ones the difficulty is several times that,
  * and with the node stopped it stays. */
-enum { MINERS = 2, RECOVERY_S = 20, BLOCK_S = 90 };
+enum { MINERS = 2, RECOVERY_S = 60, BLOCK_S = 90 };
 
 /* One block as the validator's log names it. */
 struct candidate {

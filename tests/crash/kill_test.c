@@ -24,7 +24,7 @@ static const char *victim;
 static unsigned kills = 2;
 static unsigned seed;
 
-enum { MINERS = 2, RECOVERY_S = 20 };
+enum { MINERS = 2, RECOVERY_S = 60 };
 
 struct rebirth {
     pid_t old;

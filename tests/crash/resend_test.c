@@ -1,6 +1,6 @@
 /* Accepted shares sent again: on the connection they were accepted on, on a new one that resumes
- * the old session, on one that does not, and on one after kill -9 of the gateway, which forgets what
- * it has seen. None may be credited again.
+ * the old session, on one that does not, and on one after kill -9 of the gateway, which forgets
+ * what it has seen. None may be credited again.
  *
  * The client and its hashing are the test's own, in the simplest form. After each round some fresh
  * shares are mined: they are counted after everything that was sent before them, so the window's
@@ -28,8 +28,8 @@ enum {
     SHARES = 40,
     FRESH = 5,
     SHARES_MAX = 128,
-    ANSWER_MS = 15000,
-    RECOVERY_S = 20,
+    ANSWER_MS = 60000,
+    RECOVERY_S = 60,
     COINBASE_MAX = 4096,
     LINE_MAX_BYTES = 65536,
 };

@@ -22,7 +22,7 @@ static struct pool_fixture pool;
 static unsigned kills = 3;
 static unsigned seed;
 
-enum { MINERS = 2, RECOVERY_S = 30, BLOCK_S = 90, LOG_BYTES = 1 << 22 };
+enum { MINERS = 2, RECOVERY_S = 60, BLOCK_S = 90, LOG_BYTES = 1 << 22 };
 
 static unsigned random_below(unsigned bound)
 {

@@ -39,7 +39,7 @@
 
 enum {
     CONNECTIONS = 100,
-    RECOVERY_S = 20,
+    RECOVERY_S = 60,
     STOPPED_MS = 1000,
     QUIET_MS = 700, /* between two blows at the least */
     BLOWS_MAX = 1000,
@@ -392,7 +392,7 @@ static int end_validator(pid_t pid, int number)
 /* What each has judged grows: work goes to who should answer first, so the parts may be unlike. */
 static void check_all_work(void)
 {
-    enum { VALIDATORS = 3, WAIT_MS = 30000, STEP_MS = 200 };
+    enum { VALIDATORS = 3, WAIT_MS = 60000, STEP_MS = 200 };
     char logs[VALIDATORS][128];
     snprintf(logs[0], sizeof logs[0], "%.90s/log/share-validator.log", pool.data);
     for (int k = 1; k < VALIDATORS; k++)

@@ -10,6 +10,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
+
 static struct test_random random_source;
 
 static uint64_t random_u64(void)
@@ -129,7 +131,9 @@ static void within_factor_two_after_eight_shares_or_a_minute(void **state)
             }
             printf("speed %.0e H/s, start %.0e of what is right: %.1f %% within a factor of 2\n",
                    speeds_per_ms[s] * 1000, starts[k], 100.0 * here / RUNS);
-            assert_true(here >= RUNS * 91 / 100);
+            /* What eight shares can tell is within a factor of two in 94.5 % of cases at best, and
+             * a slow start is judged by just these; six standard deviations below 93 %. */
+            assert_true(here >= RUNS * 88 / 100);
             runs += RUNS;
             good += here;
         }
@@ -277,6 +281,139 @@ static void easy_shares_under_way_do_not_raise_the_work_again(void **state)
     assert_true(changes <= 3);
 }
 
+/* ckpool's rule (stratifier.c add_submit, v0.9.9), in the same simulation: the rate of difficulty
+ * decays over five minutes and is corrected for the time since the first share; every 240 s or 72
+ * shares the difficulty moves to 3.33 s a share, unless the rate is between 0.15 and 0.4 a second.
+ * Silence changes nothing. */
+struct ckpool {
+    double work, per_s, first_s, changed_s, last_s;
+    unsigned since_change, changes;
+    uint64_t shares;
+    double now_ms;
+};
+
+static double power_of_e(double x) /* e^-x, x ≥ 0 */
+{
+    double sum = 1, term = 1;
+    unsigned halvings = 0;
+    while (x > 0.5) {
+        x /= 2;
+        halvings++;
+    }
+    for (int k = 1; k < 20; k++)
+        sum += term *= -x / k;
+    while (halvings-- > 0)
+        sum *= sum;
+    return sum;
+}
+
+static void ckpool_share(struct ckpool *ckpool, double work)
+{
+    double now_s = ckpool->now_ms / 1000, tdiff = now_s - ckpool->last_s;
+    if (ckpool->shares++ == 0)
+        ckpool->first_s = now_s;
+    if (tdiff <= 0)
+        tdiff = 0.001;
+    double prop = 1 - power_of_e(tdiff / 300);
+    ckpool->per_s = (ckpool->per_s + work / tdiff * prop) / (1 + prop);
+    ckpool->last_s = now_s;
+    ckpool->since_change++;
+    if (now_s - ckpool->changed_s < 240 && ckpool->since_change < 72)
+        return;
+    double bias = 1 - power_of_e((now_s - ckpool->first_s) / 300);
+    double per_s = bias > 0 ? ckpool->per_s / bias : ckpool->per_s;
+    double rate = per_s / ckpool->work;
+    if (rate > 0.15 && rate < 0.4)
+        return;
+    ckpool->work = per_s * 3.33 < 1 ? 1 : per_s * 3.33;
+    ckpool->since_change = 0;
+    ckpool->changed_s = now_s;
+    ckpool->changes++;
+}
+
+/* As `mine`; a change reaches the miner at once. */
+static void ckpool_mine(struct ckpool *ckpool, double hashes_per_ms, double until_ms,
+                        uint64_t shares)
+{
+    uint64_t enough = ckpool->shares + shares;
+    while ((ckpool->now_ms < until_ms || ckpool->shares < enough) && ckpool->now_ms < 1e8) {
+        double wait_ms = exponential(ckpool->work / hashes_per_ms);
+        double least_ms = 1000.0 / SHARES_PER_SECOND_MAX;
+        wait_ms = wait_ms < least_ms ? least_ms : wait_ms;
+        if (ckpool->now_ms + wait_ms > until_ms && ckpool->shares >= enough) {
+            ckpool->now_ms = until_ms;
+            return;
+        }
+        ckpool->now_ms += wait_ms;
+        ckpool_share(ckpool, ckpool->work);
+    }
+}
+
+static int by_size(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* 1 GH/s, from starts below and above what is right: how often each is within a factor of two of
+ * its own aim after eight shares or a minute, how long that took, and the changes of the hour after
+ * it. */
+static void next_to_ckpools_rule(void **state)
+{
+    (void)state;
+    enum { COMPARED = 200 };
+    static const double from[] = { 1e-6, 1e-3, 0.1, 1, 10, 1e3 };
+    const double speed = 1e6;
+    printf("| start | within 2 | ckpool | s until then | ckpool | shares | ckpool | changes in the "
+           "next hour, median | ckpool |\n");
+    for (size_t k = 0; k < sizeof from / sizeof *from; k++) {
+        unsigned ours = 0, theirs = 0;
+        double our_s = 0, their_s = 0;
+        uint64_t our_shares = 0, their_shares = 0;
+        int our_changes[COMPARED], their_changes[COMPARED];
+        for (unsigned i = 0; i < COMPARED; i++) {
+            struct miner miner;
+            begin(&miner, (uint64_t)(speed * 5000 * from[k]));
+            mine(&miner, speed, 60000, 8);
+            ours += ratio(&miner, speed) >= 0.5 && ratio(&miner, speed) <= 2;
+            our_s += miner.now_ms / 1000 / COMPARED;
+            our_shares += miner.shares;
+            miner.changes = 0;
+            mine(&miner, speed, miner.now_ms + 3600e3, 0);
+            our_changes[i] = (int)miner.changes;
+            struct ckpool ckpool = { .work = speed * 3330 * from[k] };
+            ckpool_mine(&ckpool, speed, 60000, 8);
+            double r = ckpool.work / (speed * 3330);
+            theirs += r >= 0.5 && r <= 2;
+            their_s += ckpool.now_ms / 1000 / COMPARED;
+            their_shares += ckpool.shares;
+            ckpool.changes = 0;
+            ckpool_mine(&ckpool, speed, ckpool.now_ms + 3600e3, 0);
+            their_changes[i] = (int)ckpool.changes;
+        }
+        qsort(our_changes, COMPARED, sizeof *our_changes, by_size);
+        qsort(their_changes, COMPARED, sizeof *their_changes, by_size);
+        printf("| %g | %.0f %% | %.0f %% | %.0f | %.0f | %.0f | %.0f | %d | %d |\n", from[k],
+               100.0 * ours / COMPARED, 100.0 * theirs / COMPARED, our_s, their_s,
+               (double)our_shares / COMPARED, (double)their_shares / COMPARED,
+               our_changes[COMPARED / 2], their_changes[COMPARED / 2]);
+        assert_true(ours >= COMPARED * 80 / 100);
+        assert_true(our_changes[COMPARED / 2] <= 1);
+        if (from[k] > 1)
+            assert_true(ours > theirs);
+    }
+}
+
+static void the_least_works_there_are_are_found(void **state)
+{
+    (void)state;
+    /* 1e-9 of a sha256d difficulty is a work of 4, 2^-16 of a scrypt one a work of 1: what a miner
+     * of one hash in five seconds needs. */
+    struct miner miner;
+    begin(&miner, 1 << 20);
+    mine(&miner, 0.0008, 3600e3, 0); /* four hashes in five seconds */
+    assert_in_range(miner.vardiff.work.expected_hashes, 1, 16);
+}
+
 int main(void)
 {
     random_source = test_random_begin("core_vardiff_test");
@@ -287,6 +424,8 @@ int main(void)
         cmocka_unit_test(a_flood_is_answered_within_seconds),
         cmocka_unit_test(a_miner_that_sleeps_and_wakes_finds_its_work_again),
         cmocka_unit_test(a_work_the_pool_raised_stays_for_a_minute_and_is_found_again),
+        cmocka_unit_test(next_to_ckpools_rule),
+        cmocka_unit_test(the_least_works_there_are_are_found),
         cmocka_unit_test(whatever_comes_the_work_stays_within_its_bounds),
         cmocka_unit_test(easy_shares_under_way_do_not_raise_the_work_again),
     };

@@ -151,6 +151,13 @@ static void session_offends(struct gateway *gateway, struct connection *connecti
 
 /* At the door. */
 
+/* All that an address may have may come at once: a farm whose power is back. */
+static uint32_t connects_burst(const struct conducts_rules *rules)
+{
+    return rules->address_connections_max > CONNECTS_BURST ? rules->address_connections_max
+                                                           : CONNECTS_BURST;
+}
+
 bool conducts_admit(struct gateway *gateway, const struct network_address *address,
                     char line_r[CONDUCTS_TEXT_BYTES])
 {
@@ -169,10 +176,9 @@ bool conducts_admit(struct gateway *gateway, const struct network_address *addre
         reason = entry->reason;
         left_ms = entry->banned_until_ms - now_ms;
     } else if (!conduct_rate_take(&entry->connects, rules->address_connects_a_second,
-                                  CONNECTS_BURST, now_ms)) {
-        reason = conduct_text(CONDUCT_CONNECTS);
-        charge(gateway, entry, conduct_shared(conduct_points(CONDUCT_CONNECTS), entry->good),
-               reason);
+                                  connects_burst(rules), now_ms)) {
+        /* Refusing costs no more than a ban would, and a farm that starts is none's enemy. */
+        reason = "Too many connections from your address at once";
     } else if ((rules->address_connections_max > 0 &&
                 entry->sessions >= rules->address_connections_max) ||
                (crowded && entry->sessions - entry->good >= UNPROVEN_MAX + entry->good)) {

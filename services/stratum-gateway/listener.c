@@ -13,7 +13,7 @@
 
 enum {
     BACKLOG = 4096,
-    ACCEPTS_A_ROUND = 64,
+    ACCEPTS_A_ROUND = 32, /* so that a storm of newcomers is met in small parts */
     REST_MS = 100,
     /* Of the kernel's memory a connection may fill; without them it grows to megabytes a miner that
      * does not read. */

@@ -28,6 +28,7 @@ static const struct {
     { "credits", bench_credits, "a block of 100,000 accounts into the stores; the audit" },
     { "scale", bench_scale, "two validators against one, on scrypt" },
     { "junk", bench_junk, "honest miners beside 200 sessions of junk, on scrypt" },
+    { "abuse", bench_abuse, "honest miners' p99 while others attack the gateway" },
     { "kill", bench_kill, "a validator killed or stopped at full load; redis-server killed" },
 };
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -22,6 +22,7 @@ void bench_fanout(const struct bench_options *options);
 void bench_tip(const struct bench_options *options);
 void bench_scale(const struct bench_options *options);
 void bench_junk(const struct bench_options *options);
+void bench_abuse(const struct bench_options *options);
 void bench_kill(const struct bench_options *options);
 void bench_pplns(const struct bench_options *options);
 void bench_credits(const struct bench_options *options);

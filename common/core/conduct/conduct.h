@@ -34,7 +34,6 @@ enum {
       "Nearly all of your shares are invalid: check algorithm and overclocking")                   \
     X(CONDUCT_LINES, 2, "You send more requests than a miner needs: slow down")                    \
     X(CONDUCT_LOGIN, 20, "Your user name is refused again and again: check it")                    \
-    X(CONDUCT_CONNECTS, 2, "You connect more often than a miner needs")                            \
     X(CONDUCT_THROWN_OUT, 100, "Too many of your connections had to be closed")
 
 enum conduct_offence {

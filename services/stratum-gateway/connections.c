@@ -616,6 +616,43 @@ void connections_stop_reading(struct connections *connections)
     }
 }
 
+void connections_read_on(struct connections *connections)
+{
+    for (size_t i = 0; i < connections->used_max; i++)
+        if (connections->places[i].state == CONNECTION_OPEN)
+            connection_resume(&connections->places[i]);
+}
+
+/* Nothing is said about the owner: its session is not there yet. */
+static void undo_open(struct connection *connection)
+{
+    struct connections *all = connection->all;
+    all->open--;
+    loop_remove(all->options.loop, &connection->source);
+    connection->state = CONNECTION_FREE;
+    buffer_give(&all->buffers, &connection->input);
+    buffer_give(&all->buffers, &connection->output);
+    free_place(connection);
+}
+
+struct connection *connection_adopt(struct connections *connections, int fd, struct span input,
+                                    struct span output)
+{
+    struct connection *connection = connection_open(connections, fd, true);
+    if (connection == NULL)
+        return NULL;
+    if ((input.length > 0 && !append_text(connection, input)) ||
+        (output.length > 0 && !append_wire(connection, output))) {
+        undo_open(connection);
+        return NULL;
+    }
+    if (output.length > 0)
+        mark_dirty(connection);
+    connection->held = true;
+    connection_resume(connection);
+    return connection;
+}
+
 void connections_deinit(struct connections *connections)
 {
     if (connections->places == NULL)

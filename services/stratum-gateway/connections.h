@@ -143,6 +143,12 @@ void connection_peer_print(const struct connection *connection,
 /* "plain", "tls", "ws", "wss", or "new" while nothing came; static. */
 const char *connection_speaks(const struct connection *connection);
 
+/* A connection another program began: what it had read and not handled, and what it had not written.
+ * Lines that are whole are handled at the end of the round. NULL as for connection_open, or where
+ * there is no memory. */
+MUST_CHECK struct connection *connection_adopt(struct connections *connections, int fd,
+                                               struct span input, struct span output);
+
 /* The connection at a place, if it is still the one of that generation and open; else NULL. */
 struct connection *connection_find(const struct connections *connections, uint32_t index,
                                    uint32_t generation);
@@ -161,7 +167,8 @@ void connection_leave(struct connection *connection, const char *reason);
 /* Cuts those that stalled or had their time to leave; [from, to) of the places. */
 void connections_sweep(struct connections *connections, size_t from, size_t to);
 
-/* Stops reading from all, for good: answers still go out. */
+/* Stops reading from all: answers still go out. connections_read_on takes it back. */
 void connections_stop_reading(struct connections *connections);
+void connections_read_on(struct connections *connections);
 /* Writes what can be written now. */
 void connections_flush(struct connections *connections);

@@ -80,6 +80,16 @@ static void drain(struct gateway *gateway, struct bus_call *call)
     (void)kill(getpid(), SIGTERM); /* what an orderly stop does anyway */
 }
 
+static void upgrade(struct gateway *gateway, struct bus_call *call)
+{
+    struct error error;
+    if (upgrading_begin(gateway, &error))
+        reply(call, true, "the program is replaced when all shares have their verdicts; "
+                          "upgrade.taken in the log says that it was");
+    else
+        reply(call, false, error.text);
+}
+
 static void on_request(void *context, struct bus_call *call, struct span message)
 {
     struct gateway *gateway = context;
@@ -99,8 +109,10 @@ static void on_request(void *context, struct bus_call *call, struct span message
         lift(gateway, call, request.argument);
     else if (strcmp(request.verb, "drain") == 0)
         drain(gateway, call);
+    else if (strcmp(request.verb, "upgrade") == 0)
+        upgrade(gateway, call);
     else
-        reply(call, false, "a gateway knows status, bans, ban, lift and drain");
+        reply(call, false, "a gateway knows status, bans, ban, lift, drain and upgrade");
 }
 
 bool control_open(struct gateway *gateway, struct error *error)

@@ -440,6 +440,17 @@ bool dispatcher_set_validators(struct dispatcher *dispatcher,
     return validators_set(&dispatcher->validators, urls, count);
 }
 
+uint64_t dispatcher_next_sequence(const struct dispatcher *dispatcher)
+{
+    return dispatcher->next_sequence;
+}
+
+void dispatcher_go_on_from(struct dispatcher *dispatcher, uint64_t sequence)
+{
+    ASSERT(sequence >= dispatcher->next_sequence);
+    dispatcher->next_sequence = sequence;
+}
+
 void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id)
 {
     if (lease_id == dispatcher->lease_id)

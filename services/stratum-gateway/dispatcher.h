@@ -76,6 +76,10 @@ void dispatcher_destroy(struct dispatcher *dispatcher);
 /* From now on batches belong to this lease; those under way keep theirs. */
 void dispatcher_set_lease(struct dispatcher *dispatcher, uint64_t lease_id);
 
+/* The sequence the lease's next batch gets; sets it, where an earlier program used those below. */
+uint64_t dispatcher_next_sequence(const struct dispatcher *dispatcher);
+void dispatcher_go_on_from(struct dispatcher *dispatcher, uint64_t sequence);
+
 /* The validators to use from now on: new addresses are connected, missing ones get nothing more and
  * are closed when what they have is answered. False where one could not be opened now: to be called
  * again with the same list after a while. */

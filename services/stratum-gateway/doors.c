@@ -3,6 +3,9 @@
 #include "service/log.h"
 #include "services/stratum-gateway/gateway.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 static bool read_proxies(const struct settings *settings, struct network *proxies_r,
                          unsigned *count_r, struct error *error)
 {
@@ -55,6 +58,22 @@ bool doors_prepare(struct gateway *gateway, struct error *error)
     return doors_reload(gateway, settings, error);
 }
 
+static struct inherited *find_inherited(struct doors *doors, const char *name)
+{
+    for (unsigned i = 0; i < doors->inherited_count; i++)
+        if (doors->inherited[i].fd >= 0 && strcmp(doors->inherited[i].name, name) == 0)
+            return &doors->inherited[i];
+    return NULL;
+}
+
+static void close_inherited(struct doors *doors)
+{
+    for (unsigned i = 0; i < doors->inherited_count; i++)
+        if (doors->inherited[i].fd >= 0)
+            close(doors->inherited[i].fd);
+    doors->inherited_count = 0;
+}
+
 static bool open_one(struct gateway *gateway, const char *address, unsigned takes,
                      unsigned profile, struct error *error)
 {
@@ -66,7 +85,14 @@ static bool open_one(struct gateway *gateway, const char *address, unsigned take
     *door = (struct door){ .gateway = gateway,
                            .rules = { .takes = takes, .tls = doors->tls },
                            .profile = (uint8_t)profile };
-    if (!listener_open(&door->listener, gateway->loop, address, sessions_on_accept, door, error))
+    snprintf(door->name, sizeof door->name, "%s", address);
+    struct inherited *inherited = find_inherited(doors, address);
+    if (inherited != NULL &&
+        listener_adopt(&door->listener, gateway->loop, inherited->fd, sessions_on_accept, door,
+                       error))
+        inherited->fd = -1;
+    else if (!listener_open(&door->listener, gateway->loop, address, sessions_on_accept, door,
+                            error))
         return false;
     doors->count++;
     log_info("stratum.listen", "address=%s speaks=%s%s%s", door->listener.address,
@@ -78,7 +104,7 @@ static bool open_one(struct gateway *gateway, const char *address, unsigned take
     return true;
 }
 
-bool doors_open(struct gateway *gateway, struct error *error)
+static bool open_all(struct gateway *gateway, struct error *error)
 {
     const struct settings *settings = gateway->settings;
     unsigned any = settings->stratum_one_port ? TRANSPORT_ANY : TRANSPORT_PLAIN;
@@ -97,6 +123,19 @@ bool doors_open(struct gateway *gateway, struct error *error)
            open_one(gateway, settings->stratum_websocket_address, TRANSPORT_WEBSOCKET, 0, error);
 }
 
+bool doors_open(struct gateway *gateway, struct error *error)
+{
+    bool opened = open_all(gateway, error);
+    close_inherited(&gateway->doors);
+    return opened;
+}
+
+void doors_pause(struct gateway *gateway, bool pause)
+{
+    for (unsigned i = 0; i < gateway->doors.count; i++)
+        listener_pause(&gateway->doors.list[i].listener, pause);
+}
+
 void doors_close(struct gateway *gateway)
 {
     for (unsigned i = 0; i < gateway->doors.count; i++)
@@ -106,6 +145,7 @@ void doors_close(struct gateway *gateway)
 void doors_deinit(struct gateway *gateway)
 {
     doors_close(gateway);
+    close_inherited(&gateway->doors);
     tls_context_destroy(gateway->doors.tls);
     gateway->doors.tls = NULL;
 }

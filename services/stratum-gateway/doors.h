@@ -9,8 +9,15 @@ enum { DOORS_MAX = 16, DOORS_PROXIES_MAX = SETTINGS_LIST_MAX };
 
 struct gateway;
 
+/* A listening socket from the program before, by what the settings called it. */
+struct inherited {
+    char name[80];
+    int fd; /* -1: it has been taken */
+};
+
 struct door {
     struct gateway *gateway;
+    char name[80]; /* as the settings call it */
     struct listener listener;
     struct transport_rules rules;
     uint8_t profile; /* of the gateway's profiles: what sessions that come in here begin with */
@@ -22,6 +29,8 @@ struct doors {
     struct network proxies[DOORS_PROXIES_MAX];
     unsigned proxies_count;
     struct tls_context *tls; /* NULL: no certificate is set */
+    struct inherited inherited[DOORS_MAX]; /* doors_open takes those it needs, closes the others */
+    unsigned inherited_count;
 };
 
 /* Reads what the settings say of certificate and proxies. False with one sentence. */
@@ -29,6 +38,8 @@ MUST_CHECK bool doors_prepare(struct gateway *gateway, struct error *error);
 /* Lets miners in at every address. False with one sentence; those opened before stay open. */
 MUST_CHECK bool doors_open(struct gateway *gateway, struct error *error);
 void doors_close(struct gateway *gateway);
+/* Nobody is let in while it is paused; they wait in the kernel. */
+void doors_pause(struct gateway *gateway, bool pause);
 /* Also frees the certificate: no connection may be left. */
 void doors_deinit(struct gateway *gateway);
 

@@ -272,6 +272,17 @@ void duplicates_clear(struct duplicates *set, struct duplicates_memory *memory)
 }
 
 /* Every word of a leaf belongs there and is found. */
+bool duplicates_at(const struct duplicates *set, const struct duplicates_memory *memory,
+                   uint32_t place, struct duplicates_key *key_r)
+{
+    *key_r = *key_at(set, memory, place);
+    uint64_t hash = hash_of(memory, key_r);
+    const uint64_t *leaf = leaf_at(memory, set->directory[directory_place(set, hash)]);
+    uint64_t word = leaf[find(set, memory, leaf, hash, key_r)];
+    /* What a removed one left there is found nowhere, or by chance at another place. */
+    return word != 0 && place_of(word) == place;
+}
+
 static bool verify_leaf(const struct duplicates *set, const struct duplicates_memory *memory,
                         uint32_t from, uint32_t *count)
 {

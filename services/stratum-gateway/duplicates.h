@@ -60,5 +60,9 @@ static inline bool duplicates_holds_memory(const struct duplicates *set)
     return set->directory != NULL;
 }
 
+/* The key at a place below set->places; false where it was removed. */
+MUST_CHECK bool duplicates_at(const struct duplicates *set, const struct duplicates_memory *memory,
+                              uint32_t place, struct duplicates_key *key_r);
+
 /* True where every key is found from its place on: for tests. */
 bool duplicates_verify(const struct duplicates *set, const struct duplicates_memory *memory);

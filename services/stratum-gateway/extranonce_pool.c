@@ -1,5 +1,7 @@
 #include "services/stratum-gateway/extranonce_pool.h"
 
+#include "services/stratum-gateway/image.h"
+
 static struct extranonces *find(struct extranonce_pool *pool, uint64_t lease)
 {
     for (unsigned i = 0; i < pool->count; i++)
@@ -75,4 +77,38 @@ bool extranonce_pool_is_scarce(const struct extranonce_pool *pool)
         left += values->count - values->unused + values->fresh_count + values->resting_count;
     }
     return pool->count < EXTRANONCE_LEASES_MAX && left < all / EXTRANONCE_SCARCE_PART;
+}
+
+static void values_image(struct extranonces *values, struct image *image)
+{
+    image_count(image, &values->unused, values->count);
+    image_count(image, &values->fresh_count, values->count);
+    for (uint32_t i = 0; i < values->fresh_count && !image->failed; i++)
+        image_count(image, &values->fresh[i], values->count - 1);
+    image_count(image, &values->resting_count, values->count);
+    for (uint32_t i = 0; i < values->resting_count && !image->failed; i++) {
+        struct extranonces_resting *resting =
+            &values->resting[(values->resting_first + i) % values->count];
+        image_count(image, &resting->offset, values->count - 1);
+        image_u64(image, &resting->job);
+    }
+}
+
+void extranonce_pool_image(struct extranonce_pool *pool, struct image *image)
+{
+    uint32_t count = pool->count;
+    image_count(image, &count, EXTRANONCE_LEASES_MAX);
+    for (uint32_t i = 0; i < count && !image->failed; i++) {
+        struct extranonces *values = &pool->leases[i];
+        uint64_t lease = values->lease;
+        uint32_t first = values->first, number = values->count;
+        image_u64(image, &lease);
+        image_u32(image, &first);
+        image_count(image, &number, 1u << 24);
+        if (image->reading && (image->failed || number == 0 || extranonce_pool_holds(pool, lease) ||
+                               !extranonce_pool_add(pool, lease, first, number)))
+            image->failed = true;
+        if (!image->failed)
+            values_image(values, image);
+    }
 }

@@ -31,3 +31,7 @@ bool extranonce_pool_holds(const struct extranonce_pool *pool, uint64_t lease);
 /* Whether a further lease should be asked for: fewer than a part of all values can be given now or
  * once they have rested. */
 bool extranonce_pool_is_scarce(const struct extranonce_pool *pool);
+
+/* All leases and what of them is in use: writes, or reads into an empty pool. */
+struct image;
+void extranonce_pool_image(struct extranonce_pool *pool, struct image *image);

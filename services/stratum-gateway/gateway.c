@@ -188,6 +188,11 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
         !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error) ||
         !control_open(gateway, error))
         return false;
+    bool taken;
+    if (!upgrading_take(gateway, &taken, error)) {
+        *exit_r = SERVICE_EXIT_BUG;
+        return false;
+    }
     lease_begin(gateway);
     gateway->tick = (struct loop_timer){ .on_due = sessions_on_tick, .context = gateway };
     loop_timer_start(gateway->loop, &gateway->tick, TICK_MS, TICK_MS);
@@ -254,6 +259,7 @@ void gateway_reload(struct gateway *gateway)
 
 void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
 {
+    upgrading_stop(gateway);
     doors_close(gateway);
     draining_run(gateway);
     uint64_t end_ns = loop_clock_ns() + deadline_ms * 1000000;
@@ -270,6 +276,7 @@ void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
 void gateway_close(struct gateway *gateway)
 {
     gateway->stopping = true;
+    upgrading_stop(gateway);
     control_close(gateway);
     doors_close(gateway);
     if (loop_timer_running(&gateway->tick))

@@ -22,6 +22,7 @@
 #include "services/stratum-gateway/receipt_feed.h"
 #include "services/stratum-gateway/shedding.h"
 #include "services/stratum-gateway/submissions.h"
+#include "services/stratum-gateway/upgrading.h"
 
 /* A lease beyond the first: asked for when extranonces grow scarce, kept alive by asking again. */
 struct further_lease {
@@ -55,6 +56,7 @@ struct gateway {
     struct receipt_feed *receipt_feed;
     struct doors doors;
     struct bus_server *control;
+    struct upgrading upgrading;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */
     struct extranonce_pool extranonces;

@@ -84,6 +84,11 @@ static bool take(struct job_feed *feed, const struct wire_job *wire)
     return true;
 }
 
+struct feed_job *job_feed_restore(struct job_feed *feed, const struct wire_job *wire)
+{
+    return take(feed, wire) ? feed_job_of(stratum_jobs_current(&feed->table)) : NULL;
+}
+
 /* The rules of the sequence: an older epoch is not heard; a newer one begins anew; within one, only
  * what is newer counts, and a hole is asked for. Returns whether there is a new current job. */
 static bool consider(struct job_feed *feed, const struct wire_job *wire)

@@ -61,6 +61,13 @@ MUST_CHECK enum duplicates_outcome job_feed_see(struct job_feed *feed, struct fe
 /* The submission did not count, provably: it may come again. */
 void job_feed_unsee(struct job_feed *feed, uint64_t job_id, const struct duplicates_key *key);
 
+/* Its jobs and their sets as an earlier program had them: writes, or reads into a feed that has no
+ * job yet. The image says when it failed. */
+struct image;
+/* Takes a job as the newest, whatever its sequence; NULL where it cannot be. For job_feed_image. */
+struct feed_job *job_feed_restore(struct job_feed *feed, const struct wire_job *wire);
+void job_feed_image(struct job_feed *feed, struct image *image);
+
 /* Ordinal of the oldest job kept; 0 where there is none. */
 uint64_t job_feed_oldest(const struct job_feed *feed);
 uint64_t job_feed_newest(const struct job_feed *feed);

@@ -92,7 +92,9 @@ void lease_begin(struct gateway *gateway)
     gateway->lease_timer = (struct loop_timer){ .on_due = ask, .context = gateway };
     error_fill(&gateway->lease_error, ERROR_UNAVAILABLE, "inode-scheduler is not there (%s)",
                gateway->settings->service_scheduler_url);
-    loop_timer_start(gateway->loop, &gateway->lease_timer, 0, ASK_AGAIN_MS);
+    gateway->lease_beat_ms = loop_now_ms(gateway->loop) + BEATS_MS;
+    if (gateway->lease_id == 0) /* an earlier program may have left one */
+        loop_timer_start(gateway->loop, &gateway->lease_timer, 0, ASK_AGAIN_MS);
 }
 
 /* Two schedulers may change over: only the one of the highest epoch is believed, and only about

@@ -83,6 +83,14 @@ static void set_options(int fd)
                      sizeof unacknowledged_ms);
 }
 
+static bool watch(struct listener *listener, int fd, struct error *error)
+{
+    listener->source = (struct loop_source){ .fd = fd, .on_ready = on_ready, .context = listener };
+    listener->rest = (struct loop_timer){ .on_due = on_rested, .context = listener };
+    listener->open = loop_add(listener->loop, &listener->source, EPOLLIN, error);
+    return listener->open;
+}
+
 bool listener_open(struct listener *listener, struct loop *loop, const char *address,
                    void (*on_accept)(void *context, const struct accepted *accepted),
                    void *context, struct error *error)
@@ -93,14 +101,27 @@ bool listener_open(struct listener *listener, struct loop *loop, const char *add
     if (fd < 0)
         return false;
     set_options(fd);
-    listener->source = (struct loop_source){ .fd = fd, .on_ready = on_ready, .context = listener };
-    listener->rest = (struct loop_timer){ .on_due = on_rested, .context = listener };
-    if (!loop_add(loop, &listener->source, EPOLLIN, error)) {
+    if (!watch(listener, fd, error))
         close(fd);
-        return false;
-    }
-    listener->open = true;
-    return true;
+    return listener->open;
+}
+
+bool listener_adopt(struct listener *listener, struct loop *loop, int fd,
+                    void (*on_accept)(void *context, const struct accepted *accepted),
+                    void *context, struct error *error)
+{
+    *listener = (struct listener){ .loop = loop, .on_accept = on_accept, .context = context };
+    listen_name(fd, false, listener->address);
+    return watch(listener, fd, error);
+}
+
+void listener_pause(struct listener *listener, bool pause)
+{
+    if (!listener->open)
+        return;
+    if (loop_timer_running(&listener->rest))
+        loop_timer_stop(listener->loop, &listener->rest);
+    loop_change(listener->loop, &listener->source, pause ? 0 : EPOLLIN);
 }
 
 void listener_close(struct listener *listener)

@@ -25,4 +25,10 @@ struct listener {
 MUST_CHECK bool listener_open(struct listener *listener, struct loop *loop, const char *address,
                               void (*on_accept)(void *context, const struct accepted *accepted),
                               void *context, struct error *error);
+/* The same over a socket that listens already (taken on success). */
+MUST_CHECK bool listener_adopt(struct listener *listener, struct loop *loop, int fd,
+                               void (*on_accept)(void *context, const struct accepted *accepted),
+                               void *context, struct error *error);
+/* Accepts nothing while it is paused. */
+void listener_pause(struct listener *listener, bool pause);
 void listener_close(struct listener *listener);

@@ -192,7 +192,8 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
 {
     struct gateway *gateway = context;
     const struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
-    if (gateway->stopping || connection->paused_until_ms != 0)
+    if (gateway->stopping || gateway->upgrading.state == UPGRADING_SETTLING ||
+        connection->paused_until_ms != 0)
         return false;
     if (submissions_are_full(&gateway->submissions)) {
         submissions_pass_on(gateway);

@@ -18,6 +18,7 @@ static const char usage[] =
     "  ban WHOM [SECONDS]          WHOM: an address, an IPv6 network of 64 bits, or\n"
     "                              worker ACCOUNT/WORKER as bans prints it\n"
     "  lift WHOM | all             ends a ban\n"
+    "  upgrade                     run the program that is installed now, and drop no miner\n"
     "  drain                       send miners away at a rate, then stop\n";
 
 static int ask(const struct options *options, int verb, const struct settings *settings)

@@ -262,6 +262,26 @@ static void a_new_certificate_counts_from_the_next_connection_on(void **state)
     make_certificate("first");
 }
 
+static void an_upgrade_sends_tls_away_and_carries_plain_ones_over(void **state)
+{
+    (void)state;
+    struct miner *plain = connect_miner();
+    struct client *tls = start_tls(port_that("tls,"));
+    mine_a_share(plain, "a", 1);
+    mine_a_share(&tls->miner, "b", 2);
+    f->log_bytes = 0;
+    assert_true(ask_gateway("upgrade", ""));
+    hear(&tls->miner, "client.reconnect");
+    UNTIL(strstr(f->log, "service.ready") != NULL);
+    end_client(tls);
+    submit(plain, 4, "a", 3);
+    hear(plain, "{\"id\":4,\"result\":true");
+    tls = start_tls(port_that("tls,"));
+    mine_a_share(&tls->miner, "b", 4);
+    end_client(tls);
+    disconnect(plain);
+}
+
 #define TEST(name, begin) cmocka_unit_test_setup_teardown(name, begin, tear_down)
 
 int main(void)
@@ -276,6 +296,7 @@ int main(void)
         TEST(a_miner_behind_a_trusted_proxy_is_where_the_header_says, set_up_proxied),
         TEST(a_header_of_nobody_trusted_is_rubbish, set_up),
         TEST(ipv6_comes_in_like_ipv4, set_up_ipv6),
+        TEST(an_upgrade_sends_tls_away_and_carries_plain_ones_over, set_up),
         TEST(a_new_certificate_counts_from_the_next_connection_on, set_up),
     };
     return cmocka_run_group_tests_name("gateway, edge", tests, make_certificates,

@@ -204,6 +204,133 @@ static void told_to_drain_it_sends_everybody_away_behind_their_answers(void **st
     disconnect(stranger);
 }
 
+/* Shares the validators were given, each batch once. */
+static unsigned shares_judged(void)
+{
+    unsigned shares = 0;
+    for (unsigned i = 0; i < f->seen_count; i++) {
+        bool again = false;
+        for (unsigned j = 0; j < i && !again; j++)
+            again = f->seen[j].lease_id == f->seen[i].lease_id &&
+                    f->seen[j].sequence == f->seen[i].sequence;
+        shares += again ? 0 : f->seen[i].count;
+    }
+    return shares;
+}
+
+enum { LOADED = 20, IN_FLIGHT = 4 };
+
+/* Miners that keep some submits unanswered, whatever happens. */
+struct load {
+    struct miner *miners[LOADED];
+    unsigned sent[LOADED], answered[LOADED];
+};
+
+static void load_turn(struct load *load, bool submits)
+{
+    turn();
+    for (unsigned i = 0; i < LOADED; i++) {
+        struct miner *miner = load->miners[i];
+        while (take_line(miner)) {
+            char expected[64];
+            if (strstr(miner->line, "\"id\":null") != NULL)
+                continue;
+            snprintf(expected, sizeof expected, "{\"id\":%u,\"result\":true,\"error\":null}",
+                     100 + load->answered[i]);
+            assert_string_equal(miner->line, expected);
+            load->answered[i]++;
+        }
+        assert_false(miner->ended);
+        if (submits && load->sent[i] - load->answered[i] < IN_FLIGHT) {
+            submit(miner, 100 + load->sent[i], "w", i * 1000000 + load->sent[i]);
+            load->sent[i]++;
+        }
+    }
+}
+
+static unsigned sum(const unsigned counts[LOADED])
+{
+    unsigned total = 0;
+    for (unsigned i = 0; i < LOADED; i++)
+        total += counts[i];
+    return total;
+}
+
+static void another_program_takes_over_and_every_share_counts_once(void **state)
+{
+    (void)state;
+    static struct load load;
+    load = (struct load){ .sent = { 0 } };
+    struct miner *half = connect_miner(), *fresh = connect_miner();
+    log_in(half, "h");
+    char share[256];
+    snprintf(share, sizeof share,
+             "\"method\":\"mining.submit\",\"params\":[\"h\",\"%016llx\","
+             "\"0000000000000000\",\"%08x\",\"00000077\"]}",
+             (unsigned long long)f->job_id, (unsigned)(loop_unix_ms() / 1000));
+    say(half, "{\"id\":3,%s", share);
+    hear(half, "{\"id\":3,\"result\":true");
+    for (unsigned i = 0; i < LOADED; i++) {
+        load.miners[i] = connect_miner();
+        log_in(load.miners[i], "w");
+    }
+    static const char begun[] = "{\"id\":4,\"method\":\"mining.pi";
+    assert_int_equal(send(half->fd, begun, sizeof begun - 1, MSG_NOSIGNAL), sizeof begun - 1);
+    while (sum(load.answered) < 200)
+        load_turn(&load, true);
+    for (unsigned upgrades = 1; upgrades <= 2; upgrades++) {
+        f->log_bytes = 0;
+        f->log[0] = '\0';
+        assert_true(ask_gateway("upgrade", ""));
+        uint64_t end_ns = loop_clock_ns() + 60000000000u;
+        while (strstr(f->log, "service.ready") == NULL) {
+            assert_true(loop_clock_ns() < end_ns);
+            load_turn(&load, true);
+        }
+        assert_non_null(strstr(f->log, "upgrade.taken connections=22 miners=21"));
+        for (unsigned goal = sum(load.answered) + 200; sum(load.answered) < goal;)
+            load_turn(&load, true);
+    }
+    while (sum(load.answered) < sum(load.sent))
+        load_turn(&load, false);
+    assert_int_equal(shares_judged(), sum(load.sent) + 1);
+    assert_int_equal(f->lease_id, 1); /* none was asked for anew */
+    /* What was begun goes on, what is known stays known, and the port is the same. */
+    say(half, "ng\",\"params\":[]}");
+    hear(half, "{\"id\":4,\"result\":\"pong\"");
+    say(half, "{\"id\":5,%s", share);
+    hear(half, "{\"id\":5,\"result\":false,\"error\":[22,");
+    log_in(fresh, "f");
+    publish_job(true);
+    hear(half, "mining.notify");
+    submit(half, 6, "h", 78);
+    hear(half, "{\"id\":6,\"result\":true");
+    struct miner *late = connect_miner();
+    log_in(late, "l");
+    disconnect(late);
+    disconnect(half);
+    disconnect(fresh);
+    for (unsigned i = 0; i < LOADED; i++)
+        disconnect(load.miners[i]);
+}
+
+static void an_upgrade_without_verdicts_is_refused_and_nothing_is_lost(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    log_in(miner, "w");
+    f->validators[0].silent = f->validators[1].silent = true;
+    submit(miner, 3, "w", 1);
+    UNTIL(f->seen_count > 0);
+    assert_true(ask_gateway("upgrade", ""));
+    submit(miner, 4, "w", 2);
+    UNTIL(strstr(f->log, "upgrade.refused") != NULL);
+    f->validators[0].silent = f->validators[1].silent = false;
+    hear(miner, "{\"id\":3,\"result\":");
+    hear(miner, "{\"id\":4,\"result\":true");
+    disconnect(miner);
+}
+
 #define TEST(name, begin) cmocka_unit_test_setup_teardown(name, begin, tear_down)
 
 int main(void)
@@ -218,6 +345,8 @@ int main(void)
         TEST(an_operator_bans_addresses_and_workers, set_up),
         TEST(an_address_has_so_many_connections_unless_it_is_allowed_more, set_up_tight),
         TEST(requests_beyond_their_rate_are_held_against_a_session, set_up),
+        TEST(another_program_takes_over_and_every_share_counts_once, set_up),
+        TEST(an_upgrade_without_verdicts_is_refused_and_nothing_is_lost, set_up_hasty),
         TEST(told_to_drain_it_sends_everybody_away_behind_their_answers, set_up_hasty),
     };
     return cmocka_run_group_tests_name("gateway, life", tests, NULL, NULL);

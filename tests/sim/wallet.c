@@ -331,7 +331,9 @@ static enum node_answer sign(struct node *node, struct span raw, struct arena *a
         spoil(world, tx);
     uint64_t amount;
     for (size_t i = 0; i < world->fund_count && world->swaps_coins && !tx->bad; i++)
-        if (is_free(world, &world->funds[i], &amount)) { /* then both could confirm */
+        if (is_free(world, &world->funds[i], &amount) &&
+            memcmp(&world->funds[i], &tx->inputs[0], sizeof tx->inputs[0]) != 0) {
+            /* then both could confirm */
             tx->inputs[0] = world->funds[i];
             tx->bad = true;
         }

@@ -170,7 +170,7 @@ static void start_node(struct fixture *f)
     char *const arguments[] = { program,        "--listen",       "127.0.0.1:0", "--data", data,
                                 "--fixed-bits", "--initial-bits", "207fffff",    NULL };
     f->node = start(f, "node.log", arguments, no_settings);
-    for (int i = 0; i < 1000 && !read_file(f, "node/endpoint", endpoint, sizeof endpoint); i++)
+    for (int i = 0; i < 6000 && !read_file(f, "node/endpoint", endpoint, sizeof endpoint); i++)
         pause_ms(10);
     endpoint[strcspn(endpoint, "\r\n")] = '\0';
     snprintf(f->node_url, sizeof f->node_url, "http://%s", endpoint);
@@ -192,7 +192,7 @@ static void start_redis(struct fixture *f)
                                 "--dir",        f->folder, "--maxmemory-policy",
                                 "noeviction",   NULL };
     f->redis = start(f, "redis.log", arguments, no_settings);
-    for (int i = 0; i < 1000 && access(socket, F_OK) != 0; i++)
+    for (int i = 0; i < 6000 && access(socket, F_OK) != 0; i++)
         pause_ms(10);
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "child.h"
+#include "loop/testing/virtual_clock.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -107,6 +108,7 @@ static int begin(void **state)
     int fd;
     snprintf(log_path, sizeof log_path, "/tmp/adit-child-XXXXXX");
     fd = mkstemp(log_path);
+    virtual_clock_begin(); /* the child sleeps; what passes is the supervisor's time alone */
     loop = loop_create(&error);
     if (fd >= 0)
         close(fd);
@@ -117,6 +119,7 @@ static int end(void **state)
 {
     (void)state;
     loop_destroy(loop);
+    virtual_clock_end();
     unlink(log_path);
     return 0;
 }

@@ -302,20 +302,36 @@ static void long_polling_answers_when_the_tip_changes(void **state)
     close(fd);
 }
 
+/* How many whole answers, all of them good, the text begins with. */
+static unsigned answers_in(const char *text)
+{
+    unsigned count = 0;
+    while (strncmp(text, "HTTP/1.1 200", 12) == 0) {
+        const char *body = strstr(text, "\r\n\r\n"), *size = strstr(text, "Content-Length: ");
+        size_t bytes = size != NULL ? strtoul(size + 16, NULL, 10) : 0;
+        if (body == NULL || strlen(body + 4) < bytes)
+            break;
+        text = body + 4 + bytes;
+        count++;
+    }
+    return count;
+}
+
 static void a_connection_serves_one_request_after_the_other(void **state)
 {
     struct process *p = *state;
-    char text[65536];
+    char text[65536] = "";
     int fd = dial(p);
     assert_true(send_call(fd, "getblockcount", "[]"));
     json_decref(receive_json(fd));
     /* Two at once, and one that asks before it sends its body. */
     assert_true(send_call(fd, "uptime", "[]") && send_call(fd, "getbestblockhash", "[]"));
-    pause_ms(100);
-    size_t length = (size_t)recv(fd, text, sizeof text - 1, 0);
-    text[length] = 0;
-    char *second = strstr(text + 1, "HTTP/1.1 200");
-    assert_non_null(second);
+    for (size_t length = 0; answers_in(text) < 2;) {
+        ssize_t got = recv(fd, text + length, sizeof text - 1 - length, 0);
+        assert_true(got > 0);
+        length += (size_t)got;
+        text[length] = 0;
+    }
     assert_true(send_text(fd, "POST / HTTP/1.1\r\nExpect: 100-continue\r\n"
                               "Content-Length: 26\r\n\r\n"));
     receive_until(fd, "\r\n\r\n", text, sizeof text);
@@ -374,7 +390,7 @@ static void more_connections_than_it_takes_are_told_so(void **state)
     assert_non_null(strstr(text, "503"));
     for (size_t i = 0; i < 140; i++)
         close(fds[i]);
-    double deadline = now_s() + 10;
+    double deadline = now_s() + 60;
     json_t *alive = NULL;
     while (alive == NULL && now_s() < deadline)
         alive = call(p, "getblockcount", "[]");

@@ -94,7 +94,7 @@ static void open_node(struct node_suite *suite)
               "--die-with-parent", (char *)NULL);
         _exit(127);
     }
-    for (int i = 0; i < 1000 && !read_endpoint(f); i++) {
+    for (int i = 0; i < 6000 && !read_endpoint(f); i++) {
         struct timespec pause = { .tv_nsec = 10000000 };
         nanosleep(&pause, NULL);
     }

@@ -279,11 +279,15 @@ static void a_server_that_falls_silent_leaves_it_unknown(void **state)
     struct ground ground;
     begin(&ground, NULL, &(struct window_redis_options){ .timeout_ms = 300 });
     turn_until(&ground, &ground.ready, true);
-    kill(ground.server.pid, SIGSTOP);
+    redis_server_stop(&ground.server);
     assert_int_equal(append(&ground, 1, 1).outcome, WINDOW_UNKNOWN);
-    kill(ground.server.pid, SIGCONT);
-    turn_until(&ground, &ground.ready, true);
-    enum window_outcome outcome = append(&ground, 1, 1).outcome;
+    redis_server_continue(&ground.server);
+    /* A busy machine may be silent for so long again. */
+    enum window_outcome outcome = WINDOW_UNKNOWN;
+    while (outcome == WINDOW_UNKNOWN || outcome == WINDOW_UNAVAILABLE) {
+        turn_until(&ground, &ground.ready, true);
+        outcome = append(&ground, 1, 1).outcome;
+    }
     assert_true(outcome == WINDOW_APPENDED || outcome == WINDOW_REPEATED);
     end(&ground);
 }

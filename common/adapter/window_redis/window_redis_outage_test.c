@@ -46,6 +46,7 @@ static void begin(struct ground *ground, const char *const *options, uint64_t fi
     if (!redis_server_begin_small(&ground->server, options, file_bytes, &error))
         fail_msg("%s", error.text);
     const struct window_redis_options writer = { .url = ground->server.url,
+                                                 .timeout_ms = UNTIL_PATIENCE_MS,
                                                  .on_state = on_state,
                                                  .context = ground };
     ground->writer = window_redis_writer_open(ground->loop, &writer, &error);

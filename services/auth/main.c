@@ -2,6 +2,7 @@
  * the ids their shares carry. What it may lose when it dies: nothing but what it remembered to be
  * fast. Its peers: gateways (who ask), the store, inode-scheduler (heartbeat). */
 #include "adapter/store_open/store_open.h"
+#include "loop/slice.h"
 #include "record/access/field.h"
 #include "services/auth/auth.h"
 #include "services/auth/form.h"
@@ -74,6 +75,8 @@ static int run(struct service *service)
     struct process process = { .service = service };
     struct auth_options options;
     struct error error;
+    if (service->settings.service_prompt)
+        slice_set(SLICE_SHORT_US); /* before there are threads, which inherit it */
     /* Passwords and keys pass through this memory: no core file of it. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     form_wipe_memory();

@@ -29,6 +29,7 @@ static const struct {
     { "scale", bench_scale, "two validators against one, on scrypt" },
     { "junk", bench_junk, "honest miners beside 200 sessions of junk, on scrypt" },
     { "abuse", bench_abuse, "honest miners' p99 while others attack the gateway" },
+    { "auth", bench_auth, "tokens checked and miners asked about while passwords saturate" },
     { "kill", bench_kill, "a validator killed or stopped at full load; redis-server killed" },
 };
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -27,3 +27,4 @@ void bench_kill(const struct bench_options *options);
 void bench_pplns(const struct bench_options *options);
 void bench_credits(const struct bench_options *options);
 void bench_window(const struct bench_options *options);
+void bench_auth(const struct bench_options *options);

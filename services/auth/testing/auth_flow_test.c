@@ -9,6 +9,7 @@
 
 #include "adapter/bus_nng/bus_nng.h"
 #include "adapter/token_sodium/token.h"
+#include "adapter/window_redis/testing/redis_server.h"
 #include "core/identity/identity.h"
 #include "loop/testing/until.h"
 #ifdef ON_MONGO
@@ -597,6 +598,41 @@ static void two_of_one_folder_act_as_one(void **state)
     assert_int_equal(stop(SIGTERM), 0);
 }
 
+static void limits_hold_across_two_that_share_redis(void **state)
+{
+    (void)state;
+    struct redis_server redis;
+    struct error error;
+    char listen[160];
+    if (!redis_server_begin(&redis, NULL, &error))
+        fail_msg("%s", error.text);
+    setenv("ADIT_REDIS__CACHE", redis.url, 1);
+    start_ready(NULL);
+    pid_t first = f->pid;
+    int ports[2] = { f->http_port, 0 };
+    snprintf(listen, sizeof listen, "ADIT_AUTH__LISTEN=ipc://%s/run/auth-2.rep", f->folder);
+    start_ready(listen);
+    unsetenv("ADIT_REDIS__CACHE");
+    ports[1] = f->http_port;
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    for (int i = 0; i < 10; i++) { /* failures of one name from one address */
+        f->http_port = ports[i % 2];
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
+    }
+    for (int i = 0; i < 2; i++) {
+        f->http_port = ports[i];
+        assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 429);
+        assert_int_equal(post("/api/v1/login", LOGIN("alice", "wrong")), 401);
+    }
+    /* Without redis each counts by itself, and goes on. */
+    redis_server_kill(&redis);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    assert_int_equal(stop(SIGTERM), 0);
+    f->pid = first;
+    assert_int_equal(stop(SIGTERM), 0);
+    redis_server_end(&redis);
+}
+
 static int change(const char *path, const char *body, const char *authorization)
 {
     return http(f->http_port, "POST", path, span_text(body), authorization);
@@ -674,6 +710,7 @@ int main(void)
         TEST(nothing_secret_is_written_anywhere),
         TEST(a_start_that_cannot_be_ends_with_its_code_and_sentence),
         TEST(two_of_one_folder_act_as_one),
+        TEST(limits_hold_across_two_that_share_redis),
         TEST(an_owner_s_way_from_registration_to_the_end),
         TEST(an_operator_is_made_on_the_machine),
     };

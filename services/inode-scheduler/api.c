@@ -1,6 +1,8 @@
 #include "services/inode-scheduler/api.h"
 
+#include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
+#include "core/share/outcome.h"
 #include "services/inode-scheduler/api_limit.h"
 
 #include <stdio.h>
@@ -93,6 +95,12 @@ json_t *api_hash(const uint8_t hash[32])
     return json_string(text);
 }
 
+void api_add_coin(json_t *document, const struct scheduler *scheduler)
+{
+    json_object_set_new(document, "exponent", json_integer(scheduler->options.coin.decimals));
+    json_object_set_new(document, "ticker", json_string(scheduler->options.coin.ticker));
+}
+
 json_t *api_id(uint64_t id)
 {
     char text[20];
@@ -127,10 +135,21 @@ static void read_work(struct worker_job *job)
     read->read(read);
 }
 
+static void reply_csv(struct api_read *read)
+{
+    http_add_header(read->exchange, "cache-control", "no-store");
+    http_add_header(read->exchange, "content-disposition", "attachment; filename=\"earnings.csv\"");
+    http_reply(read->exchange, 200, "text/csv; charset=utf-8; header=present",
+               span_text(read->text));
+    free(read->text);
+}
+
 static void read_done(struct worker_job *job)
 {
     struct api_read *read = (struct api_read *)job;
-    if (read->document != NULL)
+    if (read->text != NULL)
+        reply_csv(read);
+    else if (read->document != NULL)
         (read->tagged ? api_reply_tagged : api_reply)(read->exchange, read->document);
     else
         http_problem(read->exchange, read->status,
@@ -234,11 +253,39 @@ static void on_status(void *context, struct http_exchange *exchange)
                         (json_int_t)(now / 1000)));
 }
 
-static json_t *rates_of(const struct stats_sums *sums, uint64_t now)
+/* Why shares were rejected, as the gateways that live now have counted since each began. */
+static json_t *rejects_of(const struct health *health)
 {
-    return json_pack("{s:o, s:o, s:o}", "1m", api_number(stats_rate(sums, STATS_MINUTE, now)),
-                     "10m", api_number(stats_rate(sums, STATS_TEN_MINUTES, now)), "1h",
-                     api_number(stats_rate(sums, STATS_HOUR, now)));
+    json_t *reasons = json_object();
+    for (int outcome = 1; outcome < SHARE_OUTCOMES_COUNT; outcome++) {
+        const char *label = share_outcome_label((enum share_outcome)outcome);
+        uint64_t count = health_sum(health, HEALTH_GATEWAY, label);
+        json_object_set_new(reasons, label, json_integer((json_int_t)count));
+    }
+    return reasons;
+}
+
+static u128 network_work_of(const struct scheduler *scheduler)
+{
+    struct jobs_view view;
+    struct u256 target;
+    jobs_look(scheduler->jobs, &view);
+    if (!view.any || !difficulty_target_from_bits(view.bits, &target))
+        return 0;
+    return difficulty_network_work_capped(target).expected_hashes;
+}
+
+/* Blocks found against those that the work was worth at the network's difficulty of now. */
+static json_t *luck_of(const struct scheduler *scheduler)
+{
+    const struct scheduler_summary *summary = &scheduler->summary;
+    u128 network_work = network_work_of(scheduler);
+    if (!summary->known || network_work == 0 || summary->luck_work == 0)
+        return json_null();
+    double expected = (double)summary->luck_work / (double)network_work;
+    return json_pack("{s:I, s:I, s:f, s:f}", "since", (json_int_t)(summary->luck_since_ms / 1000),
+                     "blocks", (json_int_t)summary->luck_blocks, "expected_blocks", expected,
+                     "luck", (double)summary->luck_blocks / expected);
 }
 
 static json_t *network_of(const struct scheduler *scheduler)
@@ -252,6 +299,10 @@ static json_t *network_of(const struct scheduler *scheduler)
                   bits, "tip", api_hash(scheduler->followed.tip), "chain",
                   scheduler->options.coin.chain, "profile", scheduler->options.coin.name);
     json_object_set_new(network, "job_height", json_integer(view.height));
+    json_object_set_new(network, "network_work", api_number(network_work_of(scheduler)));
+    json_object_set_new(network, "job_value", api_money((int64_t)view.coinbase_value));
+    json_object_set_new(network, "coinbase_maturity",
+                        json_integer(scheduler->options.coin.coinbase_maturity));
     json_object_set_new(network, "template_transactions",
                         json_integer((json_int_t)view.transactions));
     json_object_set_new(network, "template_age_ms", json_integer((json_int_t)view.template_age_ms));
@@ -277,13 +328,17 @@ static void on_statistics(void *context, struct http_exchange *exchange)
                   (json_int_t)health_sum(&scheduler->health, HEALTH_GATEWAY, "miners"),
                   "active_miners", (json_int_t)pool.workers_active, "total_hashrate",
                   api_number(stats_rate(&pool.sums, STATS_TEN_MINUTES, now)), "hashrate",
-                  rates_of(&pool.sums, now), "shares_per_second",
+                  api_rates(&pool.sums, now), "shares_per_second",
                   (double)pool.sums.shares[STATS_MINUTE] / span_s, "blocks_found",
                   (json_int_t)scheduler->summary.blocks_found, "blocks_orphaned",
                   (json_int_t)scheduler->summary.blocks_orphaned, "last_block_time",
                   (json_int_t)(scheduler->summary.last_block_ms / 1000), "share_statistics", shares,
                   "network", network_of(scheduler), "last_updated", (json_int_t)(now / 1000));
     json_object_set_new(answer, "active_accounts", json_integer((json_int_t)pool.accounts_active));
+    json_object_set_new(answer, "hashrate_errors", api_rate_errors(&pool.sums));
+    json_object_set_new(answer, "rejects", rejects_of(&scheduler->health));
+    json_object_set_new(answer, "luck", luck_of(scheduler));
+    api_add_coin(answer, scheduler);
     api_reply(exchange, answer);
 }
 
@@ -330,15 +385,20 @@ static void on_pools(void *context, struct http_exchange *exchange)
 }
 
 const struct http_route api_routes[] = {
-    { HTTP_METHOD_GET, "/", api_page },
+    { HTTP_METHOD_GET, "/", site_page },
+    { HTTP_METHOD_GET, "/site/{}", site_file },
     { HTTP_METHOD_GET, "/api/v1/pool/status", on_status },
     { HTTP_METHOD_GET, "/api/v1/pool/statistics", on_statistics },
+    { HTTP_METHOD_GET, "/api/v1/pool/series", api_pool_series },
     { HTTP_METHOD_GET, "/api/v1/blocks", api_blocks },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}", api_account },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers", api_workers },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/rejects", api_rejects },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers/{}/rejects", api_rejects },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers/{}/series", api_worker_series },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/series", api_account_series },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/credits", api_credits },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/earnings.csv", api_earnings },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/payments", api_payments },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs", api_proofs },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs/{}", api_proof },

@@ -20,6 +20,8 @@ void api_reply_tagged(struct http_exchange *exchange, json_t *document);
 /* Whole numbers beyond 63 bits (hash rates) are written as reals. */
 json_t *api_number(u128 value);
 json_t *api_money(int64_t base_units);
+/* `exponent` (a coin has 10^exponent base units) and `ticker`, beside whatever money it holds. */
+void api_add_coin(json_t *document, const struct scheduler *scheduler);
 json_t *api_hash(const uint8_t hash[32]);
 json_t *api_id(uint64_t id);
 /* A query parameter's number within bounds, or the fallback. */
@@ -38,6 +40,7 @@ struct api_read {
     bool has_worker;
     uint64_t limit, before, after;
     json_t *document;
+    char *text;  /* or a CSV file, from the heap */
     bool tagged; /* the document changes seldom: with an entity tag */
     int status;
     struct error error;
@@ -56,6 +59,16 @@ void api_credits(void *context, struct http_exchange *exchange);
 void api_payments(void *context, struct http_exchange *exchange);
 /* The account of the path's name; false with status and sentence. On the worker. */
 MUST_CHECK bool api_find_account(struct api_read *read, struct account *account_r);
+/* api_earnings.c */
+void api_earnings(void *context, struct http_exchange *exchange);
+/* api_series.c */
+void api_pool_series(void *context, struct http_exchange *exchange);
+void api_account_series(void *context, struct http_exchange *exchange);
+void api_worker_series(void *context, struct http_exchange *exchange);
+/* Expected hashes a second by span: `1m`, `10m`, `1h`, `1d`. */
+json_t *api_rates(const struct stats_sums *sums, uint64_t now_ms);
+/* One standard deviation of each, as a part of it; null where there was no share. */
+json_t *api_rate_errors(const struct stats_sums *sums);
 /* api_proofs.c */
 void api_proof_chain(void *context, struct http_exchange *exchange);
 void api_proofs(void *context, struct http_exchange *exchange);
@@ -64,5 +77,6 @@ void api_proof(void *context, struct http_exchange *exchange);
 void api_receipts(void *context, struct http_exchange *exchange);
 /* api_rejects.c */
 void api_rejects(void *context, struct http_exchange *exchange);
-/* page.c */
-void api_page(void *context, struct http_exchange *exchange);
+/* site.c */
+void site_page(void *context, struct http_exchange *exchange);
+void site_file(void *context, struct http_exchange *exchange);

@@ -9,6 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A list with money in it, that seldom changes. */
+static void reply_list(struct api_read *read, const char *name, json_t *list)
+{
+    read->document = json_pack("{s:o}", name, list);
+    read->tagged = true;
+    api_add_coin(read->document, read->scheduler);
+}
+
 static bool on_block(void *context, const struct block_record *block)
 {
     json_t *list = context;
@@ -30,7 +38,7 @@ static void blocks_read(struct api_read *read)
     json_t *list = json_array();
     if (block_walk_newest(read->scheduler->api_store, read->before, read->limit, on_block, list,
                           &read->error) == STORE_DONE)
-        read->document = json_pack("{s:o}", "blocks", list);
+        reply_list(read, "blocks", list);
     else
         json_decref(list);
 }
@@ -60,13 +68,6 @@ bool api_find_account(struct api_read *read, struct account *account_r)
     return found == STORE_DONE;
 }
 
-static json_t *rates_of(const struct stats_sums *sums, uint64_t now)
-{
-    return json_pack("{s:o, s:o, s:o}", "1m", api_number(stats_rate(sums, STATS_MINUTE, now)),
-                     "10m", api_number(stats_rate(sums, STATS_TEN_MINUTES, now)), "1h",
-                     api_number(stats_rate(sums, STATS_HOUR, now)));
-}
-
 static void account_read(struct api_read *read)
 {
     struct account account;
@@ -94,7 +95,9 @@ static void account_read(struct api_read *read)
                         json_integer((json_int_t)(sums.last_ms / 1000)));
     json_object_set_new(read->document, "hashrate",
                         api_number(stats_rate(&sums, STATS_TEN_MINUTES, now)));
-    json_object_set_new(read->document, "hashrates", rates_of(&sums, now));
+    json_object_set_new(read->document, "hashrates", api_rates(&sums, now));
+    json_object_set_new(read->document, "hashrate_errors", api_rate_errors(&sums));
+    api_add_coin(read->document, read->scheduler);
 }
 
 void api_account(void *context, struct http_exchange *exchange)
@@ -114,11 +117,12 @@ static bool on_worker(void *context, const struct account_worker *worker)
     struct stats_sums sums;
     stats_of(workers->read->scheduler->stats, worker->account_id, worker->id, workers->now, &sums);
     json_array_append_new(
-        workers->list, json_pack("{s:s, s:o, s:I, s:I, s:o, s:o}", "name", worker->name, "id",
-                                 api_id(worker->id), "shares_accepted", (json_int_t)sums.accepted,
-                                 "last_share", (json_int_t)(sums.last_ms / 1000), "hashrate",
-                                 api_number(stats_rate(&sums, STATS_TEN_MINUTES, workers->now)),
-                                 "hashrates", rates_of(&sums, workers->now)));
+        workers->list,
+        json_pack("{s:s, s:o, s:I, s:I, s:o, s:o, s:o}", "name", worker->name, "id",
+                  api_id(worker->id), "shares_accepted", (json_int_t)sums.accepted, "last_share",
+                  (json_int_t)(sums.last_ms / 1000), "hashrate",
+                  api_number(stats_rate(&sums, STATS_TEN_MINUTES, workers->now)), "hashrates",
+                  api_rates(&sums, workers->now), "hashrate_errors", api_rate_errors(&sums)));
     return json_array_size(workers->list) < workers->read->limit;
 }
 
@@ -197,7 +201,7 @@ static void credits_read(struct api_read *read)
     }
     free(found);
     if (ok)
-        read->document = json_pack("{s:o}", "credits", list);
+        reply_list(read, "credits", list);
     else
         json_decref(list);
 }
@@ -263,7 +267,7 @@ static void payments_read(struct api_read *read)
     }
     free(memory);
     if (ok)
-        read->document = json_pack("{s:o}", "payments", list);
+        reply_list(read, "payments", list);
     else
         json_decref(list);
 }

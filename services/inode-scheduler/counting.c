@@ -44,6 +44,7 @@ static bool on_block(void *context, const struct block_record *block)
         summary->last_block_ms = block->found_ms;
         summary->last_block_height = block->chain.height;
     }
+    summary->luck_blocks += counts && block->found_ms >= summary->luck_since_ms;
     summary->blocks_orphaned +=
         block->chain.state == BLOCK_ORPHANED || block->chain.state == BLOCK_REJECTED;
     return true;
@@ -58,7 +59,10 @@ static void summary_work(struct worker_job *job)
 {
     struct scheduler *scheduler = of_summary_job(job);
     struct error error;
-    scheduler->summary_fresh = (struct scheduler_summary){ 0 };
+    struct stats_pool pool;
+    stats_of_pool(scheduler->stats, loop_unix_ms(), &pool);
+    scheduler->summary_fresh = (struct scheduler_summary){ .luck_since_ms = pool.sums.since_ms,
+                                                           .luck_work = pool.sums.accepted_work };
     scheduler->summary_fresh.known =
         block_walk_newest(scheduler->api_store, 0, 0, on_block, &scheduler->summary_fresh,
                           &error) == STORE_DONE;

@@ -309,10 +309,19 @@ static void it_answers_with_the_fields_that_are_promised(void **state)
                                                NULL };
     static const char *const component_keys[] = { "status",     "last_check", "error_count",
                                                   "last_error", "instances",  NULL };
-    static const char *const statistics_keys[] = { "total_miners",     "active_miners",
-                                                   "total_hashrate",   "shares_per_second",
-                                                   "blocks_found",     "last_block_time",
-                                                   "share_statistics", NULL };
+    static const char *const statistics_keys[] = { "total_miners",
+                                                   "active_miners",
+                                                   "total_hashrate",
+                                                   "shares_per_second",
+                                                   "blocks_found",
+                                                   "last_block_time",
+                                                   "share_statistics",
+                                                   "rejects",
+                                                   "hashrate_errors",
+                                                   "luck",
+                                                   "exponent",
+                                                   "ticker",
+                                                   NULL };
     static const char *const share_keys[] = { "total_shares",     "valid_shares", "invalid_shares",
                                               "total_difficulty", "last_updated", NULL };
     static const char *const components[] = { "stratum-gateway", "share-validator",
@@ -341,6 +350,84 @@ static void it_answers_with_the_fields_that_are_promised(void **state)
     json_decref(get(f, path, 404));
     json_decref(get(f, "/api/v1/accounts/%22%3C", 404));
     json_decref(get(f, "/api/v1/nothing", 404));
+    stop_well(f);
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *context)
+{
+    char *headers = context;
+    size_t used = strlen(headers);
+    snprintf(headers + used, TEXT_BYTES - used, "%.*s", (int)(size * count), data);
+    return size * count;
+}
+
+/* The answer's status; its headers as one text. */
+static long fetch_headers(const struct fixture *f, const char *path, const char *known,
+                          char headers_r[TEXT_BYTES])
+{
+    static struct reply reply;
+    char url[512], condition[128];
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    struct curl_slist *list = NULL;
+    memset(&reply, 0, sizeof reply);
+    headers_r[0] = '\0';
+    snprintf(url, sizeof url, "http://%s%s", f->http, path);
+    if (known != NULL) {
+        snprintf(condition, sizeof condition, "If-None-Match: %s", known);
+        list = curl_slist_append(list, condition);
+        curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 30000L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, headers_r);
+    assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    curl_slist_free_all(list);
+    return status;
+}
+
+static void the_dashboard_comes_with_its_policy_and_is_not_sent_twice(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const files[][2] = {
+        { "/", "text/html; charset=utf-8" },
+        { "/site/style.css", "text/css; charset=utf-8" },
+        { "/site/main.js", "text/javascript; charset=utf-8" },
+        { "/site/favicon.svg", "image/svg+xml; charset=utf-8" },
+    };
+    start_well(f);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char headers[TEXT_BYTES], tag[64];
+        assert_int_equal(fetch_headers(f, files[i][0], NULL, headers), 200);
+        static const char *const wanted[] = { "default-src 'none'", "nosniff", "no-referrer",
+                                              "cache-control: no-cache" };
+        for (size_t j = 0; j < sizeof wanted / sizeof *wanted; j++)
+            assert_non_null(strstr(headers, wanted[j]));
+        assert_non_null(strstr(headers, files[i][1]));
+        assert_null(strstr(headers, "unsafe"));
+        const char *found = strstr(headers, "etag: ");
+        assert_non_null(found);
+        snprintf(tag, sizeof tag, "%.*s", (int)strcspn(found + 6, "\r\n"), found + 6);
+        assert_int_equal(fetch_headers(f, files[i][0], tag, headers), 304);
+        assert_int_equal(fetch_headers(f, files[i][0], "\"another\"", headers), 200);
+    }
+    json_decref(get(f, "/site/nothing.js", 404));
+    json_t *series = get(f, "/api/v1/pool/series?step=3600", 200);
+    assert_int_equal(json_integer_value(json_object_get(series, "step")), 3600);
+    assert_true(json_is_array(json_object_get(series, "points")));
+    json_decref(series);
+    char path[256];
+    static const char *const lists[] = { "series", "workers/x/series", "earnings.csv" };
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        snprintf(path, sizeof path, "/api/v1/accounts/%s/%s", f->address, lists[i]);
+        json_decref(get(f, path, 404));
+    }
     stop_well(f);
 }
 
@@ -409,6 +496,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_answers_with_the_fields_that_are_promised, open_fixture,
                                         close_fixture),
+        cmocka_unit_test_setup_teardown(the_dashboard_comes_with_its_policy_and_is_not_sent_twice,
+                                        open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(it_stops_in_order_also_while_node_and_redis_hang,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(a_second_start_has_a_higher_epoch_and_other_job_ids,

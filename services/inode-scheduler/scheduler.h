@@ -71,6 +71,9 @@ struct scheduler_summary {
     uint64_t blocks_orphaned;
     uint64_t last_block_ms; /* unix; 0: none yet */
     uint32_t last_block_height;
+    uint64_t luck_since_ms; /* unix: since when work and blocks are held against each other */
+    uint64_t luck_blocks;   /* found since, on the best chain now */
+    u128 luck_work;         /* done since, up to the look at the blocks */
 };
 
 struct scheduler_metrics {

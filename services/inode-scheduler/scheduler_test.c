@@ -994,7 +994,17 @@ static void accepted_shares_are_counted_by_account_and_worker(void **state)
     struct stats_sums sums;
     UNTIL(f, stats_of(f->scheduler.stats, 77, 0, loop_unix_ms(), &sums) && sums.accepted == 3);
     assert_int_equal(sums.shares[STATS_MINUTE], 3);
-    assert_true(sums.work[STATS_HOUR] == 18000);
+    assert_true(sums.work[STATS_HOUR] == 18000 && sums.work[STATS_DAY] == 18000);
+    for (int hours = 0; hours < 2; hours++) {
+        struct stats_point points[STATS_HOURS_MAX];
+        u128 work = 0;
+        size_t count = stats_series(f->scheduler.stats, 77, 0, hours == 1, loop_unix_ms(), points);
+        for (size_t i = 0; i < count; i++)
+            work += points[i].work;
+        assert_true(count > 0 && work == 18000);
+        assert_int_equal(
+            stats_series(f->scheduler.stats, 78, 0, hours == 1, loop_unix_ms(), points), 0);
+    }
     append(f, 2, shares, 1, NULL);
     UNTIL(f, stats_of(f->scheduler.stats, 77, 100, loop_unix_ms(), &sums) && sums.accepted == 3);
     struct stats_worker workers[4];

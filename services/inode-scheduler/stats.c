@@ -3,23 +3,36 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* A series is two rings: 6 slots of 10 s for the minute, 60 slots of 60 s for the rest. A slot is
- * known by the number of its time span since the epoch, so that an old one is seen to be old. */
+/* A series is three rings: 6 slots of 10 s for the minute, 120 of 60 s for ten minutes and the
+ * hour, and slots of an hour: 168 for the pool and an account, 24 for a worker. A slot is known by
+ * the number of its time span since the epoch, so that an old one is seen to be old. A worker takes
+ * 4 KB, an account 7 KB: 90 MB where the bound is met by accounts of one worker. */
 enum {
     FINE_SLOTS = 6,
     FINE_MS = 10000,
-    COARSE_SLOTS = 60,
+    COARSE_SLOTS = STATS_MINUTES_MAX,
     COARSE_MS = 60000,
+    WORKER_HOURS = 24,
     TABLE_SLOTS = 2 * STATS_SERIES_MAX,
     HOUR_MS = 3600 * 1000,
 };
-const unsigned stats_span_seconds[3] = { 60, 600, 3600 };
+/* After a restart the last hour is read again whatever it takes, and further back until the rings
+ * are full or so many shares were read: some seconds. */
+enum { READ_BACK_SHARES = 8 << 20 };
+const unsigned stats_span_seconds[STATS_SPANS] = { 60, 600, 3600, 86400 };
+/* of the ring that a span is summed from */
+static const unsigned slot_seconds[STATS_SPANS] = { 10, 60, 60, 3600 };
 
 struct slot {
     uint32_t span; /* time / length of a slot, cut to 32 bits; 0: empty */
     uint32_t shares;
-    u128 work;
+    uint64_t work_low, work_high; /* two halves, so that a slot has 24 bytes */
 };
+
+static u128 work_of_slot(const struct slot *slot)
+{
+    return (u128)slot->work_high << 64 | slot->work_low;
+}
 
 struct series {
     uint64_t account, worker;
@@ -28,11 +41,13 @@ struct series {
     u128 accepted_work;
     struct slot fine[FINE_SLOTS];
     struct slot coarse[COARSE_SLOTS];
+    uint32_t hours_count;
+    struct slot hours[];
 };
 
 struct stats {
     pthread_mutex_t lock;
-    struct series pool;
+    struct series *pool;
     struct series *table[TABLE_SLOTS]; /* open addressing; NULL: empty */
     size_t count;
     struct window_totals totals;
@@ -41,8 +56,9 @@ struct stats {
     /* the worker's own */
     bool began;
     bool have_last;
-    struct window_position last; /* the newest batch read */
-    uint64_t oldest_ms;          /* of interest at the start */
+    struct window_position last;     /* the newest batch read */
+    uint64_t hour_ago_ms, oldest_ms; /* of interest at the start */
+    uint64_t read_back;              /* shares */
 };
 
 static size_t place_of(uint64_t account, uint64_t worker)
@@ -85,6 +101,14 @@ static void remove_silent(struct stats *stats)
         remove_at(stats, oldest);
 }
 
+static struct series *make(size_t hours)
+{
+    struct series *series = calloc(1, sizeof *series + hours * sizeof series->hours[0]);
+    if (series != NULL)
+        series->hours_count = (uint32_t)hours;
+    return series;
+}
+
 static struct series *take(struct stats *stats, uint64_t account, uint64_t worker, uint64_t now_ms)
 {
     size_t at = find(stats, account, worker);
@@ -94,7 +118,7 @@ static struct series *take(struct stats *stats, uint64_t account, uint64_t worke
         remove_silent(stats);
         at = find(stats, account, worker);
     }
-    struct series *series = calloc(1, sizeof *series);
+    struct series *series = make(worker == 0 ? STATS_HOURS_MAX : WORKER_HOURS);
     if (series == NULL)
         return NULL;
     series->account = account;
@@ -114,8 +138,10 @@ static void add_slot(struct slot *slots, size_t count, uint64_t length_ms, uint6
         return; /* older than what the ring holds */
     if (slot->span != span)
         *slot = (struct slot){ .span = span };
+    u128 sum = work_of_slot(slot) + work;
     slot->shares++;
-    slot->work += work;
+    slot->work_low = (uint64_t)sum;
+    slot->work_high = (uint64_t)(sum >> 64);
 }
 
 static void add(struct series *series, const struct window_share *share)
@@ -130,13 +156,14 @@ static void add(struct series *series, const struct window_share *share)
     series->accepted_work += share->work;
     add_slot(series->fine, FINE_SLOTS, FINE_MS, share->time_ms, share->work);
     add_slot(series->coarse, COARSE_SLOTS, COARSE_MS, share->time_ms, share->work);
+    add_slot(series->hours, series->hours_count, HOUR_MS, share->time_ms, share->work);
 }
 
 static void add_batch(struct stats *stats, const struct window_share *shares, size_t count)
 {
     pthread_mutex_lock(&stats->lock);
     for (size_t i = 0; i < count; i++) {
-        add(&stats->pool, &shares[i]);
+        add(stats->pool, &shares[i]);
         add(take(stats, shares[i].account, 0, shares[i].time_ms), &shares[i]);
         if (shares[i].worker != 0)
             add(take(stats, shares[i].account, shares[i].worker, shares[i].time_ms), &shares[i]);
@@ -155,7 +182,10 @@ static bool on_old_batch(void *context, struct window_position first, uint64_t l
         stats->have_last = true;
     }
     add_batch(stats, shares, count);
-    return count == 0 || shares[0].time_ms >= stats->oldest_ms;
+    stats->read_back += count;
+    if (count == 0 || shares[0].time_ms >= stats->hour_ago_ms)
+        return true;
+    return shares[0].time_ms >= stats->oldest_ms && stats->read_back < READ_BACK_SHARES;
 }
 
 static bool on_new_batch(void *context, struct window_position first, uint64_t lease_id,
@@ -176,7 +206,9 @@ bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_
     struct window_totals totals;
     bool ok = window_totals_read(window, &totals, error);
     if (ok && !stats->began) {
-        stats->oldest_ms = now_ms > HOUR_MS ? now_ms - HOUR_MS : 0;
+        uint64_t reach_ms = (uint64_t)STATS_HOURS_MAX * HOUR_MS;
+        stats->hour_ago_ms = now_ms > HOUR_MS ? now_ms - HOUR_MS : 0;
+        stats->oldest_ms = now_ms > reach_ms ? now_ms - reach_ms : 0;
         ok = window_walk_back(window, NULL, on_old_batch, stats, error);
         stats->began = ok || stats->have_last;
     } else if (ok) {
@@ -201,7 +233,7 @@ static void sum_slots(const struct slot *slots, size_t count, uint64_t length_ms
     *shares_r = 0;
     for (size_t i = 0; i < count; i++)
         if (slots[i].span != 0 && span - slots[i].span < newest) {
-            *work_r += slots[i].work;
+            *work_r += work_of_slot(&slots[i]);
             *shares_r += slots[i].shares;
         }
 }
@@ -216,8 +248,10 @@ static void sums_of(const struct series *series, uint64_t now_ms, struct stats_s
               &sums_r->shares[STATS_MINUTE]);
     sum_slots(series->coarse, COARSE_SLOTS, COARSE_MS, 10, now_ms, &sums_r->work[STATS_TEN_MINUTES],
               &sums_r->shares[STATS_TEN_MINUTES]);
-    sum_slots(series->coarse, COARSE_SLOTS, COARSE_MS, COARSE_SLOTS, now_ms,
-              &sums_r->work[STATS_HOUR], &sums_r->shares[STATS_HOUR]);
+    sum_slots(series->coarse, COARSE_SLOTS, COARSE_MS, 60, now_ms, &sums_r->work[STATS_HOUR],
+              &sums_r->shares[STATS_HOUR]);
+    sum_slots(series->hours, series->hours_count, HOUR_MS, 24, now_ms, &sums_r->work[STATS_DAY],
+              &sums_r->shares[STATS_DAY]);
 }
 
 bool stats_of(struct stats *stats, uint64_t account, uint64_t worker, uint64_t now_ms,
@@ -239,7 +273,7 @@ void stats_of_pool(struct stats *stats, uint64_t now_ms, struct stats_pool *pool
     *pool_r = (struct stats_pool){ .totals = stats->totals,
                                    .totals_known = stats->totals_known,
                                    .read_ms = stats->read_ms };
-    sums_of(&stats->pool, now_ms, &pool_r->sums);
+    sums_of(stats->pool, now_ms, &pool_r->sums);
     for (size_t i = 0; i < TABLE_SLOTS; i++) {
         const struct series *series = stats->table[i];
         if (series == NULL || now_ms - series->last_ms > 600 * 1000)
@@ -268,11 +302,38 @@ size_t stats_workers(struct stats *stats, uint64_t account, uint64_t now_ms,
 
 u128 stats_rate(const struct stats_sums *sums, enum stats_span span, uint64_t now_ms)
 {
-    uint64_t seconds = stats_span_seconds[span];
     uint64_t age = sums->since_ms < now_ms ? (now_ms - sums->since_ms) / 1000 : 0;
+    /* The running slot is not over yet. */
+    uint64_t seconds =
+        stats_span_seconds[span] - slot_seconds[span] + now_ms / 1000 % slot_seconds[span];
     if (age < seconds)
         seconds = age < 10 ? 10 : age;
     return sums->work[span] / seconds;
+}
+
+size_t stats_series(struct stats *stats, uint64_t account, uint64_t worker, bool hours,
+                    uint64_t now_ms, struct stats_point *points_r)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&stats->lock);
+    const struct series *series =
+        account == 0 ? stats->pool : stats->table[find(stats, account, worker)];
+    uint64_t length_ms = hours ? HOUR_MS : COARSE_MS;
+    size_t slots = series == NULL ? 0 : hours ? series->hours_count : COARSE_SLOTS;
+    for (size_t back = slots; back-- > 0;) {
+        uint64_t span = now_ms / length_ms - back;
+        const struct slot *slot = &(hours ? series->hours : series->coarse)[(uint32_t)span % slots];
+        if ((span + 1) * length_ms <= series->since_ms)
+            continue; /* nothing was looked at yet: not the same as no work */
+        bool known = slot->span == (uint32_t)span;
+        points_r[count++] =
+            (struct stats_point){ .time_ms = span * length_ms,
+                                  .length_ms = back == 0 ? now_ms % length_ms : length_ms,
+                                  .shares = known ? slot->shares : 0,
+                                  .work = known ? work_of_slot(slot) : 0 };
+    }
+    pthread_mutex_unlock(&stats->lock);
+    return count;
 }
 
 struct stats *stats_create(uint64_t now_ms)
@@ -280,7 +341,9 @@ struct stats *stats_create(uint64_t now_ms)
     struct stats *stats = calloc(1, sizeof *stats);
     ASSERT(stats != NULL);
     pthread_mutex_init(&stats->lock, NULL);
-    stats->pool.since_ms = now_ms;
+    stats->pool = make(STATS_HOURS_MAX);
+    ASSERT(stats->pool != NULL);
+    stats->pool->since_ms = now_ms;
     return stats;
 }
 
@@ -290,6 +353,7 @@ void stats_destroy(struct stats *stats)
         return;
     for (size_t i = 0; i < TABLE_SLOTS; i++)
         free(stats->table[i]);
+    free(stats->pool);
     pthread_mutex_destroy(&stats->lock);
     free(stats);
 }

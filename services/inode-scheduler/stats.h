@@ -1,6 +1,7 @@
 /* Live series from the share window: how much work and how many shares each account and worker, and
- * the pool, had accepted in the last minute, ten minutes and hour. Losable: after a restart the
- * last hour is read again from the window.
+ * the pool, had accepted in the last minute, ten minutes, hour and day, and point by point.
+ * Losable: after a restart they are read again from the window, as far as it reaches and within a
+ * bound.
  *
  * The window is read on a worker's thread, the series are read on the loop; one lock between them.
  * Memory is bounded: STATS_SERIES_MAX series, the longest silent one gives way. */
@@ -9,19 +10,20 @@
 
 struct stats;
 
-enum { STATS_SERIES_MAX = 16384 };
+enum { STATS_SERIES_MAX = 16384, STATS_MINUTES_MAX = 120, STATS_HOURS_MAX = 168 };
 
-/* Work in expected hashes; a span of 60, 600 and 3600 s, the running one included. */
+/* Work in expected hashes; spans of 60, 600, 3600 and 86400 s, whose last part is the running one.
+ */
+enum stats_span { STATS_MINUTE, STATS_TEN_MINUTES, STATS_HOUR, STATS_DAY, STATS_SPANS };
 struct stats_sums {
-    u128 work[3];
-    uint64_t shares[3];
+    u128 work[STATS_SPANS];
+    uint64_t shares[STATS_SPANS];
     uint64_t accepted; /* shares since `since_ms` */
     u128 accepted_work;
     uint64_t since_ms; /* unix: since when this series is kept */
     uint64_t last_ms;  /* unix: its newest share; 0: none */
 };
-enum stats_span { STATS_MINUTE, STATS_TEN_MINUTES, STATS_HOUR };
-extern const unsigned stats_span_seconds[3];
+extern const unsigned stats_span_seconds[STATS_SPANS];
 
 struct stats_pool {
     struct stats_sums sums;
@@ -55,3 +57,16 @@ size_t stats_workers(struct stats *stats, uint64_t account, uint64_t now_ms,
 
 /* floor(work / seconds) of a span, seconds shorter where the series is younger than the span. */
 u128 stats_rate(const struct stats_sums *sums, enum stats_span span, uint64_t now_ms);
+
+/* What was accepted in one minute or hour. */
+struct stats_point {
+    uint64_t time_ms;   /* unix: its beginning */
+    uint64_t length_ms; /* shorter for the running one */
+    uint64_t shares;
+    u128 work;
+};
+/* The points of the last two hours by the minute, or of the last week (a worker's: day) by the
+ * hour, oldest first, from the series' beginning on; account 0 is the pool. points_r has room for
+ * STATS_HOURS_MAX. Returns their number, 0 where nothing is known. */
+size_t stats_series(struct stats *stats, uint64_t account, uint64_t worker, bool hours,
+                    uint64_t now_ms, struct stats_point *points_r);

@@ -61,9 +61,11 @@ void measures_register(struct measures *measures, struct metrics *metrics)
         char labels[64];
         snprintf(labels, sizeof labels, "outcome=\"%s\"",
                  share_outcome_label((enum share_outcome)outcome));
+        /* The heartbeat has the reasons for rejects by their labels: the API shows them. */
         measures->outcomes[outcome] =
             metrics_counter(metrics, "adit_gateway_shares_total", labels,
-                            outcome == 0 ? "Shares by what became of them." : "", NULL);
+                            outcome == 0 ? "Shares by what became of them." : "",
+                            outcome == 0 ? NULL : share_outcome_label((enum share_outcome)outcome));
     }
     measures->answer = metrics_histogram(metrics, "adit_gateway_answer_seconds",
                                          "From a submit read to its answer.");

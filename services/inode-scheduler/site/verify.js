@@ -181,20 +181,23 @@ export function checkStatement(s) {
     return right ? 'PROOF_OK' : 'PROOF_BAD_TOTALS';
 }
 
-/* The statement, then the leaf's way to its root; a key of `sentences`. */
-export function checkProof(proof) {
+/* The statement, then the leaf's way to its root; a key of `sentences`. `visit` sees the leaf's node
+ * and each one it leads to, with the sibling it was joined with. */
+export function checkProof(proof, visit = () => {}) {
     const { statement, leaf, path } = proof, { root } = statement;
     const totals = checkStatement(statement);
     if (totals !== 'PROOF_OK') return totals;
     if (leaf.basisPoints > BASIS_POINTS) return 'PROOF_BAD_FEE';
     if (proof.place >= statement.accounts) return 'PROOF_BAD_PLACE';
     let node = leafNode(leaf), used = 0, at = proof.place;
+    visit({ node, sibling: null });
     for (let last = statement.accounts - 1; last > 0; at = at >>> 1, last = last >>> 1) {
         if (at === last && at % 2 === 0) continue; /* the last of an odd number goes up as it is */
         if (used === path.length) return 'PROOF_BAD_LENGTH';
         const sibling = path[used++];
         node = at % 2 === 0 ? joinNodes(node, sibling) : joinNodes(sibling, node);
         if (node === null) return 'PROOF_OVERFLOW';
+        visit({ node, sibling, onLeft: at % 2 !== 0 });
         if (node.work > root.work || node.amount > root.amount) return 'PROOF_WRONG_SUMS';
     }
     if (used !== path.length) return 'PROOF_BAD_LENGTH';
@@ -246,7 +249,7 @@ function contradiction(said, meant) {
 
 /* Checks a document of the API. `chain`: that of /api/v1/proofs (its `proofs`); `work`: your own
  * count of expected hashes in the window. Stops at the first thing that makes the rest worthless. */
-export function verifyDocument(document, { chain = null, work = null } = {}) {
+export function verifyDocument(document, { chain = null, work = null, visit } = {}) {
     const findings = [];
     const say = (ok, text) => { findings.push({ ok, text }); return ok; };
     const end = () => ({ ok: findings.every(finding => finding.ok), findings });
@@ -257,7 +260,7 @@ export function verifyDocument(document, { chain = null, work = null } = {}) {
     const lie = contradiction(document, { statement: statementWords(statement),
         leaf: leafWords(leaf), place: proof.place });
     if (lie !== null) say(false, `the document contradicts its bytes: "${lie}"`);
-    const outcome = checkProof(proof);
+    const outcome = checkProof(proof, visit);
     if (!say(outcome === 'PROOF_OK', sentences[outcome])) return { ...end(), outcome, proof };
     const fair = fairAmount(proof), off = fair > leaf.amount ? fair - leaf.amount : leaf.amount - fair;
     say(off <= ROUNDING, `the work gives ${fair} after the fee; ${leaf.amount} was credited`);

@@ -1,0 +1,26 @@
+# cmake -DFILES="a.js;b.css" -DFOLDER=… -DOUTPUT=x.c -P embed.cmake: the files of the folder as
+# `struct site_entry site_entries[]` (services/inode-scheduler/site.h), with their SHA-256 as tags.
+set(types html text/html css text/css js text/javascript svg image/svg+xml)
+set(arrays "")
+set(entries "")
+set(number 0)
+foreach(name ${FILES})
+  string(REGEX REPLACE ".*\\." "" ending ${name})
+  list(FIND types ${ending} at)
+  if(at LESS 0)
+    message(FATAL_ERROR "${name}: no content type is known for .${ending}")
+  endif()
+  math(EXPR at "${at} + 1")
+  list(GET types ${at} type)
+  file(READ ${FOLDER}/${name} bytes HEX)
+  file(SHA256 ${FOLDER}/${name} hash)
+  string(SUBSTRING ${hash} 0 32 tag)
+  string(REGEX REPLACE "(................................)" "\\1\n" bytes "${bytes}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  string(APPEND arrays "/* ${name} */\nstatic const uint8_t file_${number}[] = {\n${bytes}\n};\n")
+  string(APPEND entries "    { \"${name}\", \"${type}; charset=utf-8\", \"\\\"${tag}\\\"\", file_${number},\n"
+    "      sizeof file_${number} },\n")
+  math(EXPR number "${number} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"services/inode-scheduler/site.h\"\n\n${arrays}\n"
+  "const struct site_entry site_entries[] = {\n${entries}    { 0 },\n};\n")

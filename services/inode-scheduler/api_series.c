@@ -1,0 +1,111 @@
+/* Hashrates with their statistical error, over spans and point by point. They live in memory, so
+ * no store is asked except for who an account is. */
+#include "services/inode-scheduler/api.h"
+
+#include <math.h>
+
+static const char *const span_names[STATS_SPANS] = { "1m", "10m", "1h", "1d" };
+
+json_t *api_rates(const struct stats_sums *sums, uint64_t now_ms)
+{
+    json_t *rates = json_object();
+    for (int span = 0; span < STATS_SPANS; span++)
+        json_object_set_new(rates, span_names[span],
+                            api_number(stats_rate(sums, (enum stats_span)span, now_ms)));
+    return rates;
+}
+
+/* Shares of one difficulty arrive as a Poisson process: of n there are n ± √n, so the work they
+ * stand for is known to 1/√n of itself (one standard deviation). Where difficulties were mixed this
+ * is a little too small. */
+static json_t *error_of(uint64_t shares)
+{
+    return shares == 0 ? json_null() : json_real(1 / sqrt((double)shares));
+}
+
+json_t *api_rate_errors(const struct stats_sums *sums)
+{
+    json_t *errors = json_object();
+    for (int span = 0; span < STATS_SPANS; span++)
+        json_object_set_new(errors, span_names[span], error_of(sums->shares[span]));
+    return errors;
+}
+
+static json_t *series_of(struct stats *stats, uint64_t account, uint64_t worker, bool hours)
+{
+    struct stats_point points[STATS_HOURS_MAX];
+    uint64_t now = loop_unix_ms();
+    size_t count = stats_series(stats, account, worker, hours, now, points);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        const struct stats_point *point = &points[i];
+        u128 rate = point->length_ms == 0 ? 0 : point->work * 1000 / point->length_ms;
+        json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:o, s:o}", "time",
+                                              (json_int_t)(point->time_ms / 1000), "seconds",
+                                              (json_int_t)(point->length_ms / 1000), "shares",
+                                              (json_int_t)point->shares, "hashrate",
+                                              api_number(rate), "error", error_of(point->shares)));
+    }
+    return json_pack("{s:i, s:o, s:I}", "step", hours ? 3600 : 60, "points", list, "last_updated",
+                     (json_int_t)(now / 1000));
+}
+
+/* ?step=3600: by the hour; else by the minute. */
+static bool wants_hours(const struct http_exchange *exchange)
+{
+    return api_query_number(exchange, "step", 60, 3600) == 3600;
+}
+
+void api_pool_series(void *context, struct http_exchange *exchange)
+{
+    struct scheduler *scheduler = context;
+    api_reply(exchange, series_of(scheduler->stats, 0, 0, wants_hours(exchange)));
+}
+
+static void account_series_read(struct api_read *read)
+{
+    struct account account;
+    if (api_find_account(read, &account))
+        read->document =
+            series_of(read->scheduler->stats, account.id, 0, wants_hours(read->exchange));
+}
+
+void api_account_series(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, http_segment(exchange, 0), account_series_read);
+}
+
+struct sought {
+    const char *name;
+    uint64_t id; /* 0: not found */
+};
+
+static bool on_worker(void *context, const struct account_worker *worker)
+{
+    struct sought *sought = context;
+    if (strcmp(worker->name, sought->name) == 0)
+        sought->id = worker->id;
+    return sought->id == 0;
+}
+
+static void worker_series_read(struct api_read *read)
+{
+    struct account account;
+    struct sought sought = { .name = http_segment(read->exchange, 1) };
+    if (!api_find_account(read, &account) ||
+        worker_walk(read->scheduler->api_store, account.id, on_worker, &sought, &read->error) !=
+            STORE_DONE)
+        return;
+    if (sought.id == 0) {
+        read->status = 404;
+        error_fill(&read->error, ERROR_INVALID, "the account has no worker of this name");
+        return;
+    }
+    read->document =
+        series_of(read->scheduler->stats, account.id, sought.id, wants_hours(read->exchange));
+}
+
+void api_worker_series(void *context, struct http_exchange *exchange)
+{
+    api_read_begin(context, exchange, http_segment(exchange, 0), worker_series_read);
+}

@@ -1,0 +1,115 @@
+/* Building pages: elements, sections that are drawn anew only when what they show has changed, and
+ * questions to the API. Text goes in as text, never as markup. */
+import { ago, coins, moment } from './format.js';
+
+/* el('p.note', { id: 'x', onclick }, 'text', child, …) */
+export function el(what, ...rest) {
+    const [name, ...classes] = what.split('.'), node = document.createElement(name);
+    if (classes.length) node.className = classes.join(' ');
+    for (const part of rest.flat(Infinity)) {
+        if (part === null || part === undefined || part === false) continue;
+        if (typeof part === 'object' && !(part instanceof Node)) {
+            for (const [key, value] of Object.entries(part)) {
+                if (value === null || value === undefined) continue;
+                if (key.startsWith('on')) node.addEventListener(key.slice(2), value);
+                else node.setAttribute(key, value);
+            }
+        } else node.append(part);
+    }
+    return node;
+}
+
+export class Refusal extends Error {
+    constructor(status, detail) { super(detail); this.status = status; }
+}
+
+const known = new Map(); /* path → { tag, body }: what an entity tag stands for */
+
+/* The document of a path. A Refusal where the pool says no, a TypeError where it says nothing. */
+export async function ask(path, signal) {
+    const had = known.get(path);
+    const answer = await fetch(path, { signal, headers: had ? { 'if-none-match': had.tag } : {} });
+    if (answer.status === 304 && had) return had.body;
+    const body = await answer.json().catch(() => null);
+    if (!answer.ok || body === null)
+        throw new Refusal(answer.status, body?.detail ?? `the pool answered ${answer.status}`);
+    const tag = answer.headers.get('etag');
+    if (tag) {
+        if (known.size >= 64) known.delete(known.keys().next().value);
+        known.set(path, { tag, body });
+    }
+    return body;
+}
+
+/* The right-hand zeros are there, and out of the way. */
+export function amount(units, { exponent, ticker }, unit = true) {
+    const { sign, whole, part, rest } = coins(units, exponent);
+    return el('span.money', `${sign}${whole}${part && '.' + part}`, rest && el('span.zeros', rest),
+        unit && ` ${ticker}`);
+}
+
+export const when = (time, now) => time
+    ? el('time', { datetime: new Date(time * 1000).toISOString(), title: moment(time) }, ago(time, now))
+    : el('span.muted', 'never');
+
+/* A word with a shape, so that nothing hangs on colour. */
+const MARKS = {
+    good: 'M6 1a5 5 0 1 0 0 10A5 5 0 0 0 6 1z', warn: 'M6 1l5.5 10H.5z',
+    bad: 'M2.5 1L6 4.5 9.5 1 11 2.5 7.5 6 11 9.5 9.5 11 6 7.5 2.5 11 1 9.5 4.5 6 1 2.5z',
+    wait: 'M6 1a5 5 0 1 0 0 10A5 5 0 0 0 6 1zm0 1.5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7z',
+};
+export function mark(kind, text) {
+    const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+    const path = document.createElementNS('http://www.w3.org/2000/svg', 'path');
+    svg.setAttribute('viewBox', '0 0 12 12');
+    svg.setAttribute('aria-hidden', 'true');
+    path.setAttribute('d', MARKS[kind]);
+    svg.append(path);
+    return el(`span.mark.${kind}`, svg, el('span', text));
+}
+export const stateKind = state => ({
+    healthy: 'good', running: 'good', matured: 'good', confirmed: 'good', settled: 'good',
+    unhealthy: 'warn', starting: 'wait', stopping: 'warn', accepted: 'wait', candidate: 'wait',
+    error: 'bad', orphaned: 'bad', rejected: 'bad', failed: 'bad', voided: 'bad',
+})[state] ?? 'wait';
+
+/* rows of cells; a head that starts with '#' is of numbers. */
+export function table(caption, heads, rows, nothing) {
+    if (rows.length === 0) return el('p.empty', nothing);
+    const classOf = head => head.startsWith('#') ? { class: 'number' } : null;
+    return el('div.scroll', { tabindex: 0, role: 'region', 'aria-label': caption },
+        el('table', el('caption', caption),
+            el('thead', el('tr', heads.map(head => el('th', { scope: 'col' }, classOf(head), head.replace('#', ''))))),
+            el('tbody', rows.map(cells => el('tr', cells.map((cell, i) => el(i === 0 ? 'th' : 'td',
+                i === 0 ? { scope: 'row' } : null, classOf(heads[i]),
+                { 'data-head': heads[i].replace('#', '') }, cell)))))));
+}
+
+export const facts = list => el('dl.facts', list.filter(Boolean).map(([name, value, words]) =>
+    el('div', el('dt', name), el('dd', value), words && el('dd.words', words))));
+
+/* A box whose insides `draw(data)` makes, again only when data is another. What has the focus keeps
+ * it where the new insides have something of the same id. */
+export function section(title, draw, cls = '') {
+    const body = el('div.body'), box = el(`section.card${cls}`, title && el('h2', title), body);
+    let seen = null;
+    body.append(el('p.empty', 'Asking the pool…'));
+    return { element: box, update(data) {
+        const text = JSON.stringify(data);
+        if (text === seen) return;
+        seen = text;
+        const focused = body.contains(document.activeElement) ? document.activeElement.id : '';
+        body.replaceChildren(...[draw(data)].flat().filter(Boolean));
+        if (focused) document.getElementById(focused)?.focus();
+    } };
+}
+
+/* One of few, as buttons: choice('Span', { a: 'A', b: 'B' }, 'a', key => …) */
+export function choice(label, options, chosen, onChoose) {
+    const buttons = Object.entries(options).map(([key, text]) => el('button.quiet', { type: 'button',
+        'aria-pressed': `${key === chosen}`, onclick: event => {
+            buttons.forEach(b => b.setAttribute('aria-pressed', `${b === event.currentTarget}`));
+            onChoose(key);
+        } }, text));
+    return el('div.choice', { role: 'group', 'aria-label': label }, buttons);
+}

@@ -72,6 +72,8 @@ static void finish(struct visit *visit)
         if (trouble.status == 401)
             http_add_header(visit->exchange, "WWW-Authenticate",
                             "Bearer realm=\"adit\", error=\"invalid_token\"");
+        if (trouble.status == 429)
+            http_add_header(visit->exchange, "Retry-After", "3600");
         visit_problem(visit, trouble.status, trouble.title, trouble.detail, trouble.field);
         return;
     }

@@ -44,6 +44,8 @@ static void count_success(struct visit *visit)
 static void finish(struct visit *visit)
 {
     const struct visit_trouble trouble = visit->trouble;
+    if (trouble.status == 429)
+        http_add_header(visit->exchange, "Retry-After", "3600");
     if (trouble.status != 0) {
         visit_problem(visit, trouble.status, trouble.title, trouble.detail, trouble.field);
         return;

@@ -2,6 +2,7 @@
  * the ids their shares carry. What it may lose when it dies: nothing but what it remembered to be
  * fast. Its peers: gateways (who ask), the store, inode-scheduler (heartbeat). */
 #include "adapter/store_open/store_open.h"
+#include "core/network/network.h"
 #include "loop/slice.h"
 #include "record/access/field.h"
 #include "services/auth/auth.h"
@@ -67,6 +68,14 @@ static bool read_settings(struct process *process, struct auth_options *options,
     if (options->coin == NULL)
         return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
                          settings->chain_profile);
+    for (size_t i = 0; i < settings->auth_proxies.count; i++) {
+        struct network proxy;
+        if (!network_parse(span_text(settings->auth_proxies.items[i]), &proxy))
+            return error_set(error, ERROR_INVALID,
+                             "auth.proxies has \"%.64s\": write an address or a network, such as "
+                             "10.0.0.0/8",
+                             settings->auth_proxies.items[i]);
+    }
     return settings_secret(settings, options->key.bytes, error);
 }
 

@@ -497,6 +497,8 @@ static void a_start_that_cannot_be_ends_with_its_code_and_sentence(void **state)
         { "ADIT_CHAIN__PROFILE=goldcoin", 64, "chain.profile" },
         { "ADIT_SERVICE__SECRET_FILE=/nowhere/secret", 64, "service.secret_file" },
         { "ADIT_AUTH__TOKEN_MINUTES=0", 64, "token_minutes" },
+        { "ADIT_AUTH__PROXIES=10.0.0.1/8", 64, "auth.proxies" },
+        { "ADIT_AUTH__MAIL=mail.example.org", 64, "auth.mail" },
         { "ADIT_AUTH__LISTEN=ipc:///nowhere/at/all/auth.rep", 65, "/nowhere/at/all/auth.rep" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

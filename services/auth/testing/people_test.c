@@ -424,10 +424,16 @@ static void the_address_behind_a_proxy_of_ours_is_the_one_that_counts(void **sta
         { "127.0.0.1", "203.0.113.9, nonsense", false },
         { "127.0.0.1", "", false },
         { "192.168.0.7", "203.0.113.9", false },
+        { "172.18.5.6", "203.0.113.9", true }, /* of a network of ours */
+        { "172.18.5.6", "203.0.113.9, 172.18.0.1, 127.0.0.1", true },
+        { "172.19.5.6", "203.0.113.9", false },
+        { "fd00::1", "203.0.113.9", true },
+        { "fd00::2", "203.0.113.9", false }, /* a neighbour of it */
     };
-    char *proxies[] = { (char[]){ "127.0.0.1" }, (char[]){ "192.168.0.1" } };
+    char *proxies[] = { (char[]){ "127.0.0.1" }, (char[]){ "192.168.0.1" },
+                        (char[]){ "172.18.0.0/16" }, (char[]){ "fd00::1" } };
     struct settings_list kept = f->settings.auth_proxies;
-    f->settings.auth_proxies = (struct settings_list){ proxies, 2 };
+    f->settings.auth_proxies = (struct settings_list){ proxies, 4 };
     for (int i = 0; i < PEOPLE_NAME_FAILURES; i++)
         assert_int_equal(wait_for(begin_post("/api/v1/login", "203.0.113.9", LOGIN("nobody", "p"))),
                          401);

@@ -3,7 +3,6 @@
  * fast. Its peers: gateways (who ask), the store, inode-scheduler (heartbeat). */
 #include "adapter/store_open/store_open.h"
 #include "core/network/network.h"
-#include "loop/slice.h"
 #include "record/access/field.h"
 #include "services/auth/auth.h"
 #include "services/auth/form.h"
@@ -84,8 +83,6 @@ static int run(struct service *service)
     struct process process = { .service = service };
     struct auth_options options;
     struct error error;
-    if (service->settings.service_prompt)
-        slice_set(SLICE_SHORT_US); /* before there are threads, which inherit it */
     /* Passwords and keys pass through this memory: no core file of it. */
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     form_wipe_memory();
@@ -114,4 +111,5 @@ const struct service_definition service_definition = {
     .admin_address = admin_address,
     .http_address = http_address,
     .run = run,
+    .prompt = true,
 };

@@ -5,6 +5,7 @@
  *
  * Kore's parent always exits 0; the service's exit code reaches it in a page both share. */
 #include "adapter/http_kore/kore_side.h"
+#include "loop/slice.h"
 #include "service/bus_open.h"
 #include "service/inside.h"
 #include "service/listen.h"
@@ -164,6 +165,9 @@ void host_start(int wake_fd, const char *http_address)
     host.site.answered = on_answered;
     host.reload_task.run = run_reload;
     snprintf(host.http_address, sizeof host.http_address, "%s", http_address);
+    if (service_definition.prompt && host.service.settings.service_prompt)
+        slice_set(
+            SLICE_SHORT_US); /* Kore's own thread too; before there are others, which inherit */
     /* Signals are Kore's: this thread, and all that libraries start on it, take none. */
     sigset_t all;
     sigset_t before;

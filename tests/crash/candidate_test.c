@@ -290,7 +290,7 @@ static void lose_both_while_the_node_is_away(int node_signal)
     struct pair pair = pair_now();
     pid_t node = pool_pid(&pool, "devnode", NULL);
     assert_true(node > 0);
-    assert_int_equal(kill(node, SIGSTOP), 0);
+    pool_signal_pid(node, SIGSTOP);
     wait_for_block(&again.watch, &found);
     pool_wait(&pool, "the block is in the spool", 5, spool_has, &found);
     kill_pair();

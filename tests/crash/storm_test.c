@@ -210,7 +210,7 @@ static void stop_one(void)
     pid_t pid = pool_pid_of(&pool, "share-validator", instance, NULL);
     assert_true(pid > 0);
     note_blow();
-    kill(pid, SIGSTOP);
+    pool_signal_pid(pid, SIGSTOP);
     uint64_t ms = wait_for_share_after(blows_us[blow_count - 1], victim);
     pause_ms(STOPPED_MS);
     kill(pid, SIGCONT);

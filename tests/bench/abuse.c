@@ -57,9 +57,11 @@ void bench_abuse(const struct bench_options *options)
     char user[128], name[64];
     figures_begin("abuse");
     sink_begin(&sink);
-    pool_begin(&pool,
-               &(struct pool_options){
-                   .gateways = 1, .validators = 1, .transactions = 20, .max_miners = 10000 });
+    pool_begin(&pool, &(struct pool_options){ .gateways = 1,
+                                              .validators = 1,
+                                              .transactions = 20,
+                                              .budgets = true,
+                                              .max_miners = 10000 });
     snprintf(user, sizeof user, "%s.w%%u", pool.address);
     figures_say("%d honest miners, %d shares/s; floor: the same attack on a process that throws "
                 "everything away",

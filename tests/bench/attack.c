@@ -80,7 +80,7 @@ static void arrive(struct siege *siege, struct attacker *attacker)
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct sockaddr_in from = { .sin_family = AF_INET,
                                 .sin_addr.s_addr =
-                                    htonl(INADDR_LOOPBACK + 1 + siege->next_address) };
+                                    htonl(INADDR_LOOPBACK + 256 + siege->next_address) };
     siege->next_address = (siege->next_address + 1) % ADDRESSES;
     attacker->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attacker->fd < 0)

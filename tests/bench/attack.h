@@ -1,5 +1,5 @@
 /* Attacks on a Stratum port, each in a process of its own until it is ended. They come from
- * 127.0.0.2 and on, so that who mines from 127.0.0.1 has another address. */
+ * 127.0.1.1 and on, where no miner of adit-load is. */
 #pragma once
 #include "process.h"
 

@@ -185,9 +185,9 @@ static void start_gateway(struct pool *pool, size_t index, bool budgets)
              pool->stratum_ports[index]);
     snprintf(admin, sizeof admin, "ADIT_STRATUM__ADMIN_ADDRESS=127.0.0.1:%u",
              pool->admin_ports[index]);
-    /* A generator of shares without end is what budgets are made against. */
-    const char *variables[] = { stratum, admin, "ADIT_STRATUM__ALLOW=127.0.0.1",
-                                budgets ? NULL : "ADIT_STRATUM__HASH_BUDGET=0", NULL };
+    /* Shares without end, and miners without number at one address, are what limits are against. */
+    const char *variables[] = { stratum, admin, budgets ? NULL : "ADIT_STRATUM__HASH_BUDGET=0",
+                                "ADIT_STRATUM__ALLOW=127.0.0.0/8", NULL };
     start_service(pool, &pool->gateways[index], "stratum-gateway", index + 1, variables);
 }
 

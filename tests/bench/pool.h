@@ -25,7 +25,7 @@ struct pool_options {
     unsigned max_miners; /* of each gateway */
     bool scrypt;         /* instead of sha256d */
     bool later;          /* validators but the first are not started yet */
-    bool budgets;        /* hashing is bounded as usual; else a generator may cause any */
+    bool budgets;        /* hashing and addresses are bounded as usual; else not */
 };
 
 void pool_begin(struct pool *pool, const struct pool_options *options);

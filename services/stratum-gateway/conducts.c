@@ -248,6 +248,12 @@ void conducts_share(struct gateway *gateway, struct connection *connection,
     }
 }
 
+void conducts_rubbish(struct gateway *gateway, struct connection *connection)
+{
+    charge_address(gateway, connection, conduct_points(CONDUCT_RUBBISH),
+                   conduct_text(CONDUCT_RUBBISH));
+}
+
 void conducts_login_refused(struct gateway *gateway, struct connection *connection)
 {
     const char *text = conduct_text(CONDUCT_LOGIN);

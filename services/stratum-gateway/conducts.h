@@ -60,6 +60,8 @@ void conducts_leave(struct gateway *gateway, struct connection *connection);
 void conducts_line(struct gateway *gateway, struct connection *connection);
 void conducts_share(struct gateway *gateway, struct connection *connection,
                     enum share_outcome outcome, uint64_t account, uint64_t worker);
+/* It is about to be closed for what it sent. */
+void conducts_rubbish(struct gateway *gateway, struct connection *connection);
 void conducts_login_refused(struct gateway *gateway, struct connection *connection);
 /* Before an answer of auth goes to a session: a yes for a worker banned here becomes a no, whose text
  * is valid until the next call. */

@@ -127,6 +127,8 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
             break;
         case STRATUM_CLOSE:
             metric_add(gateway->measures.rubbish, connection->session.rubbish > 0);
+            if (connection->session.rubbish > 0)
+                conducts_rubbish(gateway, connection);
             if (connection->session.rejects >= STRATUM_REJECTS_MAX) {
                 metric_add(gateway->measures.closed_rejects, 1);
                 log_info("session.rejects", "session=%016" PRIx64 " rejects=%u",

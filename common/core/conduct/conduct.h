@@ -33,6 +33,7 @@ enum {
     X(CONDUCT_BAD_SHARE, 4,                                                                        \
       "Nearly all of your shares are invalid: check algorithm and overclocking")                   \
     X(CONDUCT_LINES, 2, "You send more requests than a miner needs: slow down")                    \
+    X(CONDUCT_RUBBISH, 4, "What you send is not Stratum")                                          \
     X(CONDUCT_LOGIN, 20, "Your user name is refused again and again: check it")                    \
     X(CONDUCT_THROWN_OUT, 100, "Too many of your connections had to be closed")
 

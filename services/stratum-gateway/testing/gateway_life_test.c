@@ -114,6 +114,25 @@ static void a_refused_name_again_and_again_bans_the_address(void **state)
     disconnect(miner);
 }
 
+static void an_address_that_sends_rubbish_is_soon_refused_at_the_door(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; strstr(f->log, "conduct.ban") == NULL; i++) {
+        assert_true(i < 1000);
+        struct miner *miner = connect_from("127.0.0.6");
+        (void)!send(miner->fd, "rubbish\n", 8, MSG_NOSIGNAL);
+        UNTIL(take_line(miner) || miner->ended);
+        disconnect(miner);
+        turn();
+    }
+    struct miner *miner = connect_from("127.0.0.6");
+    hear(miner, "not Stratum");
+    disconnect(miner);
+    miner = connect_from("127.0.0.7");
+    log_in(miner, "w");
+    disconnect(miner);
+}
+
 static void an_operator_bans_addresses_and_workers(void **state)
 {
     (void)state;
@@ -342,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(junk_is_warned_paused_and_thrown_out_and_its_neighbour_mines_on, set_up),
         TEST(a_refused_name_again_and_again_bans_the_address, set_up),
+        TEST(an_address_that_sends_rubbish_is_soon_refused_at_the_door, set_up),
         TEST(an_operator_bans_addresses_and_workers, set_up),
         TEST(an_address_has_so_many_connections_unless_it_is_allowed_more, set_up_tight),
         TEST(requests_beyond_their_rate_are_held_against_a_session, set_up),

@@ -9,16 +9,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TEST_PORT_FIRST = 10000, TEST_PORT_COUNT = 22000 };
+enum { TEST_PORT_FIRST = 10000, TEST_PORT_COUNT = 22000, TEST_PORT_STEP = 32 };
 
-/* Free a moment ago on every address of this host, and another at each call; 0 when none is. */
+/* Free a moment ago on every address of this host, and another at each call, with room behind it
+ * for the numbered ones of further instances; 0 when none is. */
 static inline unsigned test_port(void)
 {
     static unsigned next; /* 0: none was given yet */
     if (next == 0 && getrandom(&next, sizeof next, 0) != sizeof next)
         return 0;
     for (unsigned tries = 0; tries < TEST_PORT_COUNT; tries++) {
-        unsigned port = TEST_PORT_FIRST + next++ % TEST_PORT_COUNT;
+        unsigned port = TEST_PORT_FIRST + next % TEST_PORT_COUNT;
+        next += TEST_PORT_STEP;
         const struct sockaddr_in address = { .sin_family = AF_INET,
                                              .sin_port = htons((in_port_t)port) };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -15,6 +15,7 @@ enum {
     BACKLOG = 4096,
     ACCEPTS_A_ROUND = 32, /* so that a storm of newcomers is met in small parts */
     REST_MS = 100,
+    BETWEEN_CROWDS_MS = 5,
     /* Of the kernel's memory a connection may fill; without them it grows to megabytes a miner that
      * does not read. */
     SEND_BYTES = 128 << 10,
@@ -36,6 +37,13 @@ static struct accepted accepted_of(int fd, const struct sockaddr_storage *peer)
     return accepted;
 }
 
+/* It looks away for a moment. */
+static void rest(struct listener *listener, uint64_t for_ms)
+{
+    loop_change(listener->loop, &listener->source, 0);
+    loop_timer_start(listener->loop, &listener->rest, for_ms, 0);
+}
+
 static void on_ready(void *context, uint32_t ready)
 {
     struct listener *listener = context;
@@ -54,11 +62,13 @@ static void on_ready(void *context, uint32_t ready)
             continue;
         if (errno != EAGAIN) {
             log_error("stratum.accept", "errno=%d", errno);
-            loop_change(listener->loop, &listener->source, 0);
-            loop_timer_start(listener->loop, &listener->rest, REST_MS, 0);
+            rest(listener, REST_MS);
         }
         return;
     }
+    /* More are waiting: they come in small parts, or who is refused and comes again at once would
+     * have all of this thread. 6400 a second, the others wait in the kernel. */
+    rest(listener, BETWEEN_CROWDS_MS);
 }
 
 static void on_rested(void *context)
@@ -92,8 +102,8 @@ static bool watch(struct listener *listener, int fd, struct error *error)
 }
 
 bool listener_open(struct listener *listener, struct loop *loop, const char *address,
-                   void (*on_accept)(void *context, const struct accepted *accepted),
-                   void *context, struct error *error)
+                   void (*on_accept)(void *context, const struct accepted *accepted), void *context,
+                   struct error *error)
 {
     _Static_assert(LISTEN_ADDRESS_BYTES <= sizeof listener->address, "the bound address must fit");
     *listener = (struct listener){ .loop = loop, .on_accept = on_accept, .context = context };

@@ -33,7 +33,10 @@ static void record_done(struct worker_job *job)
     bool kept = recording->outcome == STORE_DONE || recording->outcome == STORE_EXISTS;
     if (!kept)
         log_warn("candidate.not_recorded", "reason=\"%s\"", recording->error.text);
-    scheduler_ack(recording->call, kept, kept ? "" : "the store does not answer; send it again");
+    if (kept)
+        scheduler_ack(recording->call, true, "");
+    else
+        bus_drop(recording->call); /* what is not answered is sent again, perhaps to another */
     if (recording->outcome == STORE_DONE)
         metric_add(scheduler->metrics.candidates, 1);
     if (kept)
@@ -86,7 +89,7 @@ void scheduler_take_candidate(struct scheduler *scheduler, struct bus_call *call
     recording->call = call;
     block_from_candidate(candidate, scheduler->epoch, &recording->block);
     if (!worker_submit(scheduler->records, &recording->job)) {
-        scheduler_ack(call, false, "too much is waiting for the store; send it again");
+        bus_drop(call); /* it will be sent again */
         free(recording);
     }
 }

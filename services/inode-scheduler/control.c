@@ -209,6 +209,10 @@ void scheduler_on_call(void *context, struct bus_call *call, struct span message
                                .arena = arena_over(memory, sizeof memory) };
     enum wire_type type;
     struct error error;
+    if (request.scheduler->stopping || request.scheduler->deposed) {
+        bus_drop(call); /* who leads now answers */
+        return;
+    }
     if (!wire_peek(message, &type, &error)) {
         refuse(&request, &error);
         return;

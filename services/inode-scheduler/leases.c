@@ -239,6 +239,11 @@ static void end_work(struct worker_job *job)
 {
     struct task *task = (struct task *)job;
     const struct leases_options *options = &task->leases->options;
+    /* Of a lease only its holder's silence is known here, and a deposed scheduler hears nobody. */
+    task->outcome = leader_still(options->store, options->role, options->epoch, &task->error);
+    task->deposed = task->outcome == STORE_CONFLICT;
+    if (task->outcome != STORE_DONE)
+        return;
     task->outcome = lease_end(options->store, &task->lease, options->epoch, task->now_ms,
                               task->now_ms + options->memory_ms, &task->error);
     if (task->outcome != STORE_DONE) {
@@ -265,7 +270,10 @@ static void end_done(struct worker_job *job)
                      task->lease.instance);
         }
     }
+    bool deposed = task->deposed;
     free(task);
+    if (deposed)
+        leases->options.on_deposed(leases->options.context);
 }
 
 static void end(struct leases *leases, struct held *held)

@@ -8,6 +8,7 @@
 #include "adapter/store_fake/fake.h"
 #include "adapter/window_fake/window_fake.h"
 #include "loop/testing/until.h"
+#include "record/leader/leader.h"
 #include "services/inode-scheduler/leases.h"
 
 #include <stdio.h>
@@ -29,11 +30,15 @@ struct fixture {
 
 static void open_fixture(struct fixture *f)
 {
-    static const struct store_collection *const collections[] = { &lease_collection };
+    static const struct store_collection *const collections[] = { &lease_collection,
+                                                                  &leader_collection };
+    uint64_t epoch;
     struct error error;
     *f = (struct fixture){ .loop = loop_create(&error), .store = store_fake_create() };
     assert_non_null(f->loop);
-    assert_true(store_declare(f->store, collections, 1, &error));
+    assert_true(store_declare(f->store, collections, 2, &error));
+    assert_int_equal(leader_take(f->store, "scheduler", "1", 1, 1, &epoch, &error), STORE_DONE);
+    assert_int_equal(epoch, 1);
     f->window = window_fake_create(f->loop);
     f->writer = window_fake_writer(f->window, 0);
     f->reader = window_fake_reader(f->window);

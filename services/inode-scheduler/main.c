@@ -217,7 +217,10 @@ static int run(struct service *service)
     if (process.scheduler.lead_failed)
         return service_fail(service, exit_of(&process.scheduler, &process.scheduler.lead_error),
                             &process.scheduler.lead_error);
-    error_fill(&error, ERROR_REFUSED, "another inode-scheduler took the leadership");
+    const char *other = process.scheduler.standing.seen.instance;
+    error_fill(&error, ERROR_REFUSED, "another inode-scheduler took the leadership%s%.80s%s",
+               other[0] != '\0' ? ": instance " : "", other,
+               strcmp(other, service->instance) == 0 ? ", which is this one's name too" : "");
     return service_fail(service, SERVICE_EXIT_PEER, &error);
 }
 

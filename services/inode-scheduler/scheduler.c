@@ -359,6 +359,26 @@ static const char *own_address(const char *own, const char *everybodys)
     return own[0] != '\0' ? own : everybodys;
 }
 
+/* Where all are dialled at several addresses, each must be told which is its own: before it leads.
+ */
+static bool check_own_addresses(const struct settings *settings, struct error *error)
+{
+    const struct {
+        const char *name, *address;
+    } own[] = {
+        { "scheduler.listen",
+          own_address(settings->scheduler_listen, settings->service_scheduler_url) },
+        { "scheduler.publish",
+          own_address(settings->scheduler_publish, settings->service_publish_url) },
+    };
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strchr(own[i].address, ',') != NULL)
+            return error_set(error, ERROR_INVALID,
+                             "%s must say which of the addresses %.200s is this one's", own[i].name,
+                             own[i].address);
+    return true;
+}
+
 static bool open_bus(struct scheduler *scheduler, struct error *error)
 {
     const struct settings *settings = scheduler->options.settings;
@@ -398,17 +418,26 @@ static void open_metrics(struct scheduler *scheduler)
     };
 }
 
-/* Nothing runs on the records worker meanwhile: it was idle, or has just told us to. */
+/* Until open_records nothing runs on the records worker: it was idle, or has just told us to. */
+static bool open_leading(struct scheduler *scheduler, struct error *error)
+{
+    if (!open_jobs(scheduler, error))
+        return false;
+    commitment_start(scheduler); /* the first job has it already */
+    return open_records(scheduler, error) && open_bus(scheduler, error) &&
+           open_threads(scheduler, error);
+}
+
 static bool lead(struct scheduler *scheduler, struct error *error)
 {
     if (!open_nodes(&scheduler->options.world, scheduler->chain_nodes, error) ||
-        !take_leadership(scheduler, error) || !open_jobs(scheduler, error) ||
-        !open_records(scheduler, error))
+        !take_leadership(scheduler, error))
         return false;
-    commitment_start(scheduler); /* the first job has it already */
-    if (!open_bus(scheduler, error) || !open_threads(scheduler, error))
+    scheduler->leading = open_leading(scheduler, error);
+    if (!scheduler->leading) {
+        scheduler->must_release = true; /* the other may do better, and at once */
         return false;
-    scheduler->leading = true;
+    }
     scheduler_start_following(scheduler);
     scheduler->options.on_leading(scheduler->options.context);
     return true;
@@ -433,7 +462,8 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     bool ok = options->world.nodes_count >= 1 && options->world.nodes_count <= FOLLOW_NODES_MAX;
     if (!ok)
         error_fill(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes", FOLLOW_NODES_MAX);
-    ok = ok && open_stores(scheduler, error) && open_workers(scheduler, error);
+    ok = ok && check_own_addresses(options->settings, error) && open_stores(scheduler, error) &&
+         open_workers(scheduler, error);
     if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
         ok = false;
     if (!ok) {

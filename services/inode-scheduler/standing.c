@@ -15,9 +15,14 @@ static void work(struct worker_job *job)
     if (scheduler->leading)
         standing->outcome = leader_renew(scheduler->records_store, SCHEDULER_ROLE, scheduler->epoch,
                                          &standing->error);
-    else
-        standing->outcome = leader_read(scheduler->records_store, SCHEDULER_ROLE, &standing->seen,
-                                        &standing->error);
+    if (scheduler->leading && standing->outcome != STORE_CONFLICT)
+        return;
+    enum store_outcome read =
+        leader_read(scheduler->records_store, SCHEDULER_ROLE, &standing->seen, &standing->error);
+    if (!scheduler->leading)
+        standing->outcome = read;
+    else if (read != STORE_DONE || standing->seen.epoch == scheduler->epoch)
+        standing->outcome = STORE_UNKNOWN; /* in the way of this renewal was one of our own */
 }
 
 /* What was read, held against what was seen before. */
@@ -25,8 +30,11 @@ static bool may_lead(struct scheduler *scheduler)
 {
     struct standing *standing = &scheduler->standing;
     const bool held = standing->outcome == STORE_DONE;
-    if (!held && standing->outcome != STORE_MISSING)
+    if (!held && standing->outcome != STORE_MISSING) {
+        /* While nobody can ask the store, the leader cannot renew either. */
+        standing->watch.since_ms = loop_now_ms(scheduler->options.loop);
         return false;
+    }
     return leader_watch_lapsed(&standing->watch, held ? &standing->seen : NULL,
                                scheduler->options.instance, loop_now_ms(scheduler->options.loop),
                                (uint64_t)scheduler->options.settings->scheduler_lease_ms);
@@ -92,6 +100,7 @@ void standing_stop(struct scheduler *scheduler)
 void standing_release(struct scheduler *scheduler)
 {
     struct error ignored;
-    if (scheduler->leading && !scheduler->deposed && scheduler->records_store != NULL)
+    const bool leads = scheduler->leading && !scheduler->deposed;
+    if ((leads || scheduler->must_release) && scheduler->records_store != NULL)
         (void)!leader_release(scheduler->records_store, SCHEDULER_ROLE, scheduler->epoch, &ignored);
 }

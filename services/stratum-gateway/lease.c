@@ -102,6 +102,8 @@ void lease_begin(struct gateway *gateway)
 void lease_on_beat(void *context, const struct wire_heartbeat_reply *reply)
 {
     struct gateway *gateway = context;
+    if (reply->epoch > gateway->lease_epoch)
+        gateway->lease_epoch = reply->epoch;
     if (reply->lease_known != 0 || gateway->lease_id == 0 || reply->epoch < gateway->lease_epoch ||
         loop_now_ms(gateway->loop) < gateway->lease_beat_ms ||
         loop_timer_running(&gateway->lease_timer))

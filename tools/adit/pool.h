@@ -8,8 +8,8 @@
 
 struct pool; /* a connection that is kept open */
 
-/* Of a second inode-scheduler on this machine: the port two behind the first's (0 behind 0). */
-enum { SECOND_PORT_AFTER = 2 };
+/* Of a second inode-scheduler on this machine: the port 100 behind the first's (0 behind 0). */
+enum { SECOND_PORT_AFTER = 100 };
 void pool_second_address(const struct settings *settings, char *address_r, size_t bytes);
 
 /* Asks whichever inode-scheduler leads. Caller owns; NULL: no memory. */

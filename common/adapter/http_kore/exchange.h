@@ -9,6 +9,8 @@
 #include "adapter/http_kore/router.h"
 #include "loop/loop.h"
 
+#include <stdatomic.h>
+
 enum { EXCHANGE_HEADERS_MAX = 32, EXCHANGE_ANSWER_HEADERS_MAX = 16, EXCHANGE_BODY_MAX = 65536 };
 
 /* As enum http_method, and two more. */
@@ -62,8 +64,9 @@ struct http_site {
     const struct http_route *routes;
     void *context;
     bool (*guard)(void *context, struct http_exchange *exchange); /* may be NULL */
-    void (*answered)(struct http_exchange *exchange); /* called on the loop */
-    const char *stands_by; /* why writes are not taken; NULL: they are */
+    void (*answered)(struct http_exchange *exchange);             /* called on the loop */
+    /* why writes are not taken; NULL: they are. Also read on Kore's thread. */
+    _Atomic(const char *) stands_by;
 };
 
 /* Texts are copied; query may be NULL. NULL when there is no memory. */

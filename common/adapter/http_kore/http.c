@@ -125,8 +125,9 @@ void exchange_dispatch(struct loop_task *task)
         http_problem(exchange, 414, "Path too long", "a path has at most 512 bytes", NULL);
         return;
     }
-    if (site->stands_by != NULL && exchange->method != EXCHANGE_GET) {
-        http_problem(exchange, 503, "Stands by", site->stands_by, NULL);
+    const char *stands_by = atomic_load(&site->stands_by);
+    if (stands_by != NULL && exchange->method != EXCHANGE_GET) {
+        http_problem(exchange, 503, "Stands by", stands_by, NULL);
         return;
     }
     switch (router_find(next_route, site->routes, exchange->path, (unsigned)exchange->method,
@@ -158,7 +159,7 @@ void http_stand_by(struct service *service, const char *why)
 {
     struct http_site *site = service->life->host;
     ASSERT(site != NULL);
-    site->stands_by = why;
+    atomic_store(&site->stands_by, why);
 }
 
 void http_set_guard(struct service *service, http_guard guard)
@@ -239,7 +240,7 @@ static void fill_answer(struct http_exchange *exchange, int status, const char *
     if (!has_answer_header(exchange, "Cache-Control"))
         http_add_header(exchange, "Cache-Control", "no-store");
     http_add_header(exchange, "X-Content-Type-Options", "nosniff");
-    if (exchange->site->stands_by != NULL)
+    if (atomic_load(&exchange->site->stands_by) != NULL)
         http_add_header(exchange, "Adit-Standby", "true");
     if (body.length == 0)
         return;

@@ -106,8 +106,8 @@ static void throw_out(struct gateway *gateway, struct connection *connection, co
     conducts->thrown_out++;
     log_info("conduct.thrown_out", "session=%016" PRIx64 " reason=\"%s\"", connection->session.id,
              reason);
-    const struct conducts_key key =
-        conducts_key_of_worker(connection->conduct_account, connection->conduct_worker);
+    const struct conducts_key key = conducts_key_of_worker_from(
+        connection->conduct_account, connection->conduct_worker, &connection->peer);
     struct conducts_entry *worker = connection->conduct_worker != 0
                                         ? conducts_table_make(conducts, &key, now_of(gateway), NULL)
                                         : NULL;
@@ -261,20 +261,27 @@ void conducts_login_refused(struct gateway *gateway, struct connection *connecti
     session_offends(gateway, connection, CONDUCT_LOGIN);
 }
 
-void conducts_judge_name(struct gateway *gateway, struct stratum_event *event)
+void conducts_judge_name(struct gateway *gateway, const struct connection *connection,
+                         struct stratum_event *event)
 {
     struct conducts *conducts = &gateway->conducts;
-    const struct conducts_key key =
-        conducts_key_of_worker(event->authorised.account_id, event->authorised.worker_id);
-    const struct conducts_entry *entry = conducts_table_find(conducts, &key);
+    uint64_t account = event->authorised.account_id, worker = event->authorised.worker_id;
+    /* An operator bans a name wherever it comes from; conduct, where it was bad. */
+    const struct conducts_key keys[] = {
+        conducts_key_of_worker(account, worker),
+        conducts_key_of_worker_from(account, worker, &connection->peer),
+    };
     uint64_t now_ms = now_of(gateway);
-    if (event->authorised.outcome != STRATUM_YES || entry == NULL ||
-        entry->banned_until_ms <= now_ms)
-        return;
-    snprintf(conducts->ban_text, sizeof conducts->ban_text, "Banned for %" PRIu64 " s: %s",
-             (entry->banned_until_ms - now_ms + 999) / 1000, entry->reason);
-    event->authorised.outcome = STRATUM_NO;
-    event->authorised.text = conducts->ban_text;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct conducts_entry *entry = conducts_table_find(conducts, &keys[i]);
+        if (event->authorised.outcome != STRATUM_YES || entry == NULL ||
+            entry->banned_until_ms <= now_ms)
+            continue;
+        snprintf(conducts->ban_text, sizeof conducts->ban_text, "Banned for %" PRIu64 " s: %s",
+                 (entry->banned_until_ms - now_ms + 999) / 1000, entry->reason);
+        event->authorised.outcome = STRATUM_NO;
+        event->authorised.text = conducts->ban_text;
+    }
 }
 
 void conducts_tick(struct gateway *gateway, struct connection *connection)

@@ -63,9 +63,10 @@ void conducts_share(struct gateway *gateway, struct connection *connection,
 /* It is about to be closed for what it sent. */
 void conducts_rubbish(struct gateway *gateway, struct connection *connection);
 void conducts_login_refused(struct gateway *gateway, struct connection *connection);
-/* Before an answer of auth goes to a session: a yes for a worker banned here becomes a no, whose text
- * is valid until the next call. */
-void conducts_judge_name(struct gateway *gateway, struct stratum_event *event);
+/* Before an answer of auth goes to a session: a yes for a worker banned here becomes a no, whose
+ * text is valid until the next call. */
+void conducts_judge_name(struct gateway *gateway, const struct connection *connection,
+                         struct stratum_event *event);
 /* About a second passed: who was paused long enough is read again. */
 void conducts_tick(struct gateway *gateway, struct connection *connection);
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KIND_ADDRESS = 1, KIND_WORKER = 2, SWEEP_A_TIME = 64 };
+enum { KIND_ADDRESS = 1, KIND_WORKER = 2, KIND_WORKER_FROM = 3, SWEEP_A_TIME = 64 };
 
 void conducts_init(struct conducts *conducts, const struct conducts_rules *rules, uint64_t seed)
 {
@@ -32,11 +32,27 @@ struct conducts_key conducts_key_of_worker(uint64_t account, uint64_t worker)
     return (struct conducts_key){ .part = { account, worker }, .kind = KIND_WORKER };
 }
 
+struct conducts_key conducts_key_of_worker_from(uint64_t account, uint64_t worker,
+                                                const struct network_address *address)
+{
+    struct network customer = network_of_customer(address);
+    uint64_t half[2];
+    memcpy(half, customer.address.bytes, sizeof half);
+    /* An IPv4 address fills the second half, a network of IPv6 the first. */
+    uint64_t mixed = (half[0] ^ half[1]) * 0x9e3779b97f4a7c15u;
+    mixed ^= mixed >> 29;
+    return (struct conducts_key){ .part = { account, worker },
+                                  .kind = KIND_WORKER_FROM | mixed << 8 };
+}
+
 void conducts_key_print(const struct conducts_key *key, char text_r[CONDUCTS_KEY_TEXT])
 {
-    if (key->kind == KIND_WORKER) {
-        snprintf(text_r, CONDUCTS_KEY_TEXT, "worker %016" PRIx64 "/%016" PRIx64, key->part[0],
-                 key->part[1]);
+    if (key->kind != KIND_ADDRESS) {
+        int length = snprintf(text_r, CONDUCTS_KEY_TEXT, "worker %016" PRIx64 "/%016" PRIx64,
+                              key->part[0], key->part[1]);
+        if (key->kind != KIND_WORKER && length > 0)
+            snprintf(text_r + length, CONDUCTS_KEY_TEXT - (size_t)length, " from %014" PRIx64,
+                     key->kind >> 8);
         return;
     }
     struct network_address address;
@@ -50,12 +66,18 @@ bool conducts_key_parse(const char *text, struct conducts_key *key_r)
     struct network network;
     struct network_address address;
     if (strncmp(text, "worker ", 7) == 0) {
-        uint64_t account, worker;
-        const char *slash = strchr(text, '/');
+        uint64_t account, worker, network_id;
+        const char *slash = strchr(text, '/'), *from = strstr(text, " from ");
         if (slash == NULL || !hex_decode_u64(text + 7, (size_t)(slash - text - 7), &account) ||
-            !hex_decode_u64(slash + 1, strlen(slash + 1), &worker))
+            !hex_decode_u64(slash + 1, strcspn(slash + 1, " "), &worker))
             return false;
         *key_r = conducts_key_of_worker(account, worker);
+        if (slash[1 + strcspn(slash + 1, " ")] == '\0')
+            return true;
+        if (from == NULL || from != slash + 1 + strcspn(slash + 1, " ") ||
+            !hex_decode_u64(from + 6, strlen(from + 6), &network_id) || network_id >> 56 != 0)
+            return false;
+        key_r->kind = KIND_WORKER_FROM | network_id << 8;
         return true;
     }
     if (network_address_parse(span_text(text), &address)) {

@@ -5,12 +5,12 @@
 
 enum {
     CONDUCTS_FORGIVE_MS = 3000, /* a point of an address or a worker */
-    CONDUCTS_KEY_TEXT = 64,
+    CONDUCTS_KEY_TEXT = 80,
 };
 
 struct conducts_key {
     uint64_t part[2]; /* of an address the bytes that count; account and worker */
-    uint64_t kind;    /* 1: address, 2: worker */
+    uint64_t kind;    /* 1: address, 2: worker, 3: worker from a network, which is above bit 8 */
 };
 
 struct conducts_entry {
@@ -26,8 +26,13 @@ struct conducts_entry {
 
 struct conducts_key conducts_key_of_address(const struct network_address *address);
 struct conducts_key conducts_key_of_worker(uint64_t account, uint64_t worker);
+/* The worker as it comes from one customer's network: who mines in another's name from elsewhere
+ * does not spoil the name. */
+struct conducts_key conducts_key_of_worker_from(uint64_t account, uint64_t worker,
+                                                const struct network_address *address);
 /* As an operator reads and writes it: an address, a network of 64 bits, or "worker ACCOUNT/WORKER"
- * in hex. */
+ * in hex, with " from NETWORK" behind it where the name is charged from there alone; NETWORK is 14
+ * hex digits that stand for it. */
 void conducts_key_print(const struct conducts_key *key, char text_r[CONDUCTS_KEY_TEXT]);
 MUST_CHECK bool conducts_key_parse(const char *text, struct conducts_key *key_r);
 

@@ -144,7 +144,7 @@ static void carry_out(struct gateway *gateway, struct connection *connection,
 static void judge_name(struct gateway *gateway, struct connection *connection,
                        struct stratum_event *event)
 {
-    conducts_judge_name(gateway, event);
+    conducts_judge_name(gateway, connection, event);
     names_judge(gateway, connection, event);
 }
 
@@ -159,8 +159,8 @@ static bool happen(struct gateway *gateway, struct connection *connection,
     if (stratum_session_step(session, &world, event, &gateway->effects) == STRATUM_LATER)
         return false;
     enum share_outcome refused = gateway->effects.refused;
-    bool share = refused != SHARE_ACCEPTED || (gateway->effects.count > 0 &&
-                                               gateway->effects.list[0].kind == STRATUM_SUBMIT);
+    bool share = refused != SHARE_ACCEPTED ||
+                 (gateway->effects.count > 0 && gateway->effects.list[0].kind == STRATUM_SUBMIT);
     if (refused != SHARE_ACCEPTED) {
         measures_count(&gateway->measures, refused);
         rejects_refused(gateway, connection);

@@ -165,7 +165,9 @@ static void leave_to_the_new(struct gateway *gateway)
 static bool is_settled(const struct gateway *gateway)
 {
     const struct connections *connections = &gateway->connections;
-    if (dispatcher_counts(gateway->dispatcher).held > 0 || gateway->submissions.count > 0 ||
+    const struct dispatcher_counts counts = dispatcher_counts(gateway->dispatcher);
+    /* What a failover may have taken back is sent again first: the new program has not kept it. */
+    if (counts.held > 0 || counts.replay.due > 0 || gateway->submissions.count > 0 ||
         broadcast_is_under_way(&gateway->broadcast) ||
         stratum_jobs_current(&gateway->feed.table) == NULL || gateway->lease_id == 0)
         return false;

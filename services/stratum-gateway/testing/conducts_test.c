@@ -33,6 +33,7 @@ static void a_key_is_written_and_read_alike(void **state)
         { "2001:db8:1:2::9", "2001:db8:1:2::/64" },
         { "2001:db8:1:2::/64", "2001:db8:1:2::/64" },
         { "worker ab/1", "worker 00000000000000ab/0000000000000001" },
+        { "worker ab/1 from 7", "worker 00000000000000ab/0000000000000001 from 00000000000007" },
     };
     for (unsigned i = 0; i < sizeof SPELT / sizeof *SPELT; i++) {
         struct conducts_key key, again;
@@ -43,8 +44,17 @@ static void a_key_is_written_and_read_alike(void **state)
         assert_true(conducts_key_parse(text, &again));
         assert_memory_equal(&key, &again, sizeof key);
     }
-    static const char *const BAD[] = { "",       "all",      "192.0.2.0/24", "2001:db8::/32",
-                                       "worker", "worker 1", "worker /1",    "worker g/1" };
+    static const char *const BAD[] = { "",
+                                       "all",
+                                       "192.0.2.0/24",
+                                       "2001:db8::/32",
+                                       "worker",
+                                       "worker 1",
+                                       "worker /1",
+                                       "worker g/1",
+                                       "worker 1/1 at 7",
+                                       "worker 1/1 from",
+                                       "worker 1/1 from x" };
     struct conducts_key key;
     for (unsigned i = 0; i < sizeof BAD / sizeof *BAD; i++)
         assert_false(conducts_key_parse(BAD[i], &key));

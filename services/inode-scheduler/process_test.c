@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "services/inode-scheduler/api.h"
+#include "tests/api/contract.h"
+
 enum { DEADLINE_MS = 60000, TEXT_BYTES = 4096, REPLY_BYTES = 1 << 18 };
 
 struct fixture {
@@ -28,6 +31,7 @@ struct fixture {
     char address[128];
     char http[128]; /* where the scheduler answers */
     pid_t redis, node, scheduler;
+    struct contract *contract;
 };
 
 static char *const *const no_settings = NULL;
@@ -145,10 +149,11 @@ static bool fetch(const char *url, const char *body, struct reply *reply_r)
     return ok;
 }
 
+/* The document of an answer, which is as docs/api/openapi.yaml has it. */
 static json_t *get(const struct fixture *f, const char *path, long status)
 {
     static struct reply reply;
-    char url[512];
+    char url[512], bare[256], why[1024];
     json_error_t trouble;
     snprintf(url, sizeof url, "http://%s%s", f->http, path);
     assert_true(fetch(url, NULL, &reply));
@@ -157,6 +162,17 @@ static json_t *get(const struct fixture *f, const char *path, long status)
     json_t *document = json_loads(reply.text, 0, &trouble);
     if (document == NULL)
         fail_msg("%s: no JSON: %s", path, reply.text);
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(path, "?"), path);
+    const struct contract_answer answer = { .method = "get",
+                                            .path = bare,
+                                            .status = (int)status,
+                                            .content_type = status == 200
+                                                                ? "application/json"
+                                                                : "application/problem+json",
+                                            .document = document };
+    if (contract_has(f->contract, "get", bare) &&
+        !contract_check(f->contract, &answer, why, sizeof why))
+        fail_msg("%s", why);
     return document;
 }
 
@@ -264,6 +280,8 @@ static int open_fixture(void **state)
         }
     }
     struct fixture *f = calloc(1, sizeof *f);
+    f->contract = contract_open();
+    assert_non_null(f->contract);
     snprintf(f->folder, sizeof f->folder, "/tmp/adit-sched-XXXXXX");
     assert_non_null(mkdtemp(f->folder));
     path_of(f, "run", path);
@@ -286,6 +304,7 @@ static int close_fixture(void **state)
     snprintf(command, sizeof command, "rm -rf '%s'", f->folder);
     int ignored = system(command);
     (void)ignored;
+    contract_close(f->contract);
     free(f);
     return 0;
 }
@@ -431,6 +450,25 @@ static void the_dashboard_comes_with_its_policy_and_is_not_sent_twice(void **sta
     stop_well(f);
 }
 
+static void every_route_is_described_and_every_description_is_served(void **state)
+{
+    struct fixture *f = *state;
+    size_t count = 0;
+    for (const struct http_route *route = api_routes; route->path != NULL; route++) {
+        char path[128] = "";
+        for (const char *at = route->path; *at != '\0'; at++) /* {} stands for something */
+            if (*at != '{')
+                snprintf(path + strlen(path), sizeof path - strlen(path), "%c",
+                         *at == '}' ? 'x' : *at);
+        if (strncmp(path, "/api/", 5) != 0)
+            continue;
+        count++;
+        if (route->method != HTTP_METHOD_GET || !contract_has(f->contract, "get", path))
+            fail_msg("%s is not in docs/api/openapi.yaml", path);
+    }
+    assert_int_equal(contract_count(f->contract, "pool"), count);
+}
+
 static void it_stops_in_order_also_while_node_and_redis_hang(void **state)
 {
     struct fixture *f = *state;
@@ -497,6 +535,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_answers_with_the_fields_that_are_promised, open_fixture,
                                         close_fixture),
         cmocka_unit_test_setup_teardown(the_dashboard_comes_with_its_policy_and_is_not_sent_twice,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(every_route_is_described_and_every_description_is_served,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(it_stops_in_order_also_while_node_and_redis_hang,
                                         open_fixture, close_fixture),

@@ -323,12 +323,15 @@ size_t stats_series(struct stats *stats, uint64_t account, uint64_t worker, bool
     for (size_t back = slots; back-- > 0;) {
         uint64_t span = now_ms / length_ms - back;
         const struct slot *slot = &(hours ? series->hours : series->coarse)[(uint32_t)span % slots];
-        if ((span + 1) * length_ms <= series->since_ms)
-            continue; /* nothing was looked at yet: not the same as no work */
+        uint64_t begin_ms = span * length_ms;
+        uint64_t from_ms = begin_ms > series->since_ms ? begin_ms : series->since_ms;
+        uint64_t end_ms = back == 0 ? now_ms : begin_ms + length_ms;
         bool known = slot->span == (uint32_t)span;
+        if (end_ms <= from_ms && !known)
+            continue; /* nothing was looked at yet: not the same as no work */
         points_r[count++] =
-            (struct stats_point){ .time_ms = span * length_ms,
-                                  .length_ms = back == 0 ? now_ms % length_ms : length_ms,
+            (struct stats_point){ .time_ms = begin_ms,
+                                  .length_ms = end_ms > from_ms ? end_ms - from_ms : 0,
                                   .shares = known ? slot->shares : 0,
                                   .work = known ? work_of_slot(slot) : 0 };
     }

@@ -61,7 +61,7 @@ u128 stats_rate(const struct stats_sums *sums, enum stats_span span, uint64_t no
 /* What was accepted in one minute or hour. */
 struct stats_point {
     uint64_t time_ms;   /* unix: its beginning */
-    uint64_t length_ms; /* shorter for the running one */
+    uint64_t length_ms; /* shorter for the first and the running one */
     uint64_t shares;
     u128 work;
 };

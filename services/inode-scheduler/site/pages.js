@@ -1,7 +1,7 @@
 /* The pages. Each has a title, its parts, and load(signal), which asks the API and draws. */
 import { barChart, lineChart } from './chart.js';
 import { ago, count, duration, hashes, margin, money, percent, rate, reasons, short, shortHash } from './format.js';
-import { amount, ask, choice, el, facts, mark, section, stateKind, table, when } from './view.js';
+import { amount, ask, choice, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
 import { proofPanel } from './proof.js';
 
 const PARTS = {
@@ -192,6 +192,11 @@ export function account(name) {
     const workers = section('Workers', ([list, now]) => table('Workers', ['Worker', '#10 minutes', '#Error', '#Hour', '#Shares', 'Last share'],
         list.map(w => [w.name || '(no name)', rate(w.hashrates['10m']), margin(w.hashrate_errors['10m']), rate(w.hashrates['1h']),
             count(w.shares_accepted), when(w.last_share, now)]), 'No worker has been seen.'));
+    const rejects = section('Rejected shares', r => !r ? el('p.empty', 'This pool keeps no traces of rejected shares.')
+        : r.traces === 0 ? el('p.empty', 'None lately.')
+            : [el('p', `${count(r.traces)} lately. What the traces say:`), el('ul.findings', r.advice.map(a => el('li',
+                mark('warn', `${count(a.count)}\u00a0×: ${a.what}`), el('p.note', a.todo),
+                a.detail && el('p.note', a.detail))))]);
     const panel = el('div.panel', { 'aria-live': 'polite' });
     const check = async posting => {
         panel.replaceChildren(el('p.empty', 'Fetching the proof and the chain of statements…'));
@@ -214,7 +219,7 @@ export function account(name) {
             amount(p.amount, coin), el('code', { title: p.address }, short(p.address)), when(p.created, Date.now() / 1000),
             p.txid ? el('code', { title: p.txid }, short(p.txid)) : '–']), 'Nothing has been paid yet.'));
     const whole = [el('section.hero', el('h2', 'Hashrate'), chart.element), money4.element,
-        el('div.two', workers.element, estimates.element),
+        el('div.two', el('div', workers.element, rejects.element), estimates.element),
         el('section.card', el('h2', 'Credits'), panel, credits.element,
             el('p.more', el('a', { href: accountPath(name, '/earnings.csv'), download: '' }, 'All postings as a CSV file'))),
         el('section.card', el('h2', 'Payments'), payments.element)];
@@ -228,8 +233,12 @@ export function account(name) {
         async load(signal) {
             const a = await ask(accountPath(name), signal);
             if (rest.firstChild !== whole[0]) rest.replaceChildren(...whole);
-            const [w] = await Promise.all([ask(accountPath(name, '/workers?limit=200'), signal), chart.load(signal),
-                credits.load(signal), payments.load(signal)]);
+            const [w, r] = await Promise.all([ask(accountPath(name, '/workers?limit=200'), signal),
+                ask(accountPath(name, '/rejects?limit=1'), signal).catch(error => { /* of a cache: it may be away */
+                    if (error instanceof Refusal) return null;
+                    throw error;
+                }), chart.load(signal), credits.load(signal), payments.load(signal)]);
+            rejects.update(r && { traces: r.traces, advice: r.advice });
             const now = step(Date.now() / 1000);
             const live = w.workers.filter(x => now - x.last_share < 600).length;
             sub.replaceChildren(mark(live ? 'good' : 'wait', a.last_share

@@ -434,10 +434,8 @@ static bool lead(struct scheduler *scheduler, struct error *error)
         !take_leadership(scheduler, error))
         return false;
     scheduler->leading = open_leading(scheduler, error);
-    if (!scheduler->leading) {
-        scheduler->must_release = true; /* the other may do better, and at once */
+    if (!scheduler->leading)
         return false;
-    }
     scheduler_start_following(scheduler);
     scheduler->options.on_leading(scheduler->options.context);
     return true;

@@ -86,7 +86,6 @@ struct scheduler {
     bool leading, deposed, stopping;
     bool address_refused; /* why it cannot lead: an address of the bus cannot be had */
     bool lead_failed;     /* it was to lead and could not */
-    bool must_release;    /* it has the leadership and does not lead */
     struct error lead_error;
     struct standing standing;
 

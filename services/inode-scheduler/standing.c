@@ -100,7 +100,7 @@ void standing_stop(struct scheduler *scheduler)
 void standing_release(struct scheduler *scheduler)
 {
     struct error ignored;
-    const bool leads = scheduler->leading && !scheduler->deposed;
-    if ((leads || scheduler->must_release) && scheduler->records_store != NULL)
+    /* Also where it took the place and could not begin; refused where another has it by now. */
+    if (scheduler->epoch != 0)
         (void)!leader_release(scheduler->records_store, SCHEDULER_ROLE, scheduler->epoch, &ignored);
 }

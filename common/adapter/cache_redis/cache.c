@@ -52,7 +52,8 @@ struct cache *cache_open(const char *url, unsigned timeout_ms, struct error *err
         return NULL;
     }
     cache->timeout_ms = timeout_ms;
-    if (redis_address_parse(url, NULL, &cache->address, error))
+    if (redis_address_parse(url, NULL, &cache->address, error) &&
+        redis_address_open(&cache->address, error))
         return cache;
     free(cache);
     return NULL;
@@ -70,6 +71,7 @@ void cache_close(struct cache *cache)
     if (cache == NULL)
         return;
     disconnect(cache);
+    redis_address_close(&cache->address);
     explicit_bzero(cache, sizeof *cache);
     free(cache);
 }

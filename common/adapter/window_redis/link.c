@@ -391,8 +391,9 @@ bool link_open(struct link *link, struct loop *loop, const struct redis_address 
     link->sent_ms = calloc(commands_max, sizeof *link->sent_ms);
     if (link->sent_ms == NULL)
         return error_set(error, ERROR_FULL, "no memory for a connection to redis");
-    if (!open_resolver(link, error)) {
+    if (!redis_address_open(&link->address, error) || !open_resolver(link, error)) {
         close_resolver(link);
+        redis_address_close(&link->address);
         free(link->sent_ms);
         return false;
     }
@@ -411,6 +412,7 @@ void link_close(struct link *link)
         redisAsyncFree(redis);
     }
     close_resolver(link);
+    redis_address_close(&link->address);
     free(link->sent_ms);
     link->sent_ms = NULL;
 }

@@ -470,6 +470,7 @@ static void close_reader(struct window_reader *port)
 {
     struct reader *reader = reader_of(port);
     disconnect(reader);
+    redis_address_close(&reader->address);
     free(reader);
 }
 
@@ -500,7 +501,8 @@ struct window_reader *window_redis_reader_open(const struct window_redis_options
     unsigned timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
     reader->timeout = (struct timeval){ .tv_sec = (time_t)(timeout_ms / 1000),
                                         .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000 };
-    if (!redis_address_parse(options->url, options->password_file, &reader->address, error)) {
+    if (!redis_address_parse(options->url, options->password_file, &reader->address, error) ||
+        !redis_address_open(&reader->address, error)) {
         free(reader);
         return NULL;
     }

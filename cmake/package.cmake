@@ -9,6 +9,7 @@ install(CODE "
   file(MAKE_DIRECTORY \"\$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/bin\")
   file(CREATE_LINK ../lib/adit/adit \"\$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/bin/adit\" SYMBOLIC)")
 install(DIRECTORY docs/ DESTINATION share/doc/adit FILES_MATCHING PATTERN "*.md" PATTERN "*.yaml")
+install(DIRECTORY common/core/coin/profiles/ DESTINATION share/adit/coins)
 install(FILES README.md CHANGELOG.md DESTINATION share/doc/adit)
 install(FILES LICENSE DESTINATION share/doc/adit RENAME copyright)
 

@@ -1,6 +1,7 @@
 /* auth: the process that knows who is who. It alone writes identities: it binds miners' names to
  * the ids their shares carry. What it may lose when it dies: nothing but what it remembered to be
  * fast. Its peers: gateways (who ask), the store, inode-scheduler (heartbeat). */
+#include "adapter/coin_file/coin_file.h"
 #include "adapter/store_open/store_open.h"
 #include "core/network/network.h"
 #include "record/access/field.h"
@@ -13,6 +14,7 @@
 enum { STORE_TIMEOUT_MS_MAX = 3000 };
 
 struct process {
+    struct coin_file coin; /* where the profile is a file */
     struct service *service;
     struct auth auth;
 };
@@ -60,13 +62,14 @@ static bool read_settings(struct process *process, struct auth_options *options,
                                       .bus = service->bus,
                                       .metrics = service->metrics,
                                       .settings = settings,
-                                      .coin = coin_profile_find(span_text(settings->chain_profile)),
+                                      .coin = coin_file_open(settings->chain_profile,
+                                                             settings->chain_profile_folder,
+                                                             &process->coin, error),
                                       .open_store = open_store,
                                       .on_trouble = on_trouble,
                                       .context = process };
     if (options->coin == NULL)
-        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
-                         settings->chain_profile);
+        return false;
     for (size_t i = 0; i < settings->auth_proxies.count; i++) {
         struct network proxy;
         if (!network_parse(span_text(settings->auth_proxies.items[i]), &proxy))

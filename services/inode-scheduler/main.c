@@ -4,6 +4,7 @@
  * window); all else is in the store. Its peers: the nodes, everyone's heartbeats, redis.window
  * (read), the store. */
 #include "adapter/cache_redis/reject_log_redis.h"
+#include "adapter/coin_file/coin_file.h"
 #include "adapter/node_rpc/node_rpc.h"
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_redis/window_redis.h"
@@ -13,6 +14,7 @@
 
 struct process {
     struct service *service;
+    struct coin_file coin_file; /* where the profile is a file */
     const struct coin_profile *coin;
     char address[ADDRESS_TEXT_BYTES];
     struct output_script script;
@@ -91,10 +93,10 @@ static bool read_address(struct process *process, struct error *error)
 static bool read_settings(struct process *process, struct error *error)
 {
     const struct settings *settings = &process->service->settings;
-    process->coin = coin_profile_find(span_text(settings->chain_profile));
+    process->coin = coin_file_open(settings->chain_profile, settings->chain_profile_folder,
+                                   &process->coin_file, error);
     if (process->coin == NULL)
-        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
-                         settings->chain_profile);
+        return false;
     if (settings->chain_nodes.count == 0 || settings->chain_nodes.count > FOLLOW_NODES_MAX)
         return error_set(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes",
                          FOLLOW_NODES_MAX);

@@ -8,7 +8,7 @@ enum { DAY_MS = 24 * 3600 * 1000, HOUR_MS = 3600 * 1000 };
 
 uint32_t engine_dust_scale(const struct coin_profile *coin)
 {
-    return strncmp(coin->name, "litecoin", 8) == 0 ? 10 : 1;
+    return coin->dust_scale;
 }
 
 enum step engine_before_payments(struct engine *engine, struct error *error)

@@ -2,6 +2,7 @@
  * scheduler's reward events, shares each block by the window that ends with its share, and pays
  * from the node's wallet. What it may lose when it dies: nothing; it goes on from the store. Its
  * peers: inode-scheduler (notices, heartbeat), redis.window, the store, a node's wallet. */
+#include "adapter/coin_file/coin_file.h"
 #include "adapter/node_rpc/node_rpc.h"
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_redis/window_redis.h"
@@ -118,15 +119,16 @@ static bool read_listen(struct payout *payout, struct error *error)
 }
 
 /* The wallet is the first node's. It is not waited for: without it payments wait, and only they. */
-static bool open_world(struct payout *payout, enum service_exit *code_r, struct error *error)
+static bool open_world(struct payout *payout, struct coin_file *coin_file,
+                       enum service_exit *code_r, struct error *error)
 {
     struct service *service = payout->service;
     const struct settings *settings = &service->settings;
     *code_r = SERVICE_EXIT_SETTINGS;
-    const struct coin_profile *coin = coin_profile_find(span_text(settings->chain_profile));
+    const struct coin_profile *coin =
+        coin_file_open(settings->chain_profile, settings->chain_profile_folder, coin_file, error);
     if (coin == NULL)
-        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
-                         settings->chain_profile);
+        return false;
     if (!payout_terms_read(settings, &payout->terms, error))
         return false;
     if (settings->chain_nodes.count == 0)
@@ -159,9 +161,11 @@ static bool open_world(struct payout *payout, enum service_exit *code_r, struct 
 static int run(struct service *service)
 {
     struct payout payout = { .service = service };
+    struct coin_file coin_file; /* where the coin's profile is a file */
     struct error error;
     enum service_exit code = SERVICE_EXIT_OK;
-    bool started = open_world(&payout, &code, &error) && payout_start(&payout, &code, &error);
+    bool started =
+        open_world(&payout, &coin_file, &code, &error) && payout_start(&payout, &code, &error);
     if (started) {
         service_heartbeat(service, NULL, NULL, NULL);
         service_ready(service);

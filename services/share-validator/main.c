@@ -4,6 +4,7 @@
  * answered, and a batch it did not answer goes to another validator under the same id. Its peers:
  * stratum-gateways (batches in, verdicts out), inode-scheduler (jobs, templates; candidates,
  * heartbeat), redis.window, the nodes. */
+#include "adapter/coin_file/coin_file.h"
 #include "adapter/node_rpc/node_rpc.h"
 #include "adapter/window_redis/window_redis.h"
 #include "services/share-validator/validator.h"
@@ -13,13 +14,14 @@ static const char *admin_address(const struct settings *settings)
     return settings->validator_admin_address;
 }
 
-static bool open_nodes(struct validator *validator, struct error *error)
+/* `memory` holds the coin as long as the nodes are open. */
+static bool open_nodes(struct validator *validator, struct coin_file *memory, struct error *error)
 {
     const struct settings *settings = &validator->service->settings;
-    const struct coin_profile *coin = coin_profile_find(span_text(settings->chain_profile));
+    const struct coin_profile *coin =
+        coin_file_open(settings->chain_profile, settings->chain_profile_folder, memory, error);
     if (coin == NULL)
-        return error_set(error, ERROR_INVALID, "chain.profile: there is no profile \"%s\"",
-                         settings->chain_profile);
+        return false;
     if (settings->chain_nodes.count == 0 || settings->chain_nodes.count > BLOCKS_NODES_MAX)
         return error_set(error, ERROR_INVALID, "chain.nodes: 1 to %d nodes can be submitted to",
                          BLOCKS_NODES_MAX);
@@ -55,9 +57,10 @@ static bool open_window(struct validator *validator, struct error *error)
 static int run(struct service *service)
 {
     struct validator validator = { .service = service };
+    struct coin_file coin_file; /* where the coin's profile is a file */
     struct error error;
     enum service_exit code = SERVICE_EXIT_SETTINGS;
-    bool started = open_nodes(&validator, &error) && open_window(&validator, &error) &&
+    bool started = open_nodes(&validator, &coin_file, &error) && open_window(&validator, &error) &&
                    validator_start(&validator, &code, &error);
     if (started) {
         service_heartbeat(service, NULL, NULL, NULL);

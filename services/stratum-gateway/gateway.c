@@ -23,11 +23,10 @@ static bool read_params(struct gateway *gateway, const struct coin_profile **coi
     const struct settings *settings = gateway->settings;
     struct stratum_params usual = { .algorithm = POW_SHA256D }, *params = &usual;
     uint64_t mask;
-    *coin_r = coin_profile_find(span_text(settings->chain_profile));
+    *coin_r = coin_file_open(settings->chain_profile, settings->chain_profile_folder,
+                             &gateway->coin_file, error);
     if (*coin_r == NULL)
-        return error_set(error, ERROR_INVALID,
-                         "chain.profile is \"%.64s\": no coin of that name is known",
-                         settings->chain_profile);
+        return false;
     params->algorithm = (*coin_r)->algorithm;
     const char *mask_text = settings->chain_version_mask;
     if (strlen(mask_text) > 8 || !hex_decode_u64(mask_text, strlen(mask_text), &mask))

@@ -2,6 +2,7 @@
  * carries out: lines in, effects out; shares to the dispatcher, names to the authoriser, jobs to
  * everybody. Lives on main's stack; one thread. */
 #pragma once
+#include "adapter/coin_file/coin_file.h"
 #include "service/service.h"
 #include "services/stratum-gateway/authoriser.h"
 #include "services/stratum-gateway/broadcast.h"
@@ -36,6 +37,7 @@ struct gateway {
     struct service *service;
     struct loop *loop;
     const struct settings *settings;
+    struct coin_file coin_file; /* where the coin's profile is a file */
     struct profiles profiles;
     struct quirks quirks;
     struct names names;

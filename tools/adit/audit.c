@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#include "adapter/coin_file/coin_file.h"
 #include "adapter/node_rpc/node_rpc.h"
 #include "books.h"
 #include "loop/loop.h"
@@ -47,11 +48,13 @@ static bool add_balance(void *context, const struct balance_record *balance)
 static void ask_wallet(const struct settings *settings, struct sums *sums)
 {
     struct error error = { .text = "there is no node in the settings" };
+    struct coin_file coin;
     const struct node_rpc_options options = {
         .url = settings->chain_nodes.count > 0 ? settings->chain_nodes.items[0] : NULL,
         .cookie_file = settings->chain_cookie_file,
         .wallet = settings->chain_wallet,
-        .coin = coin_profile_find(span_text(settings->chain_profile)),
+        .coin =
+            coin_file_open(settings->chain_profile, settings->chain_profile_folder, &coin, &error),
     };
     struct node *node =
         options.url != NULL && options.coin != NULL ? node_rpc_open(&options, &error) : NULL;

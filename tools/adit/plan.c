@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "core/coin/coin.h"
+#include "adapter/coin_file/coin_file.h"
 #include "pool.h"
 #include "ports.h"
 #include "service/numbered.h"
@@ -220,11 +220,12 @@ static bool name_miner(struct plan *plan, size_t index, const struct coin_profil
 
 static bool add_miners(struct plan *plan, struct error *error)
 {
-    const struct coin_profile *coin = coin_profile_find(span_text(plan->settings.chain_profile));
+    struct coin_file memory;
+    const struct coin_profile *coin = coin_file_open(
+        plan->settings.chain_profile, plan->settings.chain_profile_folder, &memory, error);
     char host[200], port[16], url[300];
     if (coin == NULL)
-        return error_set(error, ERROR_INVALID, "chain.profile \"%s\" is not known",
-                         plan->settings.chain_profile);
+        return false;
     if (!port_split(plan->settings.stratum_address, host, sizeof host, port, sizeof port, error))
         return error_prefix(error, "stratum.address");
     snprintf(url, sizeof url, "stratum+tcp://127.0.0.1:%s", port);

@@ -2,7 +2,7 @@
 
 #include "adapter/store_mongo/initiate.h"
 #include "commands.h"
-#include "core/coin/coin.h"
+#include "adapter/coin_file/coin_file.h"
 #include "plan.h"
 #include "pool.h"
 
@@ -20,7 +20,10 @@ static bool is_devnet(const struct settings *settings)
 
 bool prepare_wants_address(const struct settings *settings)
 {
-    const struct coin_profile *coin = coin_profile_find(span_text(settings->chain_profile));
+    struct coin_file memory;
+    struct error ignored; /* who starts says what is wrong with the profile */
+    const struct coin_profile *coin =
+        coin_file_open(settings->chain_profile, settings->chain_profile_folder, &memory, &ignored);
     return settings->chain_address[0] == '\0' && coin != NULL &&
            strcmp(coin->chain, "regtest") == 0 &&
            (is_devnet(settings) || access(settings->chain_address_file, F_OK) != 0);

@@ -1,4 +1,5 @@
-/* Addresses: text to output script and back, exactly as consensus and BIP 13, 173 and 350 have it.
+/* Addresses: text to output script and back, exactly as consensus and BIP 13, 173 and 350 have it, and
+ * the cashaddr specification where the coin has such.
  * Two texts of one destination (bech32 in upper and lower case) give one script and one canonical
  * text. Pure; no memory but the caller's; any thread. */
 #pragma once
@@ -53,6 +54,6 @@ MUST_CHECK enum address_outcome address_parse(const struct coin_profile *coin, s
 MUST_CHECK bool address_format(const struct coin_profile *coin, struct span script,
                                char text_r[ADDRESS_TEXT_BYTES]);
 
-/* True where the text begins like a segwit address of the coin ("bc1…", in either case), valid or
- * not: it can be meant as nothing else. */
-bool address_is_bech32_text(const struct coin_profile *coin, struct span text);
+/* True where the text begins like a segwit address or cashaddr of the coin ("bc1…", "bitcoincash:…",
+ * in either case), valid or not: it can be meant as nothing else. */
+bool address_is_prefixed_text(const struct coin_profile *coin, struct span text);

@@ -12,6 +12,8 @@ const char *const fuzz_seeds[] = {
     "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
     "bc1sw50qgdz25j",
     "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2",
+    "bchtest:pvch8mmxy0rtfrlarg7ucrxxfzds5pamg73h7370aa87d80gyhqxq7fqng6m6",
     NULL,
 };
 

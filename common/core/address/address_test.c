@@ -44,6 +44,38 @@ static void published_addresses_give_their_scripts_and_come_back(void **state)
         /* Litecoin reads its old script addresses, Bitcoin's, and writes its own. */
         {"litecoin", "3QJmV3qfvL9SuYo34YihAf3sRCW3qSinyC",
          "a914f815b036d9bbbce5e9f2a00abd1bf3dc91e9551087", "MWWunwFdsSzsi44wARi2zJJGju6VqMMGtN"},
+        /* The specification of cashaddr: translations of old addresses, and its test vectors. */
+        {"bitcoin-cash", "1BpEi6DfDAUFd7GtittLSdBeYJvcoaVggu",
+         "76a91476a04053bda0a88bda5177b86a15c3b29f55987388ac",
+         "bitcoincash:qpm2qsznhks23z7629mms6s4cwef74vcwvy22gdx6a"},
+        {"bitcoin-cash", "1KXrWXciRDZUpQwQmuM1DbwsKDLYAYsVLR",
+         "76a914cb481232299cd5743151ac4b2d63ae198e7bb0a988ac",
+         "bitcoincash:qr95sy3j9xwd2ap32xkykttr4cvcu7as4y0qverfuy"},
+        {"bitcoin-cash", "16w1D5WRVKJuZUsSRzdLp9w3YGcgoxDXb",
+         "76a914011f28e473c95f4013d7d53ec5fbc3b42df8ed1088ac",
+         "bitcoincash:qqq3728yw0y47sqn6l2na30mcw6zm78dzqre909m2r"},
+        {"bitcoin-cash", "3CWFddi6m4ndiGyKqzYvsFYagqDLPVMTzC",
+         "a91476a04053bda0a88bda5177b86a15c3b29f55987387",
+         "bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq"},
+        {"bitcoin-cash", "3LDsS579y7sruadqu11beEJoTjdFiFCdX4",
+         "a914cb481232299cd5743151ac4b2d63ae198e7bb0a987",
+         "bitcoincash:pr95sy3j9xwd2ap32xkykttr4cvcu7as4yc93ky28e"},
+        {"bitcoin-cash", "31nwvkZwyPdgzjBJZXfDmSWsC4ZLKpYyUw",
+         "a914011f28e473c95f4013d7d53ec5fbc3b42df8ed1087",
+         "bitcoincash:pqq3728yw0y47sqn6l2na30mcw6zm78dzq5ucqzc37"},
+        {"bitcoin-cash", "BITCOINCASH:QR6M7J9NJLDWWZLG9V7V53UNLR4JKMX6EYLEP8EKG2",
+         "76a914f5bf48b397dae70be82b3cca4793f8eb2b6cdac988ac",
+         "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2"},
+        {"bitcoin-cash", "qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2",
+         "76a914f5bf48b397dae70be82b3cca4793f8eb2b6cdac988ac",
+         "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2"},
+        {"bitcoin-cash", "bitcoincash:zr6m7j9njldwwzlg9v7v53unlr4jkmx6eycnjehshe", /* for tokens */
+         "76a914f5bf48b397dae70be82b3cca4793f8eb2b6cdac988ac",
+         "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2"},
+        {"bitcoin-cash-testnet", "bchtest:pr6m7j9njldwwzlg9v7v53unlr4jkmx6eyvwc0uz5t",
+         "a914f5bf48b397dae70be82b3cca4793f8eb2b6cdac987", NULL},
+        {"bitcoin-cash-testnet", "bchtest:pvch8mmxy0rtfrlarg7ucrxxfzds5pamg73h7370aa87d80gyhqxq7fqng6m6",
+         "aa203173ef6623c6b48ffd1a3dcc0cc6489b0a07bb47a37f47cfef4fe69de825c06087", NULL},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         struct output_script script;
@@ -107,6 +139,21 @@ static void every_invalid_address_is_refused_for_its_reason(void **state)
         {"bitcoin", "bc1zw508d6qejxtdg4y5r3zarvaryvqyzf3du", ADDRESS_WRONG_ENCODING},
         {"bitcoin-testnet", "tb1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3pjxtptv",
          ADDRESS_BAD_PADDING},
+        /* cashaddr: of another network, of a kind nobody knows, and mixed */
+        {"bitcoin-cash", "bchtest:pr6m7j9njldwwzlg9v7v53unlr4jkmx6eyvwc0uz5t",
+         ADDRESS_WRONG_NETWORK},
+        {"bitcoin-cash", "pr6m7j9njldwwzlg9v7v53unlr4jkmx6eyvwc0uz5t", ADDRESS_BAD_CHECKSUM},
+        {"bitcoin-cash", "bitcoincash:0r6m7j9njldwwzlg9v7v53unlr4jkmx6eyar7qa8u4",
+         ADDRESS_BAD_VERSION},
+        {"bitcoin-cash", "bitcoincash:qvch8mmxy0rtfrlarg7ucrxxfzds5pamg73h7370aa87d80gyhqxq5nlegake",
+         ADDRESS_BAD_LENGTH}, /* no key has a hash of 32 bytes */
+        {"bitcoin-cash", "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekG2",
+         ADDRESS_MIXED_CASE},
+        {"bitcoin-cash", "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekb2",
+         ADDRESS_BAD_CHARACTER},
+        {"bitcoin-cash", "bitcoincash:", ADDRESS_BAD_LENGTH},
+        {"bitcoin-cash", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", ADDRESS_BAD_CHARACTER},
+        {"bitcoin", "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2", ADDRESS_BAD_CHARACTER},
         /* Other networks, typing errors and rubbish. */
         {"bitcoin-regtest", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", ADDRESS_WRONG_NETWORK},
         {"bitcoin", "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn", ADDRESS_WRONG_NETWORK},
@@ -180,6 +227,10 @@ static void every_script_comes_back_from_its_address_on_every_coin(void **state)
         struct output_script script, back;
         char text[ADDRESS_TEXT_BYTES], canonical[ADDRESS_TEXT_BYTES];
         any_script(&random, &script);
+        if (!profile->segwit && script.length > 1 && script.data[1] == script.length - 2) {
+            assert_false(address_format(profile, output_script_span(&script), text));
+            continue;
+        }
         assert_true(address_format(profile, output_script_span(&script), text));
         assert_int_equal(address_parse(profile, span_text(text), &back, canonical), ADDRESS_OK);
         assert_int_equal(back.length, script.length);
@@ -195,9 +246,12 @@ static void no_single_typing_error_passes(void **state)
         "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
         "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
         "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+        "bitcoincash:qr6m7j9njldwwzlg9v7v53unlr4jkmx6eylep8ekg2",
     };
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
         size_t length = strlen(addresses[i]);
+        const struct coin_profile *profile =
+            coin(addresses[i][1] == 'i' ? "bitcoin-cash" : "bitcoin");
         char text[ADDRESS_TEXT_BYTES];
         struct output_script script;
         memcpy(text, addresses[i], length);
@@ -206,13 +260,12 @@ static void no_single_typing_error_passes(void **state)
                 text[at] = (char)c;
                 if (text[at] != addresses[i][at])
                     assert_int_not_equal(
-                        address_parse(coin("bitcoin"), span_of(text, length), &script, NULL),
-                        ADDRESS_OK);
+                        address_parse(profile, span_of(text, length), &script, NULL), ADDRESS_OK);
             }
             text[at] = addresses[i][at];
         }
         for (size_t cut = 0; cut < length; cut++)
-            assert_int_not_equal(address_parse(coin("bitcoin"), span_of(text, cut), &script, NULL),
+            assert_int_not_equal(address_parse(profile, span_of(text, cut), &script, NULL),
                                  ADDRESS_OK);
     }
 }
@@ -246,7 +299,7 @@ static void coin_profiles_are_found_by_name_alone(void **state)
     (void)state;
     size_t count;
     const struct coin_profile *profiles = coin_profiles(&count);
-    assert_int_equal(count, 9);
+    assert_int_equal(count, 14);
     for (size_t i = 0; i < count; i++)
         assert_ptr_equal(coin_profile_find(span_text(profiles[i].name)), &profiles[i]);
     assert_null(coin_profile_find(span_text("bitcoi")));

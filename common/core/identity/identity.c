@@ -116,7 +116,7 @@ enum identity_outcome identity_resolve(const struct coin_profile *coin, struct s
         memcpy(account_r->canonical, text, sizeof text);
         return IDENTITY_OK;
     }
-    if (address_is_bech32_text(coin, account))
+    if (address_is_prefixed_text(coin, account))
         return IDENTITY_BAD_ADDRESS;
     memset(account_r, 0, sizeof *account_r);
     if (account_name(account, account_r->canonical)) {

@@ -323,12 +323,13 @@ static enum template_step feed(struct template_reader *reader, const char *text,
     return step;
 }
 
-/* What ours refuses and jansson need not: escapes where none belong, and deep nesting. */
+/* What ours refuses and jansson need not: escapes where none belong, deep nesting, and a NUL, which
+ * jansson 2.14 passes over behind a number. */
 static bool is_left_open(const char *text, size_t length)
 {
     unsigned brackets = 0;
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\\')
+        if (text[i] == '\\' || text[i] == '\0')
             return true;
         brackets += text[i] == '[' || text[i] == '{';
     }

@@ -8,8 +8,11 @@
 
 #include "tests/fixture/pool_fixture.h"
 
+#include <ctype.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 static struct pool_fixture pool;
@@ -108,6 +111,72 @@ static void a_second_pool_is_refused_by_folder_and_by_port(void **state)
     assert_non_null(strstr(text, "pid"));
 }
 
+/* What all five processes print for Prometheus, as one text. */
+static char *all_metrics(void)
+{
+    static const char *const names[] = { "stratum-gateway", "share-validator", "inode-scheduler",
+                                         "auth", "payout" };
+    char *all = calloc(1, 1);
+    for (size_t i = 0; i < 5; i++) {
+        char path[160];
+        snprintf(path, sizeof path, "%s/log/%s.log", pool.data, names[i]);
+        char *one = pool_metrics(path);
+        assert_non_null(one);
+        all = realloc(all, strlen(all) + strlen(one) + 2);
+        assert_non_null(all);
+        strcat(strcat(all, "\n"), one);
+        free(one);
+    }
+    return all;
+}
+
+static bool is_metric(const char *all, const char *name)
+{
+    char line[160];
+    snprintf(line, sizeof line, "\n# TYPE %s ", name);
+    return strstr(all, line) != NULL;
+}
+
+static void alerts_and_charts_name_metrics_there_are(void **state)
+{
+    (void)state;
+    static char text[1 << 17], pattern[512];
+    char *all = all_metrics();
+    unsigned names = 0;
+    static const char *const where[] = { "alerts.yml", "dashboards/*.json" };
+    for (size_t k = 0; k < 2; k++) {
+        glob_t found;
+        snprintf(pattern, sizeof pattern, "%s/deploy/metrics/%s", getenv("ADIT_SOURCE"), where[k]);
+        assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+        for (size_t i = 0; i < found.gl_pathc; i++) {
+            FILE *file = fopen(found.gl_pathv[i], "r");
+            assert_non_null(file);
+            const size_t length = fread(text, 1, sizeof text - 1, file);
+            text[length] = '\0';
+            assert_true(length < sizeof text - 1);
+            fclose(file);
+            for (const char *at = text; (at = strstr(at, "adit_")) != NULL; names++) {
+                char name[128];
+                size_t bytes = 0;
+                while (bytes < sizeof name - 1 &&
+                       (islower((unsigned char)at[bytes]) || at[bytes] == '_'))
+                    bytes++;
+                memcpy(name, at, bytes);
+                name[bytes] = '\0';
+                at += bytes;
+                char *series = strstr(name, "_bucket");
+                if (series != NULL)
+                    *series = '\0';
+                if (!is_metric(all, name))
+                    fail_msg("%s names %s, which no process has", found.gl_pathv[i], name);
+            }
+        }
+        globfree(&found);
+    }
+    assert_true(names > 50);
+    free(all);
+}
+
 static void the_audit_agrees_and_stopping_keeps_everything(void **state)
 {
     (void)state;
@@ -147,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_demo_finds_a_block_that_matures),
         cmocka_unit_test(status_tells_the_same_from_another_shell),
         cmocka_unit_test(a_second_pool_is_refused_by_folder_and_by_port),
+        cmocka_unit_test(alerts_and_charts_name_metrics_there_are),
         cmocka_unit_test(the_audit_agrees_and_stopping_keeps_everything),
     };
     return cmocka_run_group_tests_name("a whole pool", tests, begin, end);

@@ -9,12 +9,13 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum field { NAME, PASSWORD, CODE, FIELDS };
+enum field { NAME, PASSWORD, CODE, KEEP, FIELDS };
 
 static const struct form_field fields[FIELDS] = {
     [NAME] = { "name", 1, IDENTITY_USERNAME_BYTES_MAX, false },
     [PASSWORD] = { "password", 1, PASSWORD_BYTES_MAX, false },
     [CODE] = { "code", 0, 32, true },
+    [KEEP] = { "keep", 6, 6, true },
 };
 
 /* What limits count: an address's failures, those of a name from there, and of a name at all. */
@@ -149,6 +150,11 @@ void people_login(void *context, struct http_exchange *exchange)
     visit->limited = people->metrics.login_limited;
     if (!visit_read_form(visit, fields, FIELDS))
         return;
+    visit->by_cookie = visit->form.values[KEEP].data != NULL;
+    if (visit->by_cookie && memcmp(visit->form.values[KEEP].data, "cookie", 6) != 0) {
+        visit_problem(visit, 400, "Bad request", "keep is \"cookie\" or left out", "keep");
+        return;
+    }
     /* What can be no account's name is unknown like any other that is not there. */
     visit->has_identity = people_name(people, visit->form.values[NAME], &visit->identity);
     add_limits(visit);

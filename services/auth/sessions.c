@@ -4,6 +4,7 @@
 #include "services/auth/session.h"
 
 #include "service/log.h"
+#include "services/auth/cookie.h"
 #include "services/auth/endpoint.h"
 
 #include <jansson.h>
@@ -50,6 +51,8 @@ void session_finish(struct visit *visit)
     json_object_set_new(visit->reply, "token_type", json_string("Bearer"));
     json_object_set_new(visit->reply, "expires_in", json_integer((json_int_t)life_s));
     sodium_memzero(token, sizeof token);
+    if (visit->by_cookie)
+        cookie_give(visit);
 }
 
 /* Makes room: those that count no more go, and of too many the longest unused. */
@@ -95,11 +98,27 @@ bool session_begin(struct visit *visit, struct store *store, bool factor_given, 
 
 enum { REFRESH_TOKEN, REFRESH_FIELDS };
 static const struct form_field refresh_fields[REFRESH_FIELDS] = {
-    [REFRESH_TOKEN] = { "refresh_token", 1, SECRETS_TEXT_BYTES, false },
+    [REFRESH_TOKEN] = { "refresh_token", 1, SECRETS_TEXT_BYTES, true },
 };
+
+/* Left out, it is in the browser's cookie. */
+static bool read_refresh(struct visit *visit)
+{
+    struct span *token = &visit->form.values[REFRESH_TOKEN];
+    if (token->data != NULL)
+        return true;
+    visit->by_cookie = cookie_read(visit, visit->cookie);
+    *token = span_text(visit->cookie);
+    return visit->by_cookie ||
+           visit_trouble(visit, 401, "Unauthorized",
+                         "no refresh token was shown, nor a cookie of one from a page of this pool",
+                         "refresh_token");
+}
 
 static void say_ended(struct visit *visit)
 {
+    if (visit->by_cookie)
+        cookie_end(visit);
     (void)visit_trouble(visit, 401, "Unauthorized", "the session has ended: log in again",
                         "refresh_token");
 }
@@ -186,6 +205,7 @@ void people_refresh(void *context, struct http_exchange *exchange)
                                              .fields = refresh_fields,
                                              .field_count = REFRESH_FIELDS,
                                              .client_max = 1000,
+                                             .read = read_refresh,
                                              .act = act_refresh,
                                              .after = after_refresh };
     endpoint_begin(context, exchange, &refresh);
@@ -200,6 +220,8 @@ static bool act_logout(struct visit *visit, struct store *store, struct error *e
         return false;
     if (visit->trouble.status != 0)
         return true;
+    if (visit->by_cookie)
+        cookie_end(visit);
     visit_note(visit, "logout", "owner", "");
     return end(store, &visit->session, error);
 }
@@ -210,6 +232,7 @@ void people_logout(void *context, struct http_exchange *exchange)
                                             .fields = refresh_fields,
                                             .field_count = REFRESH_FIELDS,
                                             .client_max = 1000,
+                                            .read = read_refresh,
                                             .act = act_logout };
     endpoint_begin(context, exchange, &logout);
 }

@@ -1,7 +1,8 @@
 /* What every answer says to browsers: that nothing of it is to be shown in a page, framed or
  * guessed at; and which pages may read it (CORS, as the Fetch standard has it): those of the
- * dashboard's origin alone. Tokens travel in a header that no page sends by itself, and there are
- * no cookies, so a foreign page has nothing to ride on. */
+ * dashboard's origin alone. Access tokens travel in a header that no page sends by itself; the one
+ * cookie there is holds a refresh token, goes to /api/v1/auth alone, and counts for pages of our
+ * own alone (cookie.h), so a foreign page has nothing to ride on. */
 #include "services/auth/visit.h"
 
 /* Every answer may be long-lived in no cache and no page. */
@@ -31,6 +32,7 @@ bool people_guard(void *context, struct http_exchange *exchange)
     bool dashboard = is_dashboard(people, origin);
     if (dashboard) {
         http_add_header(exchange, "Access-Control-Allow-Origin", origin);
+        http_add_header(exchange, "Access-Control-Allow-Credentials", "true");
         http_add_header(exchange, "Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate");
     }
     if (!http_is_options(exchange))

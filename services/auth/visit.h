@@ -14,6 +14,7 @@
 #include "services/auth/mailer.h"
 #include "services/auth/password.h"
 #include "services/auth/people.h"
+#include "services/auth/secrets.h"
 #include "services/auth/store_thread.h"
 
 enum { VISIT_EVENTS = 2, VISIT_MAILS = 2 };
@@ -67,6 +68,8 @@ struct visit {
 
     char client[ACCESS_CLIENT_BYTES]; /* address, as limits know it */
     bool counted;                     /* `limit` counted it: given back unless it failed */
+    bool by_cookie;                   /* the refresh token travels in a cookie */
+    char cookie[SECRETS_TEXT_BYTES];  /* which was shown */
     struct form form;                 /* values are NULL where a field was left out */
     struct token_claims claims;       /* of its token */
     struct identity_account identity;

@@ -145,7 +145,7 @@ static void no_text_of_a_stranger_is_a_refresh_token(void **state)
     }
     assert_int_equal(refresh("x"), 401);
     assert_int_equal(post("/api/v1/auth/refresh", "{\"refresh_token\":\"\"}"), 400);
-    assert_int_equal(post("/api/v1/auth/refresh", "{}"), 400);
+    assert_int_equal(post("/api/v1/auth/refresh", "{}"), 401);
     /* None of them ended the session, because none was of it. */
     assert_int_equal(refresh(tokens.refresh), 200);
     assert_int_equal(events_of("session.reused"), 0);
@@ -258,6 +258,77 @@ static void while_the_store_fails_no_token_is_used_up_unseen(void **state)
     assert_int_equal(refresh(tokens.refresh), 200);
 }
 
+/* What a browser keeps of an answer's Set-Cookie, as it sends it: "name=value"; "" once it was told
+ * to forget. */
+static void keep_cookie(const struct http_exchange *asked, char *cookie_r, size_t bytes)
+{
+    const char *set = answer_header(asked, "Set-Cookie");
+    assert_non_null(set);
+    snprintf(cookie_r, bytes, "%.*s", (int)strcspn(set, ";"), set);
+    if (strstr(set, "Max-Age=0;") != NULL)
+        cookie_r[0] = '\0';
+    assert_non_null(strstr(set, "; HttpOnly"));
+    assert_non_null(strstr(set, "; SameSite=Strict"));
+    assert_non_null(strstr(set, "; Secure"));
+    assert_non_null(strstr(set, "; Path=/api/v1/auth;"));
+}
+
+static const struct http_exchange *with_cookie(const char *path, const char *cookie,
+                                               const char *origin, const char *host)
+{
+    const struct header headers[] = { { "Content-Type", "application/json" },
+                                      { "Cookie", cookie },
+                                      { "Host", host },
+                                      { origin != NULL ? "Origin" : NULL, origin },
+                                      { NULL, NULL } };
+    return begin(EXCHANGE_POST, path, "10.0.0.1", span_text("{}"), headers);
+}
+
+static void a_browser_keeps_its_refresh_token_where_no_script_reads_it(void **state)
+{
+    (void)state;
+    static const char ours[] = "https://pool.example", host[] = "auth.pool.example";
+    static const char with_keep[] =
+        "{\"name\":\"gertrude\",\"password\":\"" PASSWORD "\",\"keep\":\"cookie\"}";
+    char cookie[256], others[512], before[256];
+    const struct http_exchange *asked = begin_post("/api/v1/login", "10.0.0.1", with_keep);
+    assert_int_equal(wait_for(asked), 200);
+    assert_string_equal(text_of("refresh_token"), "");
+    assert_int_not_equal(text_of("access_token")[0], 0);
+    keep_cookie(asked, cookie, sizeof cookie);
+    assert_int_equal(strncmp(cookie, "__Secure-adit-refresh=", 22), 0);
+    /* Pages of others get nothing by it, and end nothing. */
+    static const char *const strangers[] = {
+        "https://evil.org", "https://pool.example.evil.org", "http://pool.example", "null", "", NULL
+    };
+    for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
+        assert_int_equal(wait_for(with_cookie("/api/v1/auth/refresh", cookie, strangers[i], host)),
+                         401);
+    /* The next token comes the same way, also among other cookies, also by the host's own name. */
+    snprintf(others, sizeof others, "a=b; %s; __Secure-adit-refres=x", cookie);
+    snprintf(before, sizeof before, "%s", cookie);
+    asked = with_cookie("/api/v1/auth/refresh", others, ours, host);
+    assert_int_equal(wait_for(asked), 200);
+    assert_string_equal(text_of("refresh_token"), "");
+    keep_cookie(asked, cookie, sizeof cookie);
+    assert_string_not_equal(cookie, before);
+    asked = with_cookie("/api/v1/auth/refresh", cookie, "https://auth.pool.example", host);
+    assert_int_equal(wait_for(asked), 200);
+    keep_cookie(asked, cookie, sizeof cookie);
+    asked = with_cookie("/api/v1/auth/logout", cookie, ours, host);
+    assert_int_equal(wait_for(asked), 204);
+    snprintf(before, sizeof before, "%s", cookie);
+    keep_cookie(asked, cookie, sizeof cookie);
+    assert_string_equal(cookie, "");
+    asked = with_cookie("/api/v1/auth/refresh", before, ours, host);
+    assert_int_equal(wait_for(asked), 401);
+    keep_cookie(asked, cookie, sizeof cookie);
+    assert_string_equal(cookie, "");
+    assert_int_equal(post("/api/v1/login", "{\"name\":\"gertrude\",\"password\":\"" PASSWORD
+                                           "\",\"keep\":\"memory\"}"),
+                     400);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_gertrude, teardown)
@@ -271,6 +342,7 @@ int main(void)
         TEST(the_longest_unused_session_makes_room),
         TEST(sessions_die_of_age_and_with_their_account),
         TEST(while_the_store_fails_no_token_is_used_up_unseen),
+        TEST(a_browser_keeps_its_refresh_token_where_no_script_reads_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
 #include "core/share/outcome.h"
+#include "services/inode-scheduler/api_access.h"
 #include "services/inode-scheduler/api_limit.h"
 
 #include <stdio.h>
@@ -144,22 +145,54 @@ static void reply_csv(struct api_read *read)
     free(read->text);
 }
 
-static void read_done(struct worker_job *job)
+static const char *title_of(int status)
 {
-    struct api_read *read = (struct api_read *)job;
-    if (read->text != NULL)
+    static const struct {
+        int status;
+        const char *title;
+    } titles[] = { { 400, "Bad request" },
+                   { 401, "Unauthorized" },
+                   { 403, "Forbidden" },
+                   { 404, "Not found" },
+                   { 409, "Refused" } };
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (titles[i].status == status)
+            return titles[i].title;
+    return "Unavailable";
+}
+
+void api_read_end(struct api_read *read)
+{
+    if (read->text != NULL) {
         reply_csv(read);
-    else if (read->document != NULL)
+    } else if (read->document != NULL) {
         (read->tagged ? api_reply_tagged : api_reply)(read->exchange, read->document);
-    else
-        http_problem(read->exchange, read->status,
-                     read->status == 404 ? "Not found" : "Unavailable", read->error.text,
-                     read->status == 404 ? "name" : NULL);
+    } else {
+        if (read->status == 401)
+            http_add_header(read->exchange, "www-authenticate",
+                            "Bearer realm=\"adit\", error=\"invalid_token\"");
+        http_problem(read->exchange, read->status, title_of(read->status), read->error.text,
+                     read->status == 404 ? "name" : read->field);
+    }
+    json_decref(read->body);
+    json_decref(read->order);
+    if (read->token != NULL)
+        explicit_bzero(read->token, strlen(read->token));
+    free(read->token);
     free(read);
 }
 
-void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
-                    void (*begin)(struct api_read *read))
+static void read_done(struct worker_job *job)
+{
+    struct api_read *read = (struct api_read *)job;
+    if (read->status == 0 && read->guarded != NULL && read->guarded->after != NULL)
+        read->guarded->after(read);
+    else
+        api_read_end(read);
+}
+
+struct api_read *api_read_new(struct scheduler *scheduler, struct http_exchange *exchange,
+                              void (*begin)(struct api_read *read))
 {
     struct api_read *read = calloc(1, sizeof *read);
     ASSERT(read != NULL);
@@ -168,6 +201,21 @@ void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
     read->exchange = exchange;
     read->read = begin;
     read->status = 503;
+    return read;
+}
+
+void api_read_submit(struct api_read *read)
+{
+    if (!read->scheduler->stopping && worker_submit(read->scheduler->readers, &read->job))
+        return;
+    error_fill(&read->error, ERROR_UNAVAILABLE, "too many questions are waiting; ask again");
+    api_read_end(read);
+}
+
+void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
+                    void (*begin)(struct api_read *read))
+{
+    struct api_read *read = api_read_new(scheduler, exchange, begin);
     read->limit = api_query_number(exchange, "limit", 50, 500);
     if (read->limit == 0)
         read->limit = 50;
@@ -177,11 +225,7 @@ void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
     const char *worker = name != NULL ? http_segment(exchange, 1) : NULL;
     read->has_worker = worker != NULL;
     snprintf(read->worker, sizeof read->worker, "%s", worker != NULL ? worker : "");
-    if (scheduler->stopping || !worker_submit(scheduler->readers, &read->job)) {
-        http_problem(exchange, 503, "Unavailable", "too many questions are waiting; ask again",
-                     NULL);
-        free(read);
-    }
+    api_read_submit(read);
 }
 
 static json_t *instance_of(const struct health *health, const struct health_instance *instance)
@@ -387,6 +431,8 @@ static void on_pools(void *context, struct http_exchange *exchange)
 const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/", site_page },
     { HTTP_METHOD_GET, "/site/{}", site_file },
+    { HTTP_METHOD_GET, "/account/confirm", site_page }, /* where letters lead */
+    { HTTP_METHOD_GET, "/account/reset", site_page },
     { HTTP_METHOD_GET, "/api/v1/pool/status", on_status },
     { HTTP_METHOD_GET, "/api/v1/pool/statistics", on_statistics },
     { HTTP_METHOD_GET, "/api/v1/pool/series", api_pool_series },
@@ -406,5 +452,16 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/proofs", api_proof_chain },
     { HTTP_METHOD_GET, "/api/v1/validators", on_validators },
     { HTTP_METHOD_GET, "/api/v1/pools", on_pools },
+    { HTTP_METHOD_GET, "/api/v1/pool/about", api_about },
+    { HTTP_METHOD_GET, "/api/v1/withdrawals", api_withdrawals },
+    { HTTP_METHOD_POST, "/api/v1/withdrawals", api_withdraw },
+    { HTTP_METHOD_GET, "/api/v1/operator/nodes", api_operator_nodes },
+    { HTTP_METHOD_GET, "/api/v1/operator/ledger", api_operator_ledger },
+    { HTTP_METHOD_POST, "/api/v1/operator/audit", api_operator_audit },
+    { HTTP_METHOD_GET, "/api/v1/operator/payments", api_operator_payments },
+    { HTTP_METHOD_POST, "/api/v1/operator/payments", api_operator_turn },
+    { HTTP_METHOD_POST, "/api/v1/operator/payments/{}", api_operator_payment },
+    { HTTP_METHOD_GET, "/api/v1/operator/bans", api_operator_bans },
+    { HTTP_METHOD_POST, "/api/v1/operator/bans", api_operator_ban },
     { HTTP_METHOD_GET, NULL, NULL },
 };

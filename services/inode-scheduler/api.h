@@ -1,10 +1,12 @@
-/* The HTTP API, version 1: JSON for everyone, problem documents for errors. Reads only. What is in
- * memory is answered at once; what is in the store is read on the readers' worker.
+/* The HTTP API, version 1: JSON for everyone, problem documents for errors. What is in
+ * memory is answered at once; what is in the store is read on the readers' worker. What only some
+ * may ask wants their token (api_access.h); what changes money is payout's to decide (api_order.c).
  *
  * Times are unix seconds unless their name ends in _ms; money is text in base units; hashes and ids
  * are hex (hashes as explorers show them). */
 #pragma once
 #include "adapter/http_kore/http.h"
+#include "adapter/token_sodium/token.h"
 #include "record/account/account.h"
 #include "services/inode-scheduler/scheduler.h"
 
@@ -28,6 +30,8 @@ json_t *api_id(uint64_t id);
 uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,
                           uint64_t max);
 
+struct api_guarded;
+
 /* A read of the store for one exchange. */
 struct api_read {
     struct worker_job job;
@@ -40,11 +44,25 @@ struct api_read {
     bool has_worker;
     uint64_t limit, before, after;
     json_t *document;
-    char *text;  /* or a CSV file, from the heap */
-    bool tagged; /* the document changes seldom: with an entity tag */
-    int status;
+    char *text;        /* or a CSV file, from the heap */
+    bool tagged;       /* the document changes seldom: with an entity tag */
+    int status;        /* of the trouble, where there is neither document nor text */
+    const char *field; /* what the trouble is about; may be NULL */
     struct error error;
+    /* of a request that not everybody may make (api_access.h) */
+    const struct api_guarded *guarded;
+    char *token;
+    struct token_claims claims;
+    json_t *body;  /* what was sent */
+    json_t *order; /* what those said who were asked (api_order.c) */
 };
+/* Made on the loop, to be submitted to the readers' worker, where `read` runs; then it is ended.
+ * api_read_submit answers 503 where too much is waiting. */
+struct api_read *api_read_new(struct scheduler *scheduler, struct http_exchange *exchange,
+                              void (*read)(struct api_read *read));
+void api_read_submit(struct api_read *read);
+/* On the loop: answers with the document, the text or the trouble, and frees it. */
+void api_read_end(struct api_read *read);
 /* Whether the client may ask for proofs and receipts now; if not, it was answered with 429. */
 MUST_CHECK bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange);
 /* Takes the exchange; answers 503 where too much is waiting. `name` may be NULL. */
@@ -77,6 +95,20 @@ void api_proof(void *context, struct http_exchange *exchange);
 void api_receipts(void *context, struct http_exchange *exchange);
 /* api_rejects.c */
 void api_rejects(void *context, struct http_exchange *exchange);
+/* api_about.c */
+void api_about(void *context, struct http_exchange *exchange);
+/* api_operator.c: what operators see */
+void api_operator_nodes(void *context, struct http_exchange *exchange);
+void api_operator_payments(void *context, struct http_exchange *exchange);
+void api_operator_ledger(void *context, struct http_exchange *exchange);
+void api_operator_bans(void *context, struct http_exchange *exchange);
+/* api_order.c: what operators and owners of accounts ask of payout and gateways */
+void api_operator_audit(void *context, struct http_exchange *exchange);
+void api_operator_turn(void *context, struct http_exchange *exchange);
+void api_operator_payment(void *context, struct http_exchange *exchange);
+void api_operator_ban(void *context, struct http_exchange *exchange);
+void api_withdrawals(void *context, struct http_exchange *exchange);
+void api_withdraw(void *context, struct http_exchange *exchange);
 /* site.c */
 void site_page(void *context, struct http_exchange *exchange);
 void site_file(void *context, struct http_exchange *exchange);

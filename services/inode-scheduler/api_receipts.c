@@ -52,7 +52,7 @@ void api_receipts(void *context, struct http_exchange *exchange)
 {
     struct scheduler *scheduler = context;
     struct identity_account identity;
-    struct receipt_peers *peers = &scheduler->receipt_peers;
+    struct peers *peers = &scheduler->validators;
     enum identity_outcome outcome = identity_resolve(
         &scheduler->options.coin, span_text(http_segment(exchange, 0)), &identity, NULL);
     uint64_t number = api_query_number(exchange, "validator", 0, INT64_MAX);

@@ -5,6 +5,8 @@
 #include "record/leader/leader.h"
 #include "record/ledger/ledger_record.h"
 #include "record/payment/payment_record.h"
+#include "record/switch/switch.h"
+#include "record/withdrawal/withdrawal.h"
 #include "service/log.h"
 
 #include <inttypes.h>
@@ -24,7 +26,7 @@ bool scheduler_declare(struct store *store, struct error *error)
         &leader_collection,  &lease_collection,    &block_collection,         &event_collection,
         &account_collection, &worker_collection,   &set_collection,           &entry_collection,
         &balance_collection, &snapshot_collection, &snapshot_part_collection, &payment_collection,
-        &proof_collection,
+        &proof_collection,   &switch_collection,   &withdrawal_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -468,8 +470,9 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
         scheduler_close(scheduler);
         return false;
     }
-    receipt_peers_open(&scheduler->receipt_peers, options->bus,
-                       &options->settings->stratum_validators);
+    peers_open(&scheduler->validators, options->bus, &options->settings->stratum_validators);
+    peers_open(&scheduler->payouts, options->bus, &options->settings->scheduler_payouts);
+    peers_open(&scheduler->gateways, options->bus, &options->settings->scheduler_gateways);
     scheduler_start_counting(scheduler);
     standing_start(scheduler);
     return true;
@@ -516,7 +519,9 @@ void scheduler_close(struct scheduler *scheduler)
     standing_release(scheduler);
     leases_destroy(scheduler->leases);
     handover_end(&scheduler->handover);
-    receipt_peers_close(&scheduler->receipt_peers);
+    peers_close(&scheduler->validators);
+    peers_close(&scheduler->payouts);
+    peers_close(&scheduler->gateways);
     free(scheduler->proofs_limit);
     if (scheduler->server != NULL)
         bus_server_close(scheduler->server);

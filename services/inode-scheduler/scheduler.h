@@ -14,7 +14,7 @@
 #include "port/store.h"
 #include "port/window.h"
 #include "service/metrics.h"
-#include "service/receipt_peers/receipt_peers.h"
+#include "service/peers/peers.h"
 #include "service/settings.h"
 #include "services/inode-scheduler/commitment.h"
 #include "port/reject_log.h"
@@ -116,7 +116,7 @@ struct scheduler {
     struct health health;
     struct bus_server *server;
     struct bus_publisher *publisher;
-    struct receipt_peers receipt_peers;
+    struct peers validators, payouts, gateways; /* as the API asks them */
     struct scheduler_metrics metrics;
 
     /* following */

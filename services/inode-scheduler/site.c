@@ -4,6 +4,8 @@
 
 #include "services/inode-scheduler/api.h"
 
+#include <stdio.h>
+
 const struct site_entry *site_find(const char *name)
 {
     for (const struct site_entry *entry = site_entries; entry->name != NULL; entry++)
@@ -12,13 +14,31 @@ const struct site_entry *site_find(const char *name)
     return NULL;
 }
 
-static void reply_file(struct http_exchange *exchange, const struct site_entry *entry)
+/* An origin and nothing that could end the policy's word, or begin another (RFC 6454, 6.2). */
+static bool is_origin(const char *text)
 {
-    /* Nothing but our own files, no inline code, in nobody's frame. (http_reply adds nosniff.) */
-    http_add_header(exchange, "content-security-policy",
-                    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-                    "connect-src 'self'; base-uri 'none'; form-action 'none'; "
-                    "frame-ancestors 'none'");
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
+    const char *host = strstr(text, "://");
+    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
+    return ((scheme == 4 && strncmp(text, "http", 4) == 0) ||
+            (scheme == 5 && strncmp(text, "https", 5) == 0)) &&
+           host[3] != '\0' && strspn(host + 3, letters) == strlen(host + 3);
+}
+
+static void reply_file(const struct scheduler *scheduler, struct http_exchange *exchange,
+                       const struct site_entry *entry)
+{
+    const char *auth = scheduler->options.settings->auth_origin;
+    char policy[600];
+    /* Nothing but our own files, no inline code, in nobody's frame; besides our own API that of
+     * auth is asked, where it is another origin. (http_reply adds nosniff.) */
+    snprintf(policy, sizeof policy,
+             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+             "connect-src 'self'%s%.200s; base-uri 'none'; form-action 'none'; "
+             "frame-ancestors 'none'",
+             is_origin(auth) ? " " : "", is_origin(auth) ? auth : "");
+    http_add_header(exchange, "content-security-policy", policy);
     http_add_header(exchange, "referrer-policy", "no-referrer");
     http_add_header(exchange, "cross-origin-opener-policy", "same-origin");
     /* Files name each other without a version: all are asked for again, and a pool that was
@@ -34,16 +54,14 @@ static void reply_file(struct http_exchange *exchange, const struct site_entry *
 
 void site_page(void *context, struct http_exchange *exchange)
 {
-    (void)context;
-    reply_file(exchange, site_find("index.html"));
+    reply_file(context, exchange, site_find("index.html"));
 }
 
 void site_file(void *context, struct http_exchange *exchange)
 {
-    (void)context;
     const struct site_entry *entry = site_find(http_segment(exchange, 0));
     if (entry != NULL)
-        reply_file(exchange, entry);
+        reply_file(context, exchange, entry);
     else
         http_problem(exchange, 404, "Not found", "the dashboard has no such file", NULL);
 }

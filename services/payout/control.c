@@ -6,6 +6,7 @@
 
 #include "adapter/token_sodium/token.h"
 #include "record/account/account.h"
+#include "record/switch/switch.h"
 #include "record/withdrawal/withdrawal.h"
 #include "wire/messages.h"
 
@@ -45,6 +46,7 @@ struct control_job {
     char token[TOKEN_BYTES_MAX + 1];
     char request[WITHDRAWAL_NAME_BYTES];
     char address[ADDRESS_TEXT_BYTES];
+    uint64_t operator_account; /* whose token was shown; 0: none was */
     bool ok;
     char text[REPLY_TEXT_BYTES];
 };
@@ -264,8 +266,10 @@ static bool withdraw(const struct control_job *control, struct text *text, struc
 static bool turn_paused(const struct control_job *control, struct text *text, struct error *error)
 {
     bool paused = control->verb == CONTROL_PAUSE;
-    if (engine_turn_paused(control->payout->engine, paused, "the operator", control->words,
-                           error) != STEP_DONE)
+    char by[SWITCH_BY_BYTES] = "the operator";
+    if (control->operator_account != 0)
+        snprintf(by, sizeof by, "operator %016" PRIx64, control->operator_account);
+    if (engine_turn_paused(control->payout->engine, paused, by, control->words, error) != STEP_DONE)
         return false;
     put(text, paused ? "nothing new is paid until it is resumed; what is on its way is followed"
                      : "payments go on");
@@ -288,13 +292,18 @@ static bool end_payment(const struct control_job *control, struct text *text, st
 }
 
 /* On this host the socket's folder says who may ask; between hosts every process of the deployment
- * could, and only an operator does. */
-static bool may_ask(const struct control_job *control, struct error *error)
+ * could, and only an operator does. A token that is shown is checked wherever it comes from: who
+ * passes one on (inode-scheduler, for the dashboard) asks in that operator's name. */
+static bool may_ask(struct control_job *control, struct error *error)
 {
     struct token_claims claims;
     bool is_checked_anyway = control->verb == CONTROL_APPROVE || control->verb == CONTROL_WITHDRAW;
-    return !control->payout->asks_tokens || is_checked_anyway ||
-           identify_operator(control, &claims, error);
+    if ((!control->payout->asks_tokens && control->token[0] == '\0') || is_checked_anyway)
+        return true;
+    if (!identify_operator(control, &claims, error))
+        return false;
+    control->operator_account = claims.account_id;
+    return true;
 }
 
 static bool carry_out(struct control_job *control, struct text *text, struct error *error)

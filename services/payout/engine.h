@@ -20,8 +20,8 @@
 
 struct engine;
 
-#define ENGINE_ROLE "payout"          /* of its leader record */
-#define ENGINE_PAUSED "payout.paused" /* of its switch */
+#define ENGINE_ROLE "payout" /* of its leader record */
+#define ENGINE_PAUSED SWITCH_PAYOUT_PAUSED
 
 struct engine_options {
     const char *instance;

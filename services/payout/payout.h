@@ -13,7 +13,7 @@
 #include "service/service.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
-#include "services/payout/stands_by.h"
+#include "service/stands_by.h"
 #include "services/payout/terms.h"
 
 #include <stdatomic.h>

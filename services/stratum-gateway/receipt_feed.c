@@ -27,7 +27,7 @@ struct receipt_feed {
     struct receipt_feed_options options;
     struct loop *loop;
     const struct connections *connections;
-    struct receipt_peers peers;
+    struct peers peers;
     struct loop_timer timer;
     struct fed fed[RECEIPT_FEED_MAX];
     struct metric *sent, *turned_away;
@@ -166,7 +166,7 @@ struct receipt_feed *receipt_feed_create(const struct receipt_feed_options *opti
     feed->turned_away =
         metrics_counter(metrics, "adit_gateway_receipt_sessions_turned_away_total", "",
                         "Sessions that subscribed to receipts while all places were taken.", NULL);
-    receipt_peers_open(&feed->peers, options->bus, options->validators);
+    peers_open(&feed->peers, options->bus, options->validators);
     return feed;
 }
 
@@ -175,6 +175,6 @@ void receipt_feed_destroy(struct receipt_feed *feed)
     if (feed == NULL)
         return;
     loop_timer_stop(feed->loop, &feed->timer);
-    receipt_peers_close(&feed->peers);
+    peers_close(&feed->peers);
     free(feed);
 }

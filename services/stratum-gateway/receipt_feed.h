@@ -6,7 +6,7 @@
  * session whose connection is closed is forgotten. On the loop's thread. */
 #pragma once
 #include "service/metrics.h"
-#include "service/receipt_peers/receipt_peers.h"
+#include "service/peers/peers.h"
 #include "services/stratum-gateway/connections.h"
 
 enum { RECEIPT_FEED_MAX = 64, RECEIPT_FEED_MS = 5000 };

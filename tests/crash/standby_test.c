@@ -25,7 +25,7 @@
 #include "record/payment/payment_record.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
-#include "services/payout/stands_by.h"
+#include "service/stands_by.h"
 #include "services/payout/testing/processes.h"
 #include "tests/crash/devchain.h"
 

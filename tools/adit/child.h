@@ -23,7 +23,7 @@ enum child_readiness {
 
 enum {
     CHILD_ARGUMENTS_MAX = 32,
-    CHILD_VARIABLES_MAX = 8,
+    CHILD_VARIABLES_MAX = 12,
     CHILD_BACKOFF_FIRST_MS = 100,
     CHILD_BACKOFF_LAST_MS = 10000
 };

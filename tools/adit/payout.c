@@ -10,7 +10,7 @@
 
 #include "ask.h"
 #include "plan.h"
-#include "services/payout/stands_by.h"
+#include "service/stands_by.h"
 #include "wire/messages.h"
 
 enum { ANSWER_MS = 120000, TOKEN_BYTES = 4097, PAYOUTS_MAX = 2 };

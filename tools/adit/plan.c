@@ -316,6 +316,40 @@ static void add_payouts(struct plan *plan, const struct options *options)
     }
 }
 
+/* As a browser on this machine reaches it; false where the port is not known beforehand. */
+static bool origin_of(const char *address, char *origin_r, size_t bytes)
+{
+    char host[200], port[16];
+    if (!port_split(address, host, sizeof host, port, sizeof port, NULL) || strcmp(port, "0") == 0)
+        return false;
+    bool any = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    snprintf(origin_r, bytes, strchr(host, ':') != NULL && !any ? "http://[%s]:%s" : "http://%s:%s",
+             any ? "127.0.0.1" : host, port);
+    return true;
+}
+
+/* Without a reverse proxy the dashboard and auth are two origins: the dashboard's pages are told
+ * where auth is, and auth whose pages may ask it. Where the settings name a site, they know. */
+static void join_pages_and_auth(struct plan *plan)
+{
+    const struct settings *settings = &plan->settings;
+    char site[280], auth[280], variable[320];
+    if (settings->auth_site[0] != '\0' || settings->auth_origin[0] != '\0' ||
+        !origin_of(settings->scheduler_http_address, site, sizeof site) ||
+        !origin_of(settings->auth_http_address, auth, sizeof auth))
+        return;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct child *child = &plan->children[i];
+        bool pages = strcmp(child->name, "inode-scheduler") == 0;
+        if (!pages && strcmp(child->name, "auth") != 0)
+            continue;
+        snprintf(variable, sizeof variable, "ADIT_AUTH__SITE=%s", site);
+        child_variable(child, variable);
+        snprintf(variable, sizeof variable, "ADIT_AUTH__ORIGIN=%s", auth);
+        child_variable(child, variable);
+    }
+}
+
 static bool check_ports(const struct plan *plan, struct error *error)
 {
     const struct settings *settings = &plan->settings;
@@ -431,6 +465,7 @@ bool plan_list(struct plan *plan, const struct options *options, bool *port_r, s
         return false;
     add_schedulers(plan, options);
     add_service(plan, options, "auth", "1");
+    join_pages_and_auth(plan);
     add_validators(plan, options);
     add_payouts(plan, options);
     add_service(plan, options, "stratum-gateway", "1");

@@ -8,6 +8,9 @@
 
 extern const struct store_collection switch_collection;
 
+/* Nothing new is paid while it is on. */
+#define SWITCH_PAYOUT_PAUSED "payout.paused"
+
 enum { SWITCH_NAME_BYTES_MAX = 64, SWITCH_BY_BYTES = 64, SWITCH_REASON_BYTES = 200 };
 
 struct switch_record {

@@ -120,6 +120,7 @@ spec:
         - { name: ADIT_SERVICE__PUBLISH_URL, value: {{ include "adit.schedulers" (dict "root" $root "port" 7002) | quote }} }
         {{- if eq $part "scheduler" }}
         - { name: ADIT_SCHEDULER__PUBLISH, value: "{{ $bus }}://0.0.0.0:7002" }
+        - { name: ADIT_SCHEDULER__PAYOUTS, value: "{{ $bus }}://{{ $name }}-payout:7005" }
         {{- end }}
         - { name: ADIT_STRATUM__VALIDATORS, value: "{{ $bus }}://{{ $name }}-validators:7003" }
         - { name: ADIT_STRATUM__AUTH_URL, value: "{{ $bus }}://{{ $name }}-auth:7004" }

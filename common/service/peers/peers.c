@@ -1,11 +1,11 @@
-#include "service/receipt_peers/receipt_peers.h"
+#include "service/peers/peers.h"
 
 #include "service/log.h"
 #include "service/numbered.h"
 
 enum { IN_FLIGHT_MAX = 8, REPLY_BYTES_MAX = 256 << 10 };
 
-static void open_one(struct receipt_peers *peers, struct bus *bus, const char *url)
+static void open_one(struct peers *peers, struct bus *bus, const char *url)
 {
     const struct bus_client_options options = { .in_flight_max = IN_FLIGHT_MAX,
                                                 .message_bytes_max = REPLY_BYTES_MAX };
@@ -14,13 +14,12 @@ static void open_one(struct receipt_peers *peers, struct bus *bus, const char *u
         return;
     struct bus_client *client = bus_connect(bus, url, &options, &error);
     if (client == NULL)
-        log_warn("receipts.peer", "validator=%s reason=\"%s\"", url, error.text);
+        log_warn("peers.url", "url=%s reason=\"%s\"", url, error.text);
     else
         peers->clients[peers->count++] = client;
 }
 
-void receipt_peers_open(struct receipt_peers *peers, struct bus *bus,
-                        const struct settings_list *urls)
+void peers_open(struct peers *peers, struct bus *bus, const struct settings_list *urls)
 {
     for (size_t i = 0; i < urls->count; i++) {
         struct numbered numbered = { .first = 0, .last = 0 };
@@ -36,7 +35,7 @@ void receipt_peers_open(struct receipt_peers *peers, struct bus *bus,
     }
 }
 
-void receipt_peers_close(struct receipt_peers *peers)
+void peers_close(struct peers *peers)
 {
     for (size_t i = 0; i < peers->count; i++)
         bus_client_close(peers->clients[i]);

@@ -7,6 +7,7 @@
 #include "record/access/field.h"
 #include "services/auth/auth.h"
 #include "services/auth/form.h"
+#include "services/auth/said_keys.h"
 
 #include <sys/resource.h>
 
@@ -17,6 +18,7 @@ struct process {
     struct coin_file coin; /* where the profile is a file */
     struct service *service;
     struct auth auth;
+    struct said_keys *said;
 };
 
 static const char *admin_address(const struct settings *settings)
@@ -81,6 +83,25 @@ static bool read_settings(struct process *process, struct auth_options *options,
     return settings_secret(settings, options->key.bytes, error);
 }
 
+/* Opens auth, and says which keys it signs with. */
+static bool open_auth(struct process *process, const struct auth_options *options,
+                      enum service_exit *code_r, struct error *error)
+{
+    if (!auth_open(&process->auth, options, code_r, error))
+        return false;
+    const struct said_keys_options said = { .loop = options->loop,
+                                            .people = process->auth.people,
+                                            .key = &options->key,
+                                            .open_store = open_store,
+                                            .on_trouble = on_trouble,
+                                            .context = process };
+    *code_r = SERVICE_EXIT_STORE;
+    process->said = said_keys_create(&said, error);
+    if (process->said == NULL)
+        auth_close(&process->auth);
+    return process->said != NULL;
+}
+
 static int run(struct service *service)
 {
     struct process process = { .service = service };
@@ -96,7 +117,7 @@ static int run(struct service *service)
             service, error.code == ERROR_INVALID ? SERVICE_EXIT_SETTINGS : SERVICE_EXIT_STORE,
             &error);
     enum service_exit code;
-    bool opened = auth_open(&process.auth, &options, &code, &error);
+    bool opened = open_auth(&process, &options, &code, &error);
     explicit_bzero(&options.key, sizeof options.key);
     if (!opened)
         return service_fail(service, code, &error);
@@ -105,6 +126,7 @@ static int run(struct service *service)
     http_serve(service, people_routes, process.auth.people);
     service_ready(service);
     loop_run(service->loop);
+    said_keys_destroy(process.said);
     auth_close(&process.auth);
     return SERVICE_EXIT_OK;
 }

@@ -1,5 +1,6 @@
 #include "services/auth/visit.h"
 
+#include "record/access/keys.h"
 #include "service/log.h"
 #include "services/auth/form.h"
 
@@ -95,8 +96,8 @@ static void key_path(const struct people *people, const char *name, char path_r[
     snprintf(path_r, 4096, "%s/%s", people->options.settings->service_data_dir, name);
 }
 
-/* What may verify now, for ourselves, for who asks, and (auth.pub) for those who check tokens by
- * themselves. */
+/* What may verify now, for ourselves, for who asks, and (auth.pub) for those whom the operator pins
+ * to a file; all others are told by said_keys.h. */
 static bool spread_keys(struct people *people, struct error *error)
 {
     char path[4096];
@@ -123,11 +124,22 @@ static void on_keys(void *context)
         log_info("auth.keys", "verifying=%zu", people->verifier.count);
 }
 
+void people_keys(const struct people *people, struct access_keys *keys_r)
+{
+    _Static_assert((int)TOKEN_KEYS_MAX == (int)ACCESS_KEYS_MAX, "a record holds a ring's keys");
+    _Static_assert((int)TOKEN_PUBLIC_BYTES == (int)ACCESS_KEY_BYTES, "and each whole");
+    const struct token_verifier *verifier = &people->verifier;
+    keys_r->generation = token_ring_generation(people->ring);
+    keys_r->count = verifier->count;
+    for (size_t i = 0; i < verifier->count; i++)
+        memcpy(keys_r->keys[i], verifier->keys[i].public_key, ACCESS_KEY_BYTES);
+}
+
 static bool open_key(struct people *people, struct error *error)
 {
     char path[4096];
     key_path(people, "auth.key", path);
-    people->ring = token_ring_open(path, error);
+    people->ring = token_ring_open(path, loop_unix_ms() / 1000, error);
     if (people->ring == NULL || !spread_keys(people, error))
         return false;
     people->keys_timer = (struct loop_timer){ .on_due = on_keys, .context = people };

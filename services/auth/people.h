@@ -42,5 +42,8 @@ bool people_guard(void *people, struct http_exchange *exchange);
 /* NULL and *error on failure (INVALID, SYSTEM: the token key; FULL: no memory for a password).
  * Takes as long as one password. Caller owns. */
 MUST_CHECK struct people *people_create(const struct people_options *options, struct error *error);
+struct access_keys;
+/* The keys that verify now, and their generation; what else is in it stays. */
+void people_keys(const struct people *people, struct access_keys *keys_r);
 /* Answers whoever waits. */
 void people_destroy(struct people *people);

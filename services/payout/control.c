@@ -202,8 +202,9 @@ static bool read_verb(const struct wire_control_request *request, struct control
 static bool identify(const struct control_job *control, enum token_scope scope,
                      struct token_claims *claims_r, struct error *error)
 {
-    struct token_verifier verifier = { .count = 0 };
-    if (!token_verifier_read(&verifier, control->payout->service->settings.payout_auth_keys, error))
+    struct token_verifier verifier;
+    if (!token_source_read(&control->payout->tokens, control->payout->store, loop_unix_ms() / 1000,
+                           &verifier, error))
         return false;
     enum token_outcome outcome =
         token_verify(&verifier, span_text(control->token), loop_unix_ms() / 1000, claims_r);

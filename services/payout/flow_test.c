@@ -9,6 +9,7 @@
 #include "adapter/store_open/store_open.h"
 #include "adapter/token_sodium/token.h"
 #include "adapter/window_redis/testing/redis_server.h"
+#include "record/access/keys.h"
 #include "record/account/account.h"
 #include "services/payout/testing/processes.h"
 #include "wire/messages.h"
@@ -73,22 +74,98 @@ static void an_open_socket_is_refused(void **state)
     (void)state;
     const char *settings[] = { "ADIT_CHAIN__NODES", "http://127.0.0.1:1", "ADIT_PAYOUT__LISTEN",
                                "tcp://127.0.0.1:0", NULL };
-    struct payout_start options = { .program = "payout",
-                                    .folder = folder,
-                                    .instance = "1",
-                                    .listen = "payout.rep",
-                                    .window = redis.url,
-                                    .settings = settings };
+    const struct payout_start options = { .program = "payout",
+                                          .folder = folder,
+                                          .instance = "1",
+                                          .listen = "payout.rep",
+                                          .window = redis.url,
+                                          .settings = settings };
     assert_int_equal(payout_process_exit_code(payout_process_start(&options)), 64);
-    const char *keyless[] = { "ADIT_CHAIN__NODES",
-                              "http://127.0.0.1:1",
-                              "ADIT_PAYOUT__LISTEN",
-                              "tls+tcp://127.0.0.1:0",
-                              "ADIT_PAYOUT__AUTH_KEYS",
-                              "",
-                              NULL };
-    options.settings = keyless;
-    assert_int_equal(payout_process_exit_code(payout_process_start(&options)), 64);
+}
+
+static struct store *open_store(void)
+{
+    char url[96];
+    struct error error = { .text = "" };
+    snprintf(url, sizeof url, "sqlite:%s/adit.db", folder);
+    struct store *store = store_open(url, 10000, &error);
+    if (store == NULL)
+        fail_msg("%s", error.text);
+    return store;
+}
+
+/* What auth does, with the secret of payout's folder where it is not told another. */
+static void say_keys(const struct token_signer *signer, uint64_t generation, uint8_t secret_end)
+{
+    struct error error = { .text = "" };
+    struct identity_key secret = { .bytes = { [IDENTITY_KEY_BYTES - 1] = secret_end } };
+    struct access_keys keys = { .generation = generation,
+                                .said_s = loop_unix_ms() / 1000,
+                                .count = 1 };
+    struct store *store = open_store();
+    token_signer_public(signer, keys.keys[0]);
+    if (access_keys_say(store, &secret, &keys, &error) != STORE_DONE)
+        fail_msg("%s", error.text);
+    store_close(store);
+}
+
+/* Takes the record of keys, or puts it back as it was. */
+static void copy_keys(struct arena *arena, struct store_record *record, bool back)
+{
+    struct error error;
+    struct store *store = open_store();
+    struct store_record now;
+    assert_int_equal(
+        store_get(store, &access_keys_collection, "auth", arena, back ? &now : record, &error),
+        STORE_DONE);
+    if (back) {
+        struct store_write write = { .verb = STORE_REPLACE,
+                                     .collection = &access_keys_collection,
+                                     .record = *record };
+        write.record.version = now.version;
+        assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    }
+    store_close(store);
+}
+
+static void expect_refused(struct loop *loop, struct bus_client *client, const char *token,
+                           const char *words)
+{
+    struct payout_answer answer;
+    withdraw(loop, client, token, "", &answer);
+    assert_false(answer.ok);
+    if (strstr(answer.text, words) == NULL)
+        fail_msg("not \"%s\" but \"%s\"", words, answer.text);
+}
+
+enum { OURS = 7, ANOTHERS = 8 };
+
+/* The keys come from auth by the store and change while payout runs; who may write the store, but
+ * has not the deployment's secret, plants none, nor brings back what was rotated out. */
+static void ask_through_rotations(struct loop *loop, struct bus_client *client,
+                                  const struct token_signer *signer, const char *token)
+{
+    static _Alignas(max_align_t) uint8_t memory[8192];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct store_record old;
+    struct error error;
+    struct payout_answer answer;
+    char path[96];
+    snprintf(path, sizeof path, "%s/next.key", folder);
+    struct token_signer *next = token_signer_open(path, &error);
+    assert_non_null(next);
+    (void)unlink(path);
+    copy_keys(&arena, &old, false);
+    say_keys(next, 2000, OURS);
+    expect_refused(loop, client, token, "a key this pool does not use");
+    copy_keys(&arena, &old, true);
+    expect_refused(loop, client, token, "older keys");
+    say_keys(signer, 3000, ANOTHERS);
+    expect_refused(loop, client, token, "not sealed with this deployment's secret");
+    say_keys(signer, 3000, OURS);
+    withdraw(loop, client, token, "", &answer);
+    assert_true(answer.ok);
+    token_signer_close(next);
 }
 
 /* Money moves for nobody without a token that is good for it. */
@@ -96,23 +173,17 @@ static void ask_with_tokens(struct loop *loop, struct bus_client *client)
 {
     struct error error;
     struct payout_answer answer;
-    char key[96], public_file[96], token[TOKEN_TEXT_BYTES];
+    char key[96], token[TOKEN_TEXT_BYTES];
     uint64_t now_s = loop_unix_ms() / 1000;
     struct token_claims claims = {
         .account_id = 7, .issued_s = now_s, .not_before_s = now_s, .expires_s = now_s + 60
     };
     snprintf(key, sizeof key, "%s/auth.key", folder);
-    snprintf(public_file, sizeof public_file, "%s/auth.pub", folder);
     struct token_signer *signer = token_signer_open(key, &error);
     assert_non_null(signer);
     token_sign(signer, &claims, token);
-    withdraw(loop, client, token, "", &answer); /* the keys are not there yet */
-    assert_false(answer.ok);
-    uint8_t public_key[TOKEN_PUBLIC_BYTES];
-    struct token_verifier published = { .count = 0 };
-    token_signer_public(signer, public_key);
-    assert_true(token_verifier_add(&published, public_key));
-    assert_true(token_publish(&published, public_file, &error));
+    expect_refused(loop, client, token, "auth has not said in this store yet");
+    say_keys(signer, 1000, OURS);
     withdraw(loop, client, "rubbish", "", &answer);
     assert_false(answer.ok);
     withdraw(loop, client, token, "", &answer); /* no scope */
@@ -136,9 +207,9 @@ static void ask_with_tokens(struct loop *loop, struct bus_client *client)
     payout_ask_as(loop, client, "approve", "1", token, &answer);
     assert_false(answer.ok);
     assert_non_null(strstr(answer.text, "operator"));
+    ask_through_rotations(loop, client, signer, token);
     token_signer_close(signer);
     (void)unlink(key);
-    (void)unlink(public_file);
 }
 
 static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
@@ -191,24 +262,22 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
 /* Makes an account in payout's own store. */
 static void add_account(uint64_t id, uint32_t roles)
 {
-    char url[96];
     struct error error = { .text = "" };
     struct account bound, account = { .id = id,
                                       .kind = IDENTITY_KIND_ADDRESS,
                                       .state = ACCOUNT_ACTIVE,
                                       .roles = roles,
                                       .script = { .data = { 0x00, 0x14 }, .length = 22 } };
-    snprintf(url, sizeof url, "sqlite:%s/adit.db", folder);
     store_le64(account.script.data + 2, id);
     snprintf(account.name, sizeof account.name, "account-%u", (unsigned)id);
-    struct store *store = store_open(url, 10000, &error);
-    if (store == NULL || account_bind(store, &account, &bound, NULL, &error) != ACCOUNT_BOUND)
+    struct store *store = open_store();
+    if (account_bind(store, &account, &bound, NULL, &error) != ACCOUNT_BOUND)
         fail_msg("%s", error.text);
     store_close(store);
 }
 
-/* A socket that is not in this host's private folder, as payout sees it: nng's other name for the
- * same transport. */
+/* The keys stand in a file, and no others count. A socket that is not in this host's private
+ * folder, as payout sees it: nng's other name for the same transport. */
 static void from_another_host_every_verb_takes_an_operators_token(void **state)
 {
     static const char *const verbs[] = { "status", "push", "audit", "pause", "resume" };
@@ -217,8 +286,14 @@ static void from_another_host_every_verb_takes_an_operators_token(void **state)
     struct payout_answer answer;
     char listen[160], key[96], public_file[96], token[TOKEN_TEXT_BYTES];
     snprintf(listen, sizeof listen, "unix://%s/run/payout.rep", folder);
-    const char *settings[] = { "ADIT_CHAIN__NODES", "http://127.0.0.1:1", "ADIT_PAYOUT__LISTEN",
-                               listen, NULL };
+    snprintf(public_file, sizeof public_file, "%s/auth.pub", folder);
+    const char *settings[] = { "ADIT_CHAIN__NODES",
+                               "http://127.0.0.1:1",
+                               "ADIT_PAYOUT__LISTEN",
+                               listen,
+                               "ADIT_PAYOUT__AUTH_KEYS",
+                               public_file,
+                               NULL };
     const struct payout_start options = { .program = "payout",
                                           .folder = folder,
                                           .instance = "1",
@@ -231,7 +306,6 @@ static void from_another_host_every_verb_takes_an_operators_token(void **state)
     assert_non_null(bus);
     struct bus_client *client = payout_connect(bus, folder, "payout.rep");
     snprintf(key, sizeof key, "%s/auth.key", folder);
-    snprintf(public_file, sizeof public_file, "%s/auth.pub", folder);
     struct token_signer *signer = token_signer_open(key, &error);
     assert_non_null(signer);
     struct token_verifier published = { .count = 0 };

@@ -22,7 +22,8 @@ static bool open_store(void *context, struct error *error)
     if (payout->store == NULL)
         payout->store =
             store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
-    return payout->store != NULL && engine_declare(payout->store, error);
+    return payout->store != NULL && engine_declare(payout->store, error) &&
+           token_source_declare(payout->store, error);
 }
 
 static bool reach_window(void *context, struct error *error)
@@ -111,10 +112,8 @@ static bool read_listen(struct payout *payout, struct error *error)
             error, ERROR_INVALID,
             "payout.listen: tcp:// would let everybody read operators' tokens and give "
             "orders about money; use ipc:// on this host, tls+tcp:// between hosts");
-    if (payout->asks_tokens && settings->payout_auth_keys[0] == '\0')
-        return error_set(error, ERROR_INVALID,
-                         "payout.listen: from other hosts payout takes orders with an operator's "
-                         "token only, and payout.auth_keys names no keys to check one with");
+    payout->tokens.file = settings->payout_auth_keys;
+    payout->tokens.secret = &payout->options.key;
     return true;
 }
 

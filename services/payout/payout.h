@@ -11,6 +11,7 @@
 #include "loop/worker.h"
 #include "record/leader/leader.h"
 #include "service/service.h"
+#include "service/token_source/token_source.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
 #include "service/stands_by.h"
@@ -101,6 +102,7 @@ struct payout {
     struct bus_server *server;
     unsigned calls;   /* control requests under way */
     bool asks_tokens; /* other hosts may ask: every verb takes an operator's token */
+    struct token_source tokens; /* the worker's */
     struct payout_metrics metrics;
     struct engine_counters shown; /* as the metrics have them */
     char last_broken[sizeof((struct error *)0)->text];

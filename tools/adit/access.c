@@ -102,7 +102,8 @@ static int rotate_key(const struct settings *settings, bool stolen)
         printf(
             "key %s signs in %d minutes; the one before verifies until its last token has died\n",
             kid, KEY_LEAD_S / 60);
-    printf("auth instances on other hosts need the same %s\n", path);
+    printf("auth instances on other hosts need the same %s; who checks tokens is told by the store\n",
+           path);
     return 0;
 }
 

@@ -26,7 +26,8 @@ enum { KEYFILE_BYTES = 1024 };
  * and whether it was because there is no such file. */
 MUST_CHECK bool keyfile_read(const char *path, char text_r[KEYFILE_BYTES], bool *missing_r,
                              struct error *error);
-/* Makes one with a fresh seed; where it is there by now, that is as good. */
-MUST_CHECK bool keyfile_make(const char *path, struct error *error);
+/* Makes one with a fresh seed, and from which second it signs (0: not said); where it is there by
+ * now, that is as good. */
+MUST_CHECK bool keyfile_make(const char *path, uint64_t from_s, struct error *error);
 /* Puts another text in its place, at once and durably. */
 MUST_CHECK bool keyfile_replace(const char *path, const char *text, struct error *error);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -56,14 +57,18 @@ static bool write_beside(const char *path, const char *text, char *temporary, si
     return error_system(error, cause, "the token key %s cannot be written", path);
 }
 
-bool keyfile_make(const char *path, struct error *error)
+bool keyfile_make(const char *path, uint64_t from_s, struct error *error)
 {
     char temporary[4096];
     uint8_t seed[SEED_BYTES];
-    char text[SEED_TEXT_BYTES + 1];
+    char text[SEED_TEXT_BYTES + 24];
     randombytes_buf(seed, sizeof seed);
     hex_encode(span_of(seed, sizeof seed), text);
-    memcpy(text + 2 * SEED_BYTES, "\n", 2);
+    char *end = text + (size_t)2 * SEED_BYTES;
+    if (from_s == 0)
+        memcpy(end, "\n", 2);
+    else
+        snprintf(end, sizeof text - (size_t)2 * SEED_BYTES, " %" PRIu64 "\n", from_s);
     bool made = write_beside(path, text, temporary, sizeof temporary, error);
     sodium_memzero(seed, sizeof seed);
     sodium_memzero(text, sizeof text);

@@ -67,7 +67,7 @@ static bool read_keys(const char *path, struct ring_keys *keys, bool *missing_r,
                      path);
 }
 
-struct token_ring *token_ring_open(const char *path, struct error *error)
+struct token_ring *token_ring_open(const char *path, uint64_t now_s, struct error *error)
 {
     bool missing;
     if (sodium_init() < 0) {
@@ -84,7 +84,7 @@ struct token_ring *token_ring_open(const char *path, struct error *error)
     (void)stat(path, &ring->read);
     bool opened = read_keys(path, &ring->keys, &missing, error);
     if (!opened && missing)
-        opened = keyfile_make(path, error) && stat(path, &ring->read) == 0 &&
+        opened = keyfile_make(path, now_s, error) && stat(path, &ring->read) == 0 &&
                  read_keys(path, &ring->keys, &missing, error);
     if (opened)
         return ring;
@@ -145,6 +145,11 @@ static size_t first_alive(const struct ring_keys *keys, uint64_t now_s, uint64_t
     return index;
 }
 
+uint64_t token_ring_generation(const struct token_ring *ring)
+{
+    return ring->keys.from_s[ring->keys.count - 1];
+}
+
 void token_ring_verifier(const struct token_ring *ring, uint64_t now_s, uint64_t life_s,
                          struct token_verifier *verifier_r)
 {
@@ -169,7 +174,7 @@ bool token_ring_rotate(const char *path, uint64_t now_s, uint64_t life_s, uint64
                        bool alone, char kid_r[TOKEN_KID_BYTES], struct error *error)
 {
     struct token_signer *signer = NULL;
-    struct token_ring *ring = token_ring_open(path, error);
+    struct token_ring *ring = token_ring_open(path, now_s, error);
     char *text = ring != NULL ? sodium_malloc(KEYFILE_BYTES) : NULL;
     bool done = false;
     if (text == NULL)
@@ -186,6 +191,8 @@ bool token_ring_rotate(const char *path, uint64_t now_s, uint64_t life_s, uint64
         error_fill(error, ERROR_INVALID, "a key that begins later is there already");
         goto out;
     }
+    if (from_s <= keys->from_s[keys->count - 1])
+        from_s = keys->from_s[keys->count - 1] + 1;
     for (size_t i = first; i < keys->count; i++)
         put_line(text, keys->seeds[i], keys->from_s[i]);
     uint8_t seed[SEED_BYTES];

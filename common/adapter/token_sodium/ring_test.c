@@ -39,7 +39,7 @@ static int teardown(void **state)
 static struct token_ring *open_ring(void)
 {
     struct error error;
-    struct token_ring *ring = token_ring_open(path, &error);
+    struct token_ring *ring = token_ring_open(path, NOW, &error);
     if (ring == NULL)
         fail_msg("%s", error.text);
     return ring;
@@ -147,6 +147,36 @@ static void a_key_that_was_stolen_is_void_at_once(void **state)
     token_ring_close(ring);
 }
 
+static void a_rotation_always_raises_the_generation(void **state)
+{
+    (void)state;
+    struct error error;
+    bool changed;
+    char kid[TOKEN_KID_BYTES];
+    struct token_ring *ring = open_ring();
+    uint64_t generation = token_ring_generation(ring);
+    assert_int_equal(generation, NOW);
+    /* The last one while another is still to begin: it signs at once all the same. */
+    const struct {
+        uint64_t now_s, from_s;
+        bool alone;
+    } rotations[] = {
+        { NOW + 10, NOW + 610, false }, { NOW + 700, NOW + 1300, false },
+        { NOW + 800, NOW + 800, true }, { NOW + 801, NOW + 801, true },
+        { NOW + 900, NOW + 1500, false },
+    };
+    for (size_t i = 0; i < sizeof rotations / sizeof *rotations; i++) {
+        assert_true(token_ring_rotate(path, rotations[i].now_s, LIFE_S, rotations[i].from_s,
+                                      rotations[i].alone, kid, &error));
+        assert_true(token_ring_refresh(ring, &changed, &error));
+        assert_true(token_ring_generation(ring) > generation);
+        generation = token_ring_generation(ring);
+        if (rotations[i].alone)
+            assert_string_equal(token_ring_signer(ring, rotations[i].now_s)->kid, kid);
+    }
+    token_ring_close(ring);
+}
+
 static void a_broken_file_is_refused_and_the_keys_read_before_stay(void **state)
 {
     (void)state;
@@ -176,7 +206,7 @@ static void a_broken_file_is_refused_and_the_keys_read_before_stay(void **state)
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         (void)unlink(path);
         write_file(broken[i]);
-        if (token_ring_open(path, &error) != NULL)
+        if (token_ring_open(path, NOW, &error) != NULL)
             fail_msg("taken: %s", broken[i]);
         assert_int_equal(error.code, ERROR_INVALID);
         assert_false(token_ring_refresh(ring, &changed, &error));
@@ -191,7 +221,7 @@ static void a_broken_file_is_refused_and_the_keys_read_before_stay(void **state)
     assert_true(changed);
     assert_int_equal(verify_at(ring, NOW, text), TOKEN_UNKNOWN_KEY);
     assert_int_equal(chmod(path, 0644), 0);
-    assert_null(token_ring_open(path, &error)); /* open to others */
+    assert_null(token_ring_open(path, NOW, &error)); /* open to others */
     token_ring_close(ring);
 }
 
@@ -202,6 +232,7 @@ int main(void)
         TEST(every_token_lives_its_whole_life_through_a_rotation),
         TEST(of_two_that_share_the_file_one_takes_what_the_other_signs),
         TEST(a_key_that_was_stolen_is_void_at_once),
+        TEST(a_rotation_always_raises_the_generation),
         TEST(a_broken_file_is_refused_and_the_keys_read_before_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

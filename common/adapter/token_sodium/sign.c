@@ -40,7 +40,7 @@ struct token_signer *token_signer_open(const char *path, struct error *error)
     }
     bool read = read_seed(path, seed, &missing, error);
     if (!read && missing)
-        read = keyfile_make(path, error) && read_seed(path, seed, &missing, error);
+        read = keyfile_make(path, 0, error) && read_seed(path, seed, &missing, error);
     if (!read)
         return NULL;
     struct token_signer *signer = sodium_malloc(sizeof *signer);

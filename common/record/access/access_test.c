@@ -10,6 +10,7 @@
 #include "record/access/event.h"
 #include "record/access/factor.h"
 #include "record/access/grant.h"
+#include "record/access/keys.h"
 #include "record/access/session.h"
 #include "record/access/ticket.h"
 
@@ -199,6 +200,102 @@ static void an_account_sees_its_own_events_the_newest_first(void **state)
     store_close(store);
 }
 
+static struct access_keys keys_of(uint64_t generation, uint8_t first, size_t count)
+{
+    struct access_keys keys = { .generation = generation, .said_s = 5000 + first, .count = count };
+    for (size_t i = 0; i < count; i++)
+        memset(keys.keys[i], (int)(first + i), ACCESS_KEY_BYTES);
+    return keys;
+}
+
+static void keys_are_said_whole_and_a_later_generation_stays(void **state)
+{
+    (void)state;
+    struct store *store = fresh();
+    struct error error;
+    const struct identity_key secret = { .bytes = { 1 } };
+    struct access_keys read;
+    assert_int_equal(access_keys_read(store, &secret, &read, &error), STORE_MISSING);
+    for (size_t count = 1; count <= ACCESS_KEYS_MAX; count++) {
+        const struct access_keys keys = keys_of(7, (uint8_t)count, count);
+        assert_int_equal(access_keys_say(store, &secret, &keys, &error), STORE_DONE);
+        assert_int_equal(access_keys_read(store, &secret, &read, &error), STORE_DONE);
+        assert_memory_equal(&read, &keys, sizeof keys);
+    }
+    const struct access_keys later = keys_of(8, 99, 1), earlier = keys_of(7, 1, 2);
+    assert_int_equal(access_keys_say(store, &secret, &later, &error), STORE_DONE);
+    assert_int_equal(access_keys_say(store, &secret, &earlier, &error), STORE_EXISTS);
+    assert_int_equal(access_keys_read(store, &secret, &read, &error), STORE_DONE);
+    assert_memory_equal(&read, &later, sizeof later);
+    store_close(store);
+}
+
+static void keys_are_believed_only_under_the_deployment_s_seal(void **state)
+{
+    (void)state;
+    struct store *store = fresh();
+    struct error error;
+    const struct identity_key secret = { .bytes = { 1 } }, another = { .bytes = { 2 } };
+    const struct access_keys keys = keys_of(7, 1, 2);
+    struct access_keys read;
+    assert_int_equal(access_keys_say(store, &secret, &keys, &error), STORE_DONE);
+    assert_int_equal(access_keys_read(store, &another, &read, &error), STORE_FAILED);
+    assert_int_equal(error.code, ERROR_INVALID);
+    assert_int_equal(read.count, 0);
+    /* Each byte of the record counts, and so does its length. */
+    _Alignas(max_align_t) uint8_t memory[2048], bytes[512];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct store_record record;
+    assert_int_equal(store_get(store, &access_keys_collection, "auth", &arena, &record, &error),
+                     STORE_DONE);
+    struct span whole = record.values[0].bytes;
+    assert_true(whole.length < sizeof bytes);
+    for (size_t i = 0; i <= whole.length; i++) {
+        memcpy(bytes, whole.data, whole.length);
+        if (i < whole.length)
+            bytes[i] ^= 0x10;
+        struct store_write write = { .verb = STORE_REPLACE,
+                                     .collection = &access_keys_collection,
+                                     .record = record };
+        write.record.version += i;
+        write.record.values[0] =
+            store_bytes(span_of(bytes, i < whole.length ? whole.length : whole.length - 1));
+        assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+        assert_int_equal(access_keys_read(store, &secret, &read, &error), STORE_FAILED);
+    }
+    /* auth says them again over whatever stands there. */
+    assert_int_equal(access_keys_say(store, &secret, &keys, &error), STORE_DONE);
+    assert_int_equal(access_keys_read(store, &secret, &read, &error), STORE_DONE);
+    store_close(store);
+}
+
+static void keys_are_said_through_every_fault_of_the_store(void **state)
+{
+    (void)state;
+    static const enum store_fake_fault faults[] = { STORE_FAKE_FAIL, STORE_FAKE_UNKNOWN_DONE,
+                                                    STORE_FAKE_UNKNOWN_NOT_DONE,
+                                                    STORE_FAKE_CONFLICT };
+    const struct identity_key secret = { .bytes = { 1 } };
+    for (size_t i = 0; i < 2 * sizeof faults / sizeof *faults; i++) {
+        struct store *store = fresh();
+        struct error error;
+        struct access_keys keys = keys_of(1, 1, 1), read;
+        if (i % 2 == 1)
+            assert_int_equal(access_keys_say(store, &secret, &keys, &error), STORE_DONE);
+        keys = keys_of(2, 5, 3);
+        store_fake_inject(store, faults[i / 2], 0, 1);
+        enum store_outcome outcome = access_keys_say(store, &secret, &keys, &error);
+        if (outcome != STORE_DONE)
+            outcome = access_keys_say(store, &secret, &keys, &error);
+        assert_int_equal(outcome, STORE_DONE);
+        assert_int_equal(access_keys_read(store, &secret, &read, &error), STORE_DONE);
+        assert_memory_equal(&read, &keys, sizeof keys);
+        store_fake_away(store, true);
+        assert_int_equal(access_keys_say(store, &secret, &keys, &error), STORE_FAILED);
+        store_close(store);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +306,9 @@ int main(void)
         cmocka_unit_test(of_two_who_change_a_factor_one_does),
         cmocka_unit_test(a_look_is_one_account_s_for_ever),
         cmocka_unit_test(an_account_sees_its_own_events_the_newest_first),
+        cmocka_unit_test(keys_are_said_whole_and_a_later_generation_stays),
+        cmocka_unit_test(keys_are_believed_only_under_the_deployment_s_seal),
+        cmocka_unit_test(keys_are_said_through_every_fault_of_the_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "record/access/event.h"
 #include "record/access/factor.h"
 #include "record/access/grant.h"
+#include "record/access/keys.h"
 #include "record/access/session.h"
 #include "record/access/ticket.h"
 
@@ -11,7 +12,8 @@ bool access_declare(struct store *store, struct error *error)
 {
     static const struct store_collection *const all[] = {
         &session_collection, &grant_collection, &ticket_collection,
-        &factor_collection,  &claim_collection, &access_event_collection
+        &factor_collection,  &claim_collection, &access_event_collection,
+        &access_keys_collection
     };
     return store_declare(store, all, sizeof all / sizeof *all, error);
 }

@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include "adapter/bus_nng/bus_nng.h"
+#include "adapter/store_open/store_open.h"
 #include "adapter/token_sodium/token.h"
 #include "adapter/window_redis/testing/redis_server.h"
 #include "core/identity/identity.h"
 #include "loop/testing/until.h"
+#include "service/token_source/token_source.h"
 #ifdef ON_MONGO
 #include "tests/ferretdb/server.h"
 #endif
@@ -600,6 +602,73 @@ static void two_of_one_folder_act_as_one(void **state)
     assert_int_equal(stop(SIGTERM), 0);
 }
 
+/* Asks as another process would, with the store and the deployment's secret, until it says so. */
+static void wait_for_verdict(const char *secret, const char *token, enum token_outcome wanted)
+{
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    char url[160];
+    struct error error = { .text = "" };
+    struct identity_key key;
+    struct token_verifier verifier;
+    struct token_claims claims;
+    struct token_source source = { .secret = &key };
+    assert_true(hex_decode(secret, strlen(secret), key.bytes, sizeof key.bytes));
+    const char *chosen = getenv("ADIT_STORE__URL");
+    snprintf(url, sizeof url, "sqlite:%s/adit.db", f->folder);
+    struct store *store = store_open(chosen != NULL ? chosen : url, 10000, &error);
+    if (store == NULL || !token_source_declare(store, &error))
+        fail_msg("%s", error.text);
+    for (;;) {
+        uint64_t now_s = loop_unix_ms() / 1000;
+        if (token_source_read(&source, store, now_s, &verifier, &error) &&
+            token_verify(&verifier, span_text(token), now_s, &claims) == wanted)
+            break;
+        if (loop_clock_ns() > deadline_ns)
+            fail_msg("other processes do not say \"%s\": %s", token_outcome_text(wanted),
+                     error.text);
+        poll(NULL, 0, 20);
+    }
+    store_close(store);
+}
+
+static void other_processes_know_its_keys_by_the_store_through_rotations(void **state)
+{
+    (void)state;
+    char token[TOKEN_TEXT_BYTES], path[160], old[256] = "";
+    start_ready(NULL);
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(token, sizeof token, "%s", text_of("access_token"));
+    wait_for_verdict(SECRET, token, TOKEN_OK);
+    assert_int_equal(adit("auth", "rotate-key", NULL), 0);
+    wait_for_keys(2);
+    wait_for_verdict(SECRET, token, TOKEN_OK);
+    snprintf(path, sizeof path, "%s/auth.key", f->folder);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    old[fread(old, 1, sizeof old - 1, file)] = '\0';
+    fclose(file);
+    assert_int_equal(adit("auth", "rotate-key", "stolen"), 0);
+    wait_for_verdict(SECRET, token, TOKEN_UNKNOWN_KEY);
+    /* An instance whose file is the one of before signs for itself alone, and says so. */
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(old, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    while (strstr(log_text(), "auth.keys_behind") == NULL && loop_clock_ns() < deadline_ns)
+        poll(NULL, 0, 20);
+    assert_non_null(strstr(log_text(), "auth.keys_behind"));
+    wait_for_verdict(SECRET, token, TOKEN_UNKNOWN_KEY);
+    /* The operator's remedy. */
+    assert_int_equal(adit("auth", "rotate-key", "stolen"), 0);
+    wait_for_keys(1);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    snprintf(token, sizeof token, "%s", text_of("access_token"));
+    wait_for_verdict(SECRET, token, TOKEN_OK);
+    assert_int_equal(stop(SIGTERM), 0);
+}
+
 static void limits_hold_across_two_that_share_redis(void **state)
 {
     (void)state;
@@ -712,6 +781,7 @@ int main(void)
         TEST(nothing_secret_is_written_anywhere),
         TEST(a_start_that_cannot_be_ends_with_its_code_and_sentence),
         TEST(two_of_one_folder_act_as_one),
+        TEST(other_processes_know_its_keys_by_the_store_through_rotations),
         TEST(limits_hold_across_two_that_share_redis),
         TEST(an_owner_s_way_from_registration_to_the_end),
         TEST(an_operator_is_made_on_the_machine),

@@ -380,8 +380,9 @@ static void only_a_token_of_ours_opens_the_account(void **state)
     struct error error;
     uint64_t now_s = loop_unix_ms() / 1000;
     snprintf(path, sizeof path, "%s/auth.key", f->folder);
-    struct token_signer *signer = token_signer_open(path, &error);
-    assert_non_null(signer);
+    struct token_ring *ring = token_ring_open(path, now_s, &error);
+    assert_non_null(ring);
+    const struct token_signer *signer = token_ring_signer(ring, now_s);
     struct token_claims expired = { .account_id = 7,
                                     .issued_s = now_s - 900,
                                     .not_before_s = now_s - 900,
@@ -405,7 +406,7 @@ static void only_a_token_of_ours_opens_the_account(void **state)
     assert_int_equal(get_me(authorization), 401);
     snprintf(authorization, sizeof authorization, "Bearer %s x", token);
     assert_int_equal(get_me(authorization), 401);
-    token_signer_close(signer);
+    token_ring_close(ring);
 }
 
 static void the_address_behind_a_proxy_of_ours_is_the_one_that_counts(void **state)

@@ -10,7 +10,7 @@
 
 #include "adapter/http_kore/exchange.h"
 #include "adapter/store_fake/fake.h"
-#include "adapter/token_sodium/token.h"
+#include "adapter/token_sodium/ring.h"
 #include "loop/testing/until.h"
 #include "record/access/field.h"
 #include "services/auth/people.h"

@@ -259,9 +259,13 @@ enum step engine_plan(struct engine *engine, struct error *error)
 {
     if (engine->node == NULL)
         return STEP_DONE;
+    /* What the wallet locked for nothing is money it says it has not. */
+    enum step asked = STEP_DONE;
+    if (engine->relock && !engine->options.dry_run)
+        asked = engine_lock_inputs(engine, error);
     /* Who asked goes first, at any hour. */
-    enum step asked =
-        engine->options.dry_run ? STEP_DONE : engine_answer_withdrawals(engine, error);
+    if (asked == STEP_DONE && !engine->options.dry_run)
+        asked = engine_answer_withdrawals(engine, error);
     if (asked != STEP_DONE || !engine_is_pay_hour(engine))
         return asked;
     struct plan *plan = calloc(1, sizeof *plan);

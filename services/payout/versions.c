@@ -244,6 +244,10 @@ enum step engine_bump(struct engine *engine, struct payment_record *payment, str
     enum step step = engine_lead(engine, error);
     if (step != STEP_DONE)
         return step;
+    /* A wallet that is at fault may take other coins, and lock them: should this one not be taken,
+     * they are free again. */
+    bool relock = engine->relock;
+    engine->relock = true;
     switch (node_sign(engine->node, bytes, arena, &transaction, error)) {
     case NODE_OK:
         break;
@@ -265,6 +269,7 @@ enum step engine_bump(struct engine *engine, struct payment_record *payment, str
                                   "the wallet signed another transaction than it was given", error);
         return step == STEP_DONE ? STEP_WAIT : step;
     }
+    engine->relock = relock;
     payment->version_count++;
     engine_choose_version(payment, payment->version_count - 1);
     engine->counters.payments_bumped++;

@@ -215,6 +215,8 @@ static void seeds_that_failed_once_are_clean(void **state)
         11591, /* two engines of one thread shared the list of what one of them dropped */
         26875, /* a share came when a block had been waited for long enough: the world stood still
                   while a rival worked */
+        9590,  /* a wallet at fault kept coins locked for a version that was refused: too little was
+                  left to plan anything, and nothing was planned that would have let them go */
         2526,  /* a wallet at fault had an account put aside when all was counted */
     };
     (void)state;

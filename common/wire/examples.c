@@ -255,6 +255,60 @@ static const struct wire_withdrawal_request withdrawal_request = {
     .address = ""
 };
 
+static uint8_t audit_job_data[] = { 0xad, 0x17, 1, 1 };
+static struct wire_audit_job audit_jobs[] = { { { audit_job_data, sizeof audit_job_data } } };
+static struct wire_audit_sample audit_sample_list[] = { {
+    .lease_id = 17,
+    .sequence = 90211,
+    .index = 3,
+    .outcome = 0,
+    .alone = 1,
+    .rank = 2,
+    .accepted = 5,
+    .judged_ms = UINT64_C(1767225600140),
+    .tip_gone_ms = UINT64_C(1767225600900),
+    .first_key = HASH_A,
+    .first = "1",
+} };
+static const struct wire_audit_samples audit_samples = {
+    .samples = audit_sample_list,
+    .samples_count = 1,
+    .shares = shares,
+    .shares_count = 1,
+    .jobs = audit_jobs,
+    .jobs_count = 1,
+};
+static const struct wire_task_request task_request = {
+    .key = HASH_A,
+    .time_ms = UINT64_C(1767225601000),
+    .signature = { 0x51 },
+};
+static const struct wire_task_reply task_reply = {
+    .val_id = UINT64_C(0x7a5c0e11d0f3a9b2),
+    .expires_ms = UINT64_C(1767226200000),
+    .judged_ms = UINT64_C(1767225600140),
+    .tip_in_doubt = 1,
+    .job = { audit_job_data, sizeof audit_job_data },
+    .shares = shares,
+    .shares_count = 1,
+};
+static const struct wire_task_report task_report = {
+    .key = HASH_A,
+    .val_id = UINT64_C(0x7a5c0e11d0f3a9b2),
+    .time_ms = UINT64_C(1767225602000),
+    .valid = 1,
+    .hash = HASH_B,
+    .header = { 0x00, 0x00, 0x00, 0x20 },
+    .signature = { 0x52 },
+};
+static const struct wire_identity_request identity_request = { .nonce = HASH_B };
+static const struct wire_identity_reply identity_reply = {
+    .nonce = HASH_B,
+    .key = HASH_A,
+    .instance = "1",
+    .signature = { 0x53 },
+};
+
 void wire_examples_visit(void (*visit)(void *context, const char *name, enum wire_type type,
                                        struct span encoded),
                          void *context)

@@ -18,16 +18,18 @@ static void refuse(struct api_read *read, int status, const char *text)
 static bool identify(struct api_read *read)
 {
     const struct api_guarded *guarded = read->guarded;
-    const char *keys = read->scheduler->options.settings->payout_auth_keys;
-    struct token_verifier verifier = { .count = 0 };
+    struct scheduler *scheduler = read->scheduler;
+    uint64_t now_s = loop_unix_ms() / 1000;
+    struct token_verifier verifier;
     struct account account;
-    if (!token_verifier_read(&verifier, keys, &read->error)) {
+    if (!token_source_read(&scheduler->tokens, scheduler->api_store, now_s, &verifier,
+                           &read->error)) {
         log_warn("api.keys", "reason=\"%s\"", read->error.text);
         refuse(read, 503, "the keys that tokens are checked with cannot be read now");
         return false;
     }
     enum token_outcome outcome =
-        token_verify(&verifier, span_text(read->token), loop_unix_ms() / 1000, &read->claims);
+        token_verify(&verifier, span_text(read->token), now_s, &read->claims);
     if (outcome != TOKEN_OK) {
         refuse(read, 401, token_outcome_text(outcome));
         return false;
@@ -43,7 +45,7 @@ static bool identify(struct api_read *read)
         return false;
     }
     enum store_outcome found =
-        account_get(read->scheduler->api_store, read->claims.account_id, &account, &read->error);
+        account_get(scheduler->api_store, read->claims.account_id, &account, &read->error);
     if (found == STORE_DONE && account.state == ACCOUNT_ACTIVE &&
         (!operates || (account.roles & ACCOUNT_ROLE_OPERATOR) != 0))
         return true;

@@ -1,5 +1,5 @@
 /* Who asks, where not everybody may: access tokens, checked here with the public keys that auth
- * publishes (payout.auth_keys), which are read each time because they come and go. An operator must
+ * says (service/token_source), which are read each time because they come and go. An operator must
  * be one now, not only when the token was made; where the account has a second factor, the session
  * must have shown it. What changes money is passed on with the token, and payout checks it again.
  *

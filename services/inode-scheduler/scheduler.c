@@ -183,7 +183,8 @@ static bool open_stores(struct scheduler *scheduler, struct error *error)
     scheduler->stats_window = world->open_window(world->context, error);
     return scheduler->stats_window != NULL && scheduler_declare(scheduler->records_store, error) &&
            scheduler_declare(scheduler->chain_store, error) &&
-           scheduler_declare(scheduler->api_store, error);
+           scheduler_declare(scheduler->api_store, error) &&
+           token_source_declare(scheduler->api_store, error);
 }
 
 /* Opens a handle of every node; on failure those opened are closed. */
@@ -456,6 +457,8 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
 {
     memset(scheduler, 0, sizeof *scheduler);
     scheduler->options = *options;
+    scheduler->tokens.file = options->settings->payout_auth_keys;
+    scheduler->tokens.secret = &scheduler->options.key;
     health_init(&scheduler->health, options->loop);
     scheduler->stats = stats_create(loop_unix_ms());
     open_metrics(scheduler);

@@ -15,6 +15,7 @@
 #include "port/window.h"
 #include "service/metrics.h"
 #include "service/peers/peers.h"
+#include "service/token_source/token_source.h"
 #include "service/settings.h"
 #include "services/inode-scheduler/commitment.h"
 #include "port/reject_log.h"
@@ -100,6 +101,7 @@ struct scheduler {
     struct window_reader *chain_window;
     struct worker *readers; /* owns api_store, proof_trees */
     struct store *api_store;
+    struct token_source tokens;      /* what people's tokens are checked with */
     struct reject_log *api_rejects;  /* opened when the first are asked for */
     struct proof_trees *proof_trees; /* made when the first proof is asked for */
     struct worker *counting;         /* owns stats_window */

@@ -319,6 +319,11 @@ static void a_coinbase_carries_the_head_of_the_chain_of_proofs(void **state)
         assert_int_equal(number, 2);
         assert_memory_equal(head, second.head, sizeof head);
         assert_true(job->template_id != 0 || job->coinbase_value == REWARD);
+        /* but not for miners that can take only the least */
+        struct job_coinbase least;
+        assert_true(job_coinbase(job, JOB_SHAPE_LEAST, &least));
+        assert_null(memmem(least.behind.data, least.behind.length, "\x6a\x28" "adit", 6));
+        assert_non_null(memmem(least.behind.data, least.behind.length, f->script.data, 22));
     }
     /* What is appended while it runs is found by itself. */
     append_proof(f, 3, &first);
@@ -685,11 +690,11 @@ static void make_candidate(struct fixture *f, uint32_t nonce, struct wire_candid
                                             .account = 77,
                                             .found_ms = loop_unix_ms(),
                                             .instance = "1" };
-    job_prepare(job, &prepared);
+    job_prepare(job, JOB_SHAPE_FULL, &prepared);
     job_build_header(&prepared, &choice, candidate_r->header);
     sha256d_header(candidate_r->header, candidate_r->block_hash);
-    candidate_r->coinbase =
-        span_of(coinbase, job_coinbase_for_block(job, extranonce, extranonce, coinbase));
+    candidate_r->coinbase = span_of(
+        coinbase, job_coinbase_for_block(job, JOB_SHAPE_FULL, extranonce, extranonce, coinbase));
 }
 
 static enum block_state state_of(struct fixture *f, const uint8_t hash[32])

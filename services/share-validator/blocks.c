@@ -178,8 +178,8 @@ struct span blocks_found(struct blocks *blocks, struct job_entry *entry,
                          uint8_t hash_r[32])
 {
     uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
-    size_t coinbase_bytes = job_coinbase_for_block(&entry->job, submission->extranonce1,
-                                                   submission->extranonce2, coinbase);
+    size_t coinbase_bytes = job_coinbase_for_block(
+        &entry->job, submission->shape, submission->extranonce1, submission->extranonce2, coinbase);
     sha256d_header(verdict->header, hash_r);
     struct span record =
         span_of(blocks->record, encode_record(blocks, entry, submission, verdict, origin, hash_r,

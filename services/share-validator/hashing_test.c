@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include "services/share-validator/testing/ground.h"
-#include "wire/job/job_wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +17,10 @@ static struct wire_share session_share(const struct script_job *job, uint32_t se
     struct wire_share share = script_share(job, nonce);
     store_le32(share.extranonce1, session);
     if (good) { /* nearly every hash meets a work of 1 */
-        struct share_submission submission;
         struct share_verdict verdict;
-        static uint8_t scratch[POW_SCRATCH_BYTES];
         do {
             share.nonce++;
-            submission_from_wire(&share, &job->job, &submission);
-            share_check(&job->prepared, SHARE_TIP_CURRENT, &submission, loop_unix_ms(), scratch,
-                        &verdict);
+            script_judge(job, &share, &verdict);
         } while (verdict.outcome != SHARE_ACCEPTED);
     } else {
         share.work = UINT64_MAX;

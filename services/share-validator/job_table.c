@@ -160,7 +160,9 @@ bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64
     if (wire->extension.length > 0)
         memcpy(extension, wire->extension.data, wire->extension.length);
     entry->sequence = wire->sequence;
-    job_prepare(&entry->job, &entry->prepared);
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
+        if (job_coinbase_bytes(&entry->job, shape) > 0)
+            job_prepare(&entry->job, shape, &entry->prepared[shape]);
     if (known != NULL)
         forget_entry(table, known);
     forget(table, now_ms);

@@ -29,7 +29,7 @@ void judge_hash(const struct share_place *places, struct job_entry *const *entri
         /* As the core has it: what the gateway saw comes first, then the chain. */
         if (places[i].stale && submissions[i].gateway_outcome == SHARE_ACCEPTED)
             submissions[i].gateway_outcome = SHARE_STALE;
-        jobs[i] = &entries[i]->prepared;
+        jobs[i] = &entries[i]->prepared[submissions[i].shape];
     }
     share_check_many(jobs, SHARE_TIP_CURRENT, submissions, count, now_ms, scratch, verdicts_r);
 }
@@ -158,8 +158,9 @@ static void hand_over(struct batch *batch, size_t index, struct job_entry *entry
     hashing_add(hashing, batch, index, entry);
 }
 
-/* All shares of the batch from there on that have this fast job and are not judged; returns how
- * many. A batch has a handful of jobs, because gateways know no others than those alive. */
+/* All shares of the batch from there on that have this fast job in the same shape and are not
+ * judged; returns how many. A batch has a handful of jobs, because gateways know no others than
+ * those alive. */
 static size_t judge_here(struct batch *batch, size_t from, struct job_entry *entry, uint64_t now_ms)
 {
     struct share_verdict verdicts[CHUNK_SHARES];
@@ -167,7 +168,8 @@ static size_t judge_here(struct batch *batch, size_t from, struct job_entry *ent
     struct job_entry *entries[CHUNK_SHARES];
     size_t count = 0, judged = 0;
     for (size_t i = from; i <= batch->count; i++) {
-        if (i < batch->count && !batch->judged[i] && batch->shares[i].job_id == entry->job.id) {
+        if (i < batch->count && !batch->judged[i] && batch->shares[i].job_id == entry->job.id &&
+            batch->shares[i].shape == batch->shares[from].shape) {
             entries[count] = entry;
             places[count++] = (struct share_place){ batch, i, share_is_stale(batch, i, entry) };
         }

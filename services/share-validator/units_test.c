@@ -195,7 +195,7 @@ static void a_job_that_breaks_a_bound_is_refused(void **state)
     (void)state;
     struct job_table *table = job_table_create(1000);
     struct error error;
-    for (unsigned i = 0; i < 9; i++) {
+    for (unsigned i = 0; i < 12; i++) {
         struct wire_job job = job_of(1, 1, 1, 1);
         static uint8_t long_part[JOB_COINBASE_PART_BYTES_MAX + 1];
         switch (i) {
@@ -222,6 +222,16 @@ static void a_job_that_breaks_a_bound_is_refused(void **state)
             break;
         case 7:
             job.branches_count = TEMPLATE_BRANCHES_MAX + 1;
+            break;
+        case 8:
+            job.untagged1 = span_of(long_part, sizeof long_part); /* no other half, and too long */
+            break;
+        case 9:
+            job.least2 = span_of(long_part, 20); /* no other half */
+            break;
+        case 10: /* as long as the full one */
+            job.least1 = job.coinbase1;
+            job.least2 = job.coinbase2;
             break;
         default:
             job.min_time = 200;

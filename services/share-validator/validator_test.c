@@ -531,6 +531,54 @@ static void a_block_reaches_nodes_scheduler_and_window(void **state)
     assert_int_equal(spooled(ground, ".block"), 0);
 }
 
+/* The next nonce whose share in the untagged shape is a block, and whose full one is none. */
+static uint32_t untagged_block(const struct script_job *job)
+{
+    for (uint32_t nonce = 0; nonce < 100000; nonce++) {
+        struct wire_share share = script_share(job, nonce);
+        struct share_verdict full, untagged;
+        script_judge(job, &share, &full);
+        share.shape = JOB_SHAPE_UNTAGGED;
+        script_judge(job, &share, &untagged);
+        if (untagged.is_block && !full.is_block)
+            return nonce;
+    }
+    fail_msg("no nonce makes a block of one shape alone");
+    return 0;
+}
+
+static void a_share_is_judged_and_a_block_built_by_the_coinbase_it_names(void **state)
+{
+    struct ground *ground = *state;
+    struct script_job *job =
+        ground_publish(ground, &(struct script_job_params){ .id = 1, .bits = SCRIPT_BITS_EASY });
+    const uint32_t nonce = untagged_block(job);
+    struct wire_share shares[5];
+    for (size_t i = 0; i < 5; i++)
+        shares[i] = script_share(job, nonce);
+    shares[1].shape = JOB_SHAPE_UNTAGGED;
+    shares[2].shape = JOB_SHAPE_LEAST; /* this job has no output to leave out */
+    shares[3].shape = 200;
+    shares[4].shape = JOB_SHAPE_UNTAGGED;
+    shares[4].extranonce2[0]++;
+    const struct wire_share_batch batch = ground_batch_of(1, shares, 5);
+    struct script_answer answer;
+    script_ask(&ground->script, 0, &batch, &answer);
+    assert_int_equal(answer.count, 5);
+    assert_int_equal(answer.verdicts[0].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[0].is_block, 0);
+    assert_int_equal(answer.verdicts[1].outcome, SHARE_ACCEPTED);
+    assert_int_equal(answer.verdicts[1].is_block, 1);
+    assert_int_equal(answer.verdicts[2].outcome, SHARE_MALFORMED);
+    assert_int_equal(answer.verdicts[3].outcome, SHARE_MALFORMED);
+    assert_int_equal(answer.verdicts[4].outcome, SHARE_ACCEPTED);
+    script_wait(&ground->script, "the block to be settled", blocks_are_gone, ground);
+    size_t length;
+    uint8_t *block = script_block(job, &shares[1], &length);
+    assert_true(play_node_has(&ground->nodes[0], span_of(block, length)));
+    free(block);
+}
+
 /* Its miner, or somebody who saw the line, may send it under any name as often as he likes. */
 static void a_settled_block_that_is_sent_again_is_not_submitted_again(void **state)
 {
@@ -887,6 +935,7 @@ int main(void)
         GROUND_TEST(a_gap_in_the_publications_makes_it_ask),
         GROUND_TEST(a_block_waits_neither_for_jobs_nor_for_the_window),
         GROUND_TEST(a_block_reaches_nodes_scheduler_and_window),
+        GROUND_TEST(a_share_is_judged_and_a_block_built_by_the_coinbase_it_names),
         GROUND_TEST(a_settled_block_that_is_sent_again_is_not_submitted_again),
         GROUND_TEST(a_block_among_rejected_shares_is_a_block),
         GROUND_TEST(a_node_that_is_away_is_tried_again),

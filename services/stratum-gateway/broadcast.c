@@ -78,8 +78,9 @@ void broadcast_send_job(struct gateway *gateway, struct connection *connection,
     if (gateway->broadcast.preparing && buffer_used(connection->output) == 0) {
         connection->job_waiting = effect->job->ordinal;
         connection->job_clean = clean;
+        connection->job_shape = effect->shape;
     } else {
-        connection_write_shared(connection, effect->job->text[clean]);
+        connection_write_shared(connection, effect->job->text[effect->shape][clean]);
     }
 }
 
@@ -99,5 +100,6 @@ void broadcast_catch_up(struct gateway *gateway, struct connection *connection)
     const struct stratum_job *job =
         ordinal >= jobs->oldest ? jobs->ring[ordinal % STRATUM_JOBS_MAX] : NULL;
     if (job != NULL)
-        connection_write_shared(connection, job->text[connection->job_clean]);
+        connection_write_shared(connection,
+                                job->text[connection->job_shape][connection->job_clean]);
 }

@@ -54,6 +54,7 @@ struct connection {
     uint32_t submitted;   /* the owner's: submissions in this second */
     uint64_t job_waiting; /* the owner's: ordinal of a job to be sent; 0: none */
     bool job_clean;
+    uint8_t job_shape; /* enum job_shape */
     enum connection_state state;
     uint32_t events; /* what the loop watches */
     bool dirty;

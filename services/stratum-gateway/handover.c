@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* Of the image; another number for another form, so that no program reads what it does not know. */
-#define FORM 0x3130574754494441u /* "ADITGW01" */
+#define FORM 0x3230574754494441u /* "ADITGW02" */
 
 enum { WORKERS_MAX = 1 << 20 };
 

@@ -19,6 +19,7 @@ enum {
 static void destroy_job(struct job_feed *feed, struct feed_job *job)
 {
     duplicates_clear(&job->duplicates, &feed->memory);
+    free(job->text);
     free(job);
 }
 
@@ -31,6 +32,33 @@ static bool forget_oldest(struct job_feed *feed)
     return true;
 }
 
+/* What sessions are told of it: the full shape and the shorter ones there are. */
+static bool prepare_text(struct feed_job *entry)
+{
+    char text[JOB_SHAPES * 2 * STRATUM_NOTIFY_BYTES_MAX];
+    size_t used = 0;
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
+        for (int clean = 0; clean < 2; clean++) {
+            size_t length = stratum_notify(&entry->job, shape, 0, entry->job.cur_time, clean,
+                                           text + used, STRATUM_NOTIFY_BYTES_MAX);
+            ASSERT(length > 0 || shape != JOB_SHAPE_FULL);
+            entry->stratum.text[shape][clean] = span_of(NULL, length);
+            used += length;
+        }
+    entry->text = malloc(used);
+    if (entry->text == NULL)
+        return false;
+    memcpy(entry->text, text, used);
+    used = 0;
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
+        for (int clean = 0; clean < 2; clean++) {
+            struct span *span = &entry->stratum.text[shape][clean];
+            *span = span_of(entry->text + used, span->length);
+            used += span->length;
+        }
+    return true;
+}
+
 static struct feed_job *prepare(const struct job *job)
 {
     struct feed_job *entry = calloc(1, sizeof *entry);
@@ -38,11 +66,9 @@ static struct feed_job *prepare(const struct job *job)
         return NULL;
     entry->job = *job;
     entry->stratum.job = &entry->job;
-    for (int clean = 0; clean < 2; clean++) {
-        size_t length = stratum_notify(&entry->job, 0, job->cur_time, clean, entry->text[clean],
-                                       sizeof entry->text[clean]);
-        ASSERT(length > 0);
-        entry->stratum.text[clean] = span_of(entry->text[clean], length);
+    if (!prepare_text(entry)) {
+        free(entry);
+        return NULL;
     }
     return entry;
 }

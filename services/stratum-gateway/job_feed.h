@@ -13,7 +13,7 @@ struct feed_job {
     struct job job;
     struct duplicates duplicates;
     bool closed; /* its set was dropped: no share of it counts any more */
-    char text[2][STRATUM_NOTIFY_BYTES_MAX];
+    char *text;  /* what `stratum` points to; with the shorter shapes behind the full one */
 };
 
 static inline struct feed_job *feed_job_of(const struct stratum_job *job)

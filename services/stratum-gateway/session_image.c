@@ -2,7 +2,7 @@
 
 /* A field that is added must be added here, and FORM changed in handover.c. */
 _Static_assert(sizeof(struct stratum_worker) == 32 && sizeof(struct vardiff) == 72 &&
-                   sizeof(struct quirk) == 32 && sizeof(struct stratum_session) == 840,
+                   sizeof(struct quirk) == 32 && sizeof(struct stratum_session) == 848,
                "session_image.c knows every field");
 
 static void work(struct image *image, struct work *work)
@@ -61,6 +61,8 @@ static void numbers(struct image *image, struct stratum_session *session)
     image_u32(image, &session->version_wish);
     image_u64(image, &session->moved);
     image_u64(image, &session->version_moved);
+    image_u64(image, &session->reshaped);
+    image_u16(image, &session->coinbase_bytes_max_before);
     image_u64(image, &session->opened_ms);
     image_u64(image, &session->line_ms);
     image_u64(image, &session->notify_ms);

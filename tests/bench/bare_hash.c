@@ -109,7 +109,7 @@ double bare_judge_us(unsigned transactions, double seconds)
     const struct job_prepared *jobs[TOGETHER];
     uint64_t end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9), count = 0, credited = 0;
     make_job(transactions, &job);
-    job_prepare(&job, &prepared);
+    job_prepare(&job, JOB_SHAPE_FULL, &prepared);
     for (size_t i = 0; i < TOGETHER; i++)
         jobs[i] = &prepared;
     double began_us = cpu_us();

@@ -118,7 +118,7 @@ static uint8_t *build(const struct drawn *drawn, const struct job *job, size_t *
     struct job_prepared prepared;
     draw_bytes(extranonce1, sizeof extranonce1);
     draw_bytes(extranonce2, sizeof extranonce2);
-    job_prepare(job, &prepared);
+    job_prepare(job, JOB_SHAPE_FULL, &prepared);
     struct job_choice choice = {
         .extranonce1 = extranonce1,
         .extranonce2 = extranonce2,
@@ -130,7 +130,8 @@ static uint8_t *build(const struct drawn *drawn, const struct job *job, size_t *
         job_build_header(&prepared, &choice, header);
         pow_hash(job->algorithm, header, scratch, hash);
     } while (!target_met(hash, job->bits));
-    size_t coinbase_bytes = job_coinbase_for_block(job, extranonce1, extranonce2, coinbase);
+    size_t coinbase_bytes =
+        job_coinbase_for_block(job, JOB_SHAPE_FULL, extranonce1, extranonce2, coinbase);
     struct span whole = span_of(coinbase, coinbase_bytes);
     struct span none = { 0 };
     size_t capacity = template_block_bytes(drawn->listed, drawn->count, whole, none);

@@ -39,14 +39,15 @@ void node_suite_mine(struct node_suite *f, uint8_t id_r[32])
     struct job_choice choice = { extranonce, extranonce, job.cur_time, 0, job.version };
     uint8_t header[80];
     uint8_t hash[32];
-    job_prepare(&job, &prepared);
+    job_prepare(&job, JOB_SHAPE_FULL, &prepared);
     do {
         job_build_header(&prepared, &choice, header);
         pow_hash(job.algorithm, header, NULL, hash);
         choice.nonce++;
     } while (u256_compare(u256_load_le(hash), job.network_target) > 0);
     uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
-    size_t coinbase_bytes = job_coinbase_for_block(&job, extranonce, extranonce, coinbase);
+    size_t coinbase_bytes =
+        job_coinbase_for_block(&job, JOB_SHAPE_FULL, extranonce, extranonce, coinbase);
     struct span whole = span_of(coinbase, coinbase_bytes);
     size_t length = template_block_bytes(template.transactions, template.transactions_count, whole,
                                          template.mweb);

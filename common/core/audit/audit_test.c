@@ -40,7 +40,7 @@ static void world_init(struct world *world, enum pow_algorithm algorithm)
                                              .extranonce1_bytes = 4,
                                              .extranonce2_bytes = 8 },
                              .given = { .judged_ms = NOW_MS + 20 } };
-    job_prepare(&world->job, &world->prepared);
+    job_prepare(&world->job, JOB_SHAPE_FULL, &world->prepared);
 }
 
 static struct audit_finding judge(struct world *world)

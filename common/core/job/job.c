@@ -84,8 +84,10 @@ static void put_output(struct writer *writer, struct span script, uint64_t value
     put(writer, script.data, script.length);
 }
 
-/* Everything up to the extranonce. False where the input script would be too long. */
-static bool write_coinbase1(uint32_t height, const struct job_params *params, struct job *job)
+/* Everything up to the extranonce; returns the bytes, 0 where the input script would be too long or
+ * it does not fit. */
+static uint16_t write_coinbase1(uint32_t height, const struct job_params *params,
+                                enum job_shape shape, uint8_t *memory, size_t capacity)
 {
     static const uint8_t null_outpoint[36] = {[32] = 0xff, 0xff, 0xff, 0xff};
     uint8_t script_memory[JOB_SCRIPT_SIG_BYTES_MAX], push[JOB_HEIGHT_PUSH_BYTES_MAX], value[8];
@@ -96,39 +98,66 @@ static bool write_coinbase1(uint32_t height, const struct job_params *params, st
     store_le64(value, params->job_value);
     put_byte(&script, sizeof value);
     put(&script, value, sizeof value);
-    if (params->pool_tag.length > 0) {
+    if (params->pool_tag.length > 0 && shape == JOB_SHAPE_FULL) {
         put_byte(&script, params->pool_tag.length);
         put(&script, params->pool_tag.data, params->pool_tag.length);
     }
     put_byte(&script, extranonce_bytes);
     if (script.overflow || script.used + extranonce_bytes > JOB_SCRIPT_SIG_BYTES_MAX)
-        return false;
+        return 0;
 
-    struct writer coinbase = {job->coinbase1, 0, sizeof job->coinbase1, false};
+    struct writer coinbase = {memory, 0, capacity, false};
     put_le32(&coinbase, 1); /* transaction version */
     put_byte(&coinbase, 1);
     put(&coinbase, null_outpoint, sizeof null_outpoint);
     put_byte(&coinbase, script.used + extranonce_bytes);
     put(&coinbase, script.data, script.used);
-    ASSERT(!coinbase.overflow);
-    job->coinbase1_bytes = (uint16_t)coinbase.used;
-    return true;
+    return coinbase.overflow ? 0 : (uint16_t)coinbase.used;
 }
 
-/* Everything behind the extranonce. False where it does not fit. */
-static bool write_coinbase2(const struct block_template *template, const struct job_params *params,
-                            struct job *job)
+static bool has_output(enum job_shape shape, const struct job_output *output)
 {
-    struct writer coinbase = {job->coinbase2, 0, sizeof job->coinbase2, false};
-    put_le32(&coinbase, UINT32_MAX); /* sequence */
-    put_varint(&coinbase, params->outputs_count + (template->witness_commitment.length > 0));
+    return shape != JOB_SHAPE_LEAST || output->value > 0;
+}
+
+/* Everything behind the extranonce; returns the bytes, 0 where it does not fit. */
+static uint16_t write_coinbase2(const struct block_template *template,
+                                const struct job_params *params, enum job_shape shape,
+                                uint8_t *memory, size_t capacity)
+{
+    struct writer coinbase = {memory, 0, capacity, false};
+    size_t outputs = template->witness_commitment.length > 0;
     for (size_t i = 0; i < params->outputs_count; i++)
-        put_output(&coinbase, params->outputs[i].script, params->outputs[i].value);
+        outputs += has_output(shape, &params->outputs[i]);
+    put_le32(&coinbase, UINT32_MAX); /* sequence */
+    put_varint(&coinbase, outputs);
+    for (size_t i = 0; i < params->outputs_count; i++)
+        if (has_output(shape, &params->outputs[i]))
+            put_output(&coinbase, params->outputs[i].script, params->outputs[i].value);
     if (template->witness_commitment.length > 0)
         put_output(&coinbase, template->witness_commitment, 0);
     put_le32(&coinbase, 0); /* lock time */
-    job->coinbase2_bytes = (uint16_t)coinbase.used;
-    return !coinbase.overflow;
+    /* A block of no outputs is none. */
+    return coinbase.overflow || outputs == 0 ? 0 : (uint16_t)coinbase.used;
+}
+
+/* The shapes behind the full one, as far as each is shorter than the one before it and fits. */
+static void write_shorter(const struct block_template *template, const struct job_params *params,
+                          struct job *job)
+{
+    size_t least = (size_t)job->coinbase1_bytes + job->coinbase2_bytes;
+    for (enum job_shape shape = JOB_SHAPE_FULL + 1; shape < JOB_SHAPES; shape++) {
+        struct job_shorter *shorter = &job->shorter[shape - 1];
+        shorter->coinbase1_bytes = write_coinbase1(
+            template->height, params, shape, shorter->coinbase1, sizeof shorter->coinbase1);
+        shorter->coinbase2_bytes =
+            write_coinbase2(template, params, shape, shorter->coinbase2, sizeof shorter->coinbase2);
+        size_t bytes = (size_t)shorter->coinbase1_bytes + shorter->coinbase2_bytes;
+        if (shorter->coinbase1_bytes == 0 || shorter->coinbase2_bytes == 0 || bytes >= least)
+            memset(shorter, 0, sizeof *shorter);
+        else
+            least = bytes;
+    }
 }
 
 static bool outputs_sum_to(const struct job_params *params, uint64_t value)
@@ -207,12 +236,47 @@ enum job_outcome job_from_template(const struct block_template *template,
         .network_target = template->network_target,
     };
     memcpy(job_r->prev_hash, template->prev_hash, sizeof job_r->prev_hash);
-    if (!write_coinbase1(template->height, params, job_r))
+    job_r->coinbase1_bytes = write_coinbase1(template->height, params, JOB_SHAPE_FULL,
+                                             job_r->coinbase1, sizeof job_r->coinbase1);
+    if (job_r->coinbase1_bytes == 0)
         return JOB_BAD_TAG;
-    if (!write_coinbase2(template, params, job_r))
+    job_r->coinbase2_bytes = write_coinbase2(template, params, JOB_SHAPE_FULL, job_r->coinbase2,
+                                             sizeof job_r->coinbase2);
+    if (job_r->coinbase2_bytes == 0)
         return JOB_TOO_LONG;
+    write_shorter(template, params, job_r);
     take_branches(template, job_r);
     return JOB_OK;
+}
+
+/* The extranonces end the input script, and behind it stand at least the sequence, an output count
+ * and the lock time. */
+static bool coinbase_is_formed(const struct job *job, const struct job_coinbase *coinbase)
+{
+    return coinbase->before.length >= SCRIPT_AT && coinbase->behind.length >= 9 &&
+           coinbase->before.data[SCRIPT_LENGTH_AT] <= JOB_SCRIPT_SIG_BYTES_MAX &&
+           SCRIPT_AT + (size_t)coinbase->before.data[SCRIPT_LENGTH_AT] ==
+               coinbase->before.length + job->extranonce1_bytes + job->extranonce2_bytes;
+}
+
+/* Every shape there is; each shorter than the one before, so that no two are the same coinbase. */
+static bool shapes_are_formed(const struct job *job)
+{
+    size_t least = SIZE_MAX;
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++) {
+        const struct job_shorter *shorter = shape > 0 ? &job->shorter[shape - 1] : NULL;
+        struct job_coinbase coinbase;
+        if (shorter != NULL && shorter->coinbase1_bytes == 0 && shorter->coinbase2_bytes == 0)
+            continue;
+        if (shorter != NULL && (shorter->coinbase1_bytes > JOB_SHORTER_PART_BYTES_MAX ||
+                                shorter->coinbase2_bytes > JOB_SHORTER_PART_BYTES_MAX))
+            return false;
+        if (!job_coinbase(job, shape, &coinbase) || !coinbase_is_formed(job, &coinbase) ||
+            job_coinbase_bytes(job, shape) >= least)
+            return false;
+        least = job_coinbase_bytes(job, shape);
+    }
+    return true;
 }
 
 bool job_verify(const struct job *job)
@@ -221,24 +285,55 @@ bool job_verify(const struct job *job)
         !extranonces_fit(job->extranonce1_bytes, job->extranonce2_bytes) ||
         job->branches_count > TEMPLATE_BRANCHES_MAX ||
         job->coinbase1_bytes > JOB_COINBASE_PART_BYTES_MAX ||
-        job->coinbase2_bytes > JOB_COINBASE_PART_BYTES_MAX)
-        return false;
-    /* The extranonces end the input script, and behind it stand at least the sequence, an output
-     * count and the lock time. */
-    if (job->coinbase1_bytes < SCRIPT_AT || job->coinbase2_bytes < 9 ||
-        job->coinbase1[SCRIPT_LENGTH_AT] > JOB_SCRIPT_SIG_BYTES_MAX ||
-        SCRIPT_AT + (size_t)job->coinbase1[SCRIPT_LENGTH_AT] !=
-            (size_t)job->coinbase1_bytes + job->extranonce1_bytes + job->extranonce2_bytes)
+        job->coinbase2_bytes > JOB_COINBASE_PART_BYTES_MAX || !shapes_are_formed(job))
         return false;
     return target_matches(job->bits, job->network_target) && job->min_time <= job->cur_time &&
            job->cur_time <= job->max_time;
 }
 
-void job_prepare(const struct job *job, struct job_prepared *prepared_r)
+bool job_coinbase(const struct job *job, unsigned shape, struct job_coinbase *coinbase_r)
 {
+    if (shape == JOB_SHAPE_FULL) {
+        coinbase_r->before = span_of(job->coinbase1, job->coinbase1_bytes);
+        coinbase_r->behind = span_of(job->coinbase2, job->coinbase2_bytes);
+        return true;
+    }
+    if (shape >= JOB_SHAPES || job->shorter[shape - 1].coinbase1_bytes == 0)
+        return false;
+    const struct job_shorter *shorter = &job->shorter[shape - 1];
+    coinbase_r->before = span_of(shorter->coinbase1, shorter->coinbase1_bytes);
+    coinbase_r->behind = span_of(shorter->coinbase2, shorter->coinbase2_bytes);
+    return true;
+}
+
+size_t job_coinbase_bytes(const struct job *job, unsigned shape)
+{
+    struct job_coinbase coinbase;
+    return job_coinbase(job, shape, &coinbase)
+               ? coinbase.before.length + job->extranonce1_bytes + job->extranonce2_bytes +
+                     coinbase.behind.length
+               : 0;
+}
+
+unsigned job_shape_within(const struct job *job, size_t coinbase_bytes_max)
+{
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++) {
+        size_t bytes = job_coinbase_bytes(job, shape);
+        if (bytes > 0 && bytes <= coinbase_bytes_max)
+            return shape;
+    }
+    return JOB_SHAPES;
+}
+
+void job_prepare(const struct job *job, unsigned shape, struct job_prepared *prepared_r)
+{
+    struct job_coinbase coinbase;
+    bool has_shape = job_coinbase(job, shape, &coinbase);
+    ASSERT(has_shape);
     prepared_r->job = job;
+    prepared_r->coinbase2 = coinbase.behind;
     sha256_init(&prepared_r->coinbase1);
-    sha256_update(&prepared_r->coinbase1, span_of(job->coinbase1, job->coinbase1_bytes));
+    sha256_update(&prepared_r->coinbase1, coinbase.before);
 }
 
 void job_write_header(const struct job *job, const struct job_choice *choice,
@@ -261,7 +356,7 @@ void job_build_header(const struct job_prepared *prepared, const struct job_choi
     uint8_t txid[TEMPLATE_HASH_BYTES];
     sha256_update(&coinbase, span_of(choice->extranonce1, job->extranonce1_bytes));
     sha256_update(&coinbase, span_of(choice->extranonce2, job->extranonce2_bytes));
-    sha256_update(&coinbase, span_of(job->coinbase2, job->coinbase2_bytes));
+    sha256_update(&coinbase, prepared->coinbase2);
     sha256d_final(&coinbase, txid);
 
     template_merkle_root(txid, job->branches, job->branches_count, txid);
@@ -270,23 +365,26 @@ void job_build_header(const struct job_prepared *prepared, const struct job_choi
 
 /* With a witness (BIP 144): marker and flag behind the version; before the lock time one witness
  * stack of one item, the reserved value of 32 zero bytes (BIP 141). */
-size_t job_coinbase_for_block(const struct job *job, const uint8_t *extranonce1,
+size_t job_coinbase_for_block(const struct job *job, unsigned shape, const uint8_t *extranonce1,
                               const uint8_t *extranonce2,
                               uint8_t coinbase_r[JOB_COINBASE_BYTES_MAX])
 {
     static const uint8_t marker_and_flag[2] = {0x00, 0x01};
     static const uint8_t witness[34] = {0x01, 0x20};
     struct writer coinbase = {coinbase_r, 0, JOB_COINBASE_BYTES_MAX, false};
-    put(&coinbase, job->coinbase1, 4);
+    struct job_coinbase parts;
+    bool has_shape = job_coinbase(job, shape, &parts);
+    ASSERT(has_shape);
+    put(&coinbase, parts.before.data, 4);
     if (job->witness)
         put(&coinbase, marker_and_flag, sizeof marker_and_flag);
-    put(&coinbase, job->coinbase1 + 4, (size_t)job->coinbase1_bytes - 4);
+    put(&coinbase, parts.before.data + 4, parts.before.length - 4);
     put(&coinbase, extranonce1, job->extranonce1_bytes);
     put(&coinbase, extranonce2, job->extranonce2_bytes);
-    put(&coinbase, job->coinbase2, (size_t)job->coinbase2_bytes - 4);
+    put(&coinbase, parts.behind.data, parts.behind.length - 4);
     if (job->witness)
         put(&coinbase, witness, sizeof witness);
-    put(&coinbase, job->coinbase2 + job->coinbase2_bytes - 4, 4);
+    put(&coinbase, parts.behind.data + parts.behind.length - 4, 4);
     ASSERT(!coinbase.overflow);
     return coinbase.used;
 }

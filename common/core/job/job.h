@@ -1,5 +1,5 @@
 /* A job: one thing to mine, as the scheduler publishes it and gateways and validators keep it. A
- * plain value with everything inline (about 2.8 KB), so it can be copied, cached and compared.
+ * plain value with everything inline (about 4.9 KB), so it can be copied, cached and compared.
  *
  * A share's coinbase is coinbase1 ‖ extranonce1 ‖ extranonce2 ‖ coinbase2, in the non-witness
  * serialization whose sha256d is its txid. Its input script is
@@ -7,6 +7,9 @@
  *     push of extranonce1 ‖ extranonce2
  * and the job value, never used twice by one deployment, is what makes any two jobs' headers differ
  * whatever else they share.
+ *
+ * Miners that garble a long coinbase, or crash on it, get the same job with a shorter one (enum
+ * job_shape). No two shapes of a job have the same length, so none of their headers are equal.
  *
  * Pure; no memory but the caller's; any thread. Hashes are in internal order. */
 #pragma once
@@ -16,6 +19,7 @@
 #include "core/pow/sha256.h"
 
 #define JOB_COINBASE_PART_BYTES_MAX 1024
+#define JOB_SHORTER_PART_BYTES_MAX 512
 #define JOB_EXTRANONCE1_BYTES_MAX 8
 #define JOB_EXTRANONCE2_BYTES_MAX 16
 #define JOB_POOL_TAG_BYTES_MAX 40
@@ -26,6 +30,24 @@
 /* Longest coinbase with its witness. */
 #define JOB_COINBASE_BYTES_MAX                                                                     \
     (2 * JOB_COINBASE_PART_BYTES_MAX + JOB_EXTRANONCE1_BYTES_MAX + JOB_EXTRANONCE2_BYTES_MAX + 36)
+
+/* What a coinbase carries; each is shorter than the one before it. The values are those of the
+ * wire: never renumber. */
+enum job_shape {
+    JOB_SHAPE_FULL = 0,     /* everything */
+    JOB_SHAPE_UNTAGGED = 1, /* not the pool's tag */
+    JOB_SHAPE_LEAST = 2,    /* nor outputs of value 0, but for the witness commitment */
+    JOB_SHAPES = 3,
+};
+
+/* A shorter coinbase, before and behind the extranonces; 0 bytes: it was not made, because it would
+ * be no shorter than the one before, or does not fit. */
+struct job_shorter {
+    uint16_t coinbase1_bytes;
+    uint16_t coinbase2_bytes;
+    uint8_t coinbase1[JOB_SHORTER_PART_BYTES_MAX];
+    uint8_t coinbase2[JOB_SHORTER_PART_BYTES_MAX];
+};
 
 struct job {
     uint64_t id;          /* unique over restarts of the whole deployment */
@@ -38,6 +60,7 @@ struct job {
     uint8_t coinbase2[JOB_COINBASE_PART_BYTES_MAX];
     uint16_t coinbase1_bytes;
     uint16_t coinbase2_bytes;
+    struct job_shorter shorter[JOB_SHAPES - 1]; /* by shape, from JOB_SHAPE_UNTAGGED on */
     uint8_t branches[TEMPLATE_BRANCHES_MAX][TEMPLATE_HASH_BYTES];
     uint8_t branches_count;
     uint8_t extranonce1_bytes; /* 1 to 8 */
@@ -104,13 +127,31 @@ MUST_CHECK bool job_verify(const struct job *job);
 #define JOB_HEIGHT_PUSH_BYTES_MAX 6
 size_t job_height_push(uint32_t height, uint8_t push_r[JOB_HEIGHT_PUSH_BYTES_MAX]);
 
-/* A job with the hash of its coinbase1 kept, so that a share costs only what it changes. Borrows
- * the job, which must not change meanwhile. */
+/* A coinbase before and behind its extranonces, borrowed from the job. */
+struct job_coinbase {
+    struct span before, behind;
+};
+
+/* The coinbase of that shape; false, with *coinbase_r undefined, where the job has none. */
+MUST_CHECK bool job_coinbase(const struct job *job, unsigned shape,
+                             struct job_coinbase *coinbase_r);
+
+/* Its bytes with the extranonces, without a witness: what a miner has to hold; 0 where the job has
+ * none of that shape. */
+size_t job_coinbase_bytes(const struct job *job, unsigned shape);
+
+/* The fullest shape of at most that many bytes; JOB_SHAPES where none is that short. */
+unsigned job_shape_within(const struct job *job, size_t coinbase_bytes_max);
+
+/* A job of one shape with the hash of its coinbase1 kept, so that a share costs only what it
+ * changes. Borrows the job, which must not change meanwhile. */
 struct job_prepared {
     const struct job *job;
+    struct span coinbase2;
     struct sha256_state coinbase1;
 };
-void job_prepare(const struct job *job, struct job_prepared *prepared_r);
+/* The job must have that shape (a bug otherwise). */
+void job_prepare(const struct job *job, unsigned shape, struct job_prepared *prepared_r);
 
 /* What a miner chooses. The extranonces have the lengths the job says. */
 struct job_choice {
@@ -136,8 +177,8 @@ void job_build_header(const struct job_prepared *prepared, const struct job_choi
 void job_build_headers(const struct job_prepared *prepared, const struct job_choice *choices,
                        size_t count, uint8_t (*headers_r)[POW_HEADER_BYTES]);
 
-/* The coinbase as a block carries it (with its witness where job->witness); returns its length, at
- * most JOB_COINBASE_BYTES_MAX. */
-size_t job_coinbase_for_block(const struct job *job, const uint8_t *extranonce1,
+/* The coinbase of that shape as a block carries it (with its witness where job->witness); returns
+ * its length, at most JOB_COINBASE_BYTES_MAX. The job must have that shape (a bug otherwise). */
+size_t job_coinbase_for_block(const struct job *job, unsigned shape, const uint8_t *extranonce1,
                               const uint8_t *extranonce2,
                               uint8_t coinbase_r[JOB_COINBASE_BYTES_MAX]);

@@ -39,10 +39,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
     uint8_t header[POW_HEADER_BYTES], coinbase[JOB_COINBASE_BYTES_MAX];
     struct job_prepared prepared;
     const struct job_choice choice = { en1, en2, 3, 4, 5 };
-    job_prepare(&job, &prepared);
+    job_prepare(&job, JOB_SHAPE_FULL, &prepared);
     job_build_header(&prepared, &choice, header);
     ASSERT(load_le32(header) == 5 && load_le32(header + 76) == 4);
-    ASSERT(job_coinbase_for_block(&job, en1, en2, coinbase) ==
+    ASSERT(job_coinbase_for_block(&job, JOB_SHAPE_FULL, en1, en2, coinbase) ==
            (size_t)job.coinbase1_bytes + job.coinbase2_bytes + job.extranonce1_bytes +
                job.extranonce2_bytes + (job.witness ? 36 : 0));
     return 0;

@@ -138,11 +138,12 @@ static void heights_are_pushed_as_consensus_demands(void **state)
 
 static const uint8_t miner_script[22] = { 0x00, 0x14, 1, 2, 3 };
 static const uint8_t fee_script[25] = { 0x76, 0xa9, 0x14, 9, 9, 9 };
+static const uint8_t data_script[42] = { 0x6a, 0x28, 'a', 'd', 'i', 't' };
 static const uint8_t commitment[38] = { 0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed, 5, 5 };
 
 struct example {
     struct template_transaction transactions[5];
-    struct job_output outputs[2];
+    struct job_output outputs[3];
     struct block_template template;
     struct job_params params;
 };
@@ -157,6 +158,7 @@ static void example_init(struct example *example, struct test_random *random)
     }
     example->outputs[0] = (struct job_output){ span_of(miner_script, 22), 4900000000u };
     example->outputs[1] = (struct job_output){ span_of(fee_script, 25), 100000000 };
+    example->outputs[2] = (struct job_output){ span_of(data_script, sizeof data_script), 0 };
     example->template = (struct block_template){
         .height = (uint32_t)test_random_below(random, 1000000),
         .version = 0x20000000,
@@ -182,8 +184,31 @@ static void example_init(struct example *example, struct test_random *random)
         .pool_tag =
             span_of("/adit pool, the tag at its longest...../", test_random_below(random, 41)),
         .outputs = example->outputs,
-        .outputs_count = 2,
+        .outputs_count = 2 + test_random_below(random, 2),
     };
+}
+
+static bool has_data(const struct example *example, unsigned shape)
+{
+    return example->params.outputs_count == 3 && shape != JOB_SHAPE_LEAST;
+}
+
+/* A miner's coinbase of that shape, put together; returns its length. */
+static size_t put_together(const struct job *job, unsigned shape, const uint8_t *extranonce1,
+                           const uint8_t *extranonce2, uint8_t bytes_r[JOB_COINBASE_BYTES_MAX])
+{
+    struct job_coinbase coinbase;
+    assert_true(job_coinbase(job, shape, &coinbase));
+    size_t length = coinbase.before.length;
+    memcpy(bytes_r, coinbase.before.data, length);
+    memcpy(bytes_r + length, extranonce1, job->extranonce1_bytes);
+    length += job->extranonce1_bytes;
+    memcpy(bytes_r + length, extranonce2, job->extranonce2_bytes);
+    length += job->extranonce2_bytes;
+    memcpy(bytes_r + length, coinbase.behind.data, coinbase.behind.length);
+    length += coinbase.behind.length;
+    assert_int_equal(length, job_coinbase_bytes(job, shape));
+    return length;
 }
 
 /* A coinbase read back field by field, as a node reads it. */
@@ -237,6 +262,42 @@ static void read_coinbase(const uint8_t *at, size_t length, bool witness, struct
     assert_ptr_equal(at + 4, end);
 }
 
+static void look_at_coinbase(const struct example *example, const struct job *job, unsigned shape,
+                             struct test_random *random)
+{
+    const bool witness = job->witness;
+    const size_t tag_bytes = shape == JOB_SHAPE_FULL ? example->params.pool_tag.length : 0;
+    struct coinbase_read plain, full;
+    uint8_t en1[8], en2[16], bytes[JOB_COINBASE_BYTES_MAX];
+    test_random_bytes(random, en1, sizeof en1);
+    test_random_bytes(random, en2, sizeof en2);
+    read_coinbase(bytes, put_together(job, shape, en1, en2, bytes), false, &plain);
+    size_t length = job_coinbase_for_block(job, shape, en1, en2, bytes);
+    read_coinbase(bytes, length, witness, &full);
+    assert_memory_equal(&plain, &full, sizeof plain);
+
+    assert_int_equal(plain.outputs, 2 + witness + has_data(example, shape));
+    assert_int_equal(plain.commitment_last, witness);
+    assert_true(plain.value == example->template.coinbase_value);
+    /* height, job value, tag, extranonces: and nothing else */
+    uint8_t push[JOB_HEIGHT_PUSH_BYTES_MAX];
+    size_t at = job_height_push(example->template.height, push);
+    assert_memory_equal(plain.script_sig, push, at);
+    assert_int_equal(plain.script_sig[at], 8);
+    assert_true(load_le64(plain.script_sig + at + 1) == example->params.job_value);
+    at += 9;
+    if (tag_bytes > 0) {
+        assert_int_equal(plain.script_sig[at], tag_bytes);
+        assert_memory_equal(plain.script_sig + at + 1, example->params.pool_tag.data, tag_bytes);
+        at += 1 + tag_bytes;
+    }
+    assert_int_equal(plain.script_sig[at], job->extranonce1_bytes + job->extranonce2_bytes);
+    assert_memory_equal(plain.script_sig + at + 1, en1, job->extranonce1_bytes);
+    at += 1u + job->extranonce1_bytes;
+    assert_memory_equal(plain.script_sig + at, en2, job->extranonce2_bytes);
+    assert_int_equal(plain.script_sig_bytes, at + job->extranonce2_bytes);
+}
+
 static void a_job_s_coinbase_reads_back_as_consensus_wants_it(void **state)
 {
     (void)state;
@@ -244,7 +305,6 @@ static void a_job_s_coinbase_reads_back_as_consensus_wants_it(void **state)
     for (int i = 0; i < 500; i++) {
         struct example example;
         struct job job;
-        struct coinbase_read plain, full;
         example_init(&example, &random);
         if (i % 3 == 0)
             example.template.witness_commitment = span_of(NULL, 0);
@@ -253,58 +313,72 @@ static void a_job_s_coinbase_reads_back_as_consensus_wants_it(void **state)
         assert_true(job_verify(&job));
         assert_int_equal(job.witness, witness);
 
-        uint8_t en1[8], en2[16], bytes[JOB_COINBASE_BYTES_MAX];
-        test_random_bytes(&random, en1, sizeof en1);
-        test_random_bytes(&random, en2, sizeof en2);
-        size_t length = job.coinbase1_bytes;
-        memcpy(bytes, job.coinbase1, length);
-        memcpy(bytes + length, en1, job.extranonce1_bytes);
-        length += job.extranonce1_bytes;
-        memcpy(bytes + length, en2, job.extranonce2_bytes);
-        length += job.extranonce2_bytes;
-        memcpy(bytes + length, job.coinbase2, job.coinbase2_bytes);
-        read_coinbase(bytes, length + job.coinbase2_bytes, false, &plain);
-        length = job_coinbase_for_block(&job, en1, en2, bytes);
-        read_coinbase(bytes, length, witness, &full);
-        assert_memory_equal(&plain, &full, sizeof plain);
-
-        assert_int_equal(plain.outputs, witness ? 3 : 2);
-        assert_int_equal(plain.commitment_last, witness);
-        assert_true(plain.value == example.template.coinbase_value);
-        /* height, job value, tag, extranonces: and nothing else */
-        uint8_t push[JOB_HEIGHT_PUSH_BYTES_MAX];
-        size_t at = job_height_push(example.template.height, push);
-        assert_memory_equal(plain.script_sig, push, at);
-        assert_int_equal(plain.script_sig[at], 8);
-        assert_true(load_le64(plain.script_sig + at + 1) == example.params.job_value);
-        at += 9;
-        if (example.params.pool_tag.length > 0) {
-            assert_int_equal(plain.script_sig[at], example.params.pool_tag.length);
-            assert_memory_equal(plain.script_sig + at + 1, example.params.pool_tag.data,
-                                example.params.pool_tag.length);
-            at += 1 + example.params.pool_tag.length;
-        }
-        assert_int_equal(plain.script_sig[at], job.extranonce1_bytes + job.extranonce2_bytes);
-        assert_memory_equal(plain.script_sig + at + 1, en1, job.extranonce1_bytes);
-        at += 1u + job.extranonce1_bytes;
-        assert_memory_equal(plain.script_sig + at, en2, job.extranonce2_bytes);
-        assert_int_equal(plain.script_sig_bytes, at + job.extranonce2_bytes);
+        /* A shape is made where it leaves something out. */
+        assert_int_equal(job_coinbase_bytes(&job, JOB_SHAPE_UNTAGGED) > 0,
+                         example.params.pool_tag.length > 0);
+        assert_int_equal(job_coinbase_bytes(&job, JOB_SHAPE_LEAST) > 0,
+                         example.params.outputs_count == 3);
+        for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
+            if (job_coinbase_bytes(&job, shape) > 0)
+                look_at_coinbase(&example, &job, shape, &random);
     }
 }
 
+static void a_client_gets_the_fullest_coinbase_it_can_take(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("shapes");
+    for (int i = 0; i < 500; i++) {
+        struct example example;
+        struct job job;
+        example_init(&example, &random);
+        assert_int_equal(job_from_template(&example.template, &example.params, &job), JOB_OK);
+        const size_t full = job_coinbase_bytes(&job, JOB_SHAPE_FULL);
+        for (size_t most = 0; most < full + 2; most++) {
+            unsigned shape = job_shape_within(&job, most);
+            assert_true(shape == JOB_SHAPES || job_coinbase_bytes(&job, shape) <= most);
+            for (unsigned fuller = 0; fuller < shape && fuller < JOB_SHAPES; fuller++)
+                assert_true(job_coinbase_bytes(&job, fuller) == 0 ||
+                            job_coinbase_bytes(&job, fuller) > most);
+        }
+        assert_int_equal(job_shape_within(&job, full), JOB_SHAPE_FULL);
+        assert_int_equal(job_shape_within(&job, 0), JOB_SHAPES);
+        assert_int_equal(job_coinbase_bytes(&job, JOB_SHAPES), 0);
+        assert_int_equal(job_coinbase_bytes(&job, 255), 0);
+    }
+}
+
+/* As firmware knows it: what the smallest known limits leave room for (NiceHash 500 bytes, stock
+ * Antminers 750) holds the longest coinbase this pool makes, with an output for its wallet, one for
+ * the head of its proofs and the longest tag. */
+static void the_pool_s_longest_coinbase_is_below_the_smallest_limit_known(void **state)
+{
+    (void)state;
+    static const uint8_t longest_script[34] = { 0x51, 0x20 };
+    struct test_random random = test_random_begin("longest");
+    struct example example;
+    struct job job;
+    example_init(&example, &random);
+    example.outputs[0] = (struct job_output){ span_of(longest_script, 34), 5000000000u };
+    example.outputs[1] = example.outputs[2];
+    example.params.outputs_count = 2;
+    example.params.extranonce1_bytes = 4;
+    example.params.extranonce2_bytes = 8;
+    example.params.pool_tag = span_text("/the longest tag a pool can have ......./");
+    example.params.pool_tag.length = JOB_POOL_TAG_BYTES_MAX;
+    example.template.height = 16777216;
+    assert_int_equal(job_from_template(&example.template, &example.params, &job), JOB_OK);
+    assert_true(job_coinbase_bytes(&job, JOB_SHAPE_FULL) <= 300);
+    assert_true(job_coinbase_bytes(&job, JOB_SHAPE_LEAST) <= 200);
+}
+
 /* The whole way again with one-shot hashing and whole merkle rows. */
-static void slow_header(const struct example *example, const struct job *job,
+static void slow_header(const struct example *example, const struct job *job, unsigned shape,
                         const struct job_choice *choice, uint8_t header_r[80])
 {
     uint8_t coinbase[JOB_COINBASE_BYTES_MAX], row[6][32];
-    size_t length = job->coinbase1_bytes;
-    memcpy(coinbase, job->coinbase1, length);
-    memcpy(coinbase + length, choice->extranonce1, job->extranonce1_bytes);
-    length += job->extranonce1_bytes;
-    memcpy(coinbase + length, choice->extranonce2, job->extranonce2_bytes);
-    length += job->extranonce2_bytes;
-    memcpy(coinbase + length, job->coinbase2, job->coinbase2_bytes);
-    sha256d(span_of(coinbase, length + job->coinbase2_bytes), row[0]);
+    size_t length = put_together(job, shape, choice->extranonce1, choice->extranonce2, coinbase);
+    sha256d(span_of(coinbase, length), row[0]);
     for (size_t i = 0; i < example->template.transactions_count; i++)
         memcpy(row[i + 1], example->transactions[i].txid, 32);
     naive_root(row, example->template.transactions_count + 1, header_r + 36);
@@ -328,14 +402,17 @@ static void a_header_is_the_same_when_built_slowly(void **state)
         uint8_t en1[8], en2[16], fast[80], slow[80];
         example_init(&example, &random);
         assert_int_equal(job_from_template(&example.template, &example.params, &job), JOB_OK);
-        job_prepare(&job, &prepared);
+        unsigned shape = (unsigned)i % JOB_SHAPES;
+        if (job_coinbase_bytes(&job, shape) == 0)
+            continue;
+        job_prepare(&job, shape, &prepared);
         test_random_bytes(&random, en1, sizeof en1);
         test_random_bytes(&random, en2, sizeof en2);
         const struct job_choice choice = { en1, en2, (uint32_t)test_random_u64(&random),
                                            (uint32_t)test_random_u64(&random),
                                            (uint32_t)test_random_u64(&random) };
         job_build_header(&prepared, &choice, fast);
-        slow_header(&example, &job, &choice, slow);
+        slow_header(&example, &job, shape, &choice, slow);
         assert_memory_equal(fast, slow, 80);
     }
 }
@@ -354,7 +431,8 @@ static void headers_built_together_are_those_built_alone(void **state)
         const size_t count = i % (SHARES + 1);
         example_init(&example, &random);
         assert_int_equal(job_from_template(&example.template, &example.params, &job), JOB_OK);
-        job_prepare(&job, &prepared);
+        unsigned shape = (unsigned)(i / (SHARES + 1)) % JOB_SHAPES;
+        job_prepare(&job, job_coinbase_bytes(&job, shape) > 0 ? shape : JOB_SHAPE_FULL, &prepared);
         test_random_bytes(&random, en1, sizeof en1);
         test_random_bytes(&random, en2, sizeof en2);
         memset(together, 0x5a, sizeof together);
@@ -383,8 +461,8 @@ static void two_jobs_of_one_template_never_share_a_header(void **state)
     assert_int_equal(job_from_template(&example.template, &example.params, &a), JOB_OK);
     example.params.job_value++;
     assert_int_equal(job_from_template(&example.template, &example.params, &b), JOB_OK);
-    job_prepare(&a, &prepared_a);
-    job_prepare(&b, &prepared_b);
+    job_prepare(&a, JOB_SHAPE_FULL, &prepared_a);
+    job_prepare(&b, JOB_SHAPE_FULL, &prepared_b);
     const struct job_choice choice = { en1, en2, 1, 2, 3 };
     job_build_header(&prepared_a, &choice, header_a);
     job_build_header(&prepared_b, &choice, header_b);
@@ -433,6 +511,8 @@ static void a_job_out_of_bounds_is_not_used(void **state)
     struct example example;
     struct job good, bad;
     example_init(&example, &random);
+    example.params.pool_tag = span_text("/adit/");
+    example.params.outputs_count = 3;
     assert_int_equal(job_from_template(&example.template, &example.params, &good), JOB_OK);
 #define REFUSED(change)                                                                            \
     do {                                                                                           \
@@ -446,6 +526,11 @@ static void a_job_out_of_bounds_is_not_used(void **state)
     REFUSED(bad.coinbase1_bytes = 10);
     REFUSED(bad.coinbase2_bytes = 1025);
     REFUSED(bad.coinbase2_bytes = 3);
+    REFUSED(bad.shorter[0] = (struct job_shorter){ .coinbase1_bytes = 60 });
+    REFUSED(bad.shorter[0].coinbase1_bytes = JOB_SHORTER_PART_BYTES_MAX + 1);
+    REFUSED(bad.shorter[1].coinbase2_bytes = JOB_SHORTER_PART_BYTES_MAX + 1);
+    REFUSED(bad.shorter[0].coinbase1_bytes++);
+    REFUSED(bad.shorter[1] = bad.shorter[0]); /* the same coinbase under two names */
     REFUSED(bad.branches_count = 17);
     REFUSED(bad.extranonce1_bytes = 9);
     REFUSED(bad.extranonce2_bytes++);
@@ -489,12 +574,13 @@ static void block_1_of_bitcoin_is_rebuilt_from_a_job(void **state)
     assert_true(difficulty_target_from_bits(job.bits, &job.network_target));
     assert_true(job_verify(&job));
     struct job_prepared prepared;
-    job_prepare(&job, &prepared);
+    job_prepare(&job, JOB_SHAPE_FULL, &prepared);
     const struct job_choice choice = { coinbase + 47, coinbase + 48, 0x4966bc61, 0x9962e301, 1 };
     job_build_header(&prepared, &choice, header);
     assert_memory_equal(header, expected, 80);
     uint8_t back[JOB_COINBASE_BYTES_MAX];
-    assert_int_equal(job_coinbase_for_block(&job, coinbase + 47, coinbase + 48, back), 134);
+    assert_int_equal(
+        job_coinbase_for_block(&job, JOB_SHAPE_FULL, coinbase + 47, coinbase + 48, back), 134);
     assert_memory_equal(back, coinbase, 134);
 }
 
@@ -536,6 +622,8 @@ int main(void)
         cmocka_unit_test(a_branch_of_the_largest_template_has_sixteen_levels),
         cmocka_unit_test(heights_are_pushed_as_consensus_demands),
         cmocka_unit_test(a_job_s_coinbase_reads_back_as_consensus_wants_it),
+        cmocka_unit_test(a_client_gets_the_fullest_coinbase_it_can_take),
+        cmocka_unit_test(the_pool_s_longest_coinbase_is_below_the_smallest_limit_known),
         cmocka_unit_test(a_header_is_the_same_when_built_slowly),
         cmocka_unit_test(headers_built_together_are_those_built_alone),
         cmocka_unit_test(two_jobs_of_one_template_never_share_a_header),

@@ -1,5 +1,6 @@
-/* The headers of several shares of one job in lock step. All their coinbases have the same length
- * and differ only in the extranonces, so of the blocks behind the prepared hash of coinbase1
+/* The headers of several shares of one job and shape in lock step. All their coinbases have the
+ * same length and differ only in the extranonces, so of the blocks behind the prepared hash of
+ * coinbase1
  *
  *   … end of coinbase1 │ extranonce1 ‖ extranonce2 │ coinbase2 … │ 0x80 0 … 0 length
  *                       └ one or two blocks differ ┘ └──── the same for every share ────┘
@@ -27,15 +28,16 @@ static void write_tail(const struct job_prepared *prepared, struct tail *tail_r)
     const struct job *job = prepared->job;
     const struct sha256_state *state = &prepared->coinbase1;
     uint64_t message_bytes = state->length_bytes + job->extranonce1_bytes + job->extranonce2_bytes +
-                             job->coinbase2_bytes;
+                             prepared->coinbase2.length;
     tail_r->extranonces_at = state->length_bytes % 64;
     tail_r->extranonces_end =
         tail_r->extranonces_at + job->extranonce1_bytes + job->extranonce2_bytes;
-    size_t end = tail_r->extranonces_end + job->coinbase2_bytes;
+    size_t end = tail_r->extranonces_end + prepared->coinbase2.length;
     tail_r->length = (end + 9 + 63) / 64 * 64;
     memset(tail_r->bytes, 0, tail_r->length);
     memcpy(tail_r->bytes, state->block, tail_r->extranonces_at);
-    memcpy(tail_r->bytes + tail_r->extranonces_end, job->coinbase2, job->coinbase2_bytes);
+    memcpy(tail_r->bytes + tail_r->extranonces_end, prepared->coinbase2.data,
+           prepared->coinbase2.length);
     tail_r->bytes[end] = 0x80;
     store_be64(tail_r->bytes + tail_r->length - 8, message_bytes * 8);
 }

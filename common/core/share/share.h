@@ -21,6 +21,7 @@ struct share_submission {
     uint32_t version_bits; /* as sent; 0 where has_version_bits is false */
     uint32_t version_mask; /* negotiated by the session; 0 where none was */
     bool has_version_bits;
+    uint8_t shape; /* enum job_shape: the coinbase this session had of the job */
     uint8_t extranonce1_bytes;
     uint8_t extranonce2_bytes;
     uint8_t extranonce1[JOB_EXTRANONCE1_BYTES_MAX];
@@ -47,7 +48,7 @@ struct share_verdict {
 };
 
 /* Fills *verdict_r. scratch as for pow_hash (borrowed during the call). The submission must be for
- * this job (its job_id; a bug otherwise). */
+ * this job (its job_id; a bug otherwise), and the job prepared in the submission's shape. */
 void share_check(const struct job_prepared *job, enum share_tip tip,
                  const struct share_submission *submission, uint64_t now_ms, void *scratch,
                  struct share_verdict *verdict_r);
@@ -56,8 +57,8 @@ void share_check(const struct job_prepared *job, enum share_tip tip,
 uint32_t share_hashes(const struct job *job, const struct share_submission *submission);
 
 /* share_check for any number of submissions, several hashed at once: verdicts_r[i] is that of
- * submissions[i], which is for jobs[i]. All jobs must have one algorithm; those of one job stand
- * best together. */
+ * submissions[i], which is for jobs[i]. All jobs must have one algorithm; those of one job and
+ * shape stand best together. */
 void share_check_many(const struct job_prepared *const *jobs, enum share_tip tip,
                       const struct share_submission *submissions, size_t count, uint64_t now_ms,
                       void *scratch, struct share_verdict *verdicts_r);
@@ -76,8 +77,10 @@ static inline uint32_t share_version_mask(const struct job *job,
 /* The version in the submission's header: BIP 310's rule over that mask. */
 uint32_t share_final_version(const struct job *job, const struct share_submission *submission);
 
-/* The free parts of a header in binary: two submissions with equal keys are one header. The
- * worker's name is no part of it. Compare and hash all bytes. */
+/* The free parts of a header in binary: two submissions of one header have equal keys. The worker's
+ * name is no part of it, nor is the coinbase's shape: that is the session's at a time, so no miner
+ * can vary it to make two keys of one header, and where it has changed under way, the job came
+ * again with a later ntime. Compare and hash all bytes. */
 #define SHARE_KEY_BYTES 44
 struct share_key {
     uint8_t bytes[SHARE_KEY_BYTES];

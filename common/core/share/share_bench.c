@@ -88,7 +88,7 @@ int main(void)
         .extranonce1_bytes = 4,
         .extranonce2_bytes = 8,
     };
-    job_prepare(&job, &prepared);
+    job_prepare(&job, JOB_SHAPE_FULL, &prepared);
     double best = 0;
     uint64_t credited = 0;
     for (int round = 0; round < 5; round++) {

@@ -12,6 +12,7 @@ static uint8_t scratch[POW_SCRATCH_BYTES];
 struct world {
     struct job job;
     struct job_prepared prepared;
+    struct job_prepared untagged;
 };
 
 /* A job with an easy network target (every other hash is a block), some branches and a mask. */
@@ -47,7 +48,8 @@ static void world_init(struct world *world, struct test_random *random,
         .outputs_count = 1,
     };
     assert_int_equal(job_from_template(&template, &params, &world->job), JOB_OK);
-    job_prepare(&world->job, &world->prepared);
+    job_prepare(&world->job, JOB_SHAPE_FULL, &world->prepared);
+    job_prepare(&world->job, JOB_SHAPE_UNTAGGED, &world->untagged);
 }
 
 static struct share_submission any_submission(const struct world *world, struct test_random *random)
@@ -130,7 +132,7 @@ static void shares_judged_together_get_the_verdicts_they_get_alone(void **state)
                        i % 3 == 0 ? 0x1d00ffff : 0x207fffff);
         for (size_t j = 0; j < count; j++) {
             struct world *world = &worlds[test_random_below(&random, jobs_count)];
-            jobs[j] = &world->prepared;
+            jobs[j] = test_random_below(&random, 3) == 0 ? &world->untagged : &world->prepared;
             submissions[j] = any_submission(world, &random);
             if (test_random_below(&random, 2) == 0)
                 make_odd(&submissions[j], &random);

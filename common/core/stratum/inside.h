@@ -15,9 +15,9 @@ struct step {
 struct request {
     struct step *step;
     const struct json *json; /* NULL where submit_scan read it */
-    struct span id;  /* its text; "null" where there is none */
-    unsigned params; /* token of the array; 0: there is none */
-    bool silent;     /* nobody waits for its answer */
+    struct span id;          /* its text; "null" where there is none */
+    unsigned params;         /* token of the array; 0: there is none */
+    bool silent;             /* nobody waits for its answer */
 };
 
 /* session.c: a new effect, and the text behind the last STRATUM_SEND (or a new
@@ -111,6 +111,16 @@ void session_know_agent(struct step *step, const char *agent);
 void method_suggest_difficulty(struct request *request);
 void method_suggest_target(struct request *request);
 void method_multi_version(struct request *request);
+
+/* session.c: which coinbase of a job this session was sent with that notification (ordinal · 256 +
+ * variant; UINT64_MAX: is sent from now on). JOB_SHAPES: none is short enough. */
+unsigned session_shape(const struct stratum_session *session, const struct job *job,
+                       uint64_t notification);
+/* The client's limit for a coinbase is another from the next notification on. */
+void session_reshape(struct stratum_session *session, uint16_t bytes_max_before);
+/* session.c: where that came under way, the job it has is sent again in the shape it should have.
+ */
+void session_mend_shape(struct step *step);
 
 /* The version bits the miner may roll with a job; session.c. */
 uint32_t session_version_mask(const struct step *step, const struct job *job);

@@ -102,18 +102,21 @@ static void print_prev_hash(struct print *print, const uint8_t hash[TEMPLATE_HAS
     print_hex(print, span_of(swapped, sizeof swapped));
 }
 
-static size_t notify(const struct job *job, struct span id, uint32_t ntime, bool clean,
-                     char *text_r, size_t bytes)
+static size_t notify(const struct job *job, unsigned shape, struct span id, uint32_t ntime,
+                     bool clean, char *text_r, size_t bytes)
 {
+    struct job_coinbase coinbase;
+    if (!job_coinbase(job, shape, &coinbase))
+        return 0;
     struct print print = { .text = text_r, .capacity_bytes = bytes };
     print_text(&print, "{\"id\":null,\"method\":\"mining.notify\",\"params\":[\"");
     print_bytes(&print, id);
     print_text(&print, "\",\"");
     print_prev_hash(&print, job->prev_hash);
     print_text(&print, "\",\"");
-    print_hex(&print, span_of(job->coinbase1, job->coinbase1_bytes));
+    print_hex(&print, coinbase.before);
     print_text(&print, "\",\"");
-    print_hex(&print, span_of(job->coinbase2, job->coinbase2_bytes));
+    print_hex(&print, coinbase.behind);
     print_text(&print, "\",[");
     for (unsigned i = 0; i < job->branches_count; i++) {
         print_text(&print, i == 0 ? "\"" : ",\"");
@@ -130,24 +133,25 @@ static size_t notify(const struct job *job, struct span id, uint32_t ntime, bool
     return print.failed ? 0 : print.used_bytes;
 }
 
-size_t stratum_notify(const struct job *job, unsigned variant, uint32_t ntime, bool clean,
-                      char *text_r, size_t bytes)
+size_t stratum_notify(const struct job *job, unsigned shape, unsigned variant, uint32_t ntime,
+                      bool clean, char *text_r, size_t bytes)
 {
     char id[STRATUM_JOB_ID_DIGITS + STRATUM_VARIANT_DIGITS];
     struct print print = { .text = id, .capacity_bytes = sizeof id };
     print_hex_number(&print, job->id, STRATUM_JOB_ID_DIGITS);
     if (variant != 0)
         print_hex_number(&print, variant, STRATUM_VARIANT_DIGITS);
-    return notify(job, span_of(id, print.used_bytes), ntime, clean, text_r, bytes);
+    return notify(job, shape, span_of(id, print.used_bytes), ntime, clean, text_r, bytes);
 }
 
-size_t stratum_notify_short(const struct job *job, uint64_t ordinal, unsigned variant,
-                            uint32_t ntime, bool clean, char *text_r, size_t bytes)
+size_t stratum_notify_short(const struct job *job, unsigned shape, uint64_t ordinal,
+                            unsigned variant, uint32_t ntime, bool clean, char *text_r,
+                            size_t bytes)
 {
     char id[STRATUM_SHORT_ID_DIGITS];
     struct print print = { .text = id, .capacity_bytes = sizeof id };
     print_hex_number(&print, ordinal << 8 | variant, STRATUM_SHORT_ID_DIGITS);
-    return notify(job, span_of(id, print.used_bytes), ntime, clean, text_r, bytes);
+    return notify(job, shape, span_of(id, print.used_bytes), ntime, clean, text_r, bytes);
 }
 
 struct stratum_job *stratum_jobs_find_short(const struct stratum_jobs *jobs, struct span text,

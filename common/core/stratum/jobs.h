@@ -16,8 +16,10 @@ enum {
 };
 
 struct stratum_job {
-    const struct job *job;  /* borrowed while the entry is in a table */
-    struct span text[2];    /* its mining.notify with clean_jobs false and true, newline included */
+    const struct job *job; /* borrowed while the entry is in a table */
+    /* its mining.notify by shape, with clean_jobs false and true, newline included; empty where it
+     * has no such shape */
+    struct span text[JOB_SHAPES][2];
     uint64_t ordinal;       /* the table's: 1, 2, … in the order taken */
     uint64_t tip;           /* the table's: counts changes of the previous block */
     uint64_t superseded_ms; /* the table's: when a newer job came; 0: none did */
@@ -47,15 +49,16 @@ struct stratum_job *stratum_jobs_oldest(const struct stratum_jobs *jobs);
 struct stratum_job *stratum_jobs_find(const struct stratum_jobs *jobs, uint64_t id);
 
 /* The mining.notify of a job, with its newline; returns the length, 0 where it does not fit (never
- * with STRATUM_NOTIFY_BYTES_MAX). Variant 0 is what everybody gets; a session that needs the same
- * job again (its difficulty or extranonce changed) gets it as another variant, with an id of its
- * own and a later ntime, so that it is other work. */
-MUST_CHECK size_t stratum_notify(const struct job *job, unsigned variant, uint32_t ntime,
-                                 bool clean, char *text_r, size_t bytes);
+ * with STRATUM_NOTIFY_BYTES_MAX) or the job has no such shape (enum job_shape). Variant 0 is what
+ * everybody gets; a session that needs the same job again (its difficulty or extranonce changed)
+ * gets it as another variant, with an id of its own and a later ntime, so that it is other work. */
+MUST_CHECK size_t stratum_notify(const struct job *job, unsigned shape, unsigned variant,
+                                 uint32_t ntime, bool clean, char *text_r, size_t bytes);
 
 /* The same with a short id, from the job's ordinal in the table. */
-MUST_CHECK size_t stratum_notify_short(const struct job *job, uint64_t ordinal, unsigned variant,
-                                       uint32_t ntime, bool clean, char *text_r, size_t bytes);
+MUST_CHECK size_t stratum_notify_short(const struct job *job, unsigned shape, uint64_t ordinal,
+                                       unsigned variant, uint32_t ntime, bool clean, char *text_r,
+                                       size_t bytes);
 /* The entry a short id means, and the variant; NULL for anything else. */
 struct stratum_job *stratum_jobs_find_short(const struct stratum_jobs *jobs, struct span text,
                                             unsigned *variant_r);

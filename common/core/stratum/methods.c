@@ -111,8 +111,10 @@ static void take_answer(struct step *step, const struct json *json)
 {
     char agent[256];
     if (step->session->version_asked && step->session->agent[0] == '\0' &&
-        json_copy_text(json, json_member(json, 0, "result"), agent, sizeof agent, NULL))
+        json_copy_text(json, json_member(json, 0, "result"), agent, sizeof agent, NULL)) {
         session_know_agent(step, agent);
+        session_mend_shape(step);
+    }
 }
 
 enum stratum_step request_line(struct step *step, struct span line)

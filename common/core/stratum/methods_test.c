@@ -403,6 +403,100 @@ static void a_coinbase_too_large_for_a_client_is_never_sent_to_it(void **state)
     assert_true(f->session.coinbase_refused);
 }
 
+/* The job with coinbases of 17 (full), 16 and 14 bytes. */
+static void shape_the_job(void)
+{
+    f->job[0].shorter[0] = (struct job_shorter){
+        .coinbase1 = { 4, 5 }, .coinbase1_bytes = 2, .coinbase2 = { 6, 7 }, .coinbase2_bytes = 2
+    };
+    f->job[0].shorter[1] = (struct job_shorter){
+        .coinbase1 = { 8 }, .coinbase1_bytes = 1, .coinbase2 = { 9 }, .coinbase2_bytes = 1
+    };
+    stratum_jobs_init(&f->jobs);
+    take_job(0);
+}
+
+static void a_client_with_a_small_limit_gets_a_shorter_coinbase(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *agent, *halves;
+        uint8_t shape;
+    } clients[] = {
+        { "any/1", "\"010203\",\"feff\"", JOB_SHAPE_FULL },
+        { "seventeen/1", "\"010203\",\"feff\"", JOB_SHAPE_FULL },
+        { "sixteen/1", "\"0405\",\"0607\"", JOB_SHAPE_UNTAGGED },
+        { "fifteen/1", "\"08\",\"09\"", JOB_SHAPE_LEAST },
+    };
+    know_quirks("{\"agent\":\"seventeen/\",\"coinbase_bytes_max\":17}\n"
+                "{\"agent\":\"sixteen/\",\"coinbase_bytes_max\":16}\n"
+                "{\"agent\":\"fifteen/\",\"coinbase_bytes_max\":15,\"job_id_digits\":8}\n"
+                "{\"agent\":\"thirteen/\",\"coinbase_bytes_max\":13}\n");
+    shape_the_job();
+    for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
+        const bool short_ids = i == 3;
+        (void)reconnect(0xab + i, 0x0a0b0c0d);
+        log_in_as(clients[i].agent);
+        assert_non_null(strstr(f->sent, clients[i].halves));
+        submit(3, short_ids ? "00000100" : JOB, UNIX_S, 1);
+        assert_int_equal(f->submission.gateway_outcome, SHARE_ACCEPTED);
+        assert_int_equal(f->submission.shape, clients[i].shape);
+        verdict(f->answer, SHARE_ACCEPTED);
+        f->sent[0] = '\0';
+        /* and so does a job that is sent again, harder */
+        pass_ms(2000);
+        say("{\"id\":4,\"method\":\"mining.suggest_difficulty\",\"params\":[99]}");
+        assert_non_null(strstr(f->sent, clients[i].halves));
+        submit(5, short_ids ? "00000101" : JOB "01", f->session.sent_ntime, 1);
+        assert_int_equal(f->submission.shape, clients[i].shape);
+        assert_int_equal(f->closes, 0);
+        verdict(f->answer, SHARE_ACCEPTED);
+    }
+    (void)reconnect(0xbb, 0x0a0b0c0d);
+    log_in_as("thirteen/1");
+    assert_int_equal(f->closes, 1);
+    assert_true(f->session.coinbase_refused);
+}
+
+static void a_limit_that_is_learnt_late_counts_from_the_next_notification(void **state)
+{
+    (void)state;
+    know_quirks("{\"agent\":\"small/\",\"coinbase_bytes_max\":16}");
+    f->params.asks_for_version = true;
+    shape_the_job();
+    begin_mining();
+    assert_true(f->session.version_asked);
+    say("{\"id\":99999,\"result\":\"small/1\",\"error\":null}");
+    expect_notify("", JOB "01", ",true]}\n"); /* the job it has, in a shape it can take */
+    submit(3, JOB, UNIX_S, 1);
+    assert_int_equal(f->submission.shape, JOB_SHAPE_FULL);
+    submit(4, JOB "01", f->session.sent_ntime, 1);
+    assert_int_equal(f->submission.shape, JOB_SHAPE_UNTAGGED);
+
+    /* Who comes back under another name is owed what it was sent, in the shape it was sent. */
+    struct stratum_session parked = reconnect(0xac, 0x99999999);
+    say("{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[\"other\",\"00000000000000ab\"]}");
+    resume(&parked);
+    say("{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"w\",\"x\"]}");
+    authorised(f->answer, 0, STRATUM_YES);
+    assert_non_null(strstr(f->sent, "\"010203\",\"feff\""));
+    submit(5, JOB "01", parked.sent_ntime, 2);
+    assert_int_equal(f->submission.shape, JOB_SHAPE_UNTAGGED);
+    submit(6, JOB "02", f->session.sent_ntime, 2);
+    assert_int_equal(f->submission.shape, JOB_SHAPE_FULL);
+}
+
+/* The same asked again: the answer comes first, then the job it can take. */
+static void a_limit_that_is_learnt_from_a_second_subscribe_comes_behind_its_answer(void **state)
+{
+    (void)state;
+    know_quirks("{\"agent\":\"small/\",\"coinbase_bytes_max\":16}");
+    shape_the_job();
+    begin_mining();
+    say("{\"id\":3,\"method\":\"mining.subscribe\",\"params\":[\"small/1\"]}");
+    expect_notify("{\"id\":3,\"result\":" SUBSCRIBED, JOB "01", ",true]}\n");
+}
+
 static void a_name_that_may_have_been_cut_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -483,6 +577,9 @@ int main(void)
         TEST(a_target_that_is_too_easy_is_paid_as_what_it_is),
         TEST(short_job_ids_are_read_back),
         TEST(a_coinbase_too_large_for_a_client_is_never_sent_to_it),
+        TEST(a_client_with_a_small_limit_gets_a_shorter_coinbase),
+        TEST(a_limit_that_is_learnt_late_counts_from_the_next_notification),
+        TEST(a_limit_that_is_learnt_from_a_second_subscribe_comes_behind_its_answer),
         TEST(a_name_that_may_have_been_cut_is_refused_with_the_reason),
         TEST(numbers_without_leading_zeros_are_numbers_all_the_same),
         TEST(what_a_client_lacks_is_not_used_with_it),

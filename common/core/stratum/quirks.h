@@ -44,7 +44,8 @@ enum quirk_feature {
 struct quirk {
     struct work least;            /* no work below this; 0: no floor of its own */
     struct work start;            /* of a client that wishes for nothing else; 0: the port's */
-    uint16_t coinbase_bytes_max;  /* a larger one is garbled or crashes it; 0: no limit known */
+    uint16_t coinbase_bytes_max;  /* a larger one is garbled or crashes it, so it gets a shorter
+                                   * shape (core/job); 0: no limit known */
     uint16_t work_correction_ppm; /* its target is easier than the true one by up to this */
     uint8_t name_bytes_max;       /* where it cuts user names, or worse; 0: no limit known */
     uint8_t job_id_digits;        /* QUIRK_JOB_ID_SHORT where long ids are cut; 0: the usual */

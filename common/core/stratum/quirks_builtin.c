@@ -1,6 +1,7 @@
 /* The table of clients known to be odd, as text in the form of quirks.h: where each fact comes from
- * stands in `why`. Two kinds of limits do not bind today, because the pool's coinbase has one
- * output for its wallet and is below 300 bytes: they are kept so that a larger one is noticed. */
+ * stands in `why`. The limits for coinbases do not bind today, because the pool's fullest one has one
+ * output for its wallet and one for its proofs and stays below 300 bytes (core_job_test holds it
+ * there): they are kept so that a larger one is cut to what a client can take. */
 #include "core/stratum/quirks.h"
 
 const char quirks_builtin[] =

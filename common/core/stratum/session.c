@@ -161,14 +161,28 @@ static void show_message(struct step *step, const char *text)
     step_text_end(step, &print);
 }
 
-/* False where the job's coinbase is known to be too much for this client: it would mine what is no
- * block, or crash. */
+unsigned session_shape(const struct stratum_session *session, const struct job *job,
+                       uint64_t notification)
+{
+    unsigned bytes_max = notification < session->reshaped ? session->coinbase_bytes_max_before
+                                                          : session->quirk.coinbase_bytes_max;
+    return bytes_max == 0 ? JOB_SHAPE_FULL : job_shape_within(job, bytes_max);
+}
+
+void session_reshape(struct stratum_session *session, uint16_t bytes_max_before)
+{
+    if (bytes_max_before == session->quirk.coinbase_bytes_max)
+        return;
+    session->coinbase_bytes_max_before = bytes_max_before;
+    session->reshaped = (session->sent_ordinal << 8 | session->sent_variant) + 1;
+}
+
+/* False where even the job's shortest coinbase is known to be too much for this client: it would
+ * mine what is no block, or crash. */
 static bool coinbase_fits(struct step *step, const struct job *job)
 {
     struct stratum_session *session = step->session;
-    size_t bytes = (size_t)job->coinbase1_bytes + job->extranonce1_bytes + job->extranonce2_bytes +
-                   job->coinbase2_bytes;
-    if (session->quirk.coinbase_bytes_max == 0 || bytes <= session->quirk.coinbase_bytes_max)
+    if (session_shape(session, job, UINT64_MAX) < JOB_SHAPES)
         return true;
     show_message(step, "This pool's coinbase is larger than your miner can take");
     session->coinbase_refused = true;
@@ -176,16 +190,17 @@ static bool coinbase_fits(struct step *step, const struct job *job)
     return false;
 }
 
-/* A notification of its own: another variant, or a short id. */
+/* A notification of its own: another variant, or a short id. The job has a shape that fits. */
 static void send_text(struct step *step, const struct stratum_job *job, unsigned variant,
                       uint32_t ntime, bool clean)
 {
     struct print print = step_text_begin(step);
-    print.used_bytes =
-        step->session->quirk.job_id_digits == STRATUM_SHORT_ID_DIGITS
-            ? stratum_notify_short(job->job, job->ordinal, variant, ntime, clean, print.text,
-                                   print.capacity_bytes)
-            : stratum_notify(job->job, variant, ntime, clean, print.text, print.capacity_bytes);
+    unsigned shape = session_shape(step->session, job->job, UINT64_MAX);
+    print.used_bytes = step->session->quirk.job_id_digits == STRATUM_SHORT_ID_DIGITS
+                           ? stratum_notify_short(job->job, shape, job->ordinal, variant, ntime,
+                                                  clean, print.text, print.capacity_bytes)
+                           : stratum_notify(job->job, shape, variant, ntime, clean, print.text,
+                                            print.capacity_bytes);
     ASSERT(print.used_bytes > 0);
     step_text_end(step, &print);
 }
@@ -230,6 +245,7 @@ static void send_job(struct step *step, const struct stratum_job *job, bool clea
     } else {
         struct stratum_effect *effect = step_effect(step, STRATUM_SEND_JOB);
         effect->job = job;
+        effect->shape = (uint8_t)session_shape(session, job->job, UINT64_MAX);
         effect->clean = clean;
     }
     session->sent_ordinal = job->ordinal;
@@ -271,6 +287,18 @@ static bool send_job_again(struct step *step, bool clean)
     session->sent_ntime = ntime;
     session->notify_ms = step->world->now_ms;
     return true;
+}
+
+void session_mend_shape(struct step *step)
+{
+    struct stratum_session *session = step->session;
+    const struct stratum_job *job = stratum_jobs_current(step->world->jobs);
+    if (session->state != STRATUM_MINING || job == NULL || job->ordinal != session->sent_ordinal ||
+        session_shape(session, job->job, job->ordinal << 8 | session->sent_variant) ==
+            session_shape(session, job->job, UINT64_MAX))
+        return;
+    if (coinbase_fits(step, job->job))
+        (void)send_job_again(step, true); /* where that cannot be, the next job will do */
 }
 
 void step_tell_work(struct step *step)

@@ -24,13 +24,21 @@ void add_job(unsigned i, uint64_t id, uint8_t tip, bool clean)
                          .min_time = UNIX_S - 600,
                          .max_time = UNIX_S + 7200 };
     memset(job->prev_hash, tip, sizeof job->prev_hash);
+    take_job(i);
+}
+
+void take_job(unsigned i)
+{
+    const struct job *job = &f->job[i];
     f->entry[i] = (struct stratum_job){ .job = job };
-    for (int c = 0; c < 2; c++) {
-        size_t length =
-            stratum_notify(job, 0, job->cur_time, c, f->text[i][c], sizeof f->text[i][c]);
-        assert_true(length > 0);
-        f->entry[i].text[c] = span_of(f->text[i][c], length);
-    }
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
+        for (int c = 0; c < 2; c++) {
+            char *text = f->text[i][shape][c];
+            size_t length =
+                stratum_notify(job, shape, 0, job->cur_time, c, text, STRATUM_NOTIFY_BYTES_MAX);
+            assert_int_equal(length > 0, job_coinbase_bytes(job, shape) > 0);
+            f->entry[i].text[shape][c] = span_of(text, length);
+        }
     assert_true(stratum_jobs_add(&f->jobs, &f->entry[i], f->world.now_ms));
 }
 
@@ -113,7 +121,7 @@ enum stratum_step step(const struct stratum_event *event)
             gather(effect->text);
             break;
         case STRATUM_SEND_JOB:
-            gather(effect->job->text[effect->clean]);
+            gather(effect->job->text[effect->shape][effect->clean]);
             break;
         case STRATUM_AUTHORISE:
             f->authorises++;

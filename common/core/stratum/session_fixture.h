@@ -28,7 +28,7 @@ struct fixture {
     struct stratum_jobs jobs;
     struct job job[8];
     struct stratum_job entry[8];
-    char text[8][2][STRATUM_NOTIFY_BYTES_MAX];
+    char text[8][JOB_SHAPES][2][STRATUM_NOTIFY_BYTES_MAX];
     struct stratum_world world;
     struct stratum_session session;
     struct stratum_answers *small, *large; /* rings of 2 and of all */
@@ -48,6 +48,8 @@ struct fixture {
 extern struct fixture *f;
 
 void add_job(unsigned i, uint64_t id, uint8_t tip, bool clean);
+/* f->job[i], filled before, becomes the current job. */
+void take_job(unsigned i);
 struct stratum_answers *new_ring(uint32_t capacity);
 int set_up(void **state);
 int tear_down(void **state);

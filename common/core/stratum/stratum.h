@@ -165,6 +165,7 @@ struct stratum_session {
     uint32_t version_wish;        /* what the miner can roll; 0: nothing was negotiated */
     uint64_t moved;               /* ordinal · 256 + variant */
     uint64_t version_moved;
+    uint64_t reshaped; /* from there on the coinbase's limit is the quirk's */
     uint64_t opened_ms;
     uint64_t line_ms;      /* last line from the miner */
     uint64_t notify_ms;    /* last job to the miner */
@@ -178,13 +179,14 @@ struct stratum_session {
     struct work told;  /* the last difficulty sent; a share may be worth less (quirk_corrected) */
     struct quirk quirk;
     char agent[STRATUM_AGENT_BYTES_MAX + 1]; /* printable; "": it did not say */
-    struct work unraised; /* what it was worth before the first of `raises` */
+    struct work unraised;                    /* what it was worth before the first of `raises` */
     struct vardiff vardiff;
     struct stratum_mark marks[STRATUM_MARKS_MAX]; /* ascending */
     struct stratum_worker workers[STRATUM_WORKERS_OWN];
-    struct stratum_workers *more;    /* lent, or NULL */
-    struct stratum_answers *answers; /* lent, or NULL */
-    uint32_t first_answer;           /* what the next ring counts from */
+    struct stratum_workers *more;       /* lent, or NULL */
+    struct stratum_answers *answers;    /* lent, or NULL */
+    uint32_t first_answer;              /* what the next ring counts from */
+    uint16_t coinbase_bytes_max_before; /* of notifications below `reshaped` */
     uint8_t extranonce2_bytes;
     uint8_t marks_count;
     uint8_t rubbish;
@@ -258,7 +260,7 @@ struct stratum_event {
 
 enum stratum_effect_kind {
     STRATUM_SEND,      /* text: one or more lines */
-    STRATUM_SEND_JOB,  /* job->text[clean]: the text all sessions share */
+    STRATUM_SEND_JOB,  /* job->text[shape][clean]: the text all sessions share */
     STRATUM_AUTHORISE, /* authorise: ask who that is; answer with STRATUM_AUTHORISED */
     STRATUM_SUBMIT,    /* submit: have it judged; answer with STRATUM_VERDICT */
     STRATUM_RESUME,    /* session_id: answer with STRATUM_RESUMED before anything else */
@@ -269,6 +271,7 @@ struct stratum_effect {
     enum stratum_effect_kind kind;
     struct span text;              /* borrowed from the effects */
     const struct stratum_job *job; /* borrowed from the table */
+    uint8_t shape;                 /* enum job_shape */
     bool clean;
     uint32_t answer;
     uint16_t worker;

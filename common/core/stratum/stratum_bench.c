@@ -64,9 +64,9 @@ static bool begin(void)
                           .max_time = 1700007200 };
     b.entry.job = &b.job;
     for (int clean = 0; clean < 2; clean++)
-        b.entry.text[clean] =
-            span_of(b.text[clean], stratum_notify(&b.job, 0, b.job.cur_time, clean, b.text[clean],
-                                                  STRATUM_NOTIFY_BYTES_MAX));
+        b.entry.text[0][clean] =
+            span_of(b.text[clean], stratum_notify(&b.job, 0, 0, b.job.cur_time, clean,
+                                                  b.text[clean], STRATUM_NOTIFY_BYTES_MAX));
     if (!stratum_jobs_add(&b.table, &b.entry, 1000))
         return false;
     stratum_session_init(&b.session, &b.world, 1, 2, 8);

@@ -7,7 +7,7 @@
 
 static struct job jobs[4];
 static struct stratum_job entries[4];
-static char texts[4][2][STRATUM_NOTIFY_BYTES_MAX];
+static char texts[4][JOB_SHAPES][2][STRATUM_NOTIFY_BYTES_MAX];
 
 struct run {
     struct stratum_params params;
@@ -43,10 +43,18 @@ static void add_job(struct run *run)
                             .max_time = 1700000000 + 20 };
     jobs[i].prev_hash[0] = (uint8_t)(i / 2);
     entries[i] = (struct stratum_job){ .job = &jobs[i] };
-    for (int clean = 0; clean < 2; clean++)
-        entries[i].text[clean] =
-            span_of(texts[i][clean], stratum_notify(&jobs[i], 0, jobs[i].cur_time, clean,
-                                                    texts[i][clean], STRATUM_NOTIFY_BYTES_MAX));
+    if (i % 2 != 0)
+        for (unsigned shape = 1; shape < JOB_SHAPES; shape++)
+            jobs[i].shorter[shape - 1] =
+                (struct job_shorter){ .coinbase1_bytes = (uint16_t)(60 - 10 * shape),
+                                      .coinbase2_bytes = 60 };
+    for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
+        for (int clean = 0; clean < 2; clean++) {
+            char *text = texts[i][shape][clean];
+            entries[i].text[shape][clean] =
+                span_of(text, stratum_notify(&jobs[i], shape, 0, jobs[i].cur_time, clean, text,
+                                             STRATUM_NOTIFY_BYTES_MAX));
+        }
     ASSERT(stratum_jobs_add(&run->table, &entries[i], run->world.now_ms));
 }
 
@@ -62,11 +70,17 @@ static void look(struct run *run)
             ASSERT(effect->text.data[effect->text.length - 1] == '\n');
             ASSERT(memchr(effect->text.data, '\0', effect->text.length) == NULL);
         }
-        if (effect->kind == STRATUM_SEND_JOB)
+        if (effect->kind == STRATUM_SEND_JOB) {
+            const uint16_t bytes_max = run->session.quirk.coinbase_bytes_max;
             ASSERT(run->session.state == STRATUM_MINING);
+            ASSERT(effect->job->text[effect->shape][effect->clean].length > 0);
+            ASSERT(bytes_max == 0 ||
+                   job_coinbase_bytes(effect->job->job, effect->shape) <= bytes_max);
+        }
         if (effect->kind == STRATUM_SUBMIT) {
             ASSERT(effect->submission.work.expected_hashes >= 1);
             ASSERT(effect->submission.job_id == effect->job->job->id);
+            ASSERT(job_coinbase_bytes(effect->job->job, effect->submission.shape) > 0);
             (void)share_key_of(effect->job->job, &effect->submission);
         }
         if (effect->kind == STRATUM_SUBMIT || effect->kind == STRATUM_AUTHORISE) {
@@ -122,7 +136,9 @@ static void begin(struct run *run)
                               "\"set_extranonce\",\"set_version_mask\",\"version_rolling\"]}\n"
                               "{\"agent\":\"large\",\"coinbase_bytes_max\":130,"
                               "\"work_correction_ppm\":20,\"name_bytes_max\":8,"
-                              "\"names_escaped\":true}\n";
+                              "\"names_escaped\":true}\n"
+                              "{\"agent\":\"small\",\"coinbase_bytes_max\":120}\n"
+                              "{\"agent\":\"least\",\"coinbase_bytes_max\":112}\n";
     struct error error;
     ASSERT(quirks_parse(span_text(odd), POW_SHA256D, &run->quirks, &error));
     stratum_jobs_init(&run->table);

@@ -22,13 +22,13 @@ static void a_notify_reads_as_every_client_expects_it(void **state)
                            display, 32));
     bytes_reverse(display, 32, job.prev_hash);
     char text[STRATUM_NOTIFY_BYTES_MAX];
-    size_t length = stratum_notify(&job, 0, 0x4966bc61, true, text, sizeof text);
+    size_t length = stratum_notify(&job, 0, 0, 0x4966bc61, true, text, sizeof text);
     text[length] = '\0';
     assert_string_equal(text, NOTIFY_HEAD
                         "0000000000000001\","
                         "\"0a8ce26f72b3f1b646a2a6c14ff763ae65831e939c085ae10019d66800000000\","
                         "\"abcd\",\"ef\",[],\"00000001\",\"1d00ffff\",\"4966bc61\",true]}\n");
-    length = stratum_notify(&job, 0x1f, 0x4966bc62, false, text, sizeof text);
+    length = stratum_notify(&job, 0, 0x1f, 0x4966bc62, false, text, sizeof text);
     text[length] = '\0';
     assert_string_equal(text, NOTIFY_HEAD
                         "00000000000000011f\","
@@ -43,8 +43,8 @@ static void the_longest_notify_fits_its_bound(void **state)
     job.coinbase1_bytes = job.coinbase2_bytes = JOB_COINBASE_PART_BYTES_MAX;
     job.branches_count = TEMPLATE_BRANCHES_MAX;
     char text[STRATUM_NOTIFY_BYTES_MAX];
-    assert_true(stratum_notify(&job, 255, UINT32_MAX, false, text, sizeof text) > 0);
-    assert_int_equal(stratum_notify(&job, 255, UINT32_MAX, false, text, 2000), 0);
+    assert_true(stratum_notify(&job, 0, 255, UINT32_MAX, false, text, sizeof text) > 0);
+    assert_int_equal(stratum_notify(&job, 0, 255, UINT32_MAX, false, text, 2000), 0);
 }
 
 static void job_ids_read_back_and_nothing_else_does(void **state)

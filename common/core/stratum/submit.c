@@ -187,6 +187,9 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
                notification < session->moved ? session->extranonce1_before : session->extranonce1);
     submission.version_mask = notification < session->version_moved ? session->version_mask_before
                                                                     : session->version_mask;
+    /* One it never was, because none is short enough, is not found to have been sent, either. */
+    unsigned shape = session_shape(session, job->job, notification);
+    submission.shape = shape < JOB_SHAPES ? (uint8_t)shape : JOB_SHAPE_FULL;
     const struct stratum_worker *worker = find_worker(session, fields->user);
     if (worker != NULL) {
         submission.account_id = worker->account_id;

@@ -29,11 +29,13 @@ void session_know_agent(struct step *step, const char *agent)
     session->agent[length] = '\0';
     const struct quirk_entry *entry =
         world->quirks != NULL ? quirks_find(world->quirks, session->agent) : NULL;
+    const uint16_t bytes_max_before = session->quirk.coinbase_bytes_max;
     session->quirk = entry != NULL ? entry->quirk : (struct quirk){ .missing = 0 };
     if (session->quirk.start.expected_hashes != 0 && !session->wished)
         session->start = session->quirk.start;
     if ((session->quirk.missing & QUIRK_NO_VERSION_ROLLING) != 0)
         session->version_mask = session->version_wish = 0;
+    session_reshape(session, bytes_max_before);
 }
 
 /* Reads a text parameter; "" where there is none that fits. */
@@ -69,6 +71,7 @@ void method_subscribe(struct request *request)
     /* Asked again, it gets the same again: the extranonce is the session's. */
     if (session->state == STRATUM_CONNECTED)
         session_enter_state(session, STRATUM_SUBSCRIBED);
+    session_mend_shape(step);
 }
 
 /* What the session was, as far as it concerns shares that may still come of it. Names, wishes and
@@ -85,6 +88,9 @@ static void take_over(struct stratum_session *session, const struct stratum_sess
     session->sent_ntime = parked->sent_ntime;
     session->sent_variant = parked->sent_variant;
     session->told = work_of(0); /* clients begin each connection at a difficulty of their own */
+    session->reshaped = parked->reshaped;
+    session->coinbase_bytes_max_before = parked->coinbase_bytes_max_before;
+    session_reshape(session, parked->quirk.coinbase_bytes_max);
     session->marks_count = parked->marks_count;
     memcpy(session->marks, parked->marks, sizeof session->marks);
     if (session->version_wish == 0) {

@@ -2,6 +2,29 @@
 
 _Static_assert(sizeof(struct wire_hash) == TEMPLATE_HASH_BYTES, "a hash on the wire has 32 bytes");
 
+static struct span shorter_part(const struct job *job, enum job_shape shape, bool behind)
+{
+    struct job_coinbase coinbase;
+    if (!job_coinbase(job, shape, &coinbase))
+        return span_of(NULL, 0);
+    return behind ? coinbase.behind : coinbase.before;
+}
+
+static bool take_shorter(struct job *job, enum job_shape shape, struct span before,
+                         struct span behind)
+{
+    struct job_shorter *shorter = &job->shorter[shape - 1];
+    if (before.length > sizeof shorter->coinbase1 || behind.length > sizeof shorter->coinbase2)
+        return false;
+    if (before.length == 0 || behind.length == 0)
+        return before.length == behind.length;
+    memcpy(shorter->coinbase1, before.data, before.length);
+    memcpy(shorter->coinbase2, behind.data, behind.length);
+    shorter->coinbase1_bytes = (uint16_t)before.length;
+    shorter->coinbase2_bytes = (uint16_t)behind.length;
+    return true;
+}
+
 void job_to_wire(const struct job *job, uint64_t sequence, struct span extension,
                  struct wire_job *wire_r)
 {
@@ -27,6 +50,10 @@ void job_to_wire(const struct job *job, uint64_t sequence, struct span extension
         .has_witness = job->witness,
         .coinbase_value = job->coinbase_value,
         .extension = extension,
+        .untagged1 = shorter_part(job, JOB_SHAPE_UNTAGGED, false),
+        .untagged2 = shorter_part(job, JOB_SHAPE_UNTAGGED, true),
+        .least1 = shorter_part(job, JOB_SHAPE_LEAST, false),
+        .least2 = shorter_part(job, JOB_SHAPE_LEAST, true),
     };
     memcpy(wire_r->prev_hash, job->prev_hash, sizeof wire_r->prev_hash);
 }
@@ -36,7 +63,9 @@ bool job_from_wire(const struct wire_job *wire, struct job *job_r, struct error 
     memset(job_r, 0, sizeof *job_r);
     if (wire->coinbase1.length > sizeof job_r->coinbase1 ||
         wire->coinbase2.length > sizeof job_r->coinbase2 ||
-        wire->branches_count > TEMPLATE_BRANCHES_MAX)
+        wire->branches_count > TEMPLATE_BRANCHES_MAX ||
+        !take_shorter(job_r, JOB_SHAPE_UNTAGGED, wire->untagged1, wire->untagged2) ||
+        !take_shorter(job_r, JOB_SHAPE_LEAST, wire->least1, wire->least2))
         return error_set(error, ERROR_INVALID, "its coinbase or merkle branch is too long");
     /* struct wire_share carries 4 and up to 8 bytes. */
     if (wire->extranonce1_bytes != sizeof((struct wire_share *)0)->extranonce1 ||
@@ -99,6 +128,11 @@ void submission_from_wire(const struct wire_share *wire, const struct job *job,
     memcpy(submission_r->extranonce2, wire->extranonce2, job->extranonce2_bytes);
     if (!share_outcome_from_wire(wire->found, &submission_r->gateway_outcome))
         submission_r->gateway_outcome = SHARE_MALFORMED;
+    if (wire->shape < JOB_SHAPES && job_coinbase_bytes(job, wire->shape) > 0) {
+        submission_r->shape = wire->shape;
+    } else if (submission_r->gateway_outcome == SHARE_ACCEPTED) {
+        submission_r->gateway_outcome = SHARE_MALFORMED;
+    }
 }
 
 void submission_to_wire(const struct share_submission *submission, struct wire_share *wire_r)
@@ -114,6 +148,7 @@ void submission_to_wire(const struct share_submission *submission, struct wire_s
         .version_bits = submission->version_bits,
         .version_mask = submission->version_mask,
         .has_version_bits = submission->has_version_bits,
+        .shape = submission->shape,
         .found = (uint8_t)submission->gateway_outcome,
     };
     memcpy(wire_r->extranonce1, submission->extranonce1, sizeof wire_r->extranonce1);

@@ -66,7 +66,6 @@ struct script_job *script_add_job(struct script *script, const struct script_job
     *added = (struct script_job){ .sequence =
                                       given->sequence != 0 ? given->sequence : script->job_count };
     assert_int_equal(job_from_template(&template, &params, &added->job), JOB_OK);
-    job_prepare(&added->job, &added->prepared);
     return added;
 }
 
@@ -324,14 +323,16 @@ struct wire_share script_share(const struct script_job *job, uint32_t nonce)
                                 .found = SHARE_ACCEPTED };
 }
 
-static void check(const struct script_job *job, const struct wire_share *share,
+void script_judge(const struct script_job *job, const struct wire_share *share,
                   struct share_verdict *verdict_r)
 {
     static uint8_t scratch[POW_SCRATCH_BYTES];
     struct share_submission submission;
+    struct job_prepared prepared;
     submission_from_wire(share, &job->job, &submission);
     submission.gateway_outcome = SHARE_ACCEPTED;
-    share_check(&job->prepared, SHARE_TIP_CURRENT, &submission, loop_unix_ms(), scratch, verdict_r);
+    job_prepare(&job->job, submission.shape, &prepared);
+    share_check(&prepared, SHARE_TIP_CURRENT, &submission, loop_unix_ms(), scratch, verdict_r);
 }
 
 uint32_t script_nonce(const struct script_job *job, bool block, uint32_t from)
@@ -339,7 +340,7 @@ uint32_t script_nonce(const struct script_job *job, bool block, uint32_t from)
     for (uint32_t nonce = from;; nonce++) {
         const struct wire_share share = script_share(job, nonce);
         struct share_verdict verdict;
-        check(job, &share, &verdict);
+        script_judge(job, &share, &verdict);
         if (verdict.outcome == SHARE_ACCEPTED && verdict.is_block == block)
             return nonce;
         assert_true(nonce - from < 100000);
@@ -350,7 +351,7 @@ void script_block_hash(const struct script_job *job, const struct wire_share *sh
                        uint8_t hash_r[32])
 {
     struct share_verdict verdict;
-    check(job, share, &verdict);
+    script_judge(job, share, &verdict);
     sha256d_header(verdict.header, hash_r);
 }
 
@@ -362,11 +363,11 @@ uint8_t *script_block(const struct script_job *job, const struct wire_share *sha
     size_t count;
     struct share_verdict verdict;
     uint8_t coinbase[JOB_COINBASE_BYTES_MAX];
-    check(job, share, &verdict);
+    script_judge(job, share, &verdict);
     transactions_of(job->job.template_id, bytes, transactions, &count);
     struct span coinbase_span =
-        span_of(coinbase, job_coinbase_for_block(&job->job, share->extranonce1, share->extranonce2,
-                                                 coinbase));
+        span_of(coinbase, job_coinbase_for_block(&job->job, share->shape, share->extranonce1,
+                                                 share->extranonce2, coinbase));
     size_t length = template_block_bytes(transactions, count, coinbase_span, span_of(NULL, 0));
     uint8_t *block = malloc(length);
     assert_non_null(block);

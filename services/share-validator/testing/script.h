@@ -19,7 +19,6 @@ enum {
 
 struct script_job {
     struct job job;
-    struct job_prepared prepared;
     uint64_t sequence;
     bool hidden; /* the scheduler denies to know it */
 };
@@ -88,6 +87,9 @@ void script_announce(struct script *script, uint64_t template_id);
 
 /* A well-formed share of account 7, worker 8, work 1, that counts. */
 struct wire_share script_share(const struct script_job *job, uint32_t nonce);
+/* What the share is worth by the core, whatever its gateway says of it. */
+void script_judge(const struct script_job *job, const struct wire_share *share,
+                  struct share_verdict *verdict_r);
 /* The next nonce from `from` on whose share counts and is (or is not) a block. */
 uint32_t script_nonce(const struct script_job *job, bool block, uint32_t from);
 /* The block's id, and its bytes as a node should get them (caller frees). */

@@ -30,9 +30,7 @@ static bool take_balance(void *context, const struct balance_record *balance)
         return true;
     }
     const struct ledger_balance *kept = &balance->amounts, *sum = &tally->amounts;
-    if (!tally->used || kept->immature != sum->immature || kept->available != sum->available ||
-        kept->in_flight != sum->in_flight || kept->paid != sum->paid ||
-        kept->applied_seq != sum->applied_seq) {
+    if (!tally->used || !ledger_balance_equal(kept, sum)) {
         char name[LEDGER_ACCOUNT_BYTES];
         ledger_account_format(&balance->account, name);
         differ(audit,
@@ -41,6 +39,8 @@ static bool take_balance(void *context, const struct balance_record *balance)
                name, kept->immature, kept->available, kept->in_flight, kept->paid, sum->immature,
                sum->available, sum->in_flight, sum->paid);
     }
+    if (balance->misindexed)
+        differ(audit, "the index over available balances is not what they are");
     if (tally->used)
         tally->seen = true;
     return true;
@@ -265,6 +265,7 @@ void audit_free(struct audit *audit)
     view_close(&audit->view);
     free(audit->sets);
     free(audit->legs);
+    free(audit->links);
     free(audit->source);
     free(audit->derived);
     free(audit->amounts);
@@ -278,6 +279,8 @@ bool payout_audit(struct store *store, payout_audit_visitor visit, void *context
                   struct payout_audit_report *report_r, struct error *error)
 {
     *report_r = (struct payout_audit_report){ 0 };
+    if (!ledger_format_check(store, error))
+        return false;
     struct audit audit = {
         .store = store, .visit = visit, .context = context, .report = report_r, .error = error
     };

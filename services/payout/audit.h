@@ -37,6 +37,12 @@ typedef void (*payout_audit_visitor)(void *context, const char *difference);
 MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                              struct payout_audit_report *report_r, struct error *error);
 
+/* Brings the ledger of an older format into today's (record/ledger): entries with their links, and
+ * balances, which follow from them. Nothing older is changed, so it can be cut off and done again.
+ * By who leads alone. True also where there was nothing to do; false with *error, also where the
+ * format is newer, or an entry is not what its header says. */
+MUST_CHECK bool payout_convert(struct store *store, struct error *error);
+
 /* Writes every balance anew that is not the sum of its entries. Takes the payout's leadership: one
  * that is at work steps down. True with how many were written; false with *error, also where a set
  * is not applied or the entries themselves are not what their headers say: those are not mended. */

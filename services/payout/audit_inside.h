@@ -33,9 +33,11 @@ struct audit {
     uint64_t last;     /* the newest applied set: what is looked at ends here */
     uint64_t moved_to; /* the newest set behind it that a balance has taken in, and whose */
     struct ledger_account moved;
-    uint64_t newest_event; /* answered by a set up to there */
-    uint64_t event_sets;   /* sets that answer one */
-    uint64_t events;       /* that must be answered */
+    uint64_t newest_event;     /* answered by a set up to there */
+    uint64_t event_sets;       /* sets that answer one */
+    uint64_t events;           /* that must be answered */
+    struct ledger_link *links; /* of legs */
+    size_t link_capacity;
     struct ledger_leg *legs, *source, *derived;
     size_t leg_capacity, source_capacity, derived_capacity;
     int64_t *amounts;

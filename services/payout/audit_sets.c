@@ -85,12 +85,13 @@ static bool take_set(void *context, const struct set_record *set)
     return true;
 }
 
-/* The entries of a set, as kept; more of them than its header says are a difference. */
-static bool read_legs(struct audit *audit, const struct set_record *set, struct ledger_leg **legs,
-                      size_t *capacity, size_t *count_r, struct error *error)
+/* The entries of a set, as kept, into room for them; more of them than its header says are a
+ * difference. */
+static bool read_legs(struct audit *audit, const struct set_record *set, struct ledger_leg *legs,
+                      struct ledger_link *links, size_t capacity, size_t *count_r,
+                      struct error *error)
 {
-    *legs = audit_grow(*legs, capacity, set->digest.leg_count + (size_t)1, sizeof **legs);
-    if (entry_read_all(audit->store, set->seq, *legs, *capacity, count_r, error) == STORE_DONE)
+    if (entry_read_all(audit->store, set->seq, legs, links, capacity, count_r, error) == STORE_DONE)
         return true;
     if (error->code != ERROR_INVALID)
         return false;
@@ -158,7 +159,9 @@ static bool derive(struct audit *audit, const struct set_record *set, struct err
         differ(audit, "posting set %" PRIu64 " follows from one that never was", set->seq);
         return true;
     }
-    if (!read_legs(audit, earlier, &audit->source, &audit->source_capacity, &count, error))
+    audit->source = audit_grow(audit->source, &audit->source_capacity,
+                               earlier->digest.leg_count + (size_t)1, sizeof *audit->source);
+    if (!read_legs(audit, earlier, audit->source, NULL, audit->source_capacity, &count, error))
         return false;
     audit->derived =
         audit_grow(audit->derived, &audit->derived_capacity, 2 * count + 2, sizeof *audit->derived);
@@ -175,10 +178,21 @@ static bool derive(struct audit *audit, const struct set_record *set, struct err
     return true;
 }
 
+/* Every leg of an account in a set has the same link, which follows from the sets before. */
+static bool are_linked(const struct ledger_link *links, size_t count, struct ledger_link expected)
+{
+    for (size_t i = 0; i < count; i++)
+        if (links[i].before != expected.before || links[i].earlier != expected.earlier)
+            return false;
+    return true;
+}
+
 static bool check_set(struct audit *audit, const struct set_record *set, struct error *error)
 {
-    size_t count = 0;
-    if (!read_legs(audit, set, &audit->legs, &audit->leg_capacity, &count, error))
+    size_t count = 0, room = set->digest.leg_count + (size_t)1;
+    audit->legs = audit_grow(audit->legs, &audit->leg_capacity, room, sizeof *audit->legs);
+    audit->links = audit_grow(audit->links, &audit->link_capacity, room, sizeof *audit->links);
+    if (!read_legs(audit, set, audit->legs, audit->links, room, &count, error))
         return false;
     audit->report->entries += count;
     if (!ledger_legs_verify(&set->cause, &set->digest, audit->legs, count))
@@ -189,6 +203,10 @@ static bool check_set(struct audit *audit, const struct set_record *set, struct 
     for (size_t i = 0; i < count;) {
         size_t same = ledger_legs_of_account(audit->legs + i, count - i);
         struct tally *tally = audit_tally(audit, &audit->legs[i].account);
+        if (!are_linked(audit->links + i, same, ledger_link_of(&tally->amounts, set->seq)))
+            differ(audit,
+                   "an account's entries before posting set %" PRIu64 " are not found from it",
+                   set->seq);
         if (ledger_balance_apply(&tally->amounts, set->seq, set->cause.kind, audit->legs + i,
                                  same) != LEDGER_APPLIED) {
             char name[LEDGER_ACCOUNT_BYTES];

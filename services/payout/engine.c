@@ -1,3 +1,4 @@
+#include "services/payout/audit.h"
 #include "services/payout/inside.h"
 
 #include "record/account/account.h"
@@ -115,6 +116,7 @@ bool engine_declare(struct store *store, struct error *error)
         &account_collection,  &segment_collection,       &segment_part_collection,
         &proof_collection,    &stretch_collection,       &stretch_part_collection,
         &carry_collection,    &switch_collection,        &withdrawal_collection,
+        &format_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -164,7 +166,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->relock = true;
     engine->push_due_ms = now_ms;
     engine->trim_due_ms = now_ms + options->trim_interval_ms;
-    if (!recall_network_work(engine, error)) {
+    if (!payout_convert(store, error) || !recall_network_work(engine, error)) {
         engine_close(engine);
         return NULL;
     }

@@ -974,18 +974,24 @@ static void the_audit_finds_what_was_changed(void **state)
     mature(bench);
     assert_int_equal(tick(bench), STEP_DONE);
     const struct store_collection *const collections[] = { &balance_collection, &balance_collection,
-                                                           &entry_collection };
-    const char *const ids[] = { "miner:0000000000001001", "fee",
-                                "00000000000000000001:1:0000000000001001:1" };
-    const size_t fields[] = { 3, 3, 5 }; /* available, available, amount */
-    for (size_t i = 0; i < 3; i++) {
+                                                           &entry_collection, &entry_collection };
+    const char *const ids[] = { "miner:000", "house", "00000000000000000001:1:0000000000001001",
+                                "00000000000000000001:1:0000000000001001" };
+    /* The first one's immature and available, its amount, the set before. */
+    const size_t fields[] = { 1, 1, 0, 0 }, at[] = { 10, 18, 11, 19 };
+    for (size_t i = 0; i < 4; i++) {
         struct arena arena = arena_over(memory, sizeof memory);
         struct store_write write = { .verb = STORE_REPLACE, .collection = collections[i] };
         assert_int_equal(
             store_get(bench->store, collections[i], ids[i], &arena, &write.record, &error),
             STORE_DONE);
+        uint8_t bytes[4096];
+        struct store_value *packed = &write.record.values[fields[i]];
+        assert_true(packed->bytes.length <= sizeof bytes);
+        memcpy(bytes, packed->bytes.data, packed->bytes.length);
+        packed->bytes = span_of(bytes, packed->bytes.length);
         for (int change = 1; change >= -1; change -= 2) {
-            write.record.values[fields[i]].integer += change;
+            bytes[at[i]] = (uint8_t)(bytes[at[i]] + change);
             assert_int_equal(store_apply(bench->store, &write, 1, &error), STORE_DONE);
             write.record.version++;
             assert_true(payout_audit(bench->store, NULL, NULL, &report, &error));

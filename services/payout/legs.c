@@ -26,7 +26,7 @@ static enum step read_source(struct engine *engine, const struct ledger_cause *c
     if (outcome != STORE_DONE)
         return engine_step_of(engine, outcome, error);
     ENGINE_ROOM(engine, source, set.digest.leg_count);
-    outcome = entry_read_all(engine->store, set.seq, engine->source, engine->source_capacity,
+    outcome = entry_read_all(engine->store, set.seq, engine->source, NULL, engine->source_capacity,
                              count_r, error);
     if (outcome != STORE_DONE)
         return engine_step_of(engine, outcome, error);

@@ -39,8 +39,8 @@ static enum step read_entries(struct engine *engine, const struct set_record *se
 {
     size_t count = 0;
     ENGINE_ROOM(engine, legs, set->digest.leg_count);
-    enum store_outcome outcome =
-        entry_read_all(engine->store, set->seq, engine->legs, engine->legs_capacity, &count, error);
+    enum store_outcome outcome = entry_read_all(engine->store, set->seq, engine->legs, NULL,
+                                                engine->legs_capacity, &count, error);
     *legs_r = ledger_legs_over(engine->legs, engine->legs_capacity);
     legs_r->count = count;
     return engine_step_of(engine, outcome, error);

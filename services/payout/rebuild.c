@@ -18,24 +18,16 @@ struct wrong {
     bool behind; /* a balance is newer than what was added up */
 };
 
-static bool same(const struct ledger_balance *a, const struct ledger_balance *b)
-{
-    return a->immature == b->immature && a->available == b->available &&
-           a->in_flight == b->in_flight && a->paid == b->paid && a->applied_seq == b->applied_seq &&
-           a->waiting_since == b->waiting_since;
-}
-
 static bool take_balance(void *context, const struct balance_record *balance)
 {
     struct wrong *wrong = context;
     struct tally *tally = audit_tally(&wrong->audit, &balance->account);
     wrong->behind = wrong->behind || balance->amounts.applied_seq > wrong->audit.last;
     tally->seen = true;
-    if (same(&tally->amounts, &balance->amounts))
+    if (ledger_balance_equal(&tally->amounts, &balance->amounts) && !balance->misindexed)
         return true;
     wrong->list = audit_grow(wrong->list, &wrong->capacity, wrong->count + 1, sizeof *wrong->list);
-    wrong->list[wrong->count] = *balance;
-    wrong->list[wrong->count++].amounts = tally->amounts;
+    wrong->list[wrong->count++] = *balance;
     return true;
 }
 
@@ -47,8 +39,7 @@ static void take_missing(struct wrong *wrong)
             continue;
         wrong->list =
             audit_grow(wrong->list, &wrong->capacity, wrong->count + 1, sizeof *wrong->list);
-        wrong->list[wrong->count++] =
-            (struct balance_record){ .account = tally->account, .amounts = tally->amounts };
+        wrong->list[wrong->count++] = (struct balance_record){ .account = tally->account };
     }
 }
 
@@ -59,7 +50,9 @@ static bool write_all(struct wrong *wrong, uint64_t epoch, struct error *error)
         if (i % RENEW_EVERY == 0 &&
             leader_renew(wrong->audit.store, ENGINE_ROLE, epoch, error) != STORE_DONE)
             return false;
-        if (balance_put(wrong->audit.store, &wrong->list[i], error) != STORE_DONE)
+        const struct ledger_balance *right =
+            &audit_find_tally(&wrong->audit, &wrong->list[i].account)->amounts;
+        if (balance_put(wrong->audit.store, &wrong->list[i], right, error) != STORE_DONE)
             return false;
     }
     return true;
@@ -68,6 +61,8 @@ static bool write_all(struct wrong *wrong, uint64_t epoch, struct error *error)
 static bool rebuild(struct wrong *wrong, uint64_t epoch, struct error *error)
 {
     struct set_record newest;
+    if (!ledger_format_check(wrong->audit.store, error))
+        return false;
     enum store_outcome outcome = set_newest(wrong->audit.store, &newest, error);
     if (outcome == STORE_MISSING)
         return true;

@@ -332,10 +332,10 @@ static void expect_no_errors(void)
 
 static void a_leader_that_stops_anywhere_is_replaced_and_nobody_is_paid_twice(void **state)
 {
-    static const char *const some[] = { "before entries", "after build", "before broadcast" };
-    static const char *const kinds[] = { "leaders", "windows",   "sets",
-                                         "entries", "balances",  "payments",
-                                         "build",   "broadcast", "candidate_done" };
+    static const char *const some[] = { "before entry_pages", "after build", "before broadcast" };
+    static const char *const kinds[] = { "leaders",     "windows",       "sets",
+                                         "entry_pages", "balance_pages", "payments",
+                                         "build",       "broadcast",     "candidate_done" };
     const char *text = getenv("ADIT_STANDBY_STEPS");
     unsigned long steps = text != NULL ? strtoul(text, NULL, 10) : 0;
     (void)state;

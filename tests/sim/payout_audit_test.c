@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "adapter/store_fake/fake.h"
 #include "record/event/event.h"
 #include "record/ledger/stretch_record.h"
 #include "service/log.h"
@@ -59,7 +60,6 @@ static bool is_told_only(const char *collection, const char *field)
         { "stretches", "fee_basis_points" },
         { "carries", "stretch" },
         { "stretches", "places" },
-        { "balances", "waiting_since" },
     };
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
         if (strcmp(told[i][0], collection) == 0 && strcmp(told[i][1], field) == 0)
@@ -103,9 +103,10 @@ static bool is_of_shares(const struct store_collection *collection, size_t field
     return false;
 }
 
-/* Changes one field, audits, and puts it back. *seen_r counts what it saw of fields like these. */
+/* Changes one field (of bytes, the one at `at`; SIZE_MAX: in the middle), audits, and puts it back.
+ * *seen_r counts what it saw of fields like these. */
 static void change(struct store *store, const struct store_collection *collection, const char *id,
-                   size_t field, bool wildly, unsigned seen_r[STORE_FIELDS_MAX])
+                   size_t field, bool wildly, size_t at, unsigned seen_r[STORE_FIELDS_MAX])
 {
     static _Alignas(16) uint8_t memory[MEMORY_BYTES];
     static uint8_t bytes[MEMORY_BYTES];
@@ -126,7 +127,7 @@ static void change(struct store *store, const struct store_collection *collectio
         if (length == 0 || length > sizeof bytes || collection->fields[field].type == STORE_TEXT)
             return;
         memcpy(bytes, value->bytes.data, length);
-        bytes[length / 2] ^= 1;
+        bytes[at == SIZE_MAX ? length / 2 : at] ^= 1;
         value->bytes = span_of(bytes, length);
     }
     assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
@@ -194,12 +195,12 @@ static void whatever_is_changed_the_audit_sees_it(void **state)
                 /* Every field of the last record, and every nth of all. */
                 if (i + 1 < ids->count && ++changes % stride != 0)
                     continue;
-                change(store, collections[c], ids->list[i], f, false, seen);
+                change(store, collections[c], ids->list[i], f, false, SIZE_MAX, seen);
                 made++;
                 if (collections[c]->fields[f].type != STORE_INT ||
                     !is_money(collections[c]->fields[f].name))
                     continue;
-                change(store, collections[c], ids->list[i], f, true, seen);
+                change(store, collections[c], ids->list[i], f, true, SIZE_MAX, seen);
                 made++;
             }
         printf("%s: %zu records, %lu changes\n", collections[c]->name, ids->count, made - before);
@@ -208,6 +209,52 @@ static void whatever_is_changed_the_audit_sees_it(void **state)
         if (is_of_shares(&snapshot_collection, f) && seen[f] == 0)
             fail_msg("%s of a window is never seen", snapshot_collection.fields[f].name);
     assert_int_equal(differences_of(store), 0);
+    free(ids);
+    sim_end(&run);
+}
+
+static bool count_house(void *context, const struct balance_record *balance)
+{
+    *(uint64_t *)context += balance->account.owner != LEDGER_MINER;
+    return true;
+}
+
+static bool take_length(void *context, const struct store_record *record)
+{
+    *(size_t *)context = record->values[0].bytes.length + record->values[1].bytes.length;
+    return false;
+}
+
+/* Many legs and balances lie in one record: each byte of some of them. */
+static void whatever_is_changed_within_a_page_the_audit_sees_it(void **state)
+{
+    (void)state;
+    const struct {
+        const struct store_collection *collection;
+        size_t field;
+    } pages[] = { { &entry_collection, 0 }, { &balance_collection, 1 } };
+    struct run run = play();
+    struct store *store = run.world->memory;
+    struct ids *ids = calloc(1, sizeof *ids);
+    unsigned seen[STORE_FIELDS_MAX] = { 0 };
+    assert_non_null(ids);
+    for (size_t c = 0; c < sizeof pages / sizeof *pages; c++) {
+        struct store_query all = { .field = "id" };
+        struct error error;
+        ids->count = 0;
+        assert_int_equal(store_find(store, pages[c].collection, &all, take_id, ids, &error),
+                         STORE_DONE);
+        assert_true(ids->count > 3);
+        for (size_t i = 0; i < ids->count; i += ids->count / 3) {
+            struct store_query query = store_query_of(ids->list[i]);
+            size_t length = 0;
+            assert_int_equal(
+                store_find(store, pages[c].collection, &query, take_length, &length, &error),
+                STORE_DONE);
+            for (size_t at = 0; at < length; at++)
+                change(store, pages[c].collection, ids->list[i], pages[c].field, false, at, seen);
+        }
+    }
     free(ids);
     sim_end(&run);
 }
@@ -223,19 +270,21 @@ static void balances_are_rebuilt_to_what_they_were(void **state)
     const struct ledger_account house = ledger_house(LEDGER_FEE);
     uint64_t changed = 0;
     assert_int_equal(balance_get(store, &account, &first, &error), STORE_DONE);
-    struct balance_record wrong = first;
-    wrong.amounts.available += 5;
-    wrong.amounts.waiting_since++;
-    assert_int_equal(balance_put(store, &wrong, &error), STORE_DONE);
+    struct ledger_balance wrong = first.amounts;
+    wrong.available += 5;
+    wrong.waiting_since++;
+    assert_int_equal(balance_put(store, &first, &wrong, &error), STORE_DONE);
     struct balance_record fee;
+    uint64_t own = 0;
     assert_int_equal(balance_get(store, &house, &fee, &error), STORE_DONE);
+    assert_int_equal(balance_walk(store, count_house, &own, &error), STORE_DONE);
     struct store_write remove = { .verb = STORE_DELETE,
                                   .collection = &balance_collection,
-                                  .record = { .id = "fee", .version = fee.version } };
+                                  .record = { .id = "house", .version = fee.version } };
     assert_int_equal(store_apply(store, &remove, 1, &error), STORE_DONE);
     assert_true(differences_of(store) > 0);
     assert_true(payout_rebuild(store, 77, run.world->now_ms, &changed, &error));
-    assert_int_equal(changed, 2);
+    assert_int_equal(changed, 1 + own);
     assert_int_equal(differences_of(store), 0);
     assert_int_equal(balance_get(store, &account, &again, &error), STORE_DONE);
     assert_memory_equal(&again.amounts, &first.amounts, sizeof first.amounts);
@@ -244,11 +293,199 @@ static void balances_are_rebuilt_to_what_they_were(void **state)
     sim_end(&run);
 }
 
+/* What a store holds in pages, as one text of bytes. */
+struct pages {
+    uint8_t bytes[MEMORY_BYTES];
+    size_t length;
+    struct store *store; /* where they are removed from */
+    const struct store_collection *collection;
+};
+
+static void add_bytes(struct pages *pages, const void *data, size_t length)
+{
+    assert_true(length <= sizeof pages->bytes - pages->length);
+    memcpy(pages->bytes + pages->length, data, length);
+    pages->length += length;
+}
+
+static bool take_page(void *context, const struct store_record *record)
+{
+    struct pages *pages = context;
+    add_bytes(pages, record->id, strlen(record->id));
+    for (size_t i = 0; i < pages->collection->field_count; i++) {
+        add_bytes(pages, &record->values[i].integer, sizeof record->values[i].integer);
+        if (record->values[i].bytes.length > 0)
+            add_bytes(pages, record->values[i].bytes.data, record->values[i].bytes.length);
+    }
+    return true;
+}
+
+static void read_pages(struct store *store, struct pages *pages_r)
+{
+    const struct store_collection *const both[] = { &entry_collection, &balance_collection };
+    struct error error;
+    pages_r->length = 0;
+    for (size_t i = 0; i < 2; i++) {
+        struct store_query query = { .field = "id" };
+        pages_r->collection = both[i];
+        assert_int_equal(store_find(store, both[i], &query, take_page, pages_r, &error),
+                         STORE_DONE);
+    }
+}
+
+struct versions {
+    struct ids ids;
+    uint64_t list[IDS_MAX];
+};
+
+static bool take_version(void *context, const struct store_record *record)
+{
+    struct versions *versions = context;
+    versions->list[versions->ids.count] = record->version;
+    return take_id(&versions->ids, record);
+}
+
+static void remove_all(struct store *store, const struct store_collection *collection)
+{
+    struct versions *versions = calloc(1, sizeof *versions);
+    struct store_query query = { .field = "id" };
+    struct error error;
+    assert_non_null(versions);
+    assert_int_equal(store_find(store, collection, &query, take_version, versions, &error),
+                     STORE_DONE);
+    for (size_t i = 0; i < versions->ids.count; i++) {
+        struct store_write write = { .verb = STORE_DELETE,
+                                     .collection = collection,
+                                     .record = { .id = versions->ids.list[i],
+                                                 .version = versions->list[i] } };
+        assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    }
+    free(versions);
+}
+
+struct older {
+    struct entry_record entries[IDS_MAX];
+    size_t count;
+};
+
+static bool take_entry(void *context, const struct entry_record *entry)
+{
+    struct older *older = context;
+    assert_true(older->count < IDS_MAX);
+    older->entries[older->count++] = *entry;
+    return true;
+}
+
+/* Writes the entries as format 1 had them, and takes away everything newer. */
+static void make_older(struct store *store)
+{
+    const struct store_collection *format_1 = &entry_1_collection;
+    struct older *older = calloc(1, sizeof *older);
+    struct error error;
+    assert_non_null(older);
+    assert_true(store_declare(store, &format_1, 1, &error));
+    assert_int_equal(entry_walk(store, 1, take_entry, older, &error), STORE_DONE);
+    for (size_t i = 0; i < older->count; i++) {
+        const struct ledger_leg *leg = &older->entries[i].leg;
+        char id[80], account[LEDGER_ACCOUNT_BYTES], place[80];
+        ledger_account_format(&leg->account, account);
+        snprintf(id, sizeof id, "%020" PRIu64 ":%u:%016" PRIx64 ":%u", older->entries[i].seq,
+                 (unsigned)leg->account.owner, leg->account.id, (unsigned)leg->kind);
+        snprintf(place, sizeof place, "%s/%020" PRIu64, account, older->entries[i].seq);
+        struct store_write write = { .verb = STORE_INSERT,
+                                     .collection = &entry_1_collection,
+                                     .record = { .id = id } };
+        write.record.values[0] = store_text(place);
+        write.record.values[1] = store_int((int64_t)older->entries[i].seq);
+        write.record.values[2] = store_int(leg->account.owner);
+        write.record.values[3] = store_int((int64_t)leg->account.id);
+        write.record.values[4] = store_int(leg->kind);
+        write.record.values[5] = store_int(leg->amount);
+        assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    }
+    remove_all(store, &entry_collection);
+    remove_all(store, &balance_collection);
+    remove_all(store, &format_collection);
+    free(older);
+}
+
+static void a_ledger_of_an_older_format_becomes_what_it_would_have_been(void **state)
+{
+    (void)state;
+    static struct pages before, after;
+    struct run run = play();
+    struct store *store = run.world->memory;
+    struct payout_audit_report report;
+    struct error error;
+    read_pages(store, &before);
+    make_older(store);
+    assert_false(payout_audit(store, NULL, NULL, &report, &error));
+    assert_non_null(strstr(error.text, "format 1"));
+    /* Cut off anywhere, any number of times. */
+    bool converted = false;
+    for (uint64_t i = 1; i <= 1000 && !converted; i++) {
+        store_fake_inject_random(store, i, 5);
+        converted = payout_convert(store, &error);
+    }
+    store_fake_inject_random(store, 0, 0);
+    assert_true(converted);
+    assert_int_equal(differences_of(store), 0);
+    read_pages(store, &after);
+    assert_true(after.length == before.length && after.length > 0);
+    assert_memory_equal(after.bytes, before.bytes, before.length);
+    assert_true(payout_convert(store, &error));
+    sim_end(&run);
+}
+
+static void a_ledger_that_cannot_be_read_is_refused(void **state)
+{
+    (void)state;
+    struct run run = play();
+    struct store *store = run.world->memory;
+    struct payout_audit_report report;
+    struct error error;
+    make_older(store);
+    struct store_write write = { .verb = STORE_INSERT,
+                                 .collection = &format_collection,
+                                 .record = { .id = "ledger" } };
+    write.record.values[0] = store_int(LEDGER_FORMAT + 1);
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    assert_false(payout_convert(store, &error));
+    assert_false(payout_audit(store, NULL, NULL, &report, &error));
+    assert_int_equal(error.code, ERROR_REFUSED);
+    remove_all(store, &format_collection);
+    /* One entry that is not what its set says, and nothing is converted. */
+    struct versions *versions = calloc(1, sizeof *versions);
+    struct store_query query = { .field = "id" };
+    assert_non_null(versions);
+    assert_int_equal(store_find(store, &entry_1_collection, &query, take_version, versions, &error),
+                     STORE_DONE);
+    static _Alignas(16) uint8_t memory[4096];
+    struct arena arena = arena_over(memory, sizeof memory);
+    write = (struct store_write){ .verb = STORE_DELETE, .collection = &entry_1_collection };
+    assert_int_equal(store_get(store, &entry_1_collection,
+                               versions->ids.list[versions->ids.count / 2], &arena, &write.record,
+                               &error),
+                     STORE_DONE);
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    assert_false(payout_convert(store, &error));
+    assert_int_equal(error.code, ERROR_INVALID);
+    write.verb = STORE_INSERT;
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    assert_true(payout_convert(store, &error));
+    assert_int_equal(differences_of(store), 0);
+    free(versions);
+    sim_end(&run);
+}
+
 int main(void)
 {
     log_open("payout-audit", "1", LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_is_changed_the_audit_sees_it),
+        cmocka_unit_test(whatever_is_changed_within_a_page_the_audit_sees_it),
+        cmocka_unit_test(a_ledger_of_an_older_format_becomes_what_it_would_have_been),
+        cmocka_unit_test(a_ledger_that_cannot_be_read_is_refused),
         cmocka_unit_test(balances_are_rebuilt_to_what_they_were),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

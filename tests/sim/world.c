@@ -49,7 +49,9 @@ static void bind_accounts(struct sim_world *world)
                                    .created_ms = 1 };
         struct account bound;
         struct error error;
-        account.id = world->ids[i] = (i + 1) * UINT64_C(0x1234567) + sim_below(&world->random, 99);
+        /* Ascending, two to a page of balances. */
+        account.id = world->ids[i] = (uint64_t)(i + 1) / 2 << 54 | ((i + 1) * UINT64_C(0x1234567) +
+                                                                    sim_below(&world->random, 99));
         account.script = (struct output_script){ .data = { 0x00, 0x14 }, .length = 22 };
         store_le64(account.script.data + 2, account.id);
         bool formatted = address_format(world->coin, output_script_span(&account.script),

@@ -13,6 +13,7 @@
 #include "loop/loop.h"
 #include "record/ledger/ledger_record.h"
 #include "services/payout/audit.h"
+#include "services/payout/engine.h"
 
 static void print_difference(void *context, const char *difference)
 {
@@ -135,7 +136,7 @@ int command_audit(const struct options *options)
         return code;
     struct payout_audit_report report;
     struct sums sums = { 0 };
-    bool looked = (!options->rebuild || rebuild(store, &error)) &&
+    bool looked = engine_declare(store, &error) && (!options->rebuild || rebuild(store, &error)) &&
                   payout_audit(store, print_difference, NULL, &report, &error) &&
                   balance_walk(store, add_balance, &sums, &error) == STORE_DONE;
     if (looked)

@@ -255,6 +255,20 @@ size_t ledger_legs_of_account(const struct ledger_leg *legs, size_t count)
     return same;
 }
 
+bool ledger_balance_equal(const struct ledger_balance *a, const struct ledger_balance *b)
+{
+    return a->immature == b->immature && a->available == b->available &&
+           a->in_flight == b->in_flight && a->paid == b->paid && a->applied_seq == b->applied_seq &&
+           a->earlier_seq == b->earlier_seq && a->waiting_since == b->waiting_since;
+}
+
+struct ledger_link ledger_link_of(const struct ledger_balance *balance, uint64_t seq)
+{
+    bool same_era = balance->applied_seq / LEDGER_ERA_SETS == seq / LEDGER_ERA_SETS;
+    return (struct ledger_link){ balance->applied_seq,
+                                 same_era ? balance->earlier_seq : balance->applied_seq };
+}
+
 enum ledger_apply_outcome ledger_balance_apply(struct ledger_balance *balance, uint64_t seq,
                                                enum ledger_cause_kind cause,
                                                const struct ledger_leg *legs, size_t count)
@@ -291,6 +305,7 @@ enum ledger_apply_outcome ledger_balance_apply(struct ledger_balance *balance, u
         next.waiting_since = 0;
     else if (balance->available <= 0)
         next.waiting_since = seq;
+    next.earlier_seq = ledger_link_of(balance, seq).earlier;
     next.applied_seq = seq;
     *balance = next;
     return LEDGER_APPLIED;

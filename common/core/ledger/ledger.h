@@ -222,9 +222,25 @@ struct ledger_balance {
     int64_t in_flight;
     int64_t paid;
     uint64_t applied_seq;   /* the newest set taken in; 0: none */
+    uint64_t earlier_seq;   /* the newest set taken in of an earlier era than that; 0: none */
     uint64_t waiting_since; /* the set that last made something available out of nothing; 0 when
                                nothing is: who waits longest is paid first */
 };
+
+/* Whether all of it is the same. */
+MUST_CHECK bool ledger_balance_equal(const struct ledger_balance *a,
+                                     const struct ledger_balance *b);
+
+/* From an account's entry in one set to older ones: the sets of an account are a list, each naming
+ * the one before and the newest of an earlier era, so that any place in it is found in few steps
+ * (at most LEDGER_ERA_SETS and one for each era). */
+enum { LEDGER_ERA_SETS = 512 };
+struct ledger_link {
+    uint64_t before;  /* the account's set before this one; 0: none */
+    uint64_t earlier; /* its newest set of an earlier era than this one's; 0: none */
+};
+/* Of the account's entry in set `seq`, which its balance has not taken in. */
+struct ledger_link ledger_link_of(const struct ledger_balance *balance, uint64_t seq);
 
 enum ledger_apply_outcome {
     LEDGER_APPLIED = 1,

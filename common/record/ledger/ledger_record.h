@@ -5,8 +5,9 @@
  * writers can both have a place in it: the one that gets STORE_EXISTS was not alone. A set is open
  * until all its entries are durable, then closed, then applied (every balance has taken it in).
  * Only closed and applied sets count; at most the newest set is not applied. Entries and balances
- * are written in any number of repeats with the same result: an entry's id is its set, account and
- * kind, a balance knows the newest set it took in.
+ * are written in any number of repeats with the same result: a set's entries lie in records of
+ * many, whose ids are the set and the first account in them; a balance knows the newest set it took
+ * in. Why many lie in one record: decisions/017.
  *
  * Blocking, like the store; one thread at a time per store handle. Structs hold no memory of others
  * unless said. */
@@ -21,6 +22,19 @@ extern const struct store_collection entry_collection;
 extern const struct store_collection balance_collection;
 extern const struct store_collection snapshot_collection;
 extern const struct store_collection snapshot_part_collection;
+
+/* What these records look like, as a number in the store. Format 1 kept each leg and each balance
+ * in a record of its own. */
+enum { LEDGER_FORMAT_NONE = 0, LEDGER_FORMAT = 2 };
+extern const struct store_collection format_collection;
+/* STORE_DONE: with LEDGER_FORMAT_NONE where no ledger was begun. STORE_FAILED with *error. */
+MUST_CHECK enum store_outcome ledger_format_get(struct store *store, uint32_t *format_r,
+                                                struct error *error);
+/* States LEDGER_FORMAT: when all of the ledger is in it. STORE_DONE, STORE_UNKNOWN, STORE_FAILED.
+ */
+MUST_CHECK enum store_outcome ledger_format_put(struct store *store, struct error *error);
+/* For who reads the ledger: false with *error where it is in another format. */
+MUST_CHECK bool ledger_format_check(struct store *store, struct error *error);
 
 enum set_state {
     SET_OPEN = 1,    /* not all entries are durable: does not count */
@@ -71,20 +85,31 @@ MUST_CHECK enum store_outcome set_walk_causes(struct store *store, set_visitor v
 struct entry_record {
     uint64_t seq;
     struct ledger_leg leg;
+    struct ledger_link link;
 };
 
-/* Writes all legs of a set, however often; STORE_DONE when every one is durable. */
+/* Writes all legs (closed, in canonical order) of a set that is open, however often, each with its
+ * account's link, which follows from the balances: those have taken in all sets before it.
+ * STORE_DONE when every one is durable; STORE_CONFLICT where a balance has taken in this set
+ * already: somebody else closed it; STORE_UNKNOWN, STORE_FAILED with *error. */
 MUST_CHECK enum store_outcome entry_insert_all(struct store *store, uint64_t seq,
                                                const struct ledger_leg *legs, size_t count,
                                                struct error *error);
-/* The legs of one set in canonical order into legs_r; STORE_DONE with *count_r, also where there
- * are none; STORE_FAILED with *error, also where there are more than capacity. */
+/* The same with the links given: for stores that are converted. */
+MUST_CHECK enum store_outcome entry_insert_linked(struct store *store, uint64_t seq,
+                                                  const struct ledger_leg *legs,
+                                                  const struct ledger_link *links, size_t count,
+                                                  struct error *error);
+/* The legs of one set in canonical order into legs_r, and where links_r is not NULL their links;
+ * STORE_DONE with *count_r, also where there are none; STORE_FAILED with *error, also where there
+ * are more than capacity. */
 MUST_CHECK enum store_outcome entry_read_all(struct store *store, uint64_t seq,
-                                             struct ledger_leg *legs_r, size_t capacity,
-                                             size_t *count_r, struct error *error);
+                                             struct ledger_leg *legs_r, struct ledger_link *links_r,
+                                             size_t capacity, size_t *count_r, struct error *error);
 typedef bool (*entry_visitor)(void *context, const struct entry_record *entry);
-/* One account's entries, newest first, at most `limit` (0: all), with seq ≤ newest (0: no bound).
- * Entries of an open set do not count: readers ask set_get for each set they meet. */
+/* One account's entries, newest first, at most `limit` (0: all), with seq ≤ newest (0: no bound):
+ * those that its balance has taken in, so all of them count. The list is followed from the balance
+ * on, one look at a set each. */
 MUST_CHECK enum store_outcome entry_walk_account(struct store *store,
                                                  const struct ledger_account *account,
                                                  uint64_t newest, size_t limit, entry_visitor visit,
@@ -93,11 +118,19 @@ MUST_CHECK enum store_outcome entry_walk_account(struct store *store,
 MUST_CHECK enum store_outcome entry_walk(struct store *store, uint64_t first, entry_visitor visit,
                                          void *context, struct error *error);
 
+/* Entries of format 1, as entry_read_all has them; whether they are what their set's header says is
+ * for the caller to see. Declare entry_1_collection before. */
+extern const struct store_collection entry_1_collection;
+MUST_CHECK enum store_outcome entry_1_read_all(struct store *store, uint64_t seq,
+                                               struct ledger_leg *legs_r, size_t capacity,
+                                               size_t *count_r, struct error *error);
+
 /* What one account has. */
 struct balance_record {
     struct ledger_account account;
     struct ledger_balance amounts;
-    uint64_t version; /* the store's; 0: not there yet */
+    uint64_t version; /* the store's, of the page it lies in; 0: not there yet */
+    bool misindexed;  /* its page's index says that there is more, or less, to pay than there is */
 };
 
 /* STORE_DONE; STORE_MISSING with a zero balance of version 0 (an account that never had anything);
@@ -112,12 +145,26 @@ MUST_CHECK enum store_outcome balance_apply_all(struct store *store, uint64_t se
                                                 enum ledger_cause_kind cause,
                                                 const struct ledger_leg *legs, size_t count,
                                                 struct error *error);
-/* Writes one balance as it is, over the version it was read as (0: it was not there): STORE_DONE,
- * or STORE_CONFLICT, STORE_UNKNOWN, STORE_FAILED. For rebuilding alone. */
-MUST_CHECK enum store_outcome balance_put(struct store *store, const struct balance_record *balance,
+/* What the entries of a set link to, by what the balances have taken in: one for each leg.
+ * STORE_DONE; STORE_CONFLICT where one has taken in this set or a newer one; STORE_FAILED. */
+MUST_CHECK enum store_outcome balance_links(struct store *store, uint64_t seq,
+                                            const struct ledger_leg *legs, size_t count,
+                                            struct ledger_link *links_r, struct error *error);
+/* Writes other amounts over a balance as it was read (version 0: it was not there): STORE_DONE, or
+ * STORE_CONFLICT where it is not that any more, STORE_UNKNOWN, STORE_FAILED. For rebuilding and
+ * converting alone. */
+MUST_CHECK enum store_outcome balance_put(struct store *store, const struct balance_record *read,
+                                          const struct ledger_balance *amounts,
                                           struct error *error);
+/* Writes balances as they are, with all that lie in the same pages, whatever these held before:
+ * ascending accounts, and all of a page at once. STORE_DONE, STORE_CONFLICT, STORE_UNKNOWN,
+ * STORE_FAILED. For converting alone. */
+MUST_CHECK enum store_outcome balance_put_all(struct store *store,
+                                              const struct balance_record *balances, size_t count,
+                                              struct error *error);
 typedef bool (*balance_visitor)(void *context, const struct balance_record *balance);
-/* All of them, by account name; those with `available` at least `least`, smallest first. */
+/* All of them: the pool's own accounts, then miners by id; or those with `available` at least
+ * `least`, in no order. */
 MUST_CHECK enum store_outcome balance_walk(struct store *store, balance_visitor visit,
                                            void *context, struct error *error);
 MUST_CHECK enum store_outcome balance_walk_available(struct store *store, int64_t least,

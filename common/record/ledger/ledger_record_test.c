@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "adapter/store_fake/fake.h"
+#include "base/test_random.h"
 #include "record/ledger/ledger_record.h"
 
 #include <stdlib.h>
@@ -92,6 +93,13 @@ static bool count_entries(void *context, const struct entry_record *entry)
     return true;
 }
 
+static bool count_balances(void *context, const struct balance_record *balance)
+{
+    (void)balance;
+    ++*(size_t *)context;
+    return true;
+}
+
 static void entries_read_back_in_order_however_often_they_are_written(void **state)
 {
     (void)state;
@@ -99,27 +107,123 @@ static void entries_read_back_in_order_however_often_they_are_written(void **sta
     static struct ledger_credit credits[MINERS];
     struct ledger_legs legs = many_legs(memory, credits);
     size_t count;
-    store_fake_inject(store, STORE_FAKE_UNKNOWN_DONE, 300, 1);
+    store_fake_inject(store, STORE_FAKE_UNKNOWN_DONE, 2, 1);
     assert_int_equal(entry_insert_all(store, 4, legs.legs, legs.count, &error), STORE_UNKNOWN);
     for (int i = 0; i < 2; i++)
         assert_int_equal(entry_insert_all(store, 4, legs.legs, legs.count, &error), STORE_DONE);
     assert_int_equal(entry_insert_all(store, 44, legs.legs, 2, &error), STORE_DONE);
-    assert_int_equal(entry_read_all(store, 4, read, MINERS + 3, &count, &error), STORE_DONE);
+    assert_int_equal(entry_read_all(store, 4, read, NULL, MINERS + 3, &count, &error), STORE_DONE);
     assert_int_equal(count, legs.count);
     struct ledger_cause cause = ledger_cause_payment(LEDGER_INTENT, 1, 1);
     struct ledger_digest digest = ledger_digest(&cause, legs.legs, legs.count);
     assert_true(ledger_legs_verify(&cause, &digest, read, count));
-    assert_int_equal(entry_read_all(store, 4, read, 5, &count, &error), STORE_FAILED);
+    assert_int_equal(entry_read_all(store, 4, read, NULL, 5, &count, &error), STORE_FAILED);
     size_t seen = 0;
-    assert_int_equal(
-        entry_walk_account(store, &legs.legs[0].account, 0, 0, count_entries, &seen, &error),
-        STORE_DONE);
+    assert_int_equal(entry_walk(store, 5, count_entries, &seen, &error), STORE_DONE);
     assert_int_equal(seen, 2);
-    seen = 0;
-    assert_int_equal(
-        entry_walk_account(store, &legs.legs[0].account, 43, 0, count_entries, &seen, &error),
-        STORE_DONE);
-    assert_int_equal(seen, 1);
+    /* What the balances have taken in, nobody may write any more. */
+    assert_int_equal(balance_apply_all(store, 4, LEDGER_FOUND, legs.legs, legs.count, &error),
+                     STORE_DONE);
+    assert_int_equal(entry_insert_all(store, 4, legs.legs, legs.count, &error), STORE_CONFLICT);
+    assert_int_equal(entry_insert_all(store, 3, legs.legs, legs.count, &error), STORE_CONFLICT);
+}
+
+enum { HISTORIES = 40, HISTORY_SETS = 4 * LEDGER_ERA_SETS };
+
+/* What an account's entries must be, newest first. */
+struct history {
+    const bool *in; /* by set */
+    uint64_t next;  /* the newest that is not visited yet */
+    size_t count;
+    unsigned kind; /* of this set's, from the last down */
+};
+
+static bool follow(void *context, const struct entry_record *entry)
+{
+    struct history *history = context;
+    while (history->next > 0 && !history->in[history->next])
+        history->next--;
+    assert_true(entry->seq == history->next && entry->leg.amount != 0);
+    assert_int_equal(entry->leg.kind, history->kind);
+    history->kind = history->kind == LEDGER_AVAILABLE ? LEDGER_IMMATURE : LEDGER_AVAILABLE;
+    history->next -= history->kind == LEDGER_AVAILABLE;
+    history->count++;
+    return true;
+}
+
+static size_t sets_up_to(const bool *in, uint64_t newest)
+{
+    size_t count = 0;
+    for (uint64_t seq = 1; seq <= newest; seq++)
+        count += in[seq];
+    return count;
+}
+
+/* Two legs an account, as a maturing has; few accounts in some sets, all in others, so that pages
+ * of entries are full or nearly empty. */
+static void an_account_s_entries_are_found_from_any_set_on(void **state)
+{
+    (void)state;
+    static bool in[HISTORIES][HISTORY_SETS + 1];
+    static struct ledger_leg memory[2 * HISTORIES + 1];
+    struct test_random random = test_random_begin("record_ledger_test");
+    memset(in, 0, sizeof in);
+    for (uint64_t seq = 1; seq <= HISTORY_SETS; seq++) {
+        struct ledger_legs legs = ledger_legs_over(memory, 2 * HISTORIES + 1);
+        for (unsigned i = 0; i < HISTORIES; i++) {
+            in[i][seq] = test_random_below(&random, 1 + i * i) == 0;
+            struct ledger_account account = ledger_miner((uint64_t)i << 59 | i);
+            ledger_legs_add(&legs, account, LEDGER_IMMATURE, in[i][seq]);
+            ledger_legs_add(&legs, account, LEDGER_AVAILABLE, in[i][seq]);
+            ledger_legs_add(&legs, ledger_house(LEDGER_NETWORK), LEDGER_AVAILABLE, -2 * in[i][seq]);
+        }
+        assert_true(ledger_legs_close(&legs));
+        assert_int_equal(entry_insert_all(store, seq, legs.legs, legs.count, &error), STORE_DONE);
+        assert_int_equal(balance_apply_all(store, seq, LEDGER_FOUND, legs.legs, legs.count, &error),
+                         STORE_DONE);
+    }
+    for (unsigned i = 0; i < HISTORIES; i++) {
+        struct ledger_account account = ledger_miner((uint64_t)i << 59 | i);
+        for (int k = 0; k < 20; k++) {
+            uint64_t newest = k == 0 ? HISTORY_SETS : test_random_below(&random, HISTORY_SETS) + 1;
+            struct history history = { in[i], newest, 0, LEDGER_AVAILABLE };
+            size_t all = 2 * sets_up_to(in[i], newest), limit = 1 + (size_t)k;
+            assert_int_equal(entry_walk_account(store, &account, k == 0 ? 0 : newest, 0, follow,
+                                                &history, &error),
+                             STORE_DONE);
+            assert_int_equal(history.count, all);
+            history = (struct history){ in[i], newest, 0, LEDGER_AVAILABLE };
+            assert_int_equal(
+                entry_walk_account(store, &account, newest, limit, follow, &history, &error),
+                STORE_DONE);
+            assert_int_equal(history.count, all < limit ? all : limit);
+        }
+    }
+}
+
+static void a_balance_is_put_only_over_what_was_read(void **state)
+{
+    (void)state;
+    struct ledger_account account = ledger_miner(7), other = ledger_miner(9);
+    struct balance_record read, stale;
+    assert_int_equal(balance_get(store, &account, &read, &error), STORE_MISSING);
+    stale = read;
+    struct ledger_balance amounts = { .available = 12, .applied_seq = 3 };
+    assert_int_equal(balance_put(store, &read, &amounts, &error), STORE_DONE);
+    assert_int_equal(balance_put(store, &stale, &amounts, &error), STORE_CONFLICT);
+    assert_int_equal(balance_get(store, &account, &read, &error), STORE_DONE);
+    assert_true(ledger_balance_equal(&read.amounts, &amounts) && read.version == 1);
+    /* A neighbour in its page does not concern it. */
+    assert_int_equal(balance_get(store, &other, &stale, &error), STORE_MISSING);
+    assert_int_equal(balance_put(store, &stale, &amounts, &error), STORE_DONE);
+    amounts.paid = 1;
+    assert_int_equal(balance_put(store, &read, &amounts, &error), STORE_DONE);
+    assert_int_equal(balance_put(store, &read, &amounts, &error), STORE_CONFLICT);
+    size_t seen = 0;
+    assert_int_equal(balance_walk_available(store, 13, count_balances, &seen, &error), STORE_DONE);
+    assert_int_equal(seen, 0);
+    assert_int_equal(balance_walk_available(store, 12, count_balances, &seen, &error), STORE_DONE);
+    assert_int_equal(seen, 2);
 }
 
 static void balances_take_a_set_in_once_through_any_trouble(void **state)
@@ -234,6 +338,8 @@ int main(void)
         TEST(a_place_in_the_log_is_given_once),
         TEST(a_set_is_advanced_by_who_read_it_last),
         TEST(entries_read_back_in_order_however_often_they_are_written),
+        TEST(an_account_s_entries_are_found_from_any_set_on),
+        TEST(a_balance_is_put_only_over_what_was_read),
         TEST(balances_take_a_set_in_once_through_any_trouble),
         TEST(a_snapshot_counts_with_its_header_and_is_kept_whole),
         TEST(parts_lie_where_they_always_lay),

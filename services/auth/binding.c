@@ -42,6 +42,7 @@ enum identity_outcome binding_read(const struct names *names, const struct ident
         outcome = identity_resolve(coin, parts.account, &name_r->account, address_outcome_r);
     if (outcome != IDENTITY_OK)
         return outcome;
+    name_r->coin = coin;
     memcpy(name_r->worker, parts.worker.data, parts.worker.length);
     name_r->worker[parts.worker.length] = '\0';
     name_r->account_id = identity_account_id(key, &name_r->account);
@@ -61,7 +62,7 @@ static enum binding_outcome bind_account(struct store *store, const struct bindi
         if (name->account.kind != IDENTITY_KIND_ADDRESS)
             return BINDING_UNREGISTERED;
         struct account fresh;
-        account_of_address(name->account_id, &name->account, now_ms, &fresh);
+        account_of_address(name->account_id, name->coin, &name->account, now_ms, &fresh);
         enum account_outcome bound = account_bind(store, &fresh, &account, made_r, error);
         if (bound != ACCOUNT_BOUND)
             return bound == ACCOUNT_TAKEN ? BINDING_TAKEN : BINDING_STORE;

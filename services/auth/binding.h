@@ -8,6 +8,7 @@
 #include "services/auth/secrets.h"
 
 struct binding_name {
+    const struct coin_profile *coin; /* borrowed: whose addresses it may be */
     struct identity_account account;
     char worker[IDENTITY_WORKER_BYTES_MAX + 1]; /* "": the nameless one */
     uint64_t account_id, worker_id;

@@ -58,6 +58,8 @@ bool endpoint_load(struct visit *visit, struct store *store, struct error *error
             !session_is_live(&visit->session, visit->account.sessions_from_ms, loop_unix_ms()))
             (void)visit_trouble(visit, 401, "Unauthorized", "the session has ended: log in again",
                                 "authorization");
+    } else if (account_token_is_void(&visit->account, false, visit->claims.issued_s)) {
+        (void)visit_trouble(visit, 401, "Unauthorized", "the key counts no more", "authorization");
     }
     if (visit->trouble.status == 0 && visit->account.state != ACCOUNT_ACTIVE)
         (void)visit_trouble(visit, 403, "Forbidden", "this account is locked or closed", NULL);

@@ -5,6 +5,8 @@
 #include "services/auth/endpoint.h"
 #include "services/auth/letters.h"
 
+#include "service/log.h"
+
 #include <jansson.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,8 +20,8 @@ static const struct {
     uint32_t scopes;
 } scopes[] = {
     { "read", TOKEN_SCOPE_READ },
-    { "withdraw-propose", TOKEN_SCOPE_WITHDRAW },
-    { "operator", TOKEN_SCOPE_PAYOUT | TOKEN_SCOPE_OPERATE },
+    { "withdraw-propose", TOKEN_SCOPE_WITHDRAW_PROPOSE },
+    { "operator", TOKEN_SCOPE_OPERATOR },
 };
 enum { SCOPES = sizeof scopes / sizeof *scopes };
 
@@ -51,13 +53,38 @@ static json_t *show_scopes(uint64_t all)
     return list;
 }
 
+/* *left_r of others stay. False where the store failed. */
+static bool clear(struct visit *visit, struct store *store, size_t *left_r, struct error *error)
+{
+    static _Thread_local struct grant all[GRANTS_MAX];
+    const struct account *account = &visit->account;
+    size_t count;
+    if (grant_list(store, account->id, GRANTS_MAX, all, &count, error) != STORE_DONE)
+        return false;
+    *left_r = count;
+    for (size_t i = 0; i < count; i++)
+        if (account->state != ACCOUNT_ACTIVE || !grant_is_live(&all[i], account->grants_from_ms)) {
+            if (grant_delete(store, &all[i], error) == STORE_FAILED)
+                return false;
+            (*left_r)--;
+        }
+    return true;
+}
+
+void grants_tidy(struct visit *visit, struct store *store)
+{
+    size_t left;
+    struct error error;
+    if (!clear(visit, store, &left, &error))
+        log_warn("grants.left", "account=%016llx", (unsigned long long)visit->account.id);
+}
+
 static bool insert(struct visit *visit, struct store *store, struct grant *grant,
                    struct error *error)
 {
-    static _Thread_local struct grant others[GRANTS_MAX];
     char text[SECRETS_TEXT_BYTES];
     size_t count;
-    if (grant_list(store, visit->account.id, GRANTS_MAX, others, &count, error) != STORE_DONE)
+    if (!clear(visit, store, &count, error))
         return false;
     if (count == GRANTS_MAX) {
         (void)visit_trouble(visit, 409, "Conflict",
@@ -91,7 +118,7 @@ static bool act_key(struct visit *visit, struct store *store, struct error *erro
 {
     struct grant grant = { .kind = GRANT_KEY,
                            .scopes = read_scopes(visit->form.values[KEY_SCOPES]) };
-    if ((grant.scopes & TOKEN_SCOPE_OPERATE) != 0 &&
+    if ((grant.scopes & TOKEN_SCOPE_OPERATOR) != 0 &&
         (visit->account.roles & ACCOUNT_ROLE_OPERATOR) == 0) {
         (void)visit_trouble(visit, 403, "Forbidden", "this account is not an operator's", "scopes");
         return true;
@@ -173,7 +200,8 @@ static bool act_list(struct visit *visit, struct store *store, struct error *err
         return false;
     json_t *keys = json_array(), *links = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(all[i].kind == GRANT_KEY ? keys : links, show(&all[i]));
+        if (grant_is_live(&all[i], visit->account.grants_from_ms))
+            json_array_append_new(all[i].kind == GRANT_KEY ? keys : links, show(&all[i]));
     visit->reply = json_pack("{s:o, s:o}", "keys", keys, "links", links);
     return true;
 }
@@ -241,13 +269,14 @@ static bool act_exchange(struct visit *visit, struct store *store, struct error 
         outcome = account_get(store, grant.account_id, &visit->account, error);
     if (outcome != STORE_DONE && outcome != STORE_MISSING)
         return false;
-    if (outcome == STORE_MISSING || visit->account.state != ACCOUNT_ACTIVE) {
+    if (outcome == STORE_MISSING || visit->account.state != ACCOUNT_ACTIVE ||
+        !grant_is_live(&grant, visit->account.grants_from_ms)) {
         (void)visit_trouble(visit, 401, "Unauthorized", "there is no such key", "key");
         return true;
     }
     visit->claims.scopes = (uint32_t)grant.scopes;
     if ((visit->account.roles & ACCOUNT_ROLE_OPERATOR) == 0)
-        visit->claims.scopes &= ~(uint32_t)(TOKEN_SCOPE_PAYOUT | TOKEN_SCOPE_OPERATE);
+        visit->claims.scopes &= ~(uint32_t)TOKEN_SCOPE_OPERATOR;
     if (factor_get(store, visit->account.id, &visit->factor, error) != STORE_DONE)
         return false;
     uint64_t now_ms = loop_unix_ms();

@@ -6,10 +6,19 @@
 #define LETTERS(X)                                                                                 \
     X(LETTER_CONFIRM, "Confirm your address",                                                      \
       "With this you confirm that letters about the account reach you:")                           \
+    X(LETTER_REGISTER, "Confirm your registration",                                                \
+      "Somebody, probably you, asked for this account. It is yours by this:")                      \
+    X(LETTER_TAKEN, "Choose another name",                                                         \
+      "Somebody, probably you, asked for this account. The name, or one that looks like it, is "   \
+      "taken: register again, under another.")                                                     \
     X(LETTER_RESET, "Set a new password",                                                          \
       "Somebody, probably you, asked to set a new password. It can be done once, with this:")      \
     X(LETTER_PASSWORD, "Your password was changed",                                                \
-      "The password was changed, and every session has ended.")                                    \
+      "The password was changed, and every session has ended. API keys and links stay as they "    \
+      "are.")                                                                                      \
+    X(LETTER_PASSWORD_KEYS, "Your password was changed",                                           \
+      "The password was changed. Every session has ended, and no API key or link made before "     \
+      "opens anything any more.")                                                                  \
     X(LETTER_ADDRESS, "Your payout address was changed",                                           \
       "The payout address was changed. Nothing is paid out for a while; if it was not you, log "   \
       "in, change it back and set another password, or write to the operator.")                    \

@@ -15,8 +15,9 @@ enum {
     PEOPLE_VISITS_MAX = 256,   /* requests that wait for the store */
     PEOPLE_NAME_FAILURES = 10, /* logins of one name from one address, … */
     PEOPLE_ADDRESS_FAILURES = 100,
-    PEOPLE_FAILURES = 200,     /* … of one name from everywhere, … */
-    PEOPLE_REGISTRATIONS = 20, /* … per LIMITER_WINDOW_S */
+    PEOPLE_FAILURES = 200,          /* … of one name from everywhere, … */
+    PEOPLE_REGISTRATIONS = 20,      /* … by one address, */
+    PEOPLE_REGISTRATIONS_EMAIL = 5, /* … for one mailbox: per LIMITER_WINDOW_S */
 };
 
 struct people_options {

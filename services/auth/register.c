@@ -1,16 +1,23 @@
-/* Registration: is the name free? hash the password; bind the account. */
-#include "services/auth/visit.h"
+/* Registration. Nobody learns by its answer whether a name is free, nor by the time it takes: for a
+ * name that is taken the same is read, hashed and written. Where letters are sent the truth stands
+ * in one, to the address that was given, and the account is made by showing the token of that
+ * letter. Where none are sent it is made at once, if it can be, and who can log in with the
+ * password has it. docs/decisions/018-no-answer-tells-a-name.md says why. */
+#include "services/auth/register.h"
 
 #include "service/log.h"
 #include "record/access/claim.h"
+#include "record/access/registration.h"
 #include "services/auth/form.h"
 #include "services/auth/guessable.h"
 #include "services/auth/letters.h"
 #include "services/auth/tickets.h"
 
 #include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 
+enum { SWEPT = 8 }; /* of those too old, with each that comes */
 enum field { NAME, EMAIL, PASSWORD, PAYOUT_ADDRESS, FIELDS };
 
 static const struct form_field fields[FIELDS] = {
@@ -40,12 +47,32 @@ static bool claim_of(struct visit *visit, const char *name)
     return true;
 }
 
+static void complete(struct visit *visit)
+{
+    struct account *account = &visit->account;
+    account->id = identity_account_id(&visit->people->key, &visit->identity);
+    account->kind = IDENTITY_KIND_ACCOUNT;
+    account->state = ACCOUNT_ACTIVE;
+    account->roles = ACCOUNT_ROLE_MINER;
+    account->created_ms = loop_unix_ms();
+    memcpy(account->name, visit->identity.canonical, sizeof account->name);
+}
+
+/* Nothing is locked: nothing is owed to it yet. */
+static enum address_outcome set_address(struct visit *visit, struct span text)
+{
+    const struct coin_profile *coin = visit->people->options.coin;
+    struct account_payout payout = { .threshold = 0 };
+    enum address_outcome outcome = address_parse(coin, text, &payout.script, payout.address);
+    if (outcome == ADDRESS_OK)
+        account_set_payout(&visit->account, coin, &payout);
+    return outcome;
+}
+
 /* What the form says, as an account; false with what is wrong. */
 static bool read_account(struct visit *visit, const struct form *form, const char **field_r,
                          const char **detail_r)
 {
-    const struct coin_profile *coin = visit->people->options.coin;
-    struct account *account = &visit->account;
     *field_r = fields[NAME].name;
     char name[IDENTITY_CANONICAL_BYTES];
     enum names_outcome named = names_prepare(visit->people->names, form->values[NAME], name);
@@ -56,7 +83,7 @@ static bool read_account(struct visit *visit, const struct form *form, const cha
     if (!people_name(visit->people, span_text(name), &visit->identity) || !claim_of(visit, name))
         return false;
     *field_r = fields[EMAIL].name;
-    if (!form_email(form->values[EMAIL], account->email)) {
+    if (!form_email(form->values[EMAIL], visit->account.email)) {
         *detail_r = "this is not an address of e-mail";
         return false;
     }
@@ -65,27 +92,21 @@ static bool read_account(struct visit *visit, const struct form *form, const cha
     if (password_is_guessable(form->values[PASSWORD], span_text(name)))
         return false;
     *field_r = fields[PAYOUT_ADDRESS].name;
-    enum address_outcome address = address_parse(coin, form->values[PAYOUT_ADDRESS],
-                                                 &account->script, account->payout_address);
+    enum address_outcome address = set_address(visit, form->values[PAYOUT_ADDRESS]);
     *detail_r = address_outcome_text(address);
     if (address != ADDRESS_OK)
         return false;
-    account->id = identity_account_id(&visit->people->key, &visit->identity);
-    account->kind = IDENTITY_KIND_ACCOUNT;
-    account->state = ACCOUNT_ACTIVE;
-    account->roles = ACCOUNT_ROLE_MINER;
-    account->created_ms = loop_unix_ms();
-    memcpy(account->name, visit->identity.canonical, sizeof account->name);
+    complete(visit);
     return true;
 }
 
-static void taken(struct visit *visit)
+static bool sends_letters(const struct visit *visit)
 {
-    refuse(visit, 409, "Taken", "this name, or one that looks like it, is taken; choose another",
-           fields[NAME].name);
+    return visit->people->options.settings->auth_mail[0] != '\0';
 }
 
-static bool ask_bind(struct visit *visit, struct store *store, struct error *error)
+/* False where the store failed; else visit->made says whether the account is this one's. */
+static bool bind(struct visit *visit, struct store *store, struct error *error)
 {
     struct account bound;
     /* The look first: what was left of a registration that failed is this name's all the same. */
@@ -101,32 +122,90 @@ static bool ask_bind(struct visit *visit, struct store *store, struct error *err
         visit->bound = account_bind(store, &visit->account, &bound, &visit->made, error);
     if (visit->bound == ACCOUNT_BOUND && !visit->made)
         visit->made = strcmp(bound.password, visit->account.password) == 0;
-    if (visit->bound == ACCOUNT_BOUND && visit->made) {
-        visit_note(visit, "registered", "owner", "");
-        visit_write_events(visit, store);
-        /* A letter that is not sent now is asked for later. */
-        if (!tickets_issue(visit, store, TICKET_EMAIL, error))
-            log_warn("account.unconfirmed", "account=%016llx",
-                     (unsigned long long)visit->account.id);
-    }
     return visit->bound == ACCOUNT_BOUND || visit->bound == ACCOUNT_TAKEN;
 }
 
-static void after_bind(struct visit *visit)
+/* A registration for the visit's account. */
+static struct registration pending(struct visit *visit, char *token_r)
 {
+    struct registration one = { .expires_ms =
+                                    loop_unix_ms() + (uint64_t)TICKETS_EMAIL_MINUTES * 60000 };
     const struct account *account = &visit->account;
-    char id[ACCOUNT_ID_BYTES];
-    if (visit->bound != ACCOUNT_BOUND || !visit->made) {
-        taken(visit);
-        return;
+    const struct account_payout payout = account_payout(account, visit->people->options.coin);
+    secrets_random_id(one.id, REGISTRATION_ID_BYTES - 1);
+    secrets_opaque_make(visit->people->secrets.registration, REGISTER_PREFIX, one.id, one.secret,
+                        token_r);
+    memcpy(one.name, account->name, sizeof one.name);
+    memcpy(one.email, account->email, sizeof one.email);
+    memcpy(one.password, account->password, sizeof one.password);
+    memcpy(one.payout_address, payout.address, sizeof one.payout_address);
+    return one;
+}
+
+/* Makes it wait for its letter. One that can come to nothing is written all the same. */
+static bool wait_for_letter(struct visit *visit, struct store *store, struct error *error)
+{
+    char token[SECRETS_TEXT_BYTES];
+    struct registration one = pending(visit, token);
+    bool kept = registration_insert(store, &one, error) == STORE_DONE;
+    if (kept && visit->found)
+        letters_add(visit, LETTER_TAKEN, NULL, NULL);
+    else if (kept)
+        letters_add(visit, LETTER_REGISTER, NULL, token);
+    sodium_memzero(token, sizeof token);
+    sodium_memzero(&one, sizeof one);
+    return kept;
+}
+
+/* Without letters: the account at once, or as many writes that come to nothing. */
+static bool decide_now(struct visit *visit, struct store *store, struct error *error)
+{
+    char token[SECRETS_TEXT_BYTES];
+    if (!visit->found)
+        return bind(visit, store, error);
+    for (int i = 0; i < 2; i++) {
+        struct registration nothing = pending(visit, token);
+        if (registration_insert(store, &nothing, error) != STORE_DONE)
+            return false;
     }
-    account_id_text(account->id, id);
+    return true;
+}
+
+static bool ask_register(struct visit *visit, struct store *store, struct error *error)
+{
+    bool letters = sends_letters(visit);
+    struct account *account = &visit->account;
+    if (registration_sweep(store, loop_unix_ms(), SWEPT, error) == STORE_FAILED ||
+        !(letters ? wait_for_letter(visit, store, error) : decide_now(visit, store, error)))
+        return false;
+    if (letters || !visit->made)
+        account->id = 0; /* nobody's event */
+    visit_note(visit, visit->made ? "registered" : "registration", "owner",
+               letters && !visit->found ? "waits for its letter"
+               : visit->made            ? ""
+                                        : "the name is taken");
+    visit_write_events(visit, store);
+    return true;
+}
+
+static void log_made(const struct visit *visit)
+{
+    char id[ACCOUNT_ID_BYTES];
+    account_id_text(visit->account.id, id);
     metric_add(visit->people->metrics.registered, 1);
+    log_info("account.registered", "account=%s name=%s", id, visit->account.name);
+}
+
+static void after_register(struct visit *visit)
+{
+    bool letters = sends_letters(visit);
+    if (visit->made)
+        log_made(visit);
     letters_send(visit);
-    log_info("account.registered", "account=%s name=%s", id, account->name);
-    visit_reply(visit, 201,
-                json_pack("{s:s, s:s, s:s, s:s}", "id", id, "name", account->name, "email",
-                          account->email, "payout_address", account->payout_address));
+    visit_reply(visit, 202,
+                json_pack("{s:s, s:s}", "next", letters ? "letter" : "login", "detail",
+                          letters ? "a letter is on its way to the address; it says how to go on"
+                                  : "log in; where that cannot be, the name was not free"));
 }
 
 static void compute_hash(struct visit *visit)
@@ -138,31 +217,34 @@ static void compute_hash(struct visit *visit)
 
 static void after_hash(struct visit *visit)
 {
-    visit_ask(visit, ask_bind, after_bind);
+    visit_ask(visit, ask_register, after_register);
 }
 
-/* Before the password is hashed, because that is dear. */
+/* Both are read, whatever the first says. */
 static bool ask_free(struct visit *visit, struct store *store, struct error *error)
 {
     struct account account;
+    uint64_t owner;
     enum store_outcome outcome = account_get(store, visit->account.id, &account, error);
-    visit->found = outcome == STORE_DONE;
-    return outcome == STORE_DONE || outcome == STORE_MISSING;
+    enum store_outcome claimed = claim_get(store, visit->claim, &owner, error);
+    visit->found = outcome == STORE_DONE || (claimed == STORE_DONE && owner != visit->account.id);
+    return (outcome == STORE_DONE || outcome == STORE_MISSING) &&
+           (claimed == STORE_DONE || claimed == STORE_MISSING);
 }
 
 static void after_free(struct visit *visit)
 {
-    if (visit->found)
-        taken(visit);
-    else
-        visit_compute(visit, compute_hash, after_hash);
+    visit_compute(visit, compute_hash, after_hash);
 }
 
-/* Every form that is good counts, so that one address cannot fill the store. */
-static void add_limit(struct visit *visit)
+/* Every form that is good counts, so that one address cannot fill the store, nor all of them
+ * somebody's mailbox. */
+static void add_limits(struct visit *visit)
 {
-    const struct span key[] = { span_text("register"), span_text(visit->client) };
-    limits_add(visit->people->limits, &visit->limit, PEOPLE_REGISTRATIONS, key, 2);
+    const struct span client[] = { span_text("register"), span_text(visit->client) };
+    const struct span email[] = { span_text("register for"), span_text(visit->account.email) };
+    limits_add(visit->people->limits, &visit->limit, PEOPLE_REGISTRATIONS, client, 2);
+    limits_add(visit->people->limits, &visit->limit, PEOPLE_REGISTRATIONS_EMAIL, email, 2);
 }
 
 static void find(struct visit *visit)
@@ -190,6 +272,68 @@ void people_register(void *context, struct http_exchange *exchange)
         refuse(visit, 400, "Bad request", detail, field);
         return;
     }
-    add_limit(visit);
+    add_limits(visit);
     visit_count(visit, find);
+}
+
+/* The registration of the text in field 0, where it can still be confirmed; else in trouble. */
+static bool find_registration(struct visit *visit, struct store *store, struct registration *one_r,
+                              struct error *error)
+{
+    char id[REGISTRATION_ID_BYTES];
+    uint8_t hash[ACCESS_HASH_BYTES];
+    enum store_outcome outcome = STORE_MISSING;
+    if (secrets_opaque_read(visit->people->secrets.registration, REGISTER_PREFIX,
+                            visit->form.values[0], REGISTRATION_ID_BYTES - 1, id, hash))
+        outcome = registration_get(store, id, one_r, error);
+    if (outcome != STORE_DONE && outcome != STORE_MISSING)
+        return false;
+    bool good = outcome == STORE_DONE && secrets_same(hash, one_r->secret, sizeof hash) &&
+                loop_unix_ms() < one_r->expires_ms &&
+                people_name(visit->people, span_text(one_r->name), &visit->identity) &&
+                claim_of(visit, one_r->name) &&
+                set_address(visit, span_text(one_r->payout_address)) == ADDRESS_OK;
+    if (!good)
+        (void)register_refuse(visit);
+    return true;
+}
+
+bool register_refuse(struct visit *visit)
+{
+    return visit_trouble(visit, 400, "Bad request",
+                         "this token is wrong, was used, or is too old: ask for another", "token");
+}
+
+bool register_is_token(struct span text)
+{
+    return text.length > sizeof REGISTER_PREFIX &&
+           memcmp(text.data, REGISTER_PREFIX, sizeof REGISTER_PREFIX - 1) == 0;
+}
+
+bool register_confirm(struct visit *visit, struct store *store, struct error *error)
+{
+    struct registration one;
+    if (!find_registration(visit, store, &one, error))
+        return false;
+    if (visit->trouble.status != 0)
+        return true;
+    complete(visit);
+    visit->account.email_confirmed = true;
+    memcpy(visit->account.email, one.email, sizeof visit->account.email);
+    memcpy(visit->account.password, one.password, sizeof visit->account.password);
+    sodium_memzero(one.password, sizeof one.password);
+    if (!bind(visit, store, error))
+        return false;
+    /* Used last: a bind that may not have happened is asked for again by the same letter. */
+    if (registration_delete(store, &one, error) == STORE_FAILED)
+        return false;
+    if (!visit->made) { /* somebody was quicker */
+        (void)register_refuse(visit);
+        visit->account.id = 0;
+        visit_note(visit, "registration", "owner", "the name is taken");
+        return true;
+    }
+    visit_note(visit, "registered", "owner", "");
+    log_made(visit);
+    return true;
 }

@@ -35,8 +35,8 @@ void session_finish(struct visit *visit)
     uint64_t life_s = (uint64_t)people->options.settings->auth_token_minutes * 60;
     bool operator_too = (visit->account.roles & ACCOUNT_ROLE_OPERATOR) != 0;
     struct token_claims claims = {
-        .scopes = TOKEN_SCOPE_READ | TOKEN_SCOPE_ACCOUNT | TOKEN_SCOPE_WITHDRAW |
-                  (operator_too ? TOKEN_SCOPE_PAYOUT | TOKEN_SCOPE_OPERATE : 0u),
+        .scopes = TOKEN_SCOPE_READ | TOKEN_SCOPE_ACCOUNT | TOKEN_SCOPE_WITHDRAW_PROPOSE |
+                  (operator_too ? TOKEN_SCOPE_OPERATOR : 0u),
         .second_factor_on = visit->factor.state == FACTOR_ON,
         .second_factor_given = visit->session.factor_given,
         .account_id = visit->account.id,

@@ -3,8 +3,10 @@
 #include "services/auth/tickets.h"
 
 #include "services/auth/endpoint.h"
+#include "services/auth/grants.h"
 #include "services/auth/guessable.h"
 #include "services/auth/letters.h"
+#include "services/auth/register.h"
 
 #include <jansson.h>
 #include <sodium.h>
@@ -52,9 +54,7 @@ static bool find_ticket(struct visit *visit, struct store *store, enum ticket_ki
     /* A letter to an address of before says nothing of the one of now. */
     if (outcome == STORE_MISSING || visit->account.state != ACCOUNT_ACTIVE ||
         strcmp(visit->account.email, ticket_r->email) != 0)
-        (void)visit_trouble(visit, 400, "Bad request",
-                            "this token is wrong, was used, or is too old: ask for another",
-                            "token");
+        (void)register_refuse(visit);
     return true;
 }
 
@@ -106,8 +106,22 @@ static bool good_password(struct visit *visit, size_t field)
                          visit->endpoint->fields[field].name);
 }
 
+/* What becomes of API keys and links: the field behind the password. A letter's reset means that
+ * somebody may have had the account, so they go unless it is asked otherwise; who shows the
+ * password keeps them unless. */
+static bool revokes(const struct visit *visit)
+{
+    const struct span keys = visit->form.values[visit->endpoint->fresh + 1];
+    return keys.data != NULL ? span_equal(keys, span_text("revoke"))
+                             : visit->endpoint->load != NULL;
+}
+
 static bool read_fresh(struct visit *visit)
 {
+    const struct span keys = visit->form.values[visit->endpoint->fresh + 1];
+    if (keys.data != NULL && !span_equal(keys, span_text("keep")) &&
+        !span_equal(keys, span_text("revoke")))
+        return visit_trouble(visit, 400, "Bad request", "keep or revoke is meant", "keys");
     return good_password(visit, visit->endpoint->fresh);
 }
 
@@ -118,17 +132,24 @@ static bool load_reset(struct visit *visit, struct store *store, struct error *e
     return find_ticket(visit, store, TICKET_RESET, &ticket, error);
 }
 
-/* visit->hash is the account's password from now on, and every session ends. */
+/* visit->hash is the account's password from now on, every session ends, and where keys and links
+ * do not stay they count no more with the same write. */
 static bool set_password(struct visit *visit, struct store *store, const char *detail,
                          struct error *error)
 {
     struct account *account = &visit->account;
     memcpy(account->password, visit->hash, sizeof account->password);
     account->sessions_from_ms = loop_unix_ms() + 1;
+    if (revokes(visit))
+        account->grants_from_ms = account->sessions_from_ms;
     if (!visit_wrote(visit, account_save(store, account, error)))
         return visit->trouble.status != 0;
     visit_note(visit, "password", "owner", detail);
-    letters_add(visit, LETTER_PASSWORD, NULL, NULL);
+    if (revokes(visit)) {
+        visit_note(visit, "keys.revoked", "owner", detail);
+        grants_tidy(visit, store);
+    }
+    letters_add(visit, revokes(visit) ? LETTER_PASSWORD_KEYS : LETTER_PASSWORD, NULL, NULL);
     return true;
 }
 
@@ -151,12 +172,13 @@ void people_reset(void *context, struct http_exchange *exchange)
     static const struct form_field fields[] = {
         { "token", 1, SECRETS_TEXT_BYTES, false },
         { "password", PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX, false },
+        { "keys", 1, 8, true },
     };
     static const struct endpoint reset = { .what = "reset",
                                            .needs = ENDPOINT_FRESH,
                                            .fresh = 1,
                                            .fields = fields,
-                                           .field_count = 2,
+                                           .field_count = 3,
                                            .client_max = 50,
                                            .read = read_fresh,
                                            .load = load_reset,
@@ -176,6 +198,7 @@ void people_set_password(void *context, struct http_exchange *exchange)
         { "password", 1, PASSWORD_BYTES_MAX, false },
         { "code", 0, 32, true },
         { "new_password", PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX, false },
+        { "keys", 1, 8, true },
     };
     static const struct endpoint change = { .what = "password",
                                             .needs = ENDPOINT_TOKEN | ENDPOINT_PASSWORD |
@@ -183,7 +206,7 @@ void people_set_password(void *context, struct http_exchange *exchange)
                                             .scopes = TOKEN_SCOPE_ACCOUNT,
                                             .fresh = 2,
                                             .fields = fields,
-                                            .field_count = 3,
+                                            .field_count = 4,
                                             .client_max = PEOPLE_ADDRESS_FAILURES,
                                             .account_max = PEOPLE_NAME_FAILURES,
                                             .failures_only = true,
@@ -196,6 +219,8 @@ void people_set_password(void *context, struct http_exchange *exchange)
 static bool act_confirm(struct visit *visit, struct store *store, struct error *error)
 {
     struct ticket ticket;
+    if (register_is_token(visit->form.values[0]))
+        return register_confirm(visit, store, error);
     if (!find_ticket(visit, store, TICKET_EMAIL, &ticket, error))
         return false;
     if (visit->trouble.status != 0)

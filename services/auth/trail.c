@@ -77,7 +77,7 @@ void people_all_events(void *context, struct http_exchange *exchange)
 {
     static const struct endpoint every = { .what = "events",
                                            .needs = ENDPOINT_TOKEN,
-                                           .scopes = TOKEN_SCOPE_OPERATE,
+                                           .scopes = TOKEN_SCOPE_OPERATOR,
                                            .client_max = ENDPOINT_CLIENT_MAX,
                                            .account_max = ENDPOINT_ACCOUNT_MAX,
                                            .read = read_before,

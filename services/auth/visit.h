@@ -17,7 +17,7 @@
 #include "services/auth/secrets.h"
 #include "services/auth/store_thread.h"
 
-enum { VISIT_EVENTS = 2, VISIT_MAILS = 2 };
+enum { VISIT_EVENTS = 4, VISIT_MAILS = 2 };
 
 struct visit;
 
@@ -88,6 +88,7 @@ struct visit {
     bool hashed;
 
     char email[ACCOUNT_EMAIL_BYTES]; /* that was given, … */
+    const struct coin_profile *coin; /* … that it is about, … */
     char address[ADDRESS_TEXT_BYTES];
     struct output_script script; /* … and where it pays to */
 

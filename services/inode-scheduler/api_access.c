@@ -34,7 +34,7 @@ static bool identify(struct api_read *read)
         refuse(read, 401, token_outcome_text(outcome));
         return false;
     }
-    bool operates = guarded->scope == TOKEN_SCOPE_OPERATE;
+    bool operates = guarded->scope == TOKEN_SCOPE_OPERATOR;
     bool shown = !read->claims.second_factor_on || read->claims.second_factor_given;
     if ((read->claims.scopes & (uint32_t)guarded->scope) == 0) {
         refuse(read, 403, "this token is not good for that");
@@ -46,6 +46,11 @@ static bool identify(struct api_read *read)
     }
     enum store_outcome found =
         account_get(scheduler->api_store, read->claims.account_id, &account, &read->error);
+    if (found == STORE_DONE &&
+        account_token_is_void(&account, read->claims.session[0] != '\0', read->claims.issued_s)) {
+        refuse(read, 401, "the token's session or key counts no more: log in again");
+        return false;
+    }
     if (found == STORE_DONE && account.state == ACCOUNT_ACTIVE &&
         (!operates || (account.roles & ACCOUNT_ROLE_OPERATOR) != 0))
         return true;

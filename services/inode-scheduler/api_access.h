@@ -8,7 +8,7 @@
 #include "adapter/token_sodium/token.h"
 #include "services/inode-scheduler/api.h"
 
-/* A request that only the bearer of a token with this scope may make; TOKEN_SCOPE_OPERATE also
+/* A request that only the bearer of a token with this scope may make; TOKEN_SCOPE_OPERATOR also
  * wants an operator's account. `read` runs on the readers' worker once that is known, `after`
  * (where it is not NULL) on the loop when `read` left no trouble (status 0): it takes the request,
  * to be ended by api_read_end. Takes the exchange. */

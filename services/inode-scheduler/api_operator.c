@@ -54,7 +54,7 @@ static void nodes_after(struct api_read *read)
 
 void api_operator_nodes(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded nodes = { TOKEN_SCOPE_OPERATE, NULL, nodes_after };
+    static const struct api_guarded nodes = { TOKEN_SCOPE_OPERATOR, NULL, nodes_after };
     api_guarded_begin(context, exchange, &nodes);
 }
 
@@ -133,7 +133,7 @@ static void payments_read(struct api_read *read)
 
 void api_operator_payments(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded payments = { TOKEN_SCOPE_OPERATE, payments_read, NULL };
+    static const struct api_guarded payments = { TOKEN_SCOPE_OPERATOR, payments_read, NULL };
     api_guarded_begin(context, exchange, &payments);
 }
 

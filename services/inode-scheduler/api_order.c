@@ -179,7 +179,7 @@ static void audit_after(struct api_read *read)
 
 void api_operator_audit(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded audit = { TOKEN_SCOPE_OPERATE, NULL, audit_after };
+    static const struct api_guarded audit = { TOKEN_SCOPE_OPERATOR, NULL, audit_after };
     api_guarded_begin(context, exchange, &audit);
 }
 
@@ -206,15 +206,13 @@ static void done_ledger(struct api_read *read)
 
 static void ledger_after(struct api_read *read)
 {
-    /* A token that may only look is not one that payout takes orders by. */
-    bool orders = (read->claims.scopes & TOKEN_SCOPE_PAYOUT) != 0;
     order_control(begin(read, &read->scheduler->payouts, PAYOUT_MS, done_ledger), "status", "",
-                  orders ? read->token : "");
+                  read->token);
 }
 
 void api_operator_ledger(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded ledger = { TOKEN_SCOPE_OPERATE, NULL, ledger_after };
+    static const struct api_guarded ledger = { TOKEN_SCOPE_OPERATOR, NULL, ledger_after };
     api_guarded_begin(context, exchange, &ledger);
 }
 
@@ -250,7 +248,7 @@ static void begin_with_body(struct scheduler *scheduler, struct http_exchange *e
 
 void api_operator_turn(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded turn = { TOKEN_SCOPE_OPERATE, NULL, turn_after };
+    static const struct api_guarded turn = { TOKEN_SCOPE_OPERATOR, NULL, turn_after };
     static const char *const names[] = { "verb", "?reason", NULL };
     begin_with_body(context, exchange, &turn, names);
 }
@@ -279,7 +277,7 @@ static void payment_after(struct api_read *read)
 
 void api_operator_payment(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded payment = { TOKEN_SCOPE_OPERATE, NULL, payment_after };
+    static const struct api_guarded payment = { TOKEN_SCOPE_OPERATOR, NULL, payment_after };
     static const char *const names[] = { "verb", "?reason", NULL };
     begin_with_body(context, exchange, &payment, names);
 }
@@ -310,7 +308,8 @@ static void withdraw_after(struct api_read *read)
 
 void api_withdraw(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded withdraw = { TOKEN_SCOPE_WITHDRAW, NULL, withdraw_after };
+    static const struct api_guarded withdraw = { TOKEN_SCOPE_WITHDRAW_PROPOSE, NULL,
+                                                 withdraw_after };
     static const char *const names[] = { "request", "amount", NULL };
     begin_with_body(context, exchange, &withdraw, names);
 }
@@ -368,7 +367,7 @@ static void bans_after(struct api_read *read)
 
 void api_operator_bans(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded bans = { TOKEN_SCOPE_OPERATE, NULL, bans_after };
+    static const struct api_guarded bans = { TOKEN_SCOPE_OPERATOR, NULL, bans_after };
     api_guarded_begin(context, exchange, &bans);
 }
 
@@ -423,7 +422,7 @@ static void ban_after(struct api_read *read)
 
 void api_operator_ban(void *context, struct http_exchange *exchange)
 {
-    static const struct api_guarded ban = { TOKEN_SCOPE_OPERATE, NULL, ban_after };
+    static const struct api_guarded ban = { TOKEN_SCOPE_OPERATOR, NULL, ban_after };
     static const char *const names[] = { "verb", "whom", "?seconds", NULL };
     begin_with_body(context, exchange, &ban, names);
 }

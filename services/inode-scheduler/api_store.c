@@ -76,6 +76,7 @@ static void account_read(struct api_read *read)
     uint64_t now = loop_unix_ms();
     if (!api_find_account(read, &account))
         return;
+    struct account_payout payout = account_payout(&account, &read->scheduler->options.coin);
     struct ledger_account who = ledger_miner(account.id);
     if (balance_get(read->scheduler->api_store, &who, &balance, &read->error) == STORE_FAILED)
         return;
@@ -83,7 +84,7 @@ static void account_read(struct api_read *read)
     read->document = json_pack(
         "{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:i, s:s}", "name", account.name, "id",
         api_id(account.id), "kind", account.kind == IDENTITY_KIND_ADDRESS ? "address" : "account",
-        "payout_address", account.payout_address, "immature", api_money(balance.amounts.immature),
+        "payout_address", payout.address, "immature", api_money(balance.amounts.immature),
         "available", api_money(balance.amounts.available), "in_flight",
         api_money(balance.amounts.in_flight), "paid", api_money(balance.amounts.paid), "decimals",
         (int)read->scheduler->options.coin.decimals, "ticker",

@@ -198,9 +198,9 @@ static bool read_verb(const struct wire_control_request *request, struct control
 }
 
 /* Whose token it is, where it is good for this; the keys are read each time, so that they may come
- * and change while payout runs. */
+ * and change while payout runs. *account_r is whose it is, all zero where there is none of that. */
 static bool identify(const struct control_job *control, enum token_scope scope,
-                     struct token_claims *claims_r, struct error *error)
+                     struct token_claims *claims_r, struct account *account_r, struct error *error)
 {
     struct token_verifier verifier;
     if (!token_source_read(&control->payout->tokens, control->payout->store, loop_unix_ms() / 1000,
@@ -214,7 +214,14 @@ static bool identify(const struct control_job *control, enum token_scope scope,
         return error_set(error, ERROR_REFUSED, "the token is not good for this");
     if (claims_r->second_factor_on && !claims_r->second_factor_given)
         return error_set(error, ERROR_REFUSED, "the account's second factor was not given");
-    return true;
+    memset(account_r, 0, sizeof *account_r);
+    enum store_outcome outcome_of_account =
+        account_get(control->payout->store, claims_r->account_id, account_r, error);
+    if (outcome_of_account != STORE_DONE && outcome_of_account != STORE_MISSING)
+        return false;
+    /* A password set anew ends more than what asks auth. */
+    return !account_token_is_void(account_r, claims_r->session[0] != '\0', claims_r->issued_s) ||
+           error_set(error, ERROR_REFUSED, "the token's session or key counts no more");
 }
 
 /* An operator: now, not only when the token was made. */
@@ -222,11 +229,9 @@ static bool identify_operator(const struct control_job *control, struct token_cl
                               struct error *error)
 {
     struct account account;
-    if (!identify(control, TOKEN_SCOPE_PAYOUT, claims_r, error))
+    if (!identify(control, TOKEN_SCOPE_OPERATOR, claims_r, &account, error))
         return false;
-    return (account_get(control->payout->store, claims_r->account_id, &account, error) ==
-                STORE_DONE &&
-            account.state == ACCOUNT_ACTIVE && (account.roles & ACCOUNT_ROLE_OPERATOR) != 0) ||
+    return (account.state == ACCOUNT_ACTIVE && (account.roles & ACCOUNT_ROLE_OPERATOR) != 0) ||
            error_set(error, ERROR_REFUSED, "the token is not an operator's");
 }
 
@@ -245,10 +250,11 @@ static bool approve(const struct control_job *control, struct text *text, struct
 static bool withdraw(const struct control_job *control, struct text *text, struct error *error)
 {
     struct token_claims claims;
+    struct account account;
     struct withdrawal withdrawal;
     bool own = control->address[0] != '\0';
     bool may = own ? identify_operator(control, &claims, error)
-                   : identify(control, TOKEN_SCOPE_WITHDRAW, &claims, error);
+                   : identify(control, TOKEN_SCOPE_WITHDRAW_PROPOSE, &claims, &account, error);
     if (!may)
         return false;
     const struct engine_asking asking = { .account = own ? 0 : claims.account_id,

@@ -46,16 +46,16 @@ struct bench {
 static void bind(struct bench *bench, uint64_t id, const char *address)
 {
     struct error error;
-    struct account bound, account = { .id = id,
-                                      .kind = IDENTITY_KIND_ADDRESS,
-                                      .state = ACCOUNT_ACTIVE,
-                                      .script = { .data = { 0x00, 0x14 }, .length = 22 } };
-    store_le64(account.script.data + 2, id);
-    assert_true(address_format(bench->options.coin, output_script_span(&account.script),
-                               account.payout_address));
+    struct account bound,
+        account = { .id = id, .kind = IDENTITY_KIND_ADDRESS, .state = ACCOUNT_ACTIVE };
+    struct account_payout payout = { .script = { .data = { 0x00, 0x14 }, .length = 22 } };
+    store_le64(payout.script.data + 2, id);
+    assert_true(
+        address_format(bench->options.coin, output_script_span(&payout.script), payout.address));
     if (address != NULL)
-        snprintf(account.payout_address, sizeof account.payout_address, "%s", address);
-    snprintf(account.name, sizeof account.name, "%s", account.payout_address);
+        snprintf(payout.address, sizeof payout.address, "%s", address);
+    account_set_payout(&account, bench->options.coin, &payout);
+    snprintf(account.name, sizeof account.name, "%s", payout.address);
     assert_int_equal(account_bind(bench->store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
 }
 
@@ -549,7 +549,7 @@ static void to_an_address_just_changed_nothing_is_paid_until_its_lock_ends(void 
     struct error error;
     node_fake_fund(bench->chain, 10000000);
     assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
-    alice.lock_until_ms = bench->now_ms + (uint64_t)48 * 3600 * 1000;
+    alice.payouts[0].lock_until_ms = bench->now_ms + (uint64_t)48 * 3600 * 1000;
     assert_int_equal(account_save(bench->store, &alice, &error), STORE_DONE);
     mature(bench);
     ask_for(bench, ALICE, "now", 1000, "");
@@ -558,7 +558,7 @@ static void to_an_address_just_changed_nothing_is_paid_until_its_lock_ends(void 
     assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
     assert_int_equal(ask_for(bench, ALICE, "now", 0, "").state, WITHDRAWAL_REFUSED);
     assert_true(balance(bench, ledger_miner(BOB)).in_flight > 0); /* others are */
-    bench->now_ms = alice.lock_until_ms;
+    bench->now_ms = alice.payouts[0].lock_until_ms;
     for (int i = 0; i < 3; i++)
         assert_int_equal(tick(bench), STEP_DONE);
     assert_true(balance(bench, ledger_miner(ALICE)).in_flight > 0);
@@ -713,7 +713,7 @@ static void a_withdrawal_that_a_rival_plans_just_now_is_planned_once(void **stat
     ask_for(bench, ALICE, "a", 10000, "");
     assert_int_equal(account_get(late.inner, ALICE, &alice, &error), STORE_DONE);
     struct payment_output output = { .account = ALICE, .amount = { 10000 } };
-    snprintf(output.address, sizeof output.address, "%s", alice.payout_address);
+    snprintf(output.address, sizeof output.address, "%s", alice.payouts[0].address);
     late.payment = (struct payment_record){ .number = 1,
                                             .state = PAYMENT_PLANNED,
                                             .epoch = 1,
@@ -746,7 +746,7 @@ static void what_the_pool_earned_is_withdrawn_by_two(void **state)
     node_fake_fund(bench->chain, 10000000);
     mature(bench);
     assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
-    ask_for(bench, 0, "own", 600, alice.payout_address);
+    ask_for(bench, 0, "own", 600, alice.payouts[0].address);
     for (int i = 0; i < 3; i++)
         assert_int_equal(tick(bench), STEP_DONE);
     assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).in_flight, 600);
@@ -775,7 +775,7 @@ static void who_asks_for_a_payment_does_not_approve_it(void **state)
     node_fake_fund(bench->chain, 10000000);
     mature(bench);
     assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
-    ask_for(bench, 0, "own", 600, alice.payout_address);
+    ask_for(bench, 0, "own", 600, alice.payouts[0].address);
     assert_int_equal(tick(bench), STEP_DONE);
     ask_for(bench, ALICE, "much", 6000, "");
     assert_int_equal(tick(bench), STEP_DONE);
@@ -872,7 +872,7 @@ static void a_plan_that_is_not_covered_any_more_is_given_up(void **state)
     assert_int_equal(tick(bench), STEP_DONE);
     assert_int_equal(account_get(bench->store, ALICE, &alice, &error), STORE_DONE);
     struct payment_output output = { .account = ALICE, .amount = { 59401 } };
-    snprintf(output.address, sizeof output.address, "%s", alice.payout_address);
+    snprintf(output.address, sizeof output.address, "%s", alice.payouts[0].address);
     struct payment_record payment = { .number = 1,
                                       .state = PAYMENT_PLANNED,
                                       .epoch = 1,

@@ -188,7 +188,7 @@ static void ask_with_tokens(struct loop *loop, struct bus_client *client)
     assert_false(answer.ok);
     withdraw(loop, client, token, "", &answer); /* no scope */
     assert_false(answer.ok);
-    claims.scopes = TOKEN_SCOPE_WITHDRAW | TOKEN_SCOPE_PAYOUT;
+    claims.scopes = TOKEN_SCOPE_WITHDRAW_PROPOSE | TOKEN_SCOPE_OPERATOR;
     claims.second_factor_on = true;
     token_sign(signer, &claims, token);
     withdraw(loop, client, token, "", &answer); /* no second factor */
@@ -267,8 +267,9 @@ static void add_account(uint64_t id, uint32_t roles)
                                       .kind = IDENTITY_KIND_ADDRESS,
                                       .state = ACCOUNT_ACTIVE,
                                       .roles = roles,
-                                      .script = { .data = { 0x00, 0x14 }, .length = 22 } };
-    store_le64(account.script.data + 2, id);
+                                      .payouts = { { .script = { { 0x00, 0x14 }, 22 } } },
+                                      .payout_count = 1 };
+    store_le64(account.payouts[0].script.data + 2, id);
     snprintf(account.name, sizeof account.name, "account-%u", (unsigned)id);
     struct store *store = open_store();
     if (account_bind(store, &account, &bound, NULL, &error) != ACCOUNT_BOUND)
@@ -315,7 +316,7 @@ static void from_another_host_every_verb_takes_an_operators_token(void **state)
     assert_true(token_publish(&published, public_file, &error));
     uint64_t now_s = loop_unix_ms() / 1000;
     struct token_claims claims = { .account_id = 77,
-                                   .scopes = TOKEN_SCOPE_PAYOUT,
+                                   .scopes = TOKEN_SCOPE_OPERATOR,
                                    .issued_s = now_s,
                                    .not_before_s = now_s,
                                    .expires_s = now_s + 600 };

@@ -268,6 +268,7 @@ static enum step weigh(struct engine *engine, const struct withdrawal *withdrawa
                        struct payment_output *output_r, const char **reason_r, struct error *error)
 {
     struct account account;
+    struct account_payout payout;
     struct balance_record balance;
     struct output_script script;
     bool own = withdrawal->account == 0;
@@ -280,11 +281,13 @@ static enum step weigh(struct engine *engine, const struct withdrawal *withdrawa
             account_get(engine->store, withdrawal->account, &account, error);
         if (outcome != STORE_DONE && outcome != STORE_MISSING)
             return engine_step_of(engine, outcome, error);
+        if (outcome == STORE_DONE)
+            payout = account_payout(&account, engine->options.coin);
         if (outcome == STORE_MISSING || account.state == ACCOUNT_LOCKED)
             *reason_r = "the account is locked, or there is none";
-        else if (!account_is_payable(&account, engine->now_ms))
+        else if (!account_is_payable(&account, &payout, engine->now_ms))
             *reason_r = "the account's address was changed a short while ago";
-        address = outcome == STORE_DONE ? account.payout_address : "";
+        address = outcome == STORE_DONE ? payout.address : "";
     }
     enum store_outcome outcome = balance_get(engine->store, &ledger, &balance, error);
     if (outcome != STORE_DONE && outcome != STORE_MISSING)

@@ -100,14 +100,15 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
         return STEP_DONE; /* credited, but nobody knows yet where to pay it */
     if (outcome != STORE_DONE)
         return engine_step_of(engine, outcome, error);
+    struct account_payout payout = account_payout(&account, engine->options.coin);
     struct money dust =
-        payment_dust(output_script_span(&account.script), engine_dust_scale(engine->options.coin));
-    if (!account_is_payable(&account, engine->now_ms) || account.payout_address[0] == '\0' ||
-        due->amount.units < account.threshold || due->amount.units < dust.units ||
-        has_address(plan, account.payout_address))
+        payment_dust(output_script_span(&payout.script), engine_dust_scale(engine->options.coin));
+    if (!account_is_payable(&account, &payout, engine->now_ms) || payout.address[0] == '\0' ||
+        due->amount.units < payout.threshold || due->amount.units < dust.units ||
+        has_address(plan, payout.address))
         return STEP_DONE;
     bool valid = false;
-    switch (node_validate_address(engine->node, account.payout_address, &valid, error)) {
+    switch (node_validate_address(engine->node, payout.address, &valid, error)) {
     case NODE_OK:
         break;
     case NODE_MISSING:
@@ -134,7 +135,7 @@ static enum step consider(struct engine *engine, const struct payment_due *due, 
         return STEP_DONE;
     struct payment_output *output = &plan->outputs[plan->count++];
     *output = (struct payment_output){ .account = due->account, .amount = { amount } };
-    snprintf(output->address, sizeof output->address, "%s", account.payout_address);
+    snprintf(output->address, sizeof output->address, "%s", payout.address);
     plan->total += amount;
     return STEP_DONE;
 }

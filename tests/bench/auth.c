@@ -243,7 +243,7 @@ static void begin(void)
                  "{\"name\":\"person-%u\",\"email\":\"p@example.org\",\"password\":\"four sheep by "
                  "the gate\",\"payout_address\":\"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080\"}",
                  i);
-        if (request("POST", "/api/v1/register", JSON, body, answer) != 201)
+        if (request("POST", "/api/v1/register", JSON, body, answer) != 202)
             bench_fail("no registration: %.200s", answer);
         log_in(i, bench.tokens[i]);
     }

@@ -58,7 +58,7 @@ static void count_output(void *context, const char *address, uint64_t base_units
 {
     (void)context;
     for (size_t i = 0; address != NULL && i < MINERS; i++) {
-        if (strcmp(address, miners[i].payout_address) != 0)
+        if (strcmp(address, miners[i].payouts[0].address) != 0)
             continue;
         outputs[i]++;
         received[i] += base_units;
@@ -370,14 +370,13 @@ static void bind_miner(size_t index)
     struct account *miner = &miners[index];
     *miner = (struct account){ .id = 0x1001 + index,
                                .kind = IDENTITY_KIND_ADDRESS,
-                               .state = ACCOUNT_ACTIVE,
-                               .script = { .data = { 0x00, 0x14 }, .length = 22 } };
-    miner->script.data[2] = (uint8_t)(7 + index);
+                               .state = ACCOUNT_ACTIVE };
+    struct account_payout payout = { .script = { .data = { 0x00, 0x14 }, .length = 22 } };
+    payout.script.data[2] = (uint8_t)(7 + index);
     const struct coin_profile *coin = coin_profile_find(span_text("devnet-sha256d"));
-    char address[ADDRESS_TEXT_BYTES];
-    assert_true(address_format(coin, output_script_span(&miner->script), address));
-    snprintf(miner->payout_address, sizeof miner->payout_address, "%s", address);
-    snprintf(miner->name, sizeof miner->name, "%s", address);
+    assert_true(address_format(coin, output_script_span(&payout.script), payout.address));
+    account_set_payout(miner, coin, &payout);
+    snprintf(miner->name, sizeof miner->name, "%s", payout.address);
     assert_int_equal(account_bind(store, miner, &bound, NULL, &error), ACCOUNT_BOUND);
 }
 

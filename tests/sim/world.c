@@ -47,18 +47,19 @@ static void bind_accounts(struct sim_world *world)
                                    .state = ACCOUNT_ACTIVE,
                                    .roles = ACCOUNT_ROLE_MINER,
                                    .created_ms = 1 };
+        struct account_payout payout = { .script = { .data = { 0x00, 0x14 }, .length = 22 } };
         struct account bound;
         struct error error;
         /* Ascending, two to a page of balances. */
         account.id = world->ids[i] = (uint64_t)(i + 1) / 2 << 54 | ((i + 1) * UINT64_C(0x1234567) +
                                                                     sim_below(&world->random, 99));
-        account.script = (struct output_script){ .data = { 0x00, 0x14 }, .length = 22 };
-        store_le64(account.script.data + 2, account.id);
-        bool formatted = address_format(world->coin, output_script_span(&account.script),
-                                        account.payout_address);
+        store_le64(payout.script.data + 2, account.id);
+        bool formatted =
+            address_format(world->coin, output_script_span(&payout.script), payout.address);
         ASSERT(formatted);
-        memcpy(world->scripts[i], account.script.data, sizeof world->scripts[i]);
-        snprintf(world->addresses[i], sizeof world->addresses[i], "%s", account.payout_address);
+        account_set_payout(&account, world->coin, &payout);
+        memcpy(world->scripts[i], payout.script.data, sizeof world->scripts[i]);
+        snprintf(world->addresses[i], sizeof world->addresses[i], "%s", payout.address);
         world->account_class[i] = -1;
         if (sim_chance(&world->random, 25)) {
             world->account_class[i] = (int)sim_below(&world->random, world->class_count);
@@ -67,7 +68,7 @@ static void bind_accounts(struct sim_world *world)
         } else if (sim_chance(&world->random, 10)) { /* a class nobody knows any more */
             snprintf(account.fee_class, sizeof account.fee_class, "gone");
         }
-        snprintf(account.name, sizeof account.name, "%s", account.payout_address);
+        snprintf(account.name, sizeof account.name, "%s", payout.address);
         if (account_bind(world->memory, &account, &bound, NULL, &error) != ACCOUNT_BOUND)
             sim_fail(world, "account: %s", error.text);
     }

@@ -27,11 +27,13 @@ enum {
 
 /* What the bearer may do, as bits. X(enum name, bit, word in the "scope" claim, RFC 8693) */
 #define TOKEN_SCOPES(X)                                                                            \
-    X(TOKEN_SCOPE_WITHDRAW, 1, "withdraw") /* ask for a withdrawal of the own account */           \
-    X(TOKEN_SCOPE_PAYOUT, 2, "payout")     /* approve payments, withdraw what the pool earned */   \
+    X(TOKEN_SCOPE_WITHDRAW_PROPOSE, 1,                                                             \
+      "withdraw-propose")                  /* ask payout for a withdrawal of the */                \
+                                           /* own account, to its own address */                   \
+    X(TOKEN_SCOPE_OPERATOR, 2, "operator") /* see what operators see; approve payments, ask for */ \
+                                           /* what the pool earned */                              \
     X(TOKEN_SCOPE_READ, 4, "read")         /* see what the own account has and does */             \
     X(TOKEN_SCOPE_ACCOUNT, 8, "account")   /* change the own account: only who logged in */        \
-    X(TOKEN_SCOPE_OPERATE, 16, "operate")  /* see what operators see */                            \
     X(TOKEN_SCOPE_VIEW, 32, "view")        /* see what the own account mines and is paid, no more */
 
 enum token_scope {

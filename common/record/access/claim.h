@@ -10,6 +10,9 @@ extern const struct store_collection claim_collection;
 
 enum { CLAIM_ID_BYTES = 33 };
 
+/* STORE_DONE with whose it is, STORE_MISSING where it is nobody's; else *error. */
+MUST_CHECK enum store_outcome claim_get(struct store *store, const char id[CLAIM_ID_BYTES],
+                                        uint64_t *account_id_r, struct error *error);
 /* ACCOUNT_BOUND where the account has it, now or since before; ACCOUNT_TAKEN where another has. */
 MUST_CHECK enum account_outcome claim_bind(struct store *store, const char id[CLAIM_ID_BYTES],
                                            uint64_t account_id, struct error *error);

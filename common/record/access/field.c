@@ -5,15 +5,16 @@
 #include "record/access/factor.h"
 #include "record/access/grant.h"
 #include "record/access/keys.h"
+#include "record/access/registration.h"
 #include "record/access/session.h"
 #include "record/access/ticket.h"
 
 bool access_declare(struct store *store, struct error *error)
 {
     static const struct store_collection *const all[] = {
-        &session_collection, &grant_collection, &ticket_collection,
-        &factor_collection,  &claim_collection, &access_event_collection,
-        &access_keys_collection
+        &session_collection,     &grant_collection,       &ticket_collection,
+        &factor_collection,      &claim_collection,       &access_event_collection,
+        &access_keys_collection, &registration_collection
     };
     return store_declare(store, all, sizeof all / sizeof *all, error);
 }

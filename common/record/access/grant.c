@@ -11,6 +11,11 @@ static const struct store_field fields[FIELDS] = {
 
 const struct store_collection grant_collection = { "grants", fields, FIELDS };
 
+bool grant_is_live(const struct grant *grant, uint64_t from_ms)
+{
+    return grant->created_ms >= from_ms;
+}
+
 static struct store_record record_of(const struct grant *grant, char account[ACCOUNT_ID_BYTES])
 {
     account_id_text(grant->account_id, account);

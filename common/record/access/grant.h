@@ -26,6 +26,9 @@ struct grant {
     uint64_t version;
 };
 
+/* Whether it counts, for an account whose grants count from `from_ms` on. */
+bool grant_is_live(const struct grant *grant, uint64_t from_ms);
+
 MUST_CHECK enum store_outcome grant_insert(struct store *store, struct grant *grant,
                                            struct error *error);
 MUST_CHECK enum store_outcome grant_get(struct store *store, const char *id, struct grant *grant_r,

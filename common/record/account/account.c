@@ -1,11 +1,9 @@
-#include "record/account/account.h"
-
-#include <stdio.h>
+#include "record/account/inside.h"
 
 enum account_field {
     NAME,
     KIND,
-    SCRIPT,
+    SCRIPT, /* this one and the next two, and LOCK_UNTIL_MS: of before there were PAYOUTS */
     PAYOUT_ADDRESS,
     THRESHOLD,
     STATE,
@@ -18,6 +16,8 @@ enum account_field {
     SESSIONS_FROM_MS,
     EMAIL_CONFIRMED,
     WORKER_PASSWORD,
+    PAYOUTS,
+    GRANTS_FROM_MS,
     ACCOUNT_FIELDS
 };
 
@@ -37,6 +37,8 @@ static const struct store_field account_fields[ACCOUNT_FIELDS] = {
     [SESSIONS_FROM_MS] = {"sessions_from_ms", STORE_INT, false},
     [EMAIL_CONFIRMED] = {"email_confirmed", STORE_INT, false},
     [WORKER_PASSWORD] = {"worker_password", STORE_BYTES, false},
+    [PAYOUTS] = {"payouts", STORE_BYTES, false},
+    [GRANTS_FROM_MS] = {"grants_from_ms", STORE_INT, false},
 };
 
 const struct store_collection account_collection = {"accounts", account_fields, ACCOUNT_FIELDS};
@@ -67,38 +69,46 @@ void worker_id_text(uint64_t account_id, uint64_t id, char text_r[WORKER_ID_BYTE
              (unsigned long long)id);
 }
 
-void account_of_address(uint64_t id, const struct identity_account *address, uint64_t now_ms,
+void account_of_address(uint64_t id, const struct coin_profile *coin,
+                        const struct identity_account *address, uint64_t now_ms,
                         struct account *account_r)
 {
     ASSERT(address->kind == IDENTITY_KIND_ADDRESS);
     memset(account_r, 0, sizeof *account_r);
     account_r->id = id;
     account_r->kind = IDENTITY_KIND_ADDRESS;
-    account_r->script = address->script;
     account_r->state = ACCOUNT_ACTIVE;
     account_r->roles = ACCOUNT_ROLE_MINER;
     account_r->created_ms = now_ms;
     memcpy(account_r->name, address->canonical, sizeof account_r->name);
-    memcpy(account_r->payout_address, address->canonical, sizeof account_r->payout_address);
+    struct account_payout payout = {.script = address->script};
+    memcpy(payout.address, address->canonical, sizeof payout.address);
+    account_set_payout(account_r, coin, &payout);
 }
 
-/* `id` holds the record's id for as long as the record is used. */
-static struct store_record account_record(const struct account *account, char id[ACCOUNT_ID_BYTES])
+/* What a record's values point to, for as long as it is used. */
+struct account_memory {
+    char id[ACCOUNT_ID_BYTES];
+    uint8_t payouts[ACCOUNT_PAYOUTS_BYTES];
+};
+
+/* The fields of before stay empty, so that a payout of before pays nobody at an address that is not
+ * kept there any more. */
+static struct store_record account_record(const struct account *account,
+                                          struct account_memory *memory)
 {
-    account_id_text(account->id, id);
-    struct store_record record = {.id = id, .version = account->version};
+    account_id_text(account->id, memory->id);
+    struct store_record record = {.id = memory->id, .version = account->version};
     record.values[NAME] = store_text(account->name);
     record.values[KIND] = store_int(account->kind);
-    record.values[SCRIPT] = store_bytes(output_script_span(&account->script));
-    record.values[PAYOUT_ADDRESS] = store_text(account->payout_address);
-    record.values[THRESHOLD] = store_int((int64_t)account->threshold);
+    record.values[PAYOUTS] = store_bytes(account_payouts_encode(account, memory->payouts));
+    record.values[GRANTS_FROM_MS] = store_int((int64_t)account->grants_from_ms);
     record.values[STATE] = store_int(account->state);
     record.values[ROLES] = store_int(account->roles);
     record.values[CREATED_MS] = store_int((int64_t)account->created_ms);
     record.values[EMAIL] = store_text(account->email);
     record.values[PASSWORD] = store_text(account->password);
     record.values[FEE_CLASS] = store_text(account->fee_class);
-    record.values[LOCK_UNTIL_MS] = store_int((int64_t)account->lock_until_ms);
     record.values[SESSIONS_FROM_MS] = store_int((int64_t)account->sessions_from_ms);
     record.values[EMAIL_CONFIRMED] = store_int(account->email_confirmed);
     record.values[WORKER_PASSWORD] = store_bytes(span_of(
@@ -117,12 +127,31 @@ static bool read_text(struct span from, char *text_r, size_t bytes)
     return true;
 }
 
+/* Coin by coin, or the one address of a record written before. */
+static bool read_payouts(const struct store_value *values, struct account *account_r)
+{
+    struct account_payout *first = &account_r->payouts[0];
+    struct span script = values[SCRIPT].bytes;
+    if (values[PAYOUTS].bytes.length > 0)
+        return account_payouts_decode(values[PAYOUTS].bytes, account_r);
+    if (values[THRESHOLD].integer < 0 || values[LOCK_UNTIL_MS].integer < 0 ||
+        script.length > sizeof first->script.data ||
+        !read_text(values[PAYOUT_ADDRESS].bytes, first->address, sizeof first->address))
+        return false;
+    if (script.length > 0)
+        memcpy(first->script.data, script.data, script.length);
+    first->script.length = (uint8_t)script.length;
+    first->threshold = (uint64_t)values[THRESHOLD].integer;
+    first->lock_until_ms = (uint64_t)values[LOCK_UNTIL_MS].integer;
+    account_r->payout_count = 1;
+    return true;
+}
+
 static bool account_read(const struct store_record *record, struct account *account_r,
                          struct error *error)
 {
     const struct store_value *values = record->values;
     memset(account_r, 0, sizeof *account_r);
-    struct span script = values[SCRIPT].bytes;
     struct span worker_password = values[WORKER_PASSWORD].bytes;
     int64_t kind = values[KIND].integer;
     int64_t state = values[STATE].integer;
@@ -130,27 +159,21 @@ static bool account_read(const struct store_record *record, struct account *acco
         strlen(record->id) == ACCOUNT_ID_BYTES - 1 &&
         hex_decode_u64(record->id, ACCOUNT_ID_BYTES - 1, &account_r->id) &&
         read_text(values[NAME].bytes, account_r->name, sizeof account_r->name) &&
-        read_text(values[PAYOUT_ADDRESS].bytes, account_r->payout_address,
-                  sizeof account_r->payout_address) &&
+        read_payouts(values, account_r) &&
         read_text(values[EMAIL].bytes, account_r->email, sizeof account_r->email) &&
         read_text(values[FEE_CLASS].bytes, account_r->fee_class, sizeof account_r->fee_class) &&
         read_text(values[PASSWORD].bytes, account_r->password, sizeof account_r->password) &&
         (kind == IDENTITY_KIND_ADDRESS || kind == IDENTITY_KIND_ACCOUNT) &&
-        state >= ACCOUNT_ACTIVE && state <= ACCOUNT_CLOSED && values[THRESHOLD].integer >= 0 &&
-        script.length <= sizeof account_r->script.data &&
-        values[LOCK_UNTIL_MS].integer >= 0 && values[SESSIONS_FROM_MS].integer >= 0 &&
+        state >= ACCOUNT_ACTIVE && state <= ACCOUNT_CLOSED &&
+        values[SESSIONS_FROM_MS].integer >= 0 && values[GRANTS_FROM_MS].integer >= 0 &&
         (worker_password.length == 0 || worker_password.length == ACCOUNT_WORKER_PASSWORD_BYTES);
     if (!valid)
         return error_set(error, ERROR_INVALID, "the record of account %s is damaged", record->id);
     account_r->kind = (enum identity_kind)kind;
     account_r->state = (enum account_state)state;
-    if (script.length > 0)
-        memcpy(account_r->script.data, script.data, script.length);
-    account_r->script.length = (uint8_t)script.length;
-    account_r->threshold = (uint64_t)values[THRESHOLD].integer;
     account_r->roles = (uint32_t)values[ROLES].integer;
     account_r->created_ms = (uint64_t)values[CREATED_MS].integer;
-    account_r->lock_until_ms = (uint64_t)values[LOCK_UNTIL_MS].integer;
+    account_r->grants_from_ms = (uint64_t)values[GRANTS_FROM_MS].integer;
     account_r->sessions_from_ms = (uint64_t)values[SESSIONS_FROM_MS].integer;
     account_r->email_confirmed = values[EMAIL_CONFIRMED].integer != 0;
     account_r->has_worker_password = worker_password.length > 0;
@@ -160,7 +183,7 @@ static bool account_read(const struct store_record *record, struct account *acco
     return true;
 }
 
-enum { RECORD_ARENA_BYTES = 4096 };
+enum { RECORD_ARENA_BYTES = 4096 + ACCOUNT_PAYOUTS_BYTES };
 
 enum store_outcome account_get(struct store *store, uint64_t id, struct account *account_r,
                                struct error *error)
@@ -191,11 +214,11 @@ static enum account_outcome trouble(enum store_outcome outcome)
 enum account_outcome account_bind(struct store *store, const struct account *account,
                                   struct account *bound_r, bool *made_r, struct error *error)
 {
-    char id[ACCOUNT_ID_BYTES];
+    struct account_memory memory;
     struct store_write write = {
         .verb = STORE_INSERT,
         .collection = &account_collection,
-        .record = account_record(account, id),
+        .record = account_record(account, &memory),
     };
     if (made_r != NULL)
         *made_r = false;
@@ -211,7 +234,8 @@ enum account_outcome account_bind(struct store *store, const struct account *acc
     }
     outcome = account_get(store, account->id, bound_r, error);
     if (outcome == STORE_MISSING) {
-        error_fill(error, ERROR_INVALID, "account %s was removed while it was being bound", id);
+        error_fill(error, ERROR_INVALID, "account %s was removed while it was being bound",
+                   memory.id);
         return ACCOUNT_FAILED;
     }
     if (outcome != STORE_DONE)
@@ -257,11 +281,11 @@ enum store_outcome account_find(struct store *store, const char *name, struct ac
 
 enum store_outcome account_save(struct store *store, struct account *account, struct error *error)
 {
-    char id[ACCOUNT_ID_BYTES];
+    struct account_memory memory;
     struct store_write write = {
         .verb = STORE_REPLACE,
         .collection = &account_collection,
-        .record = account_record(account, id),
+        .record = account_record(account, &memory),
     };
     enum store_outcome outcome = store_apply(store, &write, 1, error);
     if (outcome == STORE_DONE)

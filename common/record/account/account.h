@@ -1,5 +1,8 @@
 /* Accounts and workers: who is paid, and the names their 64-bit ids stand for.
  *
+ * Where an account is paid it says for each coin by itself: address, threshold, and until when a
+ * fresh address waits. A deployment pays one coin; several may share one store of accounts.
+ *
  * An account is an address (paid to itself, made when a miner first names it) or a registered name
  * (made by registration, paid to its payout address). Its id, like a worker's, is a keyed hash of
  * the canonical name (core/identity) and is bound here for ever: a record's id, kind and name never
@@ -22,6 +25,8 @@ enum {
     ACCOUNT_CLASS_BYTES = 17,
     ACCOUNT_ID_BYTES = 17,
     ACCOUNT_WORKER_PASSWORD_BYTES = 32,
+    ACCOUNT_COIN_BYTES = 32,
+    ACCOUNT_COINS_MAX = 16, /* more than there are coin profiles, so there is always room */
     WORKER_ID_BYTES = 34,
 };
 
@@ -37,21 +42,29 @@ enum account_role { /* bits */
                     ACCOUNT_ROLE_OPERATOR = 4,
 };
 
+/* Where one coin is paid. */
+struct account_payout {
+    char coin[ACCOUNT_COIN_BYTES];    /* the coin profile's name; "": of before coins had names */
+    char address[ADDRESS_TEXT_BYTES]; /* canonical by that coin's rules; "": nowhere */
+    struct output_script script;      /* of the address; empty: nowhere */
+    uint64_t threshold;               /* base units of the coin; 0: the pool's payout.threshold */
+    uint64_t lock_until_ms;           /* nothing is paid before: the address was changed */
+};
+
 struct account {
     uint64_t id;
     enum identity_kind kind;
     char name[IDENTITY_CANONICAL_BYTES];     /* canonical: the address, or the name in lower case */
-    struct output_script script;             /* where it is paid; empty: nowhere yet */
-    char payout_address[ADDRESS_TEXT_BYTES]; /* canonical text of `script`; "": nowhere yet */
-    uint64_t threshold;                      /* base units; 0: the pool's payout.threshold */
+    struct account_payout payouts[ACCOUNT_COINS_MAX]; /* one a coin: see account_payout */
+    size_t payout_count;
     enum account_state state;
     uint32_t roles; /* of enum account_role */
     uint64_t created_ms;
     char email[ACCOUNT_EMAIL_BYTES];       /* lower case; "" for an address */
     char password[ACCOUNT_PASSWORD_BYTES]; /* Argon2id, as crypto_pwhash_str has it; "": none */
     char fee_class[ACCOUNT_CLASS_BYTES];   /* of reward.fee_classes; "": pays what all pay */
-    uint64_t lock_until_ms;                /* nothing is paid before: the address was changed */
     uint64_t sessions_from_ms;             /* of a login before, no session counts any more */
+    uint64_t grants_from_ms;               /* nor does a key or link made before */
     bool email_confirmed;
     bool has_worker_password; /* its miners must show one: */
     uint8_t worker_password[ACCOUNT_WORKER_PASSWORD_BYTES]; /* a keyed hash of it */
@@ -77,8 +90,16 @@ void account_id_text(uint64_t id, char text_r[ACCOUNT_ID_BYTES]);
 void worker_id_text(uint64_t account_id, uint64_t id, char text_r[WORKER_ID_BYTES]);
 
 /* An address's account as it is first bound: paid to itself, active, a miner. */
-void account_of_address(uint64_t id, const struct identity_account *address, uint64_t now_ms,
+void account_of_address(uint64_t id, const struct coin_profile *coin,
+                        const struct identity_account *address, uint64_t now_ms,
                         struct account *account_r);
+
+/* Where it is paid this coin; with an empty address where nowhere. */
+struct account_payout account_payout(const struct account *account,
+                                     const struct coin_profile *coin);
+/* In place of what stands there for the coin (whatever coin `payout` names). */
+void account_set_payout(struct account *account, const struct coin_profile *coin,
+                        const struct account_payout *payout);
 
 /* Inserts the account, or compares it with the one that has its id: ACCOUNT_BOUND with what is
  * stored in *bound_r (whose address, state … may be newer than `account`'s), else as the outcome
@@ -87,10 +108,21 @@ MUST_CHECK enum account_outcome account_bind(struct store *store, const struct a
                                              struct account *bound_r, bool *made_r,
                                              struct error *error);
 
-/* Whether payout may send it money at `now_ms`: it is not locked, nor its new address too young. */
-static inline bool account_is_payable(const struct account *account, uint64_t now_ms)
+/* Whether payout may send it this coin at `now_ms`: it is not locked, nor the coin's new address
+ * too young. */
+static inline bool account_is_payable(const struct account *account,
+                                      const struct account_payout *payout, uint64_t now_ms)
 {
-    return account->state != ACCOUNT_LOCKED && now_ms >= account->lock_until_ms;
+    return account->state != ACCOUNT_LOCKED && now_ms >= payout->lock_until_ms;
+}
+
+/* Whether an access token of then counts no more: what it was made from, a session or a key, was
+ * ended with all others of the account since. Tokens know whole seconds; one of that very second
+ * counts. */
+static inline bool account_token_is_void(const struct account *account, bool of_session,
+                                         uint64_t issued_s)
+{
+    return issued_s < (of_session ? account->sessions_from_ms : account->grants_from_ms) / 1000;
 }
 
 /* The same for a worker of a bound account. */

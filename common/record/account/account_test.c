@@ -23,14 +23,18 @@ static struct account sample(uint64_t id, const char *name)
     struct account account = {
         .id = id,
         .kind = IDENTITY_KIND_ACCOUNT,
-        .script = {.data = {0x00, 0x14, 0xab}, .length = 3},
-        .threshold = 123456789,
+        .payouts = {{.coin = "bitcoin",
+                     .script = {.data = {0x00, 0x14, 0xab}, .length = 3},
+                     .threshold = 123456789,
+                     .lock_until_ms = 1800000000000},
+                    {.coin = "litecoin", .address = "ltc-address", .threshold = 1}},
+        .payout_count = 2,
         .state = ACCOUNT_ACTIVE,
         .roles = ACCOUNT_ROLE_MINER,
         .created_ms = 1700000000000,
     };
     snprintf(account.name, sizeof account.name, "%s", name);
-    snprintf(account.payout_address, sizeof account.payout_address, "payto-%s", name);
+    snprintf(account.payouts[0].address, sizeof account.payouts[0].address, "payto-%s", name);
     snprintf(account.email, sizeof account.email, "%s@example.org", name);
     snprintf(account.password, sizeof account.password, "$argon2id$%s", name);
     return account;
@@ -41,9 +45,8 @@ static void assert_same(const struct account *a, const struct account *b)
     assert_int_equal(a->id, b->id);
     assert_int_equal(a->kind, b->kind);
     assert_string_equal(a->name, b->name);
-    assert_true(span_equal(output_script_span(&a->script), output_script_span(&b->script)));
-    assert_string_equal(a->payout_address, b->payout_address);
-    assert_int_equal(a->threshold, b->threshold);
+    assert_int_equal(a->payout_count, b->payout_count);
+    assert_memory_equal(a->payouts, b->payouts, sizeof a->payouts);
     assert_int_equal(a->state, b->state);
     assert_int_equal(a->roles, b->roles);
     assert_int_equal(a->created_ms, b->created_ms);
@@ -77,7 +80,7 @@ static void binding_again_gives_what_is_stored_and_changes_nothing(void **state)
     struct account account = sample(7, "gertrude"), bound;
     assert_int_equal(account_bind(store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
     struct account again = account;
-    again.threshold = 1;
+    again.payouts[0].threshold = 1;
     bool made;
     assert_int_equal(account_bind(store, &again, &bound, &made, &error), ACCOUNT_BOUND);
     assert_false(made);
@@ -211,6 +214,145 @@ static void with_the_store_away_nothing_is_bound(void **state)
     store_close(store);
 }
 
+static const struct coin_profile *coin(const char *name)
+{
+    return coin_profile_find(span_text(name));
+}
+
+#define BITCOIN_ADDRESS "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+
+/* As a version that knew one coin wrote it. */
+static void insert_of_before(struct store *store, const char *address)
+{
+    static const struct store_field fields[] = {
+        {"name", STORE_TEXT, true},           {"kind", STORE_INT, false},
+        {"script", STORE_BYTES, false},       {"payout_address", STORE_TEXT, false},
+        {"threshold", STORE_INT, false},      {"state", STORE_INT, false},
+        {"roles", STORE_INT, false},          {"created_ms", STORE_INT, false},
+        {"email", STORE_TEXT, true},          {"password", STORE_TEXT, false},
+        {"fee_class", STORE_TEXT, true},      {"lock_until_ms", STORE_INT, false},
+        {"sessions_from_ms", STORE_INT, false}, {"email_confirmed", STORE_INT, false},
+        {"worker_password", STORE_BYTES, false},
+    };
+    static const struct store_collection before = {"accounts", fields, 15};
+    struct output_script script = {.length = 0};
+    char canonical[ADDRESS_TEXT_BYTES];
+    struct error error;
+    if (address[0] != '\0')
+        assert_int_equal(address_parse(coin("bitcoin"), span_text(address), &script, canonical),
+                         ADDRESS_OK);
+    struct store_write write = {
+        .verb = STORE_INSERT,
+        .collection = &before,
+        .record = {.id = "0000000000000007",
+                   .values = {store_text("gertrude"), store_int(IDENTITY_KIND_ACCOUNT),
+                              store_bytes(output_script_span(&script)), store_text(address),
+                              store_int(4711), store_int(ACCOUNT_ACTIVE),
+                              store_int(ACCOUNT_ROLE_MINER), store_int(1), store_text("g@e.org"),
+                              store_text("$argon2id$"), store_text(""), store_int(99),
+                              store_int(0), store_int(1), store_bytes(span_of(NULL, 0))}}};
+    const struct store_collection *const all[] = {&before};
+    assert_true(store_declare(store, all, 1, &error));
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    assert_int_equal(write.outcome, STORE_DONE);
+}
+
+static void a_record_of_one_coin_is_of_the_coin_its_address_is_one_of(void **state)
+{
+    (void)state;
+    struct store *store = store_fake_create();
+    struct error error;
+    struct account account;
+    insert_of_before(store, BITCOIN_ADDRESS);
+    assert_true(account_declare(store, &error));
+    assert_int_equal(account_get(store, 7, &account, &error), STORE_DONE);
+    struct account_payout payout = account_payout(&account, coin("bitcoin"));
+    assert_string_equal(payout.coin, "bitcoin");
+    assert_string_equal(payout.address, BITCOIN_ADDRESS);
+    assert_int_equal(payout.script.length, 22);
+    assert_int_equal(payout.threshold, 4711);
+    assert_int_equal(payout.lock_until_ms, 99);
+    /* Of no other: nothing of it is paid there. */
+    payout = account_payout(&account, coin("litecoin"));
+    assert_string_equal(payout.address, "");
+    assert_int_equal(payout.script.length, 0);
+    assert_int_equal(payout.threshold, 0);
+    /* Another coin's comes beside it; its own takes its place, and has a name from then on. */
+    snprintf(payout.address, sizeof payout.address, "ltc-address");
+    account_set_payout(&account, coin("litecoin"), &payout);
+    payout = account_payout(&account, coin("bitcoin"));
+    payout.threshold = 5;
+    account_set_payout(&account, coin("bitcoin"), &payout);
+    assert_int_equal(account.payout_count, 2);
+    assert_int_equal(account_save(store, &account, &error), STORE_DONE);
+    assert_int_equal(account_get(store, 7, &account, &error), STORE_DONE);
+    assert_int_equal(account.payout_count, 2);
+    assert_string_equal(account.payouts[0].coin, "bitcoin");
+    assert_int_equal(account_payout(&account, coin("bitcoin")).threshold, 5);
+    assert_int_equal(account_payout(&account, coin("bitcoin")).lock_until_ms, 99);
+    assert_string_equal(account_payout(&account, coin("litecoin")).address, "ltc-address");
+    store_close(store);
+}
+
+static void a_record_without_an_address_is_of_whichever_coin_is_asked_for(void **state)
+{
+    (void)state;
+    struct store *store = store_fake_create();
+    struct error error;
+    struct account account;
+    insert_of_before(store, "");
+    assert_true(account_declare(store, &error));
+    assert_int_equal(account_get(store, 7, &account, &error), STORE_DONE);
+    assert_int_equal(account_payout(&account, coin("litecoin")).threshold, 4711);
+    store_close(store);
+}
+
+/* Every profile has its place, each by itself, whatever is changed in whatever order. */
+static void every_coin_has_its_own_address(void **state)
+{
+    (void)state;
+    struct store *store = fresh();
+    struct error error;
+    struct account account = {.id = 7, .kind = IDENTITY_KIND_ACCOUNT, .state = ACCOUNT_ACTIVE};
+    struct account bound;
+    size_t count;
+    const struct coin_profile *profiles = coin_profiles(&count);
+    assert_true(count < ACCOUNT_COINS_MAX);
+    assert_int_equal(account_bind(store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
+    for (size_t round = 0; round < 2; round++)
+        for (size_t i = 0; i < count; i++) {
+            struct account_payout payout = {.threshold = 100 * round + i,
+                                            .lock_until_ms = 7 * i,
+                                            .script = {.data = {(uint8_t)i}, .length = 34}};
+            memset(payout.address, 'a' + (int)i, sizeof payout.address - 1);
+            assert_true(strlen(profiles[i].name) < ACCOUNT_COIN_BYTES);
+            account_set_payout(&bound, &profiles[i], &payout);
+        }
+    assert_int_equal(account_save(store, &bound, &error), STORE_DONE);
+    assert_int_equal(account_get(store, 7, &account, &error), STORE_DONE);
+    assert_int_equal(account.payout_count, count);
+    for (size_t i = 0; i < count; i++) {
+        struct account_payout payout = account_payout(&account, &profiles[i]);
+        assert_int_equal(payout.threshold, 100 + i);
+        assert_int_equal(payout.address[0], 'a' + (int)i);
+        assert_int_equal(payout.script.data[0], i);
+        account.state = ACCOUNT_ACTIVE;
+        assert_true(account_is_payable(&account, &payout, 7 * i));
+        assert_true(i == 0 || !account_is_payable(&account, &payout, 7 * i - 1));
+    }
+    store_close(store);
+}
+
+static void a_token_of_before_all_were_ended_is_void_and_one_of_after_is_not(void **state)
+{
+    (void)state;
+    const struct account account = {.sessions_from_ms = 5001, .grants_from_ms = 9001};
+    assert_true(account_token_is_void(&account, true, 4));
+    assert_false(account_token_is_void(&account, true, 5));
+    assert_true(account_token_is_void(&account, false, 8));
+    assert_false(account_token_is_void(&account, false, 9));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +363,10 @@ int main(void)
         cmocka_unit_test(an_account_is_saved_only_over_what_was_read),
         cmocka_unit_test(an_accounts_workers_are_walked_and_no_others),
         cmocka_unit_test(with_the_store_away_nothing_is_bound),
+        cmocka_unit_test(a_record_of_one_coin_is_of_the_coin_its_address_is_one_of),
+        cmocka_unit_test(a_record_without_an_address_is_of_whichever_coin_is_asked_for),
+        cmocka_unit_test(every_coin_has_its_own_address),
+        cmocka_unit_test(a_token_of_before_all_were_ended_is_void_and_one_of_after_is_not),
     };
     return cmocka_run_group_tests_name("record/account", tests, NULL, NULL);
 }

@@ -39,8 +39,9 @@ void proof_leaf_of(const struct identity_key *key, const struct snapshot_record 
     salt_of(key, snapshot->block_hash, part->account, leaf_r->salt);
     /* A registered account may be paid elsewhere tomorrow, so its name stands for it; an address
      * is its script for ever. */
-    if (account != NULL && account->kind == IDENTITY_KIND_ADDRESS && account->script.length > 0) {
-        name_leaf(leaf_r, PROOF_NAME_SCRIPT, output_script_span(&account->script));
+    if (account != NULL && account->kind == IDENTITY_KIND_ADDRESS &&
+        account->payouts[0].script.length > 0) {
+        name_leaf(leaf_r, PROOF_NAME_SCRIPT, output_script_span(&account->payouts[0].script));
     } else if (account != NULL && account->kind == IDENTITY_KIND_ACCOUNT) {
         name_leaf(leaf_r, PROOF_NAME_ACCOUNT, span_text(account->name));
     } else {

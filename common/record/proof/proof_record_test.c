@@ -121,7 +121,8 @@ static void bind(struct store *store, uint64_t id, enum identity_kind kind)
     struct error error;
     struct account bound, account = { .id = id, .kind = kind, .state = ACCOUNT_ACTIVE };
     if (kind == IDENTITY_KIND_ADDRESS)
-        account.script = (struct output_script){ .data = { 0, 20, (uint8_t)id }, .length = 22 };
+        account.payouts[0].script = (struct output_script){ { 0, 20, (uint8_t)id }, 22 };
+    account.payout_count = kind == IDENTITY_KIND_ADDRESS;
     snprintf(account.name, sizeof account.name, "name-%llu", (unsigned long long)id);
     assert_int_equal(account_bind(store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
 }

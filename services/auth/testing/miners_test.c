@@ -322,9 +322,9 @@ static void an_address_is_let_in_under_its_ids_and_bound(void **state)
         assert_int_equal(answer->worker, worker_id);
         assert_int_equal(account_get(f->store, account_id, &account, &error), STORE_DONE);
         assert_string_equal(account.name, answer->account_name);
-        assert_string_equal(account.payout_address, answer->account_name);
+        assert_string_equal(account.payouts[0].address, answer->account_name);
         assert_int_equal(account.state, ACCOUNT_ACTIVE);
-        assert_true(account.script.length > 0);
+        assert_true(account.payouts[0].script.length > 0);
         assert_int_equal(worker_get(f->store, account_id, worker_id, &worker, &error), STORE_DONE);
         assert_string_equal(worker.name, answer->worker_name);
         const char *dot = strchr(users[i], '.');

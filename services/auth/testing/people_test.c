@@ -14,13 +14,23 @@ static void expect_field(const char *body, int status, const char *field)
         fail_msg("%s: %d, field \"%s\": %s", body, got, text_of("field"), text_of("detail"));
 }
 
+/* Everything of an answer but its time. */
+static void whole_answer(const struct http_exchange *exchange, char *text_r, size_t bytes)
+{
+    int used = snprintf(text_r, bytes, "%d %s %.*s", exchange->status, exchange->content_type,
+                        (int)exchange->answer_length, (const char *)exchange->answer);
+    for (size_t i = 0; i < exchange->answer_header_count; i++)
+        used += snprintf(text_r + used, bytes - (size_t)used, " %s=%s",
+                         exchange->answer_headers[i].name, exchange->answer_headers[i].value);
+}
+
 static void who_registered_logs_in_and_sees_the_account(void **state)
 {
     (void)state;
     char authorization[TOKEN_TEXT_BYTES + 16], id[32];
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
-    assert_string_equal(text_of("name"), "gertrude");
-    snprintf(id, sizeof id, "%s", text_of("id"));
+    struct identity_account identity = { .kind = IDENTITY_KIND_ACCOUNT, .canonical = "gertrude" };
+    enrol(GERTRUDE);
+    account_id_text(identity_account_id(&people_test_key, &identity), id);
     assert_int_equal(post("/api/v1/login", LOGIN("GERTRUDE", PASSWORD)), 200);
     assert_string_equal(text_of("token_type"), "Bearer");
     assert_int_equal(json_integer_value(json_object_get(f->document, "expires_in")), 900);
@@ -36,28 +46,94 @@ static void who_registered_logs_in_and_sees_the_account(void **state)
     struct error error;
     assert_int_equal(account_find(f->store, "gertrude", &account, &error), STORE_DONE);
     assert_non_null(strstr(account.password, "$argon2id$"));
-    assert_int_equal(account.script.length, 22);
-    struct identity_account identity = { .kind = IDENTITY_KIND_ACCOUNT, .canonical = "gertrude" };
+    assert_int_equal(account.payout_count, 1);
+    assert_string_equal(account.payouts[0].coin, "bitcoin-regtest");
+    assert_int_equal(account.payouts[0].script.length, 22);
     assert_int_equal(account.id, identity_account_id(&people_test_key, &identity));
 }
 
-static void a_name_is_taken_in_every_spelling_and_by_one_of_two_who_race(void **state)
+static void only_the_letter_tells_whether_a_name_is_free(void **state)
 {
     (void)state;
-    struct http_exchange *racers[4];
-    size_t made = 0, taken = 0;
-    for (size_t i = 0; i < 4; i++)
-        racers[i] = begin_post("/api/v1/register", "10.0.0.1", GERTRUDE);
-    for (size_t i = 0; i < 4; i++) {
-        int status = wait_for(racers[i]);
-        made += status == 201;
-        taken += status == 409;
+    char first[1024], other[1024];
+    static const char *const bodies[] = {
+        PERSON("free-one", "a@b.cd"), PERSON("GERTRUDE", "b@b.cd"), PERSON("gertrude", "c@b.cd"),
+        PERSON("gertrvde", "d@b.cd"), /* no look-alike of it, and free */
+    };
+    enrol(GERTRUDE);
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        uint64_t hashed = metric_of("adit_auth_password_seconds_count ");
+        size_t writes = store_fake_writes(f->store);
+        struct http_exchange *exchange = begin_post("/api/v1/register", "10.0.0.1", bodies[i]);
+        assert_int_equal(wait_for(exchange), 202);
+        whole_answer(exchange, i == 0 ? first : other, sizeof first);
+        if (i > 0)
+            assert_string_equal(other, first);
+        assert_int_equal(metric_of("adit_auth_password_seconds_count "), hashed + 1);
+        assert_int_equal(store_fake_writes(f->store), writes + 2);
     }
-    assert_int_equal(made, 1);
-    assert_int_equal(taken, 3);
-    expect_field("{\"name\":\"GERTRUDE\",\"email\":\"a@b.c\",\"password\":\"two gates 4 cows\","
-                 "\"payout_address\":\"" ADDRESS "\"}",
-                 409, "name");
+    UNTIL(has_letter("a@b.cd", "Confirm your registration", NULL));
+    UNTIL(has_letter("b@b.cd", "Choose another name", NULL));
+    UNTIL(has_letter("c@b.cd", "Choose another name", NULL));
+    UNTIL(has_letter("d@b.cd", "Confirm your registration", NULL));
+    /* Until it is confirmed nobody has it: not to log in with, not to mine with. */
+    assert_int_equal(post("/api/v1/login", LOGIN("free-one", PASSWORD)), 401);
+    struct account account;
+    struct error error;
+    assert_int_equal(account_find(f->store, "free-one", &account, &error), STORE_MISSING);
+}
+
+static void of_several_who_ask_for_a_name_the_first_to_confirm_has_it(void **state)
+{
+    (void)state;
+    char tokens[2][TOKEN_LETTER_BYTES], body[TOKEN_LETTER_BYTES + 16], first[512];
+    static const char *const emails[] = { "a@b.cd", "c@b.cd" };
+    assert_int_equal(post("/api/v1/register", PERSON("alice", "a@b.cd")), 202);
+    assert_int_equal(post("/api/v1/register", PERSON("Alice", "c@b.cd")), 202);
+    for (size_t i = 0; i < 2; i++)
+        UNTIL(has_letter(emails[i], "Confirm your registration", tokens[i]));
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", tokens[1]);
+    assert_int_equal(post("/api/v1/auth/email/confirm", body), 204);
+    assert_int_equal(post("/api/v1/auth/email/confirm", body), 400); /* once */
+    snprintf(first, sizeof first, "%s", text_of("detail"));
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", tokens[0]);
+    assert_int_equal(post("/api/v1/auth/email/confirm", body), 400);
+    assert_string_equal(text_of("detail"), first); /* not even now */
+    tokens[1][strlen(tokens[1]) - 1] ^= 1;
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", tokens[1]);
+    assert_int_equal(post("/api/v1/auth/email/confirm", body), 400);
+    struct account account;
+    struct error error;
+    assert_int_equal(account_find(f->store, "alice", &account, &error), STORE_DONE);
+    assert_string_equal(account.email, "c@b.cd");
+    assert_true(account.email_confirmed);
+    assert_int_equal(post("/api/v1/login", LOGIN("alice", PASSWORD)), 200);
+}
+
+/* Where no letters are sent, who can log in has the name. */
+static void without_letters_the_first_who_asks_has_the_name_and_no_answer_tells(void **state)
+{
+    (void)state;
+    static const char again[] = "{\"name\":\"gertrude\",\"email\":\"a@b.cd\",\"password\":"
+                                "\"two gates 4 cows\",\"payout_address\":\"" ADDRESS "\"}";
+    const char *const bodies[] = { GERTRUDE, again, PERSON("g3rtrude", "a@b.cd"), again };
+    char first[1024], other[1024];
+    f->settings.auth_mail[0] = '\0';
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        uint64_t hashed = metric_of("adit_auth_password_seconds_count ");
+        size_t writes = store_fake_writes(f->store);
+        struct http_exchange *exchange = begin_post("/api/v1/register", "10.0.0.1", bodies[i]);
+        assert_int_equal(wait_for(exchange), 202);
+        assert_string_equal(text_of("next"), "login");
+        whole_answer(exchange, i == 0 ? first : other, sizeof first);
+        if (i > 0)
+            assert_string_equal(other, first);
+        assert_int_equal(metric_of("adit_auth_password_seconds_count "), hashed + 1);
+        assert_int_equal(store_fake_writes(f->store), writes + 3);
+    }
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "two gates 4 cows")), 401);
+    assert_int_equal(metric_of("adit_auth_registrations_total{outcome=\"made\"} "), 2);
 }
 
 #define FORM(name, email, password, address)                                                       \
@@ -140,7 +216,7 @@ static void lengths_are_bounded(void **state)
                  "{\"name\":\"n%zu\",\"email\":\"a@b.c\",\"password\":\"%.*s\","
                  "\"payout_address\":\"" ADDRESS "\"}",
                  length, (int)length, long_text);
-        expect_field(body, length <= 1024 ? 201 : 400, length <= 1024 ? "" : "password");
+        expect_field(body, length <= 1024 ? 202 : 400, length <= 1024 ? "" : "password");
     }
     snprintf(body, sizeof body, "{\"name\":\"%s\"}", long_text);
     expect_field(body, 413, "body");
@@ -168,16 +244,6 @@ static void lengths_are_bounded(void **state)
     assert_int_equal(wait_for(begin(EXCHANGE_POST, "/api/v1/login", "::1", login, utf8)), 401);
 }
 
-/* Everything of an answer but its time. */
-static void whole_answer(const struct http_exchange *exchange, char *text_r, size_t bytes)
-{
-    int used = snprintf(text_r, bytes, "%d %s %.*s", exchange->status, exchange->content_type,
-                        (int)exchange->answer_length, (const char *)exchange->answer);
-    for (size_t i = 0; i < exchange->answer_header_count; i++)
-        used += snprintf(text_r + used, bytes - (size_t)used, " %s=%s",
-                         exchange->answer_headers[i].name, exchange->answer_headers[i].value);
-}
-
 static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_alike(void **state)
 {
     (void)state;
@@ -186,7 +252,7 @@ static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_ali
         LOGIN("no/name at all", PASSWORD),   LOGIN("gertrude", "x"),    LOGIN("a", "x"),
     };
     char first[1024], other[1024];
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    enrol(GERTRUDE);
     /* an address that mined has an account, and no password */
     struct account account, bound;
     struct identity_account identity;
@@ -194,7 +260,8 @@ static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_ali
     assert_int_equal(identity_resolve(coin_profile_find(span_text("bitcoin-regtest")),
                                       span_text(ADDRESS), &identity, NULL),
                      IDENTITY_OK);
-    account_of_address(identity_account_id(&people_test_key, &identity), &identity, 1, &account);
+    account_of_address(identity_account_id(&people_test_key, &identity),
+                       coin_profile_find(span_text("bitcoin-regtest")), &identity, 1, &account);
     assert_int_equal(account_bind(f->store, &account, &bound, NULL, &error), ACCOUNT_BOUND);
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         uint64_t before = metric_of("adit_auth_password_seconds_count ");
@@ -211,7 +278,7 @@ static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_ali
 static void failed_logins_are_limited_by_name_and_address(void **state)
 {
     (void)state;
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    enrol(GERTRUDE);
     for (int round = 0; round < 2; round++) {
         for (int i = 0; i < PEOPLE_NAME_FAILURES - 1; i++)
             assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "wrong")), 401);
@@ -263,8 +330,21 @@ static void registrations_of_an_address_are_limited(void **state)
     (void)state;
     char body[256];
     for (int i = 0; i <= PEOPLE_REGISTRATIONS; i++) {
-        snprintf(body, sizeof body, FORM("\"name-%d\"", E, P, A), i);
-        assert_int_equal(post("/api/v1/register", body), i < PEOPLE_REGISTRATIONS ? 201 : 429);
+        snprintf(body, sizeof body, PERSON("name-%d", "e%d@example.org"), i, i);
+        assert_int_equal(post("/api/v1/register", body), i < PEOPLE_REGISTRATIONS ? 202 : 429);
+    }
+}
+
+/* Whoever asks from wherever: a stranger's mailbox is not filled. */
+static void letters_to_one_mailbox_are_limited(void **state)
+{
+    (void)state;
+    char body[256], peer[32];
+    for (int i = 0; i <= PEOPLE_REGISTRATIONS_EMAIL; i++) {
+        snprintf(body, sizeof body, PERSON("name-%d", "a@b.cd"), i);
+        snprintf(peer, sizeof peer, "10.1.0.%d", i);
+        assert_int_equal(wait_for(begin_post("/api/v1/register", peer, body)),
+                         i < PEOPLE_REGISTRATIONS_EMAIL ? 202 : 429);
     }
 }
 
@@ -298,7 +378,7 @@ static void while_the_store_is_away_people_are_told_to_come_back(void **state)
 {
     (void)state;
     char authorization[TOKEN_TEXT_BYTES + 16];
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    enrol(GERTRUDE);
     assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
     snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
     store_fake_away(f->store, true);
@@ -312,7 +392,7 @@ static void while_the_store_is_away_people_are_told_to_come_back(void **state)
     UNTIL(!f->away);
     assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
     assert_int_equal(get_me(authorization), 200);
-    assert_int_equal(post("/api/v1/register", FORM(N, E, P, A)), 201);
+    assert_int_equal(post("/api/v1/register", FORM(N, E, P, A)), 202);
 }
 
 static void a_write_that_may_have_happened_is_settled(void **state)
@@ -322,20 +402,27 @@ static void a_write_that_may_have_happened_is_settled(void **state)
         enum store_fake_fault fault;
         int status;
     } cases[] = {
-        { STORE_FAKE_UNKNOWN_DONE, 201 },
-        { STORE_FAKE_UNKNOWN_NOT_DONE, 201 },
+        { STORE_FAKE_UNKNOWN_DONE, 204 },
+        { STORE_FAKE_UNKNOWN_NOT_DONE, 204 },
         { STORE_FAKE_FAIL, 503 },
     };
-    char body[256], login[128];
+    char body[256], token[TOKEN_LETTER_BYTES], email[64];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(body, sizeof body, PERSON("name-%zu", "e%zu@example.org"), i, i);
+        snprintf(email, sizeof email, "e%zu@example.org", i);
         store_fake_inject(f->store, cases[i].fault, 0, 1);
-        snprintf(body, sizeof body, FORM("\"name-%zu\"", E, P, A), i);
-        assert_int_equal(post("/api/v1/register", body), cases[i].status);
+        assert_int_equal(post("/api/v1/register", body), 503); /* no letter: said so */
+        UNTIL(!f->away);
+        assert_int_equal(post("/api/v1/register", body), 202);
+        UNTIL(has_letter(email, "Confirm your registration", token));
+        snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+        store_fake_inject(f->store, cases[i].fault, 0, 1);
+        assert_int_equal(post("/api/v1/auth/email/confirm", body), cases[i].status);
         UNTIL(!f->away);
         if (cases[i].status == 503)
-            assert_int_equal(post("/api/v1/register", body), 201);
-        snprintf(login, sizeof login, "{\"name\":\"name-%zu\",\"password\":" P "}", i);
-        assert_int_equal(post("/api/v1/login", login), 200);
+            assert_int_equal(post("/api/v1/auth/email/confirm", body), 204);
+        snprintf(body, sizeof body, LOGIN("name-%zu", PASSWORD), i);
+        assert_int_equal(post("/api/v1/login", body), 200);
     }
 }
 
@@ -344,7 +431,7 @@ static void a_locked_account_is_told_so_only_with_its_password(void **state)
     (void)state;
     struct account account;
     struct error error;
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    enrol(GERTRUDE);
     assert_int_equal(account_find(f->store, "gertrude", &account, &error), STORE_DONE);
     account.state = ACCOUNT_LOCKED;
     assert_int_equal(account_save(f->store, &account, &error), STORE_DONE);
@@ -357,7 +444,7 @@ static void a_hash_of_another_cost_is_made_anew_at_login(void **state)
     (void)state;
     struct account before, after;
     struct error error;
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    enrol(GERTRUDE);
     assert_int_equal(account_find(f->store, "gertrude", &before, &error), STORE_DONE);
     f->settings.auth_argon2_passes = 2;
     stop();
@@ -530,13 +617,16 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(who_registered_logs_in_and_sees_the_account),
-        TEST(a_name_is_taken_in_every_spelling_and_by_one_of_two_who_race),
+        TEST(only_the_letter_tells_whether_a_name_is_free),
+        TEST(of_several_who_ask_for_a_name_the_first_to_confirm_has_it),
+        TEST(without_letters_the_first_who_asks_has_the_name_and_no_answer_tells),
         TEST(what_is_wrong_with_a_form_is_said_by_field),
         TEST(lengths_are_bounded),
         TEST(a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_alike),
         TEST(failed_logins_are_limited_by_name_and_address),
         TEST(all_failures_of_an_address_are_limited_too_and_a_burst_counts),
         TEST(registrations_of_an_address_are_limited),
+        TEST(letters_to_one_mailbox_are_limited),
         TEST(more_passwords_than_the_queue_holds_are_told_to_come_back),
         TEST(while_the_store_is_away_people_are_told_to_come_back),
         TEST(a_write_that_may_have_happened_is_settled),

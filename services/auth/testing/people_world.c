@@ -227,6 +227,23 @@ int post(const char *path, const char *body)
     return wait_for(begin_post(path, "10.0.0.1", body));
 }
 
+void enrol(const char *body)
+{
+    char token[TOKEN_LETTER_BYTES] = "", confirm[TOKEN_LETTER_BYTES + 16], email[256];
+    json_t *form = json_loads(body, 0, NULL);
+    snprintf(email, sizeof email, "%s", json_string_value(json_object_get(form, "email")));
+    for (char *at = email; *at != '\0'; at++)
+        *at = *at >= 'A' && *at <= 'Z' ? (char)(*at + 32) : *at;
+    json_decref(form);
+    forget_letters();
+    assert_int_equal(post("/api/v1/register", body), 202);
+    assert_string_equal(text_of("next"), "letter");
+    UNTIL(has_letter(email, "Confirm your registration", token));
+    snprintf(confirm, sizeof confirm, "{\"token\":\"%s\"}", token);
+    assert_int_equal(post("/api/v1/auth/email/confirm", confirm), 204);
+    forget_letters();
+}
+
 int ask_as(const char *token, enum exchange_method method, const char *path, const char *body)
 {
     char authorization[TOKEN_TEXT_BYTES + 16] = "";

@@ -65,6 +65,12 @@ struct http_exchange *begin_post(const char *path, const char *peer, const char 
 /* Waits for the answer; its status, with the document (NULL: none) in f. */
 int wait_for(const struct http_exchange *exchange);
 int post(const char *path, const char *body);
+/* Registers and confirms by the letter. */
+void enrol(const char *body);
+/* GERTRUDE of this name and mailbox, printf's way. */
+#define PERSON(name, email)                                                                        \
+    "{\"name\":\"" name "\",\"email\":\"" email "\",\"password\":\"" PASSWORD                      \
+    "\",\"payout_address\":\"" ADDRESS "\"}"
 /* With an Authorization header of "Bearer" and the token; NULL: without. */
 int ask_as(const char *token, enum exchange_method method, const char *path, const char *body);
 int get_me(const char *authorization);

@@ -37,7 +37,7 @@ static int refresh(const char *token)
 static int setup_gertrude(void **state)
 {
     (void)setup(state);
-    assert_int_equal(post("/api/v1/register", GERTRUDE), 201);
+    enrol(GERTRUDE);
     return 0;
 }
 
@@ -173,10 +173,7 @@ static void sessions_are_seen_and_ended_by_their_owner_alone(void **state)
     (void)state;
     struct tokens mine, other, stranger;
     char id[64], path[128];
-    assert_int_equal(post("/api/v1/register",
-                          "{\"name\":\"alice\",\"email\":\"a@b.cd\",\"password\":\"" PASSWORD
-                          "\",\"payout_address\":\"" ADDRESS "\"}"),
-                     201);
+    enrol(PERSON("alice", "a@b.cd"));
     assert_int_equal(post("/api/v1/login", LOGIN("alice", PASSWORD)), 200);
     keep_tokens(&stranger);
     log_in(&other);

@@ -24,6 +24,8 @@ enum exchange_method {
 };
 
 struct http_site;
+struct http_socket;
+struct socket_order;
 
 struct exchange_header {
     char *name;
@@ -49,7 +51,8 @@ struct http_exchange {
     struct exchange_header headers[EXCHANGE_HEADERS_MAX];
     struct router_match match;
 
-    int status; /* 0: not answered */
+    int status;                 /* 0: not answered */
+    struct http_socket *socket; /* status 101: the WebSocket it becomes */
     char *content_type;
     uint8_t *answer;
     size_t answer_length;
@@ -65,6 +68,7 @@ struct http_site {
     void *context;
     bool (*guard)(void *context, struct http_exchange *exchange); /* may be NULL */
     void (*answered)(struct http_exchange *exchange);             /* called on the loop */
+    void (*ordered)(struct socket_order *order);                  /* likewise; taken */
     /* why writes are not taken; NULL: they are. Also read on Kore's thread. */
     _Atomic(const char *) stands_by;
 };

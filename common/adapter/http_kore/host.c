@@ -5,6 +5,7 @@
  *
  * Kore's parent always exits 0; the service's exit code reaches it in a page both share. */
 #include "adapter/http_kore/kore_side.h"
+#include "adapter/http_kore/socket.h"
 #include "loop/slice.h"
 #include "service/bus_open.h"
 #include "service/inside.h"
@@ -37,7 +38,11 @@ static struct host {
     bool ended;
     struct http_exchange *answers; /* oldest first */
     struct http_exchange **answers_end;
-} host = { .mutex = PTHREAD_MUTEX_INITIALIZER, .answers_end = &host.answers };
+    struct socket_order *orders; /* oldest first */
+    struct socket_order **orders_end;
+} host = { .mutex = PTHREAD_MUTEX_INITIALIZER,
+           .answers_end = &host.answers,
+           .orders_end = &host.orders };
 
 /* "host:port" into its parts; the address is known to be good. */
 static void split_address(const char *address, struct host_listener *listener)
@@ -75,6 +80,7 @@ void host_configure(int argc, char **argv, struct host_listener *listener_r)
     }
     close(fd);
     split_address(address, listener_r);
+    listener_r->sockets_max = (unsigned)settings->max_concurrent_validators;
     if (!service_make_folders(&host.service, &error)) {
         code = service_fail(&host.service, SERVICE_EXIT_SETTINGS, &error);
         service_close(&host.service);
@@ -105,6 +111,19 @@ static void on_answered(struct http_exchange *exchange)
     bool first = host.answers == NULL;
     *host.answers_end = exchange;
     host.answers_end = &exchange->next;
+    pthread_mutex_unlock(&host.mutex);
+    if (first)
+        wake_kore();
+}
+
+/* On the loop. */
+static void on_ordered(struct socket_order *order)
+{
+    order->next = NULL;
+    pthread_mutex_lock(&host.mutex);
+    bool first = host.orders == NULL;
+    *host.orders_end = order;
+    host.orders_end = &order->next;
     pthread_mutex_unlock(&host.mutex);
     if (first)
         wake_kore();
@@ -163,6 +182,7 @@ void host_start(int wake_fd, const char *http_address)
 {
     host.wake_fd = wake_fd;
     host.site.answered = on_answered;
+    host.site.ordered = on_ordered;
     host.reload_task.run = run_reload;
     snprintf(host.http_address, sizeof host.http_address, "%s", http_address);
     if (service_definition.prompt && host.service.settings.service_prompt)
@@ -194,6 +214,26 @@ bool host_submit(struct http_exchange *exchange)
 struct http_site *host_site(void)
 {
     return &host.site;
+}
+
+bool host_note(struct loop_task *task)
+{
+    pthread_mutex_lock(&host.mutex);
+    bool alive = host.alive;
+    if (alive)
+        loop_post(host.service.loop, task);
+    pthread_mutex_unlock(&host.mutex);
+    return alive;
+}
+
+struct socket_order *host_take_orders(void)
+{
+    pthread_mutex_lock(&host.mutex);
+    struct socket_order *orders = host.orders;
+    host.orders = NULL;
+    host.orders_end = &host.orders;
+    pthread_mutex_unlock(&host.mutex);
+    return orders;
 }
 
 struct http_exchange *host_take_answers(bool *ended_r)

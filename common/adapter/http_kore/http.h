@@ -58,3 +58,23 @@ void http_reply(struct http_exchange *exchange, int status, const char *content_
 /* A problem document; `field` (may be NULL) names what is wrong in the request. */
 void http_problem(struct http_exchange *exchange, int status, const char *title, const char *detail,
                   const char *field);
+
+/* WebSockets (RFC 6455): a handler may turn its exchange into one. Messages come and go as whole
+ * texts; pings are answered by themselves; a socket that is silent for two minutes is closed. */
+struct http_socket;
+struct http_socket_handlers {
+    size_t message_max; /* bytes; a client that sends more is closed with status 1009 */
+    /* `text` is UTF-8 and borrowed until this returns. */
+    void (*on_message)(void *context, struct http_socket *socket, struct span text);
+    /* The last call: the socket is gone. */
+    void (*on_closed)(void *context, struct http_socket *socket);
+};
+/* Takes the exchange. The socket, the caller's to speak to until on_closed; NULL where the request
+ * is no handshake: it was answered. Handlers are statically allocated. */
+MUST_CHECK struct http_socket *http_accept_socket(struct http_exchange *exchange,
+                                                  const struct http_socket_handlers *handlers,
+                                                  void *context);
+/* The text is copied. A client that does not read what it is sent is disconnected. */
+void http_socket_send(struct http_socket *socket, struct span text);
+/* `reason` has at most 123 bytes. on_closed still comes. */
+void http_socket_close(struct http_socket *socket, uint16_t status, const char *reason);

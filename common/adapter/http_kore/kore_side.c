@@ -7,6 +7,8 @@
 #include <kore/hooks.h>
 #include <kore/seccomp.h>
 
+#include "adapter/http_kore/socket_side.h"
+
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +22,8 @@
 
 enum {
     EXCHANGES_MAX = 512,
+    CONNECTIONS_MAX = 1024, /* beside the WebSockets and those that are told there is no room */
+    SOCKETS_REFUSED = 64,
     TICK_MS = 250,           /* without a timer Kore's loop sleeps through its own timeouts */
     DESCRIPTORS_SPARE = 256, /* Kore adds those that are open to the limit it sets */
 };
@@ -111,7 +115,7 @@ void kore_parent_configure(int argc, char **argv)
                           "workers 1\n"
                           "worker_set_affinity 0\n"
                           "worker_death_policy terminate\n"
-                          "worker_max_connections 1024\n"
+                          "worker_max_connections %u\n"
                           "worker_rlimit_nofiles %lu\n"
                           "http_request_limit 1024\n"
                           "http_body_max %d\n"
@@ -122,6 +126,7 @@ void kore_parent_configure(int argc, char **argv)
                           "http_server_version adit\n"
                           "server http {\n bind %s %s\n tls no\n}\n"
                           "domain * {\n attach http\n route ^.*$ http_kore_request\n}\n",
+                          CONNECTIONS_MAX + listener.sockets_max + SOCKETS_REFUSED,
                           (unsigned long)descriptors_for_kore(), EXCHANGE_BODY_MAX, listener.host,
                           listener.port);
     FILE *file = length > 0 ? fmemopen(text, (size_t)length, "r") : NULL;
@@ -189,9 +194,11 @@ static void wake_up_request(struct http_exchange *exchange)
     exchange->is_back = true;
     if (exchange->kore != NULL) {
         http_request_wakeup(exchange->kore);
-    } else {
-        let_go(exchange);
+        return;
     }
+    if (exchange->socket != NULL)
+        socket_side_never(exchange->socket);
+    let_go(exchange);
 }
 
 static void take_answers(void)
@@ -203,6 +210,7 @@ static void take_answers(void)
         wake_up_request(exchange);
         exchange = next;
     }
+    socket_side_orders(host_take_orders());
     /* A service that ended by itself takes the whole process along; what it exits with is already
      * where the parent looks. */
     if (ended && getppid() == parent_pid)
@@ -347,9 +355,11 @@ static void on_request_free(struct http_request *request)
     if (exchange == NULL)
         return;
     exchange->kore = NULL;
-    if (exchange->is_back) {
-        let_go(exchange);
-    }
+    if (!exchange->is_back)
+        return;
+    if (exchange->socket != NULL)
+        socket_side_never(exchange->socket);
+    let_go(exchange);
 }
 
 /* Called twice for a request: when it has come whole, and when its answer is here. */
@@ -359,6 +369,11 @@ int http_kore_request(struct http_request *request)
     if (exchange != NULL && !exchange->is_back) {
         http_request_sleep(request);
         return KORE_RESULT_RETRY;
+    }
+    if (exchange != NULL && exchange->socket != NULL) {
+        socket_side_open(request, exchange->socket);
+        exchange->socket = NULL;
+        return KORE_RESULT_OK;
     }
     if (exchange != NULL) {
         respond(request, exchange);
@@ -415,6 +430,8 @@ void kore_worker_teardown(void)
         exchange = next;
     }
     http_process(); /* the last answers still leave */
+    socket_side_orders(host_take_orders());
+    socket_side_end();
 }
 
 void kore_parent_teardown(void)

@@ -7,7 +7,8 @@
 struct host_listener {
     char host[256];
     char port[8];
-    char pidfile[4400]; /* Kore insists on writing one */
+    char pidfile[4400];   /* Kore insists on writing one */
+    unsigned sockets_max; /* WebSockets that may be open, beside other connections */
 };
 
 /* In the parent: arguments, settings, is the port free? Exits the process with the sentence and
@@ -21,6 +22,10 @@ void host_start(int wake_fd, const char *http_address);
  * with a refusal. */
 bool host_submit(struct http_exchange *exchange);
 struct http_site *host_site(void);
+/* Hands a task of a socket's to the service's loop; false: it serves nothing any more. */
+bool host_note(struct loop_task *task);
+/* What sockets were told to do, oldest first. */
+struct socket_order *host_take_orders(void);
 /* The answered exchanges, oldest first, and whether the service has ended by itself. */
 struct http_exchange *host_take_answers(bool *ended_r);
 void host_reload(void);

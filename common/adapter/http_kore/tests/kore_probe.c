@@ -45,6 +45,31 @@ static void wait_a_while(void *context, struct http_exchange *exchange)
     loop_timer_start(service->loop, &late->timer, strtoull(http_segment(exchange, 0), NULL, 10), 0);
 }
 
+/* Every message comes back, but for "close", which closes. */
+static void on_message(void *context, struct http_socket *socket, struct span text)
+{
+    (void)context;
+    if (span_equal(text, span_text("close")))
+        http_socket_close(socket, 1013, "ERROR: you asked for it");
+    else
+        http_socket_send(socket, text);
+}
+
+static void on_closed(void *context, struct http_socket *socket)
+{
+    (void)context;
+    (void)socket;
+    log_info("probe.closed", "%s", "");
+}
+
+static void open_socket(void *context, struct http_exchange *exchange)
+{
+    static const struct http_socket_handlers handlers = { 1000, on_message, on_closed };
+    struct http_socket *socket = http_accept_socket(exchange, &handlers, context);
+    if (socket != NULL)
+        http_socket_send(socket, span_text("hello"));
+}
+
 static void reload(struct service *service)
 {
     (void)service;
@@ -57,6 +82,7 @@ static int run(struct service *service)
         { HTTP_METHOD_GET, "/hello/{}", hello },
         { HTTP_METHOD_POST, "/echo", echo },
         { HTTP_METHOD_GET, "/wait/{}", wait_a_while },
+        { HTTP_METHOD_GET, "/socket", open_socket },
         { HTTP_METHOD_GET, NULL, NULL },
     };
     const char *probe = getenv("PROBE") != NULL ? getenv("PROBE") : "";

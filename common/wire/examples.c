@@ -317,6 +317,13 @@ static const struct wire_identity_reply identity_reply = {
     .instance = "1",
     .signature = { 0x53 },
 };
+static const struct wire_validator_hello validator_hello = {
+    .key = HASH_A,
+    .instance = "1",
+    .wallet = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    .time_ms = UINT64_C(1767225600000),
+    .signature = { 0x60 },
+};
 
 void wire_examples_visit(void (*visit)(void *context, const char *name, enum wire_type type,
                                        struct span encoded),

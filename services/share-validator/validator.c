@@ -36,6 +36,8 @@ static void on_link(void *context, bool up)
     service_degraded(validator->service, "inode-scheduler", up ? NULL : "no connection");
     if (up && validator->outbox != NULL)
         outbox_link_up(validator->outbox);
+    if (up && validator->identity != NULL)
+        identity_link_up(validator->identity);
 }
 
 static void on_batch(void *context, struct bus_call *call, struct span message)
@@ -144,6 +146,20 @@ static bool start_feed(struct validator *validator, struct error *error)
     return validator->outbox != NULL || error_set(error, ERROR_FULL, "no memory for reports");
 }
 
+static bool start_identity(struct validator *validator, struct error *error)
+{
+    const struct settings *settings = &validator->service->settings;
+    validator->identity =
+        identity_create(&(struct identity_options){ .loop = validator->service->loop,
+                                                    .key_file = settings->validator_key_file,
+                                                    .instance = validator->service->instance,
+                                                    .wallet = settings->validator_wallet },
+                        error);
+    if (validator->identity != NULL)
+        identity_tell(validator->identity, validator->feed);
+    return validator->identity != NULL;
+}
+
 static bool start_blocks(struct validator *validator, struct error *error)
 {
     struct service *service = validator->service;
@@ -239,8 +255,8 @@ bool validator_start(struct validator *validator, enum service_exit *code_r, str
     struct service *service = validator->service;
     *code_r = SERVICE_EXIT_SETTINGS;
     if (!start_keep(validator, error) || !start_feed(validator, error) ||
-        !start_blocks(validator, error) || !start_receipts(validator, error) ||
-        !start_batches(validator, error))
+        !start_identity(validator, error) || !start_blocks(validator, error) ||
+        !start_receipts(validator, error) || !start_batches(validator, error))
         return false;
     *code_r = SERVICE_EXIT_PORT;
     validator->server = bus_serve(service->bus, service->settings.validator_listen,
@@ -289,6 +305,7 @@ void validator_stop(struct validator *validator)
     feed_let_go(validator->feed);
     keep_destroy(validator->keep); /* its handlers still report */
     feed_destroy(validator->feed);
+    identity_destroy(validator->identity); /* its last request is answered by now */
     template_table_destroy(validator->templates);
     job_table_destroy(validator->jobs);
 }

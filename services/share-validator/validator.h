@@ -6,6 +6,7 @@
 #include "port/window.h"
 #include "service/service.h"
 #include "services/share-validator/batches.h"
+#include "services/share-validator/identity.h"
 
 struct validator {
     struct service *service;
@@ -22,6 +23,7 @@ struct validator {
     struct feed *feed;
     struct outbox *outbox;
     struct blocks *blocks;
+    struct validator_identity *identity;
     struct receipts *receipts; /* NULL: nothing is signed for */
     struct batches *batches;
     struct bus_server *server;

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "adapter/token_sodium/token.h"
 #include "services/share-validator/testing/ground.h"
 
 #include <dirent.h>
@@ -913,6 +914,49 @@ static void a_scheduler_that_comes_back_is_asked_for_everything(void **state)
     assert_null(job_table_find(ground->validator.jobs, 3));
 }
 
+static bool said_hello(void *context)
+{
+    return ((struct ground *)context)->script.hellos > 0;
+}
+
+static struct wire_validator_hello check_hello(struct ground *ground, uint8_t *memory, size_t bytes)
+{
+    struct arena arena = arena_over(memory, bytes);
+    struct wire_validator_hello hello;
+    struct error error;
+    uint8_t signature[64], again[512];
+    script_wait(&ground->script, "a hello", said_hello, ground);
+    assert_true(wire_decode_validator_hello(
+        span_of(ground->script.hello, ground->script.hello_length), &arena, &hello, &error));
+    memcpy(signature, hello.signature, sizeof signature);
+    memset(hello.signature, 0, sizeof hello.signature);
+    size_t length = wire_encode_validator_hello(&hello, again, sizeof again);
+    assert_true(token_verify_bytes(hello.key, span_of(again, length), signature));
+    return hello;
+}
+
+static void it_says_who_it_is_signed_and_is_the_same_after_a_restart(void **state)
+{
+    struct ground *ground = *state;
+    uint8_t memory[1024], key[32];
+    struct wire_validator_hello hello = check_hello(ground, memory, sizeof memory);
+    assert_string_equal(hello.instance, "1");
+    assert_string_equal(hello.wallet, "");
+    memcpy(key, hello.key, sizeof key);
+    ground_stop_validator(ground);
+    ground->script.hellos = 0;
+    ground_start_validator(ground);
+    hello = check_hello(ground, memory, sizeof memory);
+    assert_memory_equal(hello.key, key, sizeof key);
+    /* and to another scheduler, as soon as there is one */
+    script_scheduler_stop(&ground->script);
+    loop_run_once(ground->loop, 10);
+    ground->script.hellos = 0;
+    script_scheduler_start(&ground->script);
+    hello = check_hello(ground, memory, sizeof memory);
+    assert_memory_equal(hello.key, key, sizeof key);
+}
+
 int main(void)
 {
     log_open("validator_test", "1", LOG_WARN);
@@ -948,6 +992,7 @@ int main(void)
         GROUND_TEST(a_block_of_a_template_that_came_in_pieces_outlives_its_validator),
         GROUND_TEST(a_template_held_without_a_file_is_told_in_a_line),
         GROUND_TEST(a_scheduler_that_comes_back_is_asked_for_everything),
+        GROUND_TEST(it_says_who_it_is_signed_and_is_the_same_after_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

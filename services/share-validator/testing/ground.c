@@ -29,6 +29,8 @@ void ground_start_validator(struct ground *ground)
     settings->scheduler_job_memory_s = 600;
     settings->validator_listen = GROUND_VALIDATOR_URL;
     settings->validator_spool_dir = ground->folder;
+    settings->validator_key_file = ground->key_file;
+    settings->validator_wallet = "";
     settings->validator_batches_max = GROUND_BATCHES_MAX;
     settings->validator_templates_max = 4;
     settings->validator_hash_threads = 2;
@@ -69,6 +71,7 @@ int ground_begin(void **state)
     ground.reader = window_fake_reader(ground.window);
     snprintf(ground.folder, sizeof ground.folder, "/tmp/adit-validator-XXXXXX");
     assert_non_null(mkdtemp(ground.folder));
+    snprintf(ground.key_file, sizeof ground.key_file, "%s/key", ground.folder);
     for (size_t i = 0; i < GROUND_NODES; i++)
         play_node_begin(&ground.nodes[i], i == 0 ? "node-a" : "node-b");
     script_begin(&ground.script, ground.loop, ground.bus, "ipc:///fake/scheduler",

@@ -21,7 +21,7 @@ struct ground {
     struct window_reader *reader;
     struct script script;
     struct play_node nodes[GROUND_NODES];
-    char folder[64];
+    char folder[64], key_file[80];
     struct service service;
     struct service_life life;
     struct validator validator;

@@ -216,6 +216,12 @@ static void on_call(void *context, struct bus_call *call, struct span request)
         length = take_candidate(script, request, &arena, message);
     } else if (type == WIRE_TYPE_submission_result) {
         length = take_result(script, request, &arena, message);
+    } else if (type == WIRE_TYPE_validator_hello) {
+        script->hello_length = request.length;
+        assert_true(request.length <= sizeof script->hello);
+        memcpy(script->hello, request.data, request.length);
+        script->hellos++;
+        length = acknowledge(message);
     } else if (type == WIRE_TYPE_heartbeat) {
         const struct wire_heartbeat_reply wire = { .epoch = 1 };
         length = wire_encode_heartbeat_reply(&wire, message, sizeof message);

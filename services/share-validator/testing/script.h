@@ -55,6 +55,9 @@ struct script {
     bool jobs_with_them;      /* a template comes with its job, so that both go to a file */
     unsigned long job_questions, template_questions, held;
     uint64_t last_held;
+    unsigned long hellos; /* and the last of them, encoded */
+    uint8_t hello[512];
+    size_t hello_length;
     struct script_seen candidates[SCRIPT_SEEN_MAX];
     size_t candidate_count;
     struct script_seen results[SCRIPT_SEEN_MAX];

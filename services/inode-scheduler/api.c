@@ -5,6 +5,7 @@
 #include "core/share/outcome.h"
 #include "services/inode-scheduler/api_access.h"
 #include "services/inode-scheduler/api_limit.h"
+#include "services/inode-scheduler/inode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,6 +175,7 @@ void api_read_end(struct api_read *read)
         http_problem(read->exchange, read->status, title_of(read->status), read->error.text,
                      read->status == 404 ? "name" : read->field);
     }
+    json_decref(read->aside);
     json_decref(read->body);
     json_decref(read->order);
     if (read->token != NULL)
@@ -386,48 +388,6 @@ static void on_statistics(void *context, struct http_exchange *exchange)
     api_reply(exchange, answer);
 }
 
-/* Scores follow reports of validation tasks; what can be said without them is who works: a live
- * validator has score 1, as the rules have it for one that reports. */
-/* What its receipts are signed with; null where it signs for nothing. */
-static json_t *receipt_key_of(const struct health_instance *instance)
-{
-    static const uint8_t none[sizeof instance->receipt_key];
-    char text[2 * sizeof instance->receipt_key + 1];
-    if (memcmp(instance->receipt_key, none, sizeof none) == 0)
-        return json_null();
-    hex_encode(span_of(instance->receipt_key, sizeof instance->receipt_key), text);
-    return json_string(text);
-}
-
-static void on_validators(void *context, struct http_exchange *exchange)
-{
-    struct scheduler *scheduler = context;
-    const struct health *health = &scheduler->health;
-    json_t *list = json_array();
-    for (size_t i = 0; i < health->count; i++) {
-        const struct health_instance *instance = &health->instances[i];
-        if (instance->component != HEALTH_VALIDATOR)
-            continue;
-        enum health_status status = health_of_instance(health, instance);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:i, s:I, s:o}", "name", instance->instance, "status",
-                            health_status_name(status), "score", status == HEALTH_HEALTHY,
-                            "last_seen", (json_int_t)(instance->beat_unix_ms / 1000), "receipt_key",
-                            receipt_key_of(instance)));
-    }
-    api_reply(exchange, json_pack("{s:o}", "validators", list));
-}
-
-static void on_pools(void *context, struct http_exchange *exchange)
-{
-    struct scheduler *scheduler = context;
-    const char *reason;
-    const char *state = scheduler_state(scheduler, &reason);
-    json_t *own = json_pack("{s:s, s:s, s:i, s:b}", "name", scheduler->options.settings->chain_tag,
-                            "status", state, "score", strcmp(state, "running") == 0, "own", 1);
-    api_reply(exchange, json_pack("{s:[o]}", "pools", own));
-}
-
 const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/", site_page },
     { HTTP_METHOD_GET, "/site/{}", site_file },
@@ -450,8 +410,8 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs/{}", api_proof },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/receipts", api_receipts },
     { HTTP_METHOD_GET, "/api/v1/proofs", api_proof_chain },
-    { HTTP_METHOD_GET, "/api/v1/validators", on_validators },
-    { HTTP_METHOD_GET, "/api/v1/pools", on_pools },
+    { HTTP_METHOD_GET, "/api/v1/validators", api_validators },
+    { HTTP_METHOD_GET, "/api/v1/pools", api_pools },
     { HTTP_METHOD_GET, "/api/v1/pool/about", api_about },
     { HTTP_METHOD_GET, "/api/v1/withdrawals", api_withdrawals },
     { HTTP_METHOD_POST, "/api/v1/withdrawals", api_withdraw },
@@ -463,5 +423,6 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_POST, "/api/v1/operator/payments/{}", api_operator_payment },
     { HTTP_METHOD_GET, "/api/v1/operator/bans", api_operator_bans },
     { HTTP_METHOD_POST, "/api/v1/operator/bans", api_operator_ban },
+    { HTTP_METHOD_GET, "/inode", inode_open },
     { HTTP_METHOD_GET, NULL, NULL },
 };

@@ -43,6 +43,7 @@ struct api_read {
     char worker[IDENTITY_WORKER_BYTES_MAX + 1]; /* the second one, where there is one */
     bool has_worker;
     uint64_t limit, before, after;
+    json_t *aside; /* what the loop knows and the worker may not look at; NULL: nothing */
     json_t *document;
     char *text;        /* or a CSV file, from the heap */
     bool tagged;       /* the document changes seldom: with an entity tag */
@@ -69,6 +70,9 @@ MUST_CHECK bool api_may_ask(struct scheduler *scheduler, struct http_exchange *e
 void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*read)(struct api_read *read));
 
+/* api_members.c */
+void api_validators(void *context, struct http_exchange *exchange);
+void api_pools(void *context, struct http_exchange *exchange);
 /* api_store.c */
 void api_blocks(void *context, struct http_exchange *exchange);
 void api_account(void *context, struct http_exchange *exchange);

@@ -186,6 +186,14 @@ static void on_control(struct request *request)
     free(text);
 }
 
+static void on_validator_hello(struct request *request)
+{
+    if (request->scheduler->registry != NULL)
+        registry_hello(request->scheduler->registry, request->call, request->message);
+    else
+        bus_drop(request->call);
+}
+
 static const struct handler {
     enum wire_type type;
     void (*handle)(struct request *request);
@@ -198,6 +206,7 @@ static const struct handler {
     { WIRE_TYPE_submission_result, on_submission_result },
     { WIRE_TYPE_lease_request, on_lease_request },
     { WIRE_TYPE_control_request, on_control },
+    { WIRE_TYPE_validator_hello, on_validator_hello },
 };
 
 void scheduler_on_call(void *context, struct bus_call *call, struct span message)

@@ -9,6 +9,7 @@
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_redis/window_redis.h"
 #include "services/inode-scheduler/api.h"
+#include "services/inode-scheduler/inode.h"
 
 #include <stdio.h>
 
@@ -210,10 +211,12 @@ static int run(struct service *service)
     service_heartbeat(service, NULL, NULL, NULL);
     if (!process.scheduler.leading)
         http_stand_by(service, "this inode-scheduler stands by; another leads");
+    struct inode *inode = inode_create(&process.scheduler);
     http_serve(service, api_routes, &process.scheduler);
     service_ready(service);
     loop_run(service->loop);
     scheduler_close(&process.scheduler);
+    inode_destroy(inode);
     if (!process.deposed)
         return SERVICE_EXIT_OK;
     if (process.scheduler.lead_failed)

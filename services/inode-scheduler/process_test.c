@@ -531,6 +531,70 @@ static void each_failure_to_start_has_its_sentence_and_its_code(void **state)
     }
 }
 
+static int run_client(const struct fixture *f, const char *how)
+{
+    char command[TEXT_BYTES];
+    snprintf(command, sizeof command,
+             "cd '%s' && /usr/bin/python3 '%s/services/inode-scheduler/testing/inode_client' %s",
+             f->folder, getenv("ADIT_SOURCE"), how);
+    int status = system(command);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* What stands before the last '1' of an address says of which coin it is (BIP 173). */
+static void hrp_of(const struct fixture *f, char hrp_r[16])
+{
+    const char *end = strrchr(f->address, '1');
+    snprintf(hrp_r, 16, "%.*s", end != NULL ? (int)(end - f->address) : 0, f->address);
+}
+
+static void outside_validators_speak_over_websocket(void **state)
+{
+    struct fixture *f = *state;
+    char hrp[16], how[512], from[256], pool[160];
+    static struct reply reply;
+    hrp_of(f, hrp);
+    snprintf(how, sizeof how, "list %s > validators.json", hrp);
+    int status = run_client(f, how);
+    if (status == 77) {
+        print_message("SKIPPED: python3-websockets or python3-cryptography is not installed\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+    snprintf(from, sizeof from, "ADIT_SCHEDULER__VALIDATORS_FROM=file:%s/validators.json",
+             f->folder);
+    char *const settings[] = { from, "ADIT_MAX_CONCURRENT__VALIDATORS=40",
+                               "ADIT_SCHEDULER__INODE_SKEW_S=600", NULL };
+    start_scheduler(f, settings);
+    await(f, "http.listen address=", f->http, sizeof f->http);
+    await(f, "job.published", NULL, 0);
+    /* Until the list is taken in. */
+    size_t known = 0;
+    for (int waited = 0; waited < DEADLINE_MS && known < 40; waited += 20) {
+        json_t *document = get(f, "/api/v1/validators", 200);
+        known = json_array_size(json_object_get(document, "validators"));
+        json_decref(document);
+        pause_ms(20);
+    }
+    assert_int_equal(known, 40);
+    json_t *pools = get(f, "/api/v1/pools", 200);
+    pool[0] = '\0';
+    for (size_t i = 0; i < json_array_size(json_object_get(pools, "pools")); i++) {
+        json_t *entry = json_array_get(json_object_get(pools, "pools"), i);
+        if (json_is_true(json_object_get(entry, "own")))
+            snprintf(pool, sizeof pool, "%s", json_string_value(json_object_get(entry, "id")));
+    }
+    json_decref(pools);
+    assert_string_equal(pool, f->address);
+    snprintf(how, sizeof how, "run ws://%s/inode http://%s %s %s", f->http, f->http, hrp, pool);
+    assert_int_equal(run_client(f, how), 0);
+    /* What is no handshake is told so. */
+    snprintf(how, sizeof how, "http://%s/inode", f->http);
+    assert_true(fetch(how, NULL, &reply));
+    assert_int_equal(reply.status, 426);
+    stop_well(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -544,6 +608,8 @@ int main(void)
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(a_second_start_has_a_higher_epoch_and_other_job_ids,
                                         open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(outside_validators_speak_over_websocket, open_fixture,
+                                        close_fixture),
         cmocka_unit_test_setup_teardown(each_failure_to_start_has_its_sentence_and_its_code,
                                         open_fixture, close_fixture),
     };

@@ -4,8 +4,10 @@
 #include "record/event/event.h"
 #include "record/leader/leader.h"
 #include "record/ledger/ledger_record.h"
+#include "record/member/member.h"
 #include "record/payment/payment_record.h"
 #include "record/switch/switch.h"
+#include "record/turn/turn.h"
 #include "record/withdrawal/withdrawal.h"
 #include "service/log.h"
 
@@ -26,7 +28,8 @@ bool scheduler_declare(struct store *store, struct error *error)
         &leader_collection,  &lease_collection,    &block_collection,         &event_collection,
         &account_collection, &worker_collection,   &set_collection,           &entry_collection,
         &balance_collection, &snapshot_collection, &snapshot_part_collection, &payment_collection,
-        &proof_collection,   &switch_collection,   &withdrawal_collection,
+        &proof_collection,   &switch_collection,   &withdrawal_collection,    &validator_collection,
+        &pool_collection,    &turn_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -160,6 +163,12 @@ void scheduler_deposed(struct scheduler *scheduler)
 static void on_deposed(void *context)
 {
     scheduler_deposed(context);
+}
+
+static void on_registry(void *context, const char *what, const char *reason)
+{
+    struct scheduler *scheduler = context;
+    scheduler->options.on_trouble(scheduler->options.context, what, reason);
 }
 
 static bool open_stores(struct scheduler *scheduler, struct error *error)
@@ -421,14 +430,39 @@ static void open_metrics(struct scheduler *scheduler)
     };
 }
 
+static bool open_registry(struct scheduler *scheduler, struct error *error)
+{
+    const struct scheduler_options *options = &scheduler->options;
+    struct store *store = options->world.open_store(options->world.context, error);
+    if (store == NULL)
+        return false;
+    if (!scheduler_declare(store, error)) {
+        store_close(store);
+        return false;
+    }
+    scheduler->registry = registry_create(&(struct registry_options){ .loop = options->loop,
+                                                                      .store = store,
+                                                                      .role = SCHEDULER_ROLE,
+                                                                      .epoch = scheduler->epoch,
+                                                                      .coin = &options->coin,
+                                                                      .settings = options->settings,
+                                                                      .metrics = options->metrics,
+                                                                      .pool = scheduler->pool_id,
+                                                                      .on_trouble = on_registry,
+                                                                      .on_deposed = on_deposed,
+                                                                      .context = scheduler },
+                                          error);
+    return scheduler->registry != NULL;
+}
+
 /* Until open_records nothing runs on the records worker: it was idle, or has just told us to. */
 static bool open_leading(struct scheduler *scheduler, struct error *error)
 {
     if (!open_jobs(scheduler, error))
         return false;
     commitment_start(scheduler); /* the first job has it already */
-    return open_records(scheduler, error) && open_bus(scheduler, error) &&
-           open_threads(scheduler, error);
+    return open_records(scheduler, error) && open_registry(scheduler, error) &&
+           open_bus(scheduler, error) && open_threads(scheduler, error);
 }
 
 static bool lead(struct scheduler *scheduler, struct error *error)
@@ -462,11 +496,15 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     health_init(&scheduler->health, options->loop);
     scheduler->stats = stats_create(loop_unix_ms());
     open_metrics(scheduler);
+    /* A script without an address (tests') is its own name. */
+    if (!address_format(&options->coin, output_script_span(&options->script), scheduler->pool_id))
+        hex_encode(output_script_span(&options->script), scheduler->pool_id);
     bool ok = options->world.nodes_count >= 1 && options->world.nodes_count <= FOLLOW_NODES_MAX;
     if (!ok)
         error_fill(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes", FOLLOW_NODES_MAX);
-    ok = ok && check_own_addresses(options->settings, error) && open_stores(scheduler, error) &&
-         open_workers(scheduler, error);
+    ok = ok && check_own_addresses(options->settings, error) &&
+         registry_check(options->settings, &options->coin, error) &&
+         open_stores(scheduler, error) && open_workers(scheduler, error);
     if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
         ok = false;
     if (!ok) {
@@ -519,6 +557,8 @@ void scheduler_close(struct scheduler *scheduler)
     end_worker(&scheduler->chain);
     end_worker(&scheduler->readers);
     end_worker(&scheduler->counting);
+    registry_destroy(scheduler->registry);
+    scheduler->registry = NULL;
     standing_release(scheduler);
     leases_destroy(scheduler->leases);
     handover_end(&scheduler->handover);

@@ -25,6 +25,7 @@
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
 #include "services/inode-scheduler/proof_trees.h"
+#include "services/inode-scheduler/registry.h"
 #include "services/inode-scheduler/sources.h"
 #include "services/inode-scheduler/standing.h"
 #include "services/inode-scheduler/stats.h"
@@ -81,6 +82,8 @@ struct scheduler_metrics {
     struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages;
 };
 
+struct inode;
+
 struct scheduler {
     struct scheduler_options options;
     uint64_t epoch; /* 0: stands by */
@@ -114,6 +117,11 @@ struct scheduler {
     struct submitter *submitter;
     struct follower *follower;
     struct leases *leases;
+    struct registry *registry;        /* the leader's; NULL: stands by */
+    char pool_id[ADDRESS_TEXT_BYTES]; /* our own pool in the registry: chain.address, canonical */
+    struct inode *inode;              /* inode.h's: outside validators; NULL: none are taken */
+    /* Sends a text to a validator that is connected there; false where it is not. NULL as above. */
+    bool (*deliver)(struct scheduler *scheduler, const char *validator, struct span text);
     struct stats *stats;
     struct health health;
     struct bus_server *server;

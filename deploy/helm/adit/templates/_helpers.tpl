@@ -62,7 +62,7 @@ payout: { program: payout, section: PAYOUT, admin: 9184, bus: 7005 }
 {{- define "adit.needs" -}}
 gateway: [cache]
 validator: [window, nodes]
-scheduler: [window, cache, nodes, store]
+scheduler: [window, cache, nodes, store, lists]
 auth: [cache, store, mail]
 payout: [window, nodes, store]
 {{- end -}}

@@ -70,7 +70,9 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span messag
 static void go_on(struct order *order)
 {
     while (order->next < order->peers->count && !order->read->scheduler->stopping) {
-        struct bus_client *client = order->peers->clients[order->next++];
+        struct bus_client *client = peers_at(order->peers, order->next++);
+        if (client == NULL)
+            continue;
         if (bus_request(client, span_of(order->message, order->length), order->timeout_ms, on_reply,
                         order))
             return;

@@ -78,8 +78,8 @@ void api_receipts(void *context, struct http_exchange *exchange)
     struct receipt_read *read = calloc(1, sizeof *read);
     ASSERT(length > 0 && read != NULL);
     *read = (struct receipt_read){ exchange, (size_t)number, peers->count, request.to_ms };
-    struct bus_client *client = peers->clients[number];
-    if (!scheduler->stopping &&
+    struct bus_client *client = peers_at(peers, (size_t)number);
+    if (!scheduler->stopping && client != NULL &&
         bus_request(client, span_of(bytes, length), TIMEOUT_MS, on_reply, read))
         return;
     unavailable(exchange, "the validator is not connected, or too many questions wait; ask again");

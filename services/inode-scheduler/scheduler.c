@@ -486,6 +486,33 @@ void scheduler_lead(struct scheduler *scheduler)
     scheduler_deposed(scheduler);
 }
 
+/* Whom the API asks. */
+static bool open_peers(struct scheduler *scheduler, struct error *error)
+{
+    const struct settings *settings = scheduler->options.settings;
+    const struct {
+        const char *setting;
+        const struct settings_list *urls;
+        struct peers *peers;
+    } kinds[] = {
+        { "stratum.validators", &settings->stratum_validators, &scheduler->validators },
+        { "scheduler.payouts", &settings->scheduler_payouts, &scheduler->payouts },
+        { "scheduler.gateways", &settings->scheduler_gateways, &scheduler->gateways },
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const struct peers_options options = {
+            .loop = scheduler->options.loop,
+            .bus = scheduler->options.bus,
+            .setting = kinds[i].setting,
+            .urls = kinds[i].urls,
+            .refresh_ms = (uint64_t)settings->stratum_validators_refresh_ms,
+        };
+        if (!peers_open(kinds[i].peers, &options, error))
+            return false;
+    }
+    return true;
+}
+
 bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
                     struct error *error)
 {
@@ -507,13 +534,11 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
          open_stores(scheduler, error) && open_workers(scheduler, error);
     if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
         ok = false;
+    ok = ok && open_peers(scheduler, error);
     if (!ok) {
         scheduler_close(scheduler);
         return false;
     }
-    peers_open(&scheduler->validators, options->bus, &options->settings->stratum_validators);
-    peers_open(&scheduler->payouts, options->bus, &options->settings->scheduler_payouts);
-    peers_open(&scheduler->gateways, options->bus, &options->settings->scheduler_gateways);
     scheduler_start_counting(scheduler);
     standing_start(scheduler);
     return true;

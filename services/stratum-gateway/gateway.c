@@ -71,6 +71,12 @@ static bool open_scheduler(struct gateway *gateway, struct error *error)
                          sessions_on_job, gateway, error);
 }
 
+static bool use_validators(void *dispatcher, const char (*urls)[RESOLVER_URL_BYTES], size_t count)
+{
+    _Static_assert((int)RESOLVER_MAX == (int)VALIDATORS_MAX, "each address has a place");
+    return dispatcher_set_validators(dispatcher, urls, count);
+}
+
 static bool open_dispatcher(struct gateway *gateway, struct error *error)
 {
     const struct settings *settings = gateway->settings;
@@ -92,11 +98,15 @@ static bool open_dispatcher(struct gateway *gateway, struct error *error)
     gateway->dispatcher = dispatcher_create(&options);
     if (gateway->dispatcher == NULL)
         return error_set(error, ERROR_SYSTEM, "no memory for the dispatcher");
-    const struct resolver_options names = { .urls = settings->stratum_validators.items,
-                                            .count = settings->stratum_validators.count,
-                                            .refresh_ms =
-                                                (uint64_t)settings->stratum_validators_refresh_ms };
-    gateway->resolver = resolver_create(gateway->loop, gateway->dispatcher, &names, error);
+    const struct resolver_options names = {
+        .setting = "stratum.validators",
+        .urls = settings->stratum_validators.items,
+        .count = settings->stratum_validators.count,
+        .refresh_ms = (uint64_t)settings->stratum_validators_refresh_ms,
+        .use = use_validators,
+        .user = gateway->dispatcher,
+    };
+    gateway->resolver = resolver_create(gateway->loop, &names, error);
     return gateway->resolver != NULL;
 }
 
@@ -137,15 +147,18 @@ static bool open_connections(struct gateway *gateway, struct error *error)
                                                  .context = gateway };
     if (!connections_init(&gateway->connections, &options, error))
         return false;
-    const struct receipt_feed_options receipts = { .loop = gateway->loop,
-                                                   .bus = gateway->service->bus,
-                                                   .validators = &settings->stratum_validators,
-                                                   .connections = &gateway->connections,
-                                                   .metrics = gateway->service->metrics,
-                                                   .before = broadcast_before_receipts,
-                                                   .context = gateway };
-    gateway->receipt_feed = receipt_feed_create(&receipts);
-    return true;
+    const struct receipt_feed_options receipts = {
+        .loop = gateway->loop,
+        .bus = gateway->service->bus,
+        .validators = &settings->stratum_validators,
+        .refresh_ms = (uint64_t)settings->stratum_validators_refresh_ms,
+        .connections = &gateway->connections,
+        .metrics = gateway->service->metrics,
+        .before = broadcast_before_receipts,
+        .context = gateway
+    };
+    gateway->receipt_feed = receipt_feed_create(&receipts, error);
+    return gateway->receipt_feed != NULL;
 }
 
 bool gateway_open(struct gateway *gateway, struct service *service, enum service_exit *exit_r,

@@ -3,6 +3,7 @@
  * everybody. Lives on main's stack; one thread. */
 #pragma once
 #include "adapter/coin_file/coin_file.h"
+#include "service/resolver/resolver.h"
 #include "service/service.h"
 #include "services/stratum-gateway/authoriser.h"
 #include "services/stratum-gateway/broadcast.h"
@@ -19,7 +20,6 @@
 #include "services/stratum-gateway/profiles.h"
 #include "services/stratum-gateway/quirks_file.h"
 #include "services/stratum-gateway/rejects.h"
-#include "services/stratum-gateway/resolver.h"
 #include "services/stratum-gateway/receipt_feed.h"
 #include "services/stratum-gateway/shedding.h"
 #include "services/stratum-gateway/submissions.h"

@@ -20,7 +20,7 @@ struct feeding {
 struct fed {
     bool used;
     uint32_t connection, generation;
-    struct feeding feedings[SETTINGS_LIST_MAX];
+    struct feeding feedings[PEERS_MAX];
 };
 
 struct receipt_feed {
@@ -85,8 +85,14 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span messag
 static void ask(struct receipt_feed *feed, struct fed *fed, size_t peer)
 {
     struct feeding *feeding = &fed->feedings[peer];
+    struct bus_client *client = peers_at(&feed->peers, peer);
     const struct connection *connection =
         connection_find(feed->connections, fed->connection, fed->generation);
+    if (client == NULL) { /* whoever comes may have signed lately */
+        uint64_t back_ms = loop_unix_ms() - RECEIPT_FEED_BACK_MS;
+        feeding->from_ms = feeding->from_ms > back_ms ? feeding->from_ms : back_ms;
+        return;
+    }
     uint64_t account = account_of(&connection->session);
     if (feeding->asked || account == 0)
         return;
@@ -102,8 +108,7 @@ static void ask(struct receipt_feed *feed, struct fed *fed, size_t peer)
     uint8_t bytes[64];
     size_t length = wire_encode_receipt_request(&request, bytes, sizeof bytes);
     ASSERT(length > 0);
-    feeding->asked = bus_request(feed->peers.clients[peer], span_of(bytes, length), TIMEOUT_MS,
-                                 on_reply, feeding);
+    feeding->asked = bus_request(client, span_of(bytes, length), TIMEOUT_MS, on_reply, feeding);
 }
 
 static void on_due(void *context)
@@ -115,7 +120,7 @@ static void on_due(void *context)
         if (!fed->used)
             continue;
         fed->used = connection_find(feed->connections, fed->connection, fed->generation) != NULL;
-        for (size_t peer = 0; fed->used && peer < feed->peers.count; peer++)
+        for (size_t peer = 0; fed->used && peer < PEERS_MAX; peer++)
             ask(feed, fed, peer);
         used += fed->used;
     }
@@ -134,7 +139,7 @@ void receipt_feed_add(struct receipt_feed *feed, const struct connection *connec
         if (fed->used && fed->connection == connection->index)
             return;
         bool idle = !fed->used; /* and nothing of the one before is under way */
-        for (size_t peer = 0; idle && peer < feed->peers.count; peer++)
+        for (size_t peer = 0; idle && peer < PEERS_MAX; peer++)
             idle = !fed->feedings[peer].asked;
         if (place == NULL && idle)
             place = fed;
@@ -146,15 +151,21 @@ void receipt_feed_add(struct receipt_feed *feed, const struct connection *connec
     *place = (struct fed){ .used = true,
                            .connection = connection->index,
                            .generation = connection->generation };
-    for (size_t peer = 0; peer < feed->peers.count; peer++)
+    for (size_t peer = 0; peer < PEERS_MAX; peer++)
         place->feedings[peer].from_ms = loop_unix_ms();
     if (!loop_timer_running(&feed->timer))
         loop_timer_start(feed->loop, &feed->timer, RECEIPT_FEED_MS, RECEIPT_FEED_MS);
 }
 
-struct receipt_feed *receipt_feed_create(const struct receipt_feed_options *options)
+struct receipt_feed *receipt_feed_create(const struct receipt_feed_options *options,
+                                         struct error *error)
 {
     struct metrics *metrics = options->metrics;
+    const struct peers_options peers = { .loop = options->loop,
+                                         .bus = options->bus,
+                                         .setting = "stratum.validators",
+                                         .urls = options->validators,
+                                         .refresh_ms = options->refresh_ms };
     struct receipt_feed *feed = calloc(1, sizeof *feed);
     ASSERT(feed != NULL);
     feed->options = *options;
@@ -166,8 +177,10 @@ struct receipt_feed *receipt_feed_create(const struct receipt_feed_options *opti
     feed->turned_away =
         metrics_counter(metrics, "adit_gateway_receipt_sessions_turned_away_total", "",
                         "Sessions that subscribed to receipts while all places were taken.", NULL);
-    peers_open(&feed->peers, options->bus, options->validators);
-    return feed;
+    if (peers_open(&feed->peers, &peers, error))
+        return feed;
+    free(feed);
+    return NULL;
 }
 
 void receipt_feed_destroy(struct receipt_feed *feed)

@@ -1,7 +1,7 @@
 /* The dispatcher against validators over a window, on a bus that loses and cuts: whatever
  * happens, each share has one end, what was judged is in the window once, and what was said to be
  * dropped is never in it. */
-#include "services/stratum-gateway/resolver.h"
+#include "service/resolver/resolver.h"
 #include "services/stratum-gateway/testing/dispatch_world.h"
 
 #include <stdio.h>
@@ -335,6 +335,11 @@ static bool lookup(void *context, const char *host, const char *port, struct res
     return !names->broken;
 }
 
+static bool use(void *dispatcher, const char (*addresses)[RESOLVER_URL_BYTES], size_t count)
+{
+    return dispatcher_set_validators(dispatcher, addresses, count);
+}
+
 static bool are_used(unsigned count)
 {
     struct dispatcher_counts counts = dispatcher_counts(w->dispatcher);
@@ -356,14 +361,19 @@ static void validators_behind_a_name_come_and_go_and_every_share_counts_once(voi
     char *urls[] = { name };
     static struct names names; /* static: looked at by a thread until it is told to end */
     names.count = 1;
-    const struct resolver_options options = {
-        .urls = urls, .count = 1, .refresh_ms = 50, .lookup = lookup, .context = &names
-    };
+    struct resolver_options options = { .setting = "validators",
+                                        .urls = urls,
+                                        .count = 1,
+                                        .refresh_ms = 50,
+                                        .use = use,
+                                        .lookup = lookup,
+                                        .context = &names };
     static const unsigned steps[] = { 1, 3, 2, 1, 3 };
     struct error error;
     world_begin(400, 20000);
     world_take_real_time();
-    struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
+    options.user = w->dispatcher;
+    struct resolver *resolver = resolver_create(w->loop, &options, &error);
     assert_non_null(resolver);
     for (unsigned i = 0; i < VALIDATORS; i++)
         w->us_a_share[i] = 20;
@@ -394,7 +404,9 @@ static void sockets_found_by_a_pattern_and_numbered_ones_are_used(void **state)
     snprintf(pattern, sizeof pattern, "ipc://%s/v-*.rep", folder);
     snprintf(numbered, sizeof numbered, "ipc://%s/n-{3..5}.rep", folder);
     char *urls[] = { pattern, numbered };
-    const struct resolver_options options = { .urls = urls, .count = 2, .refresh_ms = 100 };
+    struct resolver_options options = {
+        .setting = "validators", .urls = urls, .count = 2, .refresh_ms = 100, .use = use
+    };
     world_begin(400, 20000);
     world_take_real_time();
     for (char c = 'a'; c <= 'b'; c++) {
@@ -403,7 +415,8 @@ static void sockets_found_by_a_pattern_and_numbered_ones_are_used(void **state)
         assert_non_null(file);
         fclose(file);
     }
-    struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
+    options.user = w->dispatcher;
+    struct resolver *resolver = resolver_create(w->loop, &options, &error);
     assert_non_null(resolver);
     assert_int_equal(dispatcher_counts(w->dispatcher).validators, 3 + 2);
     unlink(path); /* kept for a few looks, then let go */
@@ -424,7 +437,9 @@ static void a_validator_that_could_not_be_opened_is_tried_again(void **state)
     static char old[VALIDATORS_MAX][VALIDATORS_URL_BYTES];
     char one[] = "fake://validator-0";
     char *urls[] = { one };
-    const struct resolver_options options = { .urls = urls, .count = 1, .refresh_ms = 50 };
+    struct resolver_options options = {
+        .setting = "validators", .urls = urls, .count = 1, .refresh_ms = 50, .use = use
+    };
     struct error error;
     world_begin(400, 20000);
     world_take_real_time();
@@ -432,7 +447,8 @@ static void a_validator_that_could_not_be_opened_is_tried_again(void **state)
         snprintf(old[i], sizeof old[i], "fake://old-%u", i);
     assert_true(dispatcher_set_validators(w->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])old,
                                           VALIDATORS_MAX));
-    struct resolver *resolver = resolver_create(w->loop, w->dispatcher, &options, &error);
+    options.user = w->dispatcher;
+    struct resolver *resolver = resolver_create(w->loop, &options, &error);
     assert_non_null(resolver);
     assert_int_equal(dispatcher_counts(w->dispatcher).validators, 0);
     UNTIL(dispatcher_counts(w->dispatcher).healthy == 1);

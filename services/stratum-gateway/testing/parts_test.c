@@ -1,9 +1,10 @@
 /* The gateway's parts by themselves. */
 #include "adapter/bus_fake/bus_fake.h"
 #include "base/test_random.h"
+#include "service/resolver/resolver.h"
+#include "services/stratum-gateway/dispatcher.h"
 #include "services/stratum-gateway/duplicates.h"
 #include "services/stratum-gateway/extranonces.h"
-#include "services/stratum-gateway/resolver.h"
 #include "services/stratum-gateway/shedding.h"
 
 #include <stdarg.h>
@@ -344,6 +345,11 @@ static void on_end(void *context, const struct dispatch_origin *origin,
     (void)result;
 }
 
+static bool use(void *dispatcher, const char (*addresses)[RESOLVER_URL_BYTES], size_t count)
+{
+    return dispatcher_set_validators(dispatcher, addresses, count);
+}
+
 static void a_name_becomes_its_addresses_and_the_rest_is_used_at_once(void **state)
 {
     (void)state;
@@ -359,8 +365,13 @@ static void a_name_becomes_its_addresses_and_the_rest_is_used_at_once(void **sta
     struct dispatcher *dispatcher = dispatcher_create(&options);
     char name[] = "tcp://localhost:9", plain[] = "ipc:///validator";
     char *urls[] = { name, plain };
-    const struct resolver_options names = { .urls = urls, .count = 2, .refresh_ms = 1000 };
-    struct resolver *resolver = resolver_create(loop, dispatcher, &names, &error);
+    const struct resolver_options names = { .setting = "validators",
+                                            .urls = urls,
+                                            .count = 2,
+                                            .refresh_ms = 1000,
+                                            .use = use,
+                                            .user = dispatcher };
+    struct resolver *resolver = resolver_create(loop, &names, &error);
     assert_non_null(resolver);
     assert_int_equal(dispatcher_counts(dispatcher).validators, 1);
     uint64_t end_ns = loop_clock_ns() + 60000000000u;

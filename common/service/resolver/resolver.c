@@ -1,4 +1,4 @@
-#include "services/stratum-gateway/resolver.h"
+#include "service/resolver/resolver.h"
 
 #include "service/log.h"
 #include "service/numbered.h"
@@ -14,7 +14,7 @@ enum { KEPT_LOOKS = 3 }; /* for which a socket that is gone is kept */
 static const char ipc_scheme[] = "ipc://";
 
 struct address {
-    char url[VALIDATORS_URL_BYTES];
+    char url[RESOLVER_URL_BYTES];
     bool found;    /* by a pattern */
     uint8_t looks; /* for which it has not been there */
 };
@@ -22,13 +22,12 @@ struct address {
 struct resolver_list {
     const char *scheme; /* of the name that is being asked for */
     size_t count;
-    struct address addresses[VALIDATORS_MAX];
+    struct address addresses[RESOLVER_MAX];
 };
 
 struct resolver {
     struct worker_job job; /* first */
     struct loop *loop;
-    struct dispatcher *dispatcher;
     struct worker *worker; /* NULL where nothing can change */
     struct loop_timer timer;
     struct resolver_options options;
@@ -37,7 +36,7 @@ struct resolver {
     struct resolver_list used; /* the loop's */
     bool failed;               /* the worker's: some name could not be asked */
     bool was_failed;
-    bool missing; /* a validator could not be opened: tried again at the next look */
+    bool missing; /* one could not be opened: tried again at the next look */
 };
 
 /* What stands before a host in an address that may name one; NULL for others. */
@@ -77,7 +76,7 @@ static struct address *find(struct resolver_list *list, const char *url)
 
 static void add(struct resolver_list *list, const char *url, bool found, uint8_t looks)
 {
-    if (list->count == VALIDATORS_MAX || find(list, url) != NULL)
+    if (list->count == RESOLVER_MAX || find(list, url) != NULL)
         return;
     struct address *address = &list->addresses[list->count++];
     *address = (struct address){ .found = found, .looks = looks };
@@ -99,7 +98,7 @@ static void add_found(struct resolver_list *list, const char *url)
     glob_t paths = { 0 };
     if (glob(url + sizeof ipc_scheme - 1, 0, NULL, &paths) == 0)
         for (size_t i = 0; i < paths.gl_pathc; i++) {
-            char one[VALIDATORS_URL_BYTES];
+            char one[RESOLVER_URL_BYTES];
             if ((size_t)snprintf(one, sizeof one, "%s%s", ipc_scheme, paths.gl_pathv[i]) <
                 sizeof one)
                 add(list, one, true, 0);
@@ -117,7 +116,7 @@ static bool ask_system(void *context, const char *host, const char *port,
     if (getaddrinfo(host, port, &hints, &found) != 0)
         return false;
     for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
-        char address[INET6_ADDRSTRLEN], url[VALIDATORS_URL_BYTES];
+        char address[INET6_ADDRSTRLEN], url[RESOLVER_URL_BYTES];
         if (getnameinfo(one->ai_addr, one->ai_addrlen, address, sizeof address, NULL, 0,
                         NI_NUMERICHOST) != 0)
             continue;
@@ -132,7 +131,7 @@ static bool ask_system(void *context, const char *host, const char *port,
 /* One address without braces; *failed_r where it is a name that cannot be asked. */
 static void add_one(struct resolver *resolver, const char *url, bool with_names, bool *failed_r)
 {
-    char host[VALIDATORS_URL_BYTES], port[16];
+    char host[RESOLVER_URL_BYTES], port[16];
     if (is_pattern(url))
         add_found(&resolver->now, url);
     else if (!resolver_split(url, host, sizeof host, port, sizeof port))
@@ -151,7 +150,7 @@ static void look(struct resolver *resolver, bool with_names)
     resolver->failed = false;
     for (size_t i = 0; i < resolver->options.count; i++) {
         const char *text = resolver->options.urls[i];
-        char url[VALIDATORS_URL_BYTES];
+        char url[RESOLVER_URL_BYTES];
         struct numbered numbered;
         if (!numbered_read(text, &numbered)) {
             add_one(resolver, text, with_names, &resolver->failed);
@@ -170,13 +169,13 @@ static void on_work(struct worker_job *job)
 
 static void use(struct resolver *resolver)
 {
-    static const size_t bytes = VALIDATORS_URL_BYTES;
-    char urls[VALIDATORS_MAX][VALIDATORS_URL_BYTES];
+    static const size_t bytes = RESOLVER_URL_BYTES;
+    char urls[RESOLVER_MAX][RESOLVER_URL_BYTES];
     resolver->used = resolver->now;
     for (size_t i = 0; i < resolver->used.count; i++)
         memcpy(urls[i], resolver->used.addresses[i].url, bytes);
-    resolver->missing = !dispatcher_set_validators(
-        resolver->dispatcher, (const char(*)[VALIDATORS_URL_BYTES])urls, resolver->used.count);
+    resolver->missing = !resolver->options.use(
+        resolver->options.user, (const char(*)[RESOLVER_URL_BYTES])urls, resolver->used.count);
 }
 
 /* What is not there now but may be again. */
@@ -196,8 +195,9 @@ static void on_done(struct worker_job *job)
     struct resolver *resolver = (struct resolver *)job;
     resolver->asking = false;
     if (resolver->failed && !resolver->was_failed)
-        log_warn("validators.resolve", "reason=\"a name of stratum.validators has no address now; "
-                                       "the known ones are kept\"");
+        log_warn("names.resolve",
+                 "setting=%s reason=\"a name has no address now; the known ones are kept\"",
+                 resolver->options.setting);
     resolver->was_failed = resolver->failed;
     keep(resolver);
     bool changed = resolver->missing || resolver->now.count != resolver->used.count;
@@ -224,7 +224,7 @@ static void ask(void *context)
 static bool can_change(const struct resolver_options *options)
 {
     for (size_t i = 0; i < options->count; i++) {
-        char host[VALIDATORS_URL_BYTES], port[16];
+        char host[RESOLVER_URL_BYTES], port[16];
         if (is_pattern(options->urls[i]) ||
             resolver_split(options->urls[i], host, sizeof host, port, sizeof port))
             return true;
@@ -232,17 +232,16 @@ static bool can_change(const struct resolver_options *options)
     return false;
 }
 
-struct resolver *resolver_create(struct loop *loop, struct dispatcher *dispatcher,
-                                 const struct resolver_options *options, struct error *error)
+struct resolver *resolver_create(struct loop *loop, const struct resolver_options *options,
+                                 struct error *error)
 {
     struct resolver *resolver = calloc(1, sizeof *resolver);
     if (resolver == NULL) {
-        error_fill(error, ERROR_SYSTEM, "no memory for the list of validators");
+        error_fill(error, ERROR_SYSTEM, "no memory for a list of addresses");
         return NULL;
     }
     resolver->job = (struct worker_job){ .work = on_work, .done = on_done };
     resolver->loop = loop;
-    resolver->dispatcher = dispatcher;
     resolver->timer = (struct loop_timer){ .on_due = ask, .context = resolver };
     resolver->options = *options;
     if (options->lookup == NULL)

@@ -227,6 +227,8 @@ static const struct wire_receipt_request receipt_request = {
 };
 static uint8_t receipt_data[] = { 'a', 'R', 'C', 'P', 1 };
 static struct wire_receipt_item receipt_items[] = { { { receipt_data, sizeof receipt_data } } };
+static uint8_t link_data[] = { 'a', 'K', 'E', 'Y', 1 };
+static struct wire_receipt_item link_items[] = { { { link_data, sizeof link_data } } };
 static const struct wire_receipt_reply receipt_reply = {
     .key = HASH_A,
     .oldest_ms = UINT64_C(1767222000000),
@@ -235,6 +237,8 @@ static const struct wire_receipt_reply receipt_reply = {
     .next_place = 7,
     .receipts = receipt_items,
     .receipts_count = 1,
+    .links = link_items,
+    .links_count = 1,
 };
 static const struct wire_reject_trace reject_trace = {
     .unix_ms = UINT64_C(1767225600123),

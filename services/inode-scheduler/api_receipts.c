@@ -19,17 +19,24 @@ static void unavailable(struct http_exchange *exchange, const char *why)
     http_problem(exchange, 503, "Unavailable", why, NULL);
 }
 
-static json_t *document_of(const struct receipt_read *read, const struct wire_receipt_reply *reply)
+static json_t *hex_list(const struct wire_receipt_item *items, uint32_t count)
 {
     json_t *list = json_array();
-    for (uint32_t i = 0; i < reply->receipts_count; i++)
-        json_array_append_new(list, proof_json_hex(reply->receipts[i].data));
-    return json_pack("{s:I, s:I, s:o, s:I, s:b, s:I, s:I, s:o}", "validator",
+    for (uint32_t i = 0; i < count; i++)
+        json_array_append_new(list, proof_json_hex(items[i].data));
+    return list;
+}
+
+static json_t *document_of(const struct receipt_read *read, const struct wire_receipt_reply *reply)
+{
+    json_t *list = hex_list(reply->receipts, reply->receipts_count);
+    json_t *links = hex_list(reply->links, reply->links_count);
+    return json_pack("{s:I, s:I, s:o, s:I, s:b, s:I, s:I, s:o, s:o}", "validator",
                      (json_int_t)read->validator, "validators", (json_int_t)read->validators, "key",
                      proof_json_hex(span_of(reply->key, sizeof reply->key)), "oldest_ms",
                      (json_int_t)reply->oldest_ms, "more", reply->more, "next_ms",
                      (json_int_t)(reply->more ? reply->next_ms : read->to_ms), "next_place",
-                     (json_int_t)(reply->more ? reply->next_place : 0), "receipts", list);
+                     (json_int_t)(reply->more ? reply->next_place : 0), "receipts", list, "key_links", links);
 }
 
 static void on_reply(void *context, enum bus_outcome outcome, struct span message)

@@ -4,6 +4,7 @@
 #include "core/share/outcome.h"
 #include "service/log.h"
 #include "services/share-validator/receipt_book.h"
+#include "services/share-validator/receipt_links.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@ enum {
     QUESTIONS_MAX = 16,
     SHARES_FIRST = 256,
     ITEMS_MAX = 64, /* receipts in one answer */
-    REPLY_BYTES = 128 + ITEMS_MAX * (RECEIPT_BYTES_MAX + 4),
+    REPLY_BYTES =
+        128 + ITEMS_MAX * (RECEIPT_BYTES_MAX + 4) + RECEIPT_LINKS_MAX * (RECEIPT_LINK_BYTES + 4),
 };
 
 /* Shares on their way to a signature. */
@@ -48,6 +50,8 @@ struct receipts {
     struct loop_timer timer;
     enum trouble trouble;
     struct receipt_book_state book; /* the writer's */
+    struct receipt_links links;
+    struct wire_receipt_item link_items[RECEIPT_LINKS_MAX];
     struct metric *signed_shares, *slices, *missed, *oldest;
 };
 
@@ -275,6 +279,8 @@ static void answer(struct worker_job *job)
     ASSERT(bytes != NULL);
     memcpy(question->reply.key, question->receipts->key, sizeof question->reply.key);
     question->reply.receipts = question->items;
+    question->reply.links = question->receipts->link_items;
+    question->reply.links_count = (uint32_t)question->receipts->links.count;
     size_t length = wire_encode_receipt_reply(&question->reply, bytes, REPLY_BYTES);
     ASSERT(length > 0);
     if (question->answered)
@@ -332,6 +338,8 @@ struct receipts *receipts_create(const struct receipts_options *options, struct 
     open_metrics(receipts);
     bool ok = receipt_book_open(options->folder, error) &&
               (receipts->signer = token_signer_open(options->key_file, error)) != NULL &&
+              receipt_links_open(options->key_file, receipts->signer, loop_unix_ms(),
+                                 &receipts->links, error) &&
               (receipts->writer = worker_create(options->loop, "receipts", 1, SLICES_MAX, error)) !=
                   NULL &&
               (receipts->reader =
@@ -340,6 +348,8 @@ struct receipts *receipts_create(const struct receipts_options *options, struct 
         receipts_destroy(receipts);
         return NULL;
     }
+    for (size_t i = 0; i < receipts->links.count; i++)
+        receipts->link_items[i].data = span_of(receipts->links.bytes[i], RECEIPT_LINK_BYTES);
     char key[2 * RECEIPT_KEY_BYTES + 1];
     token_signer_public(receipts->signer, receipts->key);
     hex_encode(span_of(receipts->key, sizeof receipts->key), key);

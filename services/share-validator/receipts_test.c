@@ -9,6 +9,7 @@
 #include "adapter/token_sodium/token.h"
 #include "core/share/outcome.h"
 #include "loop/testing/until.h"
+#include "core/receipt/link.h"
 #include "services/share-validator/receipt_book.h"
 #include "services/share-validator/receipts.h"
 
@@ -319,6 +320,114 @@ static void what_was_signed_for_outlives_the_process_and_so_does_the_key(void **
     assert_true(after.oldest_ms > 0);
 }
 
+/* The keys that the links lead through, from the first; each link is checked as a miner would. */
+static size_t chain_of(struct fixture *f, uint8_t (*keys_r)[RECEIPT_KEY_BYTES], size_t max,
+                       uint8_t now_r[RECEIPT_KEY_BYTES])
+{
+    struct wire_receipt_request request = { .account = ALICE, .to_ms = 1, .limit = 1 };
+    struct wire_receipt_reply reply;
+    ask(f, &request, &reply);
+    memcpy(now_r, reply.key, RECEIPT_KEY_BYTES);
+    for (uint32_t i = 0; i < reply.links_count; i++) {
+        struct receipt_link link;
+        uint8_t digest[RECEIPT_HASH_BYTES];
+        struct span digested = span_of(digest, sizeof digest);
+        assert_true(i < max);
+        assert_true(receipt_link_decode(reply.links[i].data, &link));
+        receipt_link_digest(&link, digest);
+        assert_true(token_verify_bytes(link.from, digested, link.from_signature));
+        assert_true(token_verify_bytes(link.to, digested, link.to_signature));
+        assert_false(token_verify_bytes(link.to, digested, link.from_signature));
+        if (i > 0)
+            assert_memory_equal(link.from, keys_r[i], sizeof link.from);
+        memcpy(keys_r[i], link.from, sizeof link.from);
+        if (i + 1 < max)
+            memcpy(keys_r[i + 1], link.to, sizeof link.to);
+    }
+    return reply.links_count;
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char text[256];
+    FILE *file = fopen(from, "r");
+    assert_non_null(file);
+    size_t length = fread(text, 1, sizeof text, file);
+    fclose(file);
+    file = fopen(to, "w");
+    assert_non_null(file);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The old key's file is renamed to .old while the validator is stopped. */
+static void a_key_says_who_follows_it_whichever_step_was_the_last(void **state)
+{
+    enum { ROTATIONS = 3 };
+    struct fixture *f = *state;
+    char old[112], aside[112], links[112];
+    uint8_t keys[ROTATIONS + 1][RECEIPT_KEY_BYTES], first[RECEIPT_KEY_BYTES],
+        now[RECEIPT_KEY_BYTES];
+    snprintf(old, sizeof old, "%s.old", f->key);
+    snprintf(aside, sizeof aside, "%s.aside", f->folder);
+    snprintf(links, sizeof links, "%s.links", f->key);
+    assert_int_equal(chain_of(f, keys, ROTATIONS, first), 0);
+    for (size_t i = 1; i <= ROTATIONS; i++) {
+        receipts_destroy(f->receipts);
+        copy_file(f->key, aside);
+        assert_int_equal(rename(f->key, old), 0);
+        open_receipts(f);
+        assert_int_equal(access(old, F_OK), -1); /* nobody signs with it any more */
+        assert_int_equal(chain_of(f, keys, ROTATIONS + 1, now), i);
+        assert_memory_equal(keys[0], first, sizeof first);
+        assert_memory_equal(keys[i], now, sizeof now);
+        /* A death before the old one was destroyed: the next start says it no second time. */
+        receipts_destroy(f->receipts);
+        assert_int_equal(rename(aside, old), 0);
+        open_receipts(f);
+        assert_int_equal(access(old, F_OK), -1);
+        assert_int_equal(chain_of(f, keys, ROTATIONS + 1, now), i);
+        assert_memory_equal(keys[i], now, sizeof now);
+    }
+    /* Before the link was written: both keys are there, and no word of it. */
+    receipts_destroy(f->receipts);
+    copy_file(f->key, aside);
+    assert_int_equal(unlink(f->key), 0);
+    assert_int_equal(unlink(links), 0);
+    open_receipts(f); /* moved elsewhere: it hands on to nobody */
+    assert_int_equal(chain_of(f, keys, ROTATIONS + 1, now), 0);
+    receipts_destroy(f->receipts);
+    assert_int_equal(rename(aside, old), 0);
+    open_receipts(f);
+    assert_int_equal(chain_of(f, keys, ROTATIONS + 1, first), 1);
+    assert_memory_equal(keys[1], now, sizeof now);
+    assert_memory_equal(first, now, sizeof now);
+}
+
+static void a_torn_list_of_links_stops_the_start(void **state)
+{
+    struct fixture *f = *state;
+    char links[112];
+    struct error error;
+    snprintf(links, sizeof links, "%s.links", f->key);
+    FILE *file = fopen(links, "w");
+    assert_non_null(file);
+    fputs("614b455901\n", file);
+    fclose(file);
+    const struct receipts_options options = { .loop = f->loop,
+                                              .folder = f->book,
+                                              .key_file = f->key,
+                                              .slice_ms = 50,
+                                              .bytes_max = 8 << 20,
+                                              .days = 30,
+                                              .metrics = f->metrics,
+                                              .on_trouble = on_trouble,
+                                              .context = f };
+    assert_null(receipts_create(&options, &error));
+    assert_int_equal(error.code, ERROR_INVALID);
+}
+
 static void a_full_slice_is_closed_at_once_and_what_has_no_room_is_counted(void **state)
 {
     struct fixture *f = *state;
@@ -453,6 +562,8 @@ int main(void)
         TEST(a_slice_names_the_windows_history),
         TEST(what_does_not_fit_into_a_receipt_is_counted_as_missed),
         TEST(what_was_signed_for_outlives_the_process_and_so_does_the_key),
+        TEST(a_key_says_who_follows_it_whichever_step_was_the_last),
+        TEST(a_torn_list_of_links_stops_the_start),
         TEST(a_full_slice_is_closed_at_once_and_what_has_no_room_is_counted),
         TEST(a_folder_that_cannot_be_written_is_said_and_costs_nothing_else),
         TEST(questions_that_make_no_sense_get_no_answer),

@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 #include "adapter/proof_json/proof_json.h"
-#include "core/receipt/receipt.h"
+#include "adapter/token_sodium/token.h"
+#include "core/receipt/link.h"
 #include "tests/fixture/pool_fixture.h"
 
 #include <stdio.h>
@@ -270,6 +271,50 @@ static void omitted_work_is_noticed(void **state)
     EXPECT(OMITTED, words); /* also where the rest cannot be read */
 }
 
+/* Who knows a key of before follows the links to the one that signed, offline, and no further than
+ * both keys say. */
+static void follow_keys(json_t *kept, const char *proof_path, const char *receipts_file)
+{
+    char before_file[120], now_file[120], before_hex[65], words[900];
+    struct error error;
+    struct receipt_link link = { .time_ms = UINT64_C(1700000000000) };
+    uint8_t digest[RECEIPT_HASH_BYTES], bytes[RECEIPT_LINK_BYTES];
+    snprintf(before_file, sizeof before_file, "%s/before.key", pool.folder);
+    snprintf(now_file, sizeof now_file, "%s/receipt-key-1", pool.data);
+    struct token_signer *before = token_signer_open(before_file, &error);
+    struct token_signer *now = token_signer_open(now_file, &error);
+    assert_non_null(before);
+    assert_non_null(now);
+    token_signer_public(before, link.from);
+    token_signer_public(now, link.to);
+    hex_encode(span_of(link.from, sizeof link.from), before_hex);
+    receipt_link_digest(&link, digest);
+    token_sign_bytes(before, span_of(digest, sizeof digest), link.from_signature);
+    token_sign_bytes(now, span_of(digest, sizeof digest), link.to_signature);
+    snprintf(words, sizeof words, "%s --receipts %s --key %s", proof_path, receipts_file,
+             before_hex);
+    EXPECT(RIGHT, words); /* of another key, as far as is known */
+    assert_non_null(strstr(text, "of other accounts or keys"));
+    json_t *links = json_array();
+    receipt_link_encode(&link, bytes);
+    json_array_append_new(links, proof_json_hex(span_of(bytes, sizeof bytes)));
+    json_object_set(kept, "key_links", links);
+    write_json(receipts_file, kept);
+    EXPECT(OMITTED, words);
+    assert_non_null(strstr(text, "in a chain of keys with one that you gave"));
+    link.to_signature[0] ^= 1; /* somebody claims the pool's key for his own */
+    receipt_link_encode(&link, bytes);
+    json_array_set_new(links, 0, proof_json_hex(span_of(bytes, sizeof bytes)));
+    write_json(receipts_file, kept);
+    EXPECT(WRONG, words);
+    assert_non_null(strstr(text, "links are not signed as they say"));
+    json_decref(links);
+    json_object_del(kept, "key_links");
+    write_json(receipts_file, kept);
+    token_signer_close(before);
+    token_signer_close(now);
+}
+
 /* The shares were signed for when they were accepted; nobody has to be asked what they were. */
 static void shares_that_were_signed_for_cannot_be_omitted(void **state)
 {
@@ -314,6 +359,7 @@ static void shares_that_were_signed_for_cannot_be_omitted(void **state)
     EXPECT(RIGHT, words);
     snprintf(words, sizeof words, "receipt %s --key %s", receipts_file, key);
     EXPECT(RIGHT, words);
+    follow_keys(kept, path, receipts_file);
     /* One with more work than was signed for. */
     uint8_t bytes[RECEIPT_BYTES_MAX];
     struct receipt receipt;

@@ -8,36 +8,127 @@
 #include <stdlib.h>
 
 #include "adapter/token_sodium/token.h"
-#include "core/receipt/receipt.h"
+#include "core/receipt/link.h"
 
-enum { RECEIPTS_MAX = 10000000, KEYS_MAX = 64, PAGES_MAX = 100000, MARGIN_MS = 600000 };
+enum {
+    RECEIPTS_MAX = 10000000,
+    KEYS_MAX = 64,
+    LINKS_MAX = 1024,
+    CHAIN_KEYS_MAX = VERIFY_KEYS_MAX + KEYS_MAX + 2 * LINKS_MAX,
+    PAGES_MAX = 100000,
+    MARGIN_MS = 600000
+};
 
 struct gathered {
     struct receipt_claim *claims;
+    uint16_t *signers; /* of each claim: its key's place in chain_keys */
     size_t count, capacity;
-    uint8_t keys[KEYS_MAX][RECEIPT_KEY_BYTES];
-    size_t key_count;
+    bool signed_by[CHAIN_KEYS_MAX];                 /* those that count */
     uint8_t announced[KEYS_MAX][RECEIPT_KEY_BYTES]; /* by the pools that were asked */
     size_t announced_count;
+    struct receipt_link links[LINKS_MAX]; /* whose signatures are right */
+    size_t link_count;
+    size_t bad_links;
+    /* Keys that were met, and those that belong to a chain with a given (or announced) one. */
+    uint8_t chain_keys[CHAIN_KEYS_MAX][RECEIPT_KEY_BYTES];
+    bool chain_known[CHAIN_KEYS_MAX];
+    size_t chain_count;
     size_t bad;     /* whose path or signature is wrong */
     size_t foreign; /* of other accounts, or of keys not given */
 };
 
-static bool key_is_wanted(const struct verify *verify, const uint8_t key[RECEIPT_KEY_BYTES])
+/* Its place among the keys that were met; CHAIN_KEYS_MAX where there are too many. */
+static size_t meet_key(struct gathered *gathered, const uint8_t key[RECEIPT_KEY_BYTES])
+{
+    size_t i = 0;
+    while (i < gathered->chain_count &&
+           memcmp(gathered->chain_keys[i], key, RECEIPT_KEY_BYTES) != 0)
+        i++;
+    if (i == gathered->chain_count && i < CHAIN_KEYS_MAX) {
+        memcpy(gathered->chain_keys[i], key, RECEIPT_KEY_BYTES);
+        gathered->chain_known[i] = false;
+        gathered->chain_count++;
+    }
+    return i;
+}
+
+static void trust_key(struct gathered *gathered, const uint8_t key[RECEIPT_KEY_BYTES])
+{
+    size_t place = meet_key(gathered, key);
+    if (place < CHAIN_KEYS_MAX)
+        gathered->chain_known[place] = true;
+}
+
+/* Once every link was read: which keys follow, or precede, one that is trusted. */
+static void follow_links(struct gathered *gathered)
+{
+    receipt_links_follow(gathered->links, gathered->link_count,
+                         (const uint8_t(*)[RECEIPT_KEY_BYTES])gathered->chain_keys,
+                         gathered->chain_count, gathered->chain_known);
+}
+
+static bool key_is_given(const struct verify *verify, const uint8_t key[RECEIPT_KEY_BYTES])
 {
     for (size_t i = 0; i < verify->key_count; i++)
         if (memcmp(verify->keys[i], key, RECEIPT_KEY_BYTES) == 0)
             return true;
-    return verify->key_count == 0;
+    return false;
 }
 
-static void note_key(struct gathered *gathered, const uint8_t key[RECEIPT_KEY_BYTES])
+/* Of given keys and those that are in a chain with one; with none given, of all. */
+static void drop_foreign(const struct verify *verify, struct gathered *gathered)
 {
-    for (size_t i = 0; i < gathered->key_count; i++)
-        if (memcmp(gathered->keys[i], key, RECEIPT_KEY_BYTES) == 0)
-            return;
-    if (gathered->key_count < KEYS_MAX)
-        memcpy(gathered->keys[gathered->key_count++], key, RECEIPT_KEY_BYTES);
+    size_t left = 0;
+    for (size_t i = 0; i < verify->key_count; i++)
+        trust_key(gathered, verify->keys[i]);
+    for (size_t i = 0; verify->key_count == 0 && i < gathered->announced_count; i++)
+        trust_key(gathered, gathered->announced[i]);
+    follow_links(gathered);
+    for (size_t i = 0; i < gathered->count; i++) {
+        uint16_t signer = gathered->signers[i];
+        if (verify->key_count > 0 && !gathered->chain_known[signer]) {
+            gathered->foreign++;
+            continue;
+        }
+        gathered->signed_by[signer] = true;
+        gathered->claims[left++] = gathered->claims[i];
+    }
+    gathered->count = left;
+}
+
+/* Both keys must have signed; then both are keys that were met. */
+static void take_link(struct gathered *gathered, struct span bytes)
+{
+    struct receipt_link link;
+    uint8_t digest[RECEIPT_HASH_BYTES];
+    bool good = receipt_link_decode(bytes, &link);
+    if (good) {
+        receipt_link_digest(&link, digest);
+        struct span digested = span_of(digest, sizeof digest);
+        good = token_verify_bytes(link.from, digested, link.from_signature) &&
+               token_verify_bytes(link.to, digested, link.to_signature);
+    }
+    gathered->bad_links += !good;
+    for (size_t i = 0; good && i < gathered->link_count; i++)
+        good = memcmp(&gathered->links[i], &link, sizeof link) != 0; /* one is told often */
+    if (!good || gathered->link_count == LINKS_MAX)
+        return;
+    gathered->links[gathered->link_count++] = link;
+    (void)meet_key(gathered, link.from);
+    (void)meet_key(gathered, link.to);
+}
+
+static void take_links(struct gathered *gathered, const json_t *document)
+{
+    size_t index;
+    json_t *entry;
+    json_array_foreach(json_object_get(document, "key_links"), index, entry)
+    {
+        uint8_t bytes[RECEIPT_LINK_BYTES];
+        size_t length = 0;
+        bool read = proof_json_bytes(entry, bytes, sizeof bytes, &length);
+        take_link(gathered, span_of(bytes, read ? length : 0));
+    }
 }
 
 static void take(const struct verify *verify, struct gathered *gathered,
@@ -51,17 +142,20 @@ static void take(const struct verify *verify, struct gathered *gathered,
         gathered->bad++;
         return;
     }
-    if (!key_is_wanted(verify, receipt->slice.key) ||
+    size_t signer = meet_key(gathered, receipt->slice.key);
+    if (signer == CHAIN_KEYS_MAX ||
         (verify->source != NULL && receipt->share.account != verify->proof.leaf.account)) {
         gathered->foreign++;
         return;
     }
-    note_key(gathered, receipt->slice.key);
     if (gathered->count == gathered->capacity) {
         gathered->capacity = gathered->capacity == 0 ? 256 : 2 * gathered->capacity;
         gathered->claims = realloc(gathered->claims, gathered->capacity * sizeof *gathered->claims);
-        ASSERT(gathered->claims != NULL);
+        gathered->signers =
+            realloc(gathered->signers, gathered->capacity * sizeof *gathered->signers);
+        ASSERT(gathered->claims != NULL && gathered->signers != NULL);
     }
+    gathered->signers[gathered->count] = (uint16_t)signer;
     gathered->claims[gathered->count++] =
         (struct receipt_claim){ receipt->share, receipt->slice.version, receipt->slice.history };
 }
@@ -72,6 +166,7 @@ static bool take_document(const struct verify *verify, struct gathered *gathered
     const json_t *list = json_object_get(document, "receipts");
     if (!json_is_array(list))
         return error_set(error, ERROR_INVALID, "%s holds no receipts", source);
+    take_links(gathered, document);
     for (size_t i = 0; i < json_array_size(list); i++) {
         uint8_t bytes[RECEIPT_BYTES_MAX];
         struct receipt receipt;
@@ -175,14 +270,18 @@ static void ask_announced(struct gathered *gathered, const char *url)
     json_decref(document);
 }
 
+/* What is known of a key that signed. `chained`: with none given, whether it is in a chain with one
+ * that the pool announces. */
 static const char *standing_of(const struct verify *verify, const struct gathered *gathered,
-                               const uint8_t key[RECEIPT_KEY_BYTES])
+                               const uint8_t key[RECEIPT_KEY_BYTES], bool chained)
 {
     if (verify->key_count > 0)
-        return "";
+        return key_is_given(verify, key) ? "" : ", in a chain of keys with one that you gave";
     for (size_t i = 0; i < gathered->announced_count; i++)
         if (memcmp(gathered->announced[i], key, RECEIPT_KEY_BYTES) == 0)
             return ", which the pool announces: compare it with what others are shown";
+    if (chained)
+        return ", in a chain of keys with one that the pool announces";
     return gathered->announced_count > 0
                ? ", which the pool does not announce now: one of before, or not its own"
                : ": compare it with the one the pool announces";
@@ -193,10 +292,31 @@ static void tell_signers(const struct verify *verify, const struct gathered *gat
     char key[2 * RECEIPT_KEY_BYTES + 1];
     if (gathered->foreign > 0)
         verify_note("%zu receipts are of other accounts or keys", gathered->foreign);
-    for (size_t i = 0; i < gathered->key_count; i++) {
-        hex_encode(span_of(gathered->keys[i], RECEIPT_KEY_BYTES), key);
-        verify_note("signed by key %s%s", key, standing_of(verify, gathered, gathered->keys[i]));
+    for (size_t i = 0; i < gathered->chain_count; i++) {
+        if (!gathered->signed_by[i])
+            continue;
+        hex_encode(span_of(gathered->chain_keys[i], RECEIPT_KEY_BYTES), key);
+        verify_note(
+            "signed by key %s%s", key,
+            standing_of(verify, gathered, gathered->chain_keys[i], gathered->chain_known[i]));
     }
+}
+
+/* A key has one successor. Two are a validator restored from a copy, or somebody else's hand. */
+static void tell_links(struct verify *verify, const struct gathered *gathered)
+{
+    char key[2 * RECEIPT_KEY_BYTES + 1];
+    if (gathered->bad_links > 0)
+        verify_bad(verify, VERIFY_WRONG, "keys: %zu links are not signed as they say",
+                   gathered->bad_links);
+    for (size_t i = 0; i < gathered->link_count; i++)
+        for (size_t k = 0; k < i; k++) {
+            if (memcmp(gathered->links[i].from, gathered->links[k].from, RECEIPT_KEY_BYTES) != 0 ||
+                memcmp(gathered->links[i].to, gathered->links[k].to, RECEIPT_KEY_BYTES) == 0)
+                continue;
+            hex_encode(span_of(gathered->links[i].from, RECEIPT_KEY_BYTES), key);
+            verify_note("key %s says that two keys follow it: ask the pool why", key);
+        }
 }
 
 static void tell_repeats(struct verify *verify, const struct receipt_tally *tally)
@@ -221,11 +341,13 @@ static void tell(struct verify *verify, struct gathered *gathered)
 {
     char signed_for[U128_TEXT_BYTES], proven[U128_TEXT_BYTES];
     struct receipt_tally tally;
+    drop_foreign(verify, gathered);
     add_up(verify, gathered, &tally);
     u128_format(tally.work, signed_for);
     u128_format(verify->proof.leaf.sums.work, proven);
     if (gathered->bad > 0)
         verify_bad(verify, VERIFY_WRONG, "receipts: %zu are not signed as they say", gathered->bad);
+    tell_links(verify, gathered);
     tell_signers(verify, gathered);
     tell_repeats(verify, &tally);
     if (verify->source == NULL)
@@ -242,21 +364,24 @@ static void tell(struct verify *verify, struct gathered *gathered)
 
 bool verify_receipts(struct verify *verify, struct error *error)
 {
-    struct gathered gathered = { 0 };
+    struct gathered *gathered = calloc(1, sizeof *gathered);
     bool ok = true;
+    ASSERT(gathered != NULL);
     for (size_t i = 0; ok && i < verify->receipt_count; i++) {
         const char *source = verify->receipts[i];
         if (verify_is_url(source) && strchr(source, '?') == NULL && verify->source != NULL) {
-            ok = take_url(verify, &gathered, source, error);
-            ask_announced(&gathered, source);
+            ok = take_url(verify, gathered, source, error);
+            ask_announced(gathered, source);
             continue;
         }
         json_t *document = verify_json(source, error);
-        ok = document != NULL && take_document(verify, &gathered, document, source, error);
+        ok = document != NULL && take_document(verify, gathered, document, source, error);
         json_decref(document);
     }
     if (ok)
-        tell(verify, &gathered);
-    free(gathered.claims);
+        tell(verify, gathered);
+    free(gathered->claims);
+    free(gathered->signers);
+    free(gathered);
     return ok;
 }

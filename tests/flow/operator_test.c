@@ -117,7 +117,7 @@ static void register_one(const char *name)
              "{\"name\":\"%s\",\"email\":\"%s@example.org\",\"password\":\"a long enough "
              "sentence\",\"payout_address\":\"%s\"}",
              name, name, pool.pool_address);
-    if (ask(pool.auth_port, "post", "/api/v1/register", NULL, body) != 201)
+    if (ask(pool.auth_port, "post", "/api/v1/register", NULL, body) != 202)
         fail_msg("%s", text_of("detail"));
 }
 

@@ -61,7 +61,8 @@ static void every_file_that_is_named_is_there(void **state)
     size_t imports = 0;
     for (const struct site_entry *entry = site_entries; entry->name != NULL; entry++)
         if (strstr(entry->type, "javascript") != NULL)
-            imports += check_names(entry, "from './", '\'');
+            imports +=
+                check_names(entry, "from './", '\'') + check_names(entry, "import('./", '\'');
     assert_true(imports >= 8);
 }
 

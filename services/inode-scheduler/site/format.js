@@ -20,6 +20,16 @@ export function money(units, exponent, ticker = '') {
     return `${sign}${whole}${part && '.' + part}${ticker && '\u00a0' + ticker}`;
 }
 
+/* What a person wrote, as text of base units; null where it is no amount of this coin. */
+export function unitsOf(text, exponent) {
+    const [, whole, part = ''] = /^\s*([\d\s\u202f]*)(?:[.,](\d*))?\s*$/.exec(text) ?? [];
+    const digits = whole?.replace(/\D/g, '');
+    if (digits === undefined || part.length > exponent || digits + part === '') return null;
+    return BigInt(digits + part.padEnd(exponent, '0')).toString();
+}
+
+export const cap = text => text.charAt(0).toUpperCase() + text.slice(1);
+
 /* Adds texts of base units. */
 export const sum = units => units.reduce((all, one) => all + BigInt(one), 0n).toString();
 

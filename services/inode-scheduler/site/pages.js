@@ -1,6 +1,6 @@
 /* The pages. Each has a title, its parts, and load(signal), which asks the API and draws. */
 import { barChart, lineChart } from './chart.js';
-import { ago, count, duration, hashes, margin, money, percent, rate, reasons, short, shortHash } from './format.js';
+import { ago, cap, count, duration, hashes, margin, money, percent, rate, reasons, short, shortHash } from './format.js';
 import { amount, ask, choice, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
 import { proofPanel } from './proof.js';
 
@@ -11,7 +11,6 @@ const PARTS = {
     auth: ['Auth', 'knows who a miner is'],
     payout: ['Payout', 'credits and pays'],
 };
-const cap = text => text.charAt(0).toUpperCase() + text.slice(1);
 /* Times are drawn against the pool's clock, in steps that do not redraw a page every second. */
 const step = now => Math.floor(now / 5) * 5;
 const api = path => `/api/v1/${path}`;

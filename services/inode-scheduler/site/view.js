@@ -79,10 +79,10 @@ export function table(caption, heads, rows, nothing) {
     const classOf = head => head.startsWith('#') ? { class: 'number' } : null;
     return el('div.scroll', { tabindex: 0, role: 'region', 'aria-label': caption },
         el('table', el('caption', caption),
-            el('thead', el('tr', heads.map(head => el('th', { scope: 'col' }, classOf(head), head.replace('#', ''))))),
+            el('thead', el('tr', heads.map(head => el('th', { scope: 'col' }, classOf(head), head.replace('#', '') || el('span.hidden', 'What can be done'))))),
             el('tbody', rows.map(cells => el('tr', cells.map((cell, i) => el(i === 0 ? 'th' : 'td',
                 i === 0 ? { scope: 'row' } : null, classOf(heads[i]),
-                { 'data-head': heads[i].replace('#', '') }, cell)))))));
+                { 'data-head': heads[i].replace('#', '') }, Array.isArray(cell) ? el('div', cell) : cell)))))));
 }
 
 export const facts = list => el('dl.facts', list.filter(Boolean).map(([name, value, words]) =>
@@ -99,10 +99,14 @@ export function section(title, draw, cls = '') {
         if (text === seen) return;
         seen = text;
         const focused = body.contains(document.activeElement) ? document.activeElement.id : '';
-        body.replaceChildren(...[draw(data)].flat().filter(Boolean));
+        body.replaceChildren(...[draw(data)].flat(Infinity).filter(Boolean));
         if (focused) document.getElementById(focused)?.focus();
     } };
 }
+
+/* Pages that belong together, beside their content: choiceLinks('Label', '#/me', { '': 'A', b: 'B' }, 'b') */
+export const choiceLinks = (label, base, tabs, here) => el('nav.side', { 'aria-label': label }, el('ul', Object.entries(tabs).map(([key, text]) =>
+    el('li', el('a', { href: key ? `${base}/${key}` : base, 'aria-current': key === here ? 'page' : null }, text)))));
 
 /* One of few, as buttons: choice('Span', { a: 'A', b: 'B' }, 'a', key => …) */
 export function choice(label, options, chosen, onChoose) {

@@ -1,0 +1,135 @@
+/* Every page as it looks: axe-core finds nothing, nothing is wider than the screen, each mark has a
+ * shape and a word, the keyboard reaches everything; in both themes, on desktop and phone; and how
+ * soon and how much. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { base, modules, ok, shots, until, visitor } from './world.mjs';
+
+const axe = readFileSync(`${modules}/node_modules/axe-core/axe.min.js`, 'utf8');
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const SIZES = { '': { width: 1280, height: 900 }, 'phone-': { width: 390, height: 844 } };
+const BYTES_MAX = 200 * 1024;
+
+const everybodys = miner => ({ overview: '', blocks: '#/blocks', account: `#/account/${miner}`, look: '#/account', health: '#/health',
+    login: '#/login', register: '#/register', forgot: '#/forgot', nowhere: '#/nowhere' });
+const ones = { me: '#/me', 'me-payout': '#/me/payout', 'me-security': '#/me/security', 'me-keys': '#/me/keys', 'me-activity': '#/me/activity' };
+const operators = Object.fromEntries(['', 'nodes', 'validators', 'payments', 'ledger', 'bans', 'activity']
+    .map(name => [name ? `operate-${name}` : 'operate', name ? `#/operate/${name}` : '#/operate']));
+
+async function settle(page, title) {
+    await page.waitForLoadState('networkidle');
+    await until(`${title} is drawn`, () => page.evaluate(() =>
+        document.querySelector('main h1, main .state') !== null && !document.querySelector('main').innerText.includes('Asking the pool')));
+    if (title === 'account') {
+        const button = page.getByRole('button', { name: /Check this payout/ }).first();
+        await until('a payout to check', () => button.count());
+        await button.click();
+        await page.waitForSelector('.verdict');
+    }
+    if (title === 'overview' || title === 'account')
+        await until('a chart with a line', async () => (await page.locator('polyline').count()) > 0);
+    if (title === 'me-security' || title === 'me-payout') /* what is folded away is looked at too */
+        await page.locator('main details').evaluateAll(all => all.forEach(one => { one.open = true; }));
+}
+
+async function lookAt(page, title, as) {
+    await settle(page, title);
+    const { violations } = await page.evaluate(async ([code, tags]) => {
+        if (!globalThis.axe) (0, eval)(code);
+        return globalThis.axe.run(document, { runOnly: tags });
+    }, [axe, TAGS]);
+    for (const { id, nodes } of violations) console.log(`not ok: ${title} ${as}: ${id} ${nodes[0].html} ${nodes[0].failureSummary}`);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    if (wide) console.log(`not ok: ${title} ${as}: wider than the screen`);
+    const bare = await page.locator('.mark').evaluateAll(marks => marks.filter(m => !m.querySelector('svg') || !m.textContent.trim()).length);
+    if (bare) console.log(`not ok: ${title} ${as}: ${bare} marks without shape or word`);
+    if (shots) {
+        await page.evaluate(() => scrollTo(0, 0));
+        if (title === 'account') await page.locator('.panel').scrollIntoViewIfNeeded();
+        if (title === 'me-security' || title === 'me-payout')
+            await page.locator('main details').evaluateAll(all => all.forEach(one => { one.open = false; }));
+        await page.screenshot({ path: `${shots}/${title}-${as}.png` });
+    }
+    return violations.length + wide + bare;
+}
+
+/* The policy is lifted for axe alone, which is put into the page. The session is the visitor's: its
+ * cookie is good once and goes on from page to page. */
+async function lookAtAll(pages, visit) {
+    let wrong = 0, count = 0, state = visit && await visit.context.storageState();
+    await visit?.context.close();
+    for (const [size, viewport] of Object.entries(SIZES))
+        for (const theme of ['light', 'dark']) {
+            const { page, context } = await visitor({ viewport, colorScheme: theme, bypassCSP: true, storageState: state || undefined });
+            for (const [title, hash] of Object.entries(pages)) {
+                await page.goto(`${base}/${hash}`);
+                wrong += await lookAt(page, title, `${size}${theme}`);
+                count++;
+            }
+            state &&= await context.storageState();
+            await context.close();
+        }
+    assert.equal(wrong, 0);
+    return count;
+}
+
+export async function looksWell(miner, account, operator) {
+    const count = await lookAtAll(everybodys(miner)) + await lookAtAll(ones, account) + await lookAtAll(operators, operator);
+    ok(`axe-core finds nothing on ${count} pages: every one, in both themes, on desktop and phone`);
+}
+
+/* From the address bar to the log-in's button by Tab alone, each stop in sight. */
+export async function keyboardReaches() {
+    const { page, go, context } = await visitor({ reducedMotion: 'reduce' });
+    await go('#/login');
+    await page.getByRole('button', { name: 'Log in' }).waitFor();
+    const seen = [];
+    for (let i = 0; i < 20; i++) {
+        await page.keyboard.press('Tab');
+        const at = await page.evaluate(() => {
+            const node = document.activeElement, style = getComputedStyle(node);
+            return { name: node.innerText || node.labels?.[0]?.innerText || node.title, outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 };
+        });
+        seen.push(at.name);
+        assert.ok(at.outline, `the focus on "${at.name}" is to be seen`);
+        if (i === 0) {
+            assert.match(at.name, /Skip to the content/);
+            continue;
+        }
+        if (at.name === 'Log in' && seen.includes('Password')) break;
+    }
+    assert.ok(seen.includes('Account name') && seen.at(-1) === 'Log in', seen.join(' > '));
+    const moving = await page.evaluate(() => [...document.querySelectorAll('*')].filter(node => {
+        const style = getComputedStyle(node);
+        return style.transitionDuration.split(',').some(t => parseFloat(t) > 0) || style.animationName !== 'none';
+    }).length);
+    assert.equal(moving, 0);
+    await context.close();
+    ok('the keyboard reaches everything in order, each stop in sight; who wants no motion gets none');
+}
+
+export async function isSoonAndSmall() {
+    const paints = [];
+    for (let i = 0; i < 9; i++) {
+        const { page, go, context } = await visitor();
+        await go('');
+        await until('a paint', () => page.evaluate(() => performance.getEntriesByName('first-contentful-paint').length));
+        paints.push(await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0].startTime));
+        await context.close();
+    }
+    const { page, go, context } = await visitor(), files = new Set();
+    page.on('response', response => {
+        const { pathname, origin } = new URL(response.url());
+        if (origin === new URL(base).origin && (pathname === '/' || pathname.startsWith('/site/'))) files.add(pathname);
+    });
+    await go('');
+    await go('#/me'); /* brings what logged in people and operators get */
+    await page.evaluate(() => Promise.all(['settings', 'operate', 'signin'].map(name => import(`/site/${name}.js`))));
+    await page.waitForLoadState('networkidle');
+    await context.close();
+    let bytes = 0;
+    for (const file of files) bytes += (await (await fetch(base + file)).arrayBuffer()).byteLength;
+    assert.ok(files.size > 10 && bytes <= BYTES_MAX, `${bytes} bytes`);
+    paints.sort((a, b) => a - b);
+    ok(`all pages together are ${Math.ceil(bytes / 1024)} KB in ${files.size} files; the first paint came after ${Math.round(paints[4])} ms (median of 9 on loopback, ${Math.round(paints[8])} at the most)`);
+}

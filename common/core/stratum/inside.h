@@ -73,6 +73,9 @@ struct submit_fields {
 
 /* submit.c */
 void method_submit(struct request *request);
+/* The job that is meant by an id this session was sent; false for anything else. */
+MUST_CHECK bool session_find_job(const struct step *step, struct span text,
+                                 const struct stratum_job **job_r, unsigned *variant_r);
 /* The same once its fields are read. */
 void submit_decide(struct request *request, const struct submit_fields *fields);
 

@@ -25,13 +25,29 @@ static void method_receipts_subscribe(struct request *request)
     answer_true(request);
 }
 
-/* The transactions are the validators' and the scheduler's; a gateway has none. An empty list is
- * what clients that ask take as "nothing to check". */
+/* [job id]. BFGMiner asks it of each pool once, to see what it mines (util.c
+ * stratum_probe_transparency): a list must have as many transactions as the job's merkle branch
+ * says, and an empty one for a job that has some is called a lie (miner.c, "mismatched block
+ * contents"), again with every job. What is no list is noted once. So the list is sent where it is
+ * empty, and else it is said that there is none here: megabytes for each who asks are no gateway's.
+ */
 static void method_get_transactions(struct request *request)
 {
-    struct print print = answer_begin(request);
-    print_text(&print, "[]");
-    answer_end(request, &print);
+    unsigned variant,
+        token = request->params != 0 ? json_element(request->json, request->params, 0) : 0;
+    const struct stratum_job *job;
+    if (token == 0 || request->json->tokens[token].kind != JSON_STRING) {
+        answer_error(request, STRATUM_ERROR_PARAMS);
+    } else if (!session_find_job(request->step, json_inside(request->json, token), &job,
+                                 &variant)) {
+        answer_error(request, STRATUM_ERROR_NO_JOB);
+    } else if (job->job->branches_count > 0) {
+        answer_error(request, STRATUM_ERROR_TRANSACTIONS);
+    } else {
+        struct print print = answer_begin(request);
+        print_text(&print, "[]");
+        answer_end(request, &print);
+    }
 }
 
 static void method_ping(struct request *request)

@@ -90,7 +90,9 @@ struct stratum_world {
     X(STRATUM_ERROR_REFUSED, 24, "Not authorized")                                                 \
     X(STRATUM_ERROR_AUTH_AWAY, 24, "Authorization is not available now, try again")                \
     X(STRATUM_ERROR_DIFFICULTY, 20, "Invalid difficulty")                                          \
-    X(STRATUM_ERROR_TARGET, 20, "Invalid target")
+    X(STRATUM_ERROR_TARGET, 20, "Invalid target")                                                  \
+    X(STRATUM_ERROR_NO_JOB, 21, "Job not found")                                                   \
+    X(STRATUM_ERROR_TRANSACTIONS, 20, "Transactions are not sent here: look at the pool's blocks")
 
 enum stratum_error {
 #define X(name, code, text) name,

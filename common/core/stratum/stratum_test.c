@@ -231,9 +231,26 @@ static void answers_leave_in_the_order_of_the_requests(void **state)
            "{\"id\":13,\"result\":\"pong\",\"error\":null}\n"
            "{\"id\":14,\"result\":null,\"error\":[20,\"Unknown method\",null]}\n");
     say("{\"id\":15,\"method\":\"mining.get_transactions\",\"params\":[\"65f0000000000001\"]}");
-    expect("{\"id\":15,\"result\":[],\"error\":null}\n");
+    expect("{\"id\":15,\"result\":null,\"error\":[20,\"Transactions are not sent here: look at the "
+           "pool's blocks\",null]}\n");
     verdict(number[1], SHARE_ACCEPTED); /* a second verdict is nobody's */
     expect("");
+}
+
+/* A list, where one is sent, is the job's. */
+static void transactions_are_listed_where_there_are_none_and_else_said_to_be_elsewhere(void **state)
+{
+    (void)state;
+    f->job[0].branches_count = 0;
+    begin_mining();
+    say("{\"id\":\"txlist\",\"method\":\"mining.get_transactions\",\"params\":["
+        "\"65f0000000000001\"]}");
+    expect("{\"id\":\"txlist\",\"result\":[],\"error\":null}\n");
+    say("{\"id\":1,\"method\":\"mining.get_transactions\",\"params\":[\"65f0000000000009\"]}");
+    expect("{\"id\":1,\"result\":null,\"error\":[21,\"Job not found\",null]}\n");
+    say("{\"id\":2,\"method\":\"mining.get_transactions\",\"params\":[]}");
+    expect("{\"id\":2,\"result\":null,\"error\":[20,\"Invalid parameters\",null]}\n");
+    assert_int_equal(f->session.rejects, 0);
 }
 
 static void a_full_ring_takes_no_more_until_answers_leave(void **state)
@@ -812,6 +829,7 @@ int main(void)
         TEST(transcript_authorize_before_subscribe),
         TEST(nothing_is_pushed_before_the_subscribe_answer),
         TEST(answers_leave_in_the_order_of_the_requests),
+        TEST(transactions_are_listed_where_there_are_none_and_else_said_to_be_elsewhere),
         TEST(a_full_ring_takes_no_more_until_answers_leave),
         TEST(difficulty_is_told_right_before_the_job_it_counts_from),
         TEST(whatever_is_claimed_a_header_has_one_work),

@@ -16,8 +16,8 @@ static bool read_u32(struct span text, bool may_be_short, uint32_t *value_r)
     return true;
 }
 
-static bool find_job(const struct step *step, struct span text, const struct stratum_job **job_r,
-                     unsigned *variant_r)
+bool session_find_job(const struct step *step, struct span text, const struct stratum_job **job_r,
+                      unsigned *variant_r)
 {
     uint64_t id;
     if (text.data == NULL)
@@ -167,7 +167,7 @@ void submit_decide(struct request *request, const struct submit_fields *fields)
         refuse(request, fields, NULL, SHARE_MALFORMED);
         return;
     }
-    if (!find_job(step, fields->job, &job, &variant)) {
+    if (!session_find_job(step, fields->job, &job, &variant)) {
         refuse(request, fields, NULL, SHARE_JOB_NOT_FOUND);
         return;
     }

@@ -1,7 +1,7 @@
 /* The table of clients known to be odd, as text in the form of quirks.h: where each fact comes from
- * stands in `why`. The limits for coinbases do not bind today, because the pool's fullest one has one
- * output for its wallet and one for its proofs and stays below 300 bytes (core_job_test holds it
- * there): they are kept so that a larger one is cut to what a client can take. */
+ * stands in `why`. The limits for coinbases do not bind today, because the pool's fullest one has
+ * one output for its wallet and one for its proofs and stays below 300 bytes (core_job_test holds
+ * it there): they are kept so that a larger one is cut to what a client can take. */
 #include "core/stratum/quirks.h"
 
 const char quirks_builtin[] =
@@ -9,6 +9,10 @@ const char quirks_builtin[] =
     "{\"agent\":\"NiceHash/\",\"algorithm\":\"sha256d\",\"min_difficulty\":500000,"
     "\"start_difficulty\":500000,\"coinbase_bytes_max\":500,\"missing\":[\"show_message\","
     "\"get_version\"],\"why\":\"datum_gateway datum_stratum.c: high minimum, smallest coinbase\"}\n"
+    "{\"agent\":\"NiceHash/\",\"algorithm\":\"scrypt\",\"min_difficulty\":500000,"
+    "\"start_difficulty\":500000,\"coinbase_bytes_max\":500,\"missing\":[\"show_message\","
+    "\"get_version\"],\"why\":\"the same floor, of 2^16 hashes a unit: 3.3e10 hashes a share, 33 s "
+    "of 1 GH/s\"}\n"
     "{\"agent\":\"NiceHash/\",\"coinbase_bytes_max\":500,\"missing\":[\"show_message\","
     "\"get_version\"],\"why\":\"datum_gateway datum_stratum.c\"}\n"
     "{\"agent\":\"MiningRigRentals\",\"algorithm\":\"sha256d\",\"min_difficulty\":500000,"

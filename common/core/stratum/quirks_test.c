@@ -55,7 +55,7 @@ static void every_built_in_entry_is_found_by_a_real_user_agent(void **state)
         seen[entry - quirks.list] = true;
     }
     for (unsigned i = 0; i < quirks.count; i++)
-        if (!seen[i] && strcmp(quirks.list[i].agent, "NiceHash/") != 0) /* its second is scrypt's */
+        if (!seen[i] && strcmp(quirks.list[i].agent, "NiceHash/") != 0) /* others' are behind it */
             fail_msg("no agent of this test finds the entry for %s", quirks.list[i].agent);
     assert_null(quirks_find(&quirks, "some miner/1.0"));
     assert_null(quirks_find(&quirks, ""));
@@ -96,9 +96,13 @@ static void a_floor_is_of_its_algorithm(void **state)
 {
     (void)state;
     read_builtin(POW_SCRYPT);
-    assert_int_equal(find("NiceHash/1").least.expected_hashes, 0);
+    assert_int_equal(find("NiceHash/1").least.expected_hashes, (uint64_t)500000 << 16);
+    assert_int_equal(find("NiceHash/1").start.expected_hashes, (uint64_t)500000 << 16);
     assert_int_equal(find("NiceHash/1").coinbase_bytes_max, 500);
     assert_int_equal(find("NerdMinerV2/1").start.expected_hashes, 7); /* 0.0001 · 2^16 */
+    read_builtin(POW_BLAKE2S); /* which is not rented there */
+    assert_int_equal(find("NiceHash/1").least.expected_hashes, 0);
+    assert_int_equal(find("NiceHash/1").coinbase_bytes_max, 500);
 }
 
 /* What cpuminer-opt takes for its target at a difficulty d is 2^224/d, so 2^256/w. */

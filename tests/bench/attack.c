@@ -61,6 +61,7 @@ struct siege {
     size_t said_bytes;
     int poll_fd;
     struct attacker *all;
+    unsigned network;
     unsigned next_address;
 };
 
@@ -79,8 +80,8 @@ static void arrive(struct siege *siege, struct attacker *attacker)
                               .sin_port = htons((uint16_t)siege->port),
                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct sockaddr_in from = { .sin_family = AF_INET,
-                                .sin_addr.s_addr =
-                                    htonl(INADDR_LOOPBACK + 256 + siege->next_address) };
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 * siege->network +
+                                                         siege->next_address) };
     siege->next_address = (siege->next_address + 1) % ADDRESSES;
     attacker->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (attacker->fd < 0)
@@ -180,12 +181,13 @@ static pid_t fork_child(void)
     return pid;
 }
 
-void attack_begin(struct attack *attack, enum attack_kind kind, unsigned port, const char *user)
+void attack_begin(struct attack *attack, enum attack_kind kind, unsigned port, const char *user,
+                  unsigned network)
 {
     attack->pid = fork_child();
     if (attack->pid != 0)
         return;
-    struct siege siege = { .shape = &shapes[kind], .port = port };
+    struct siege siege = { .shape = &shapes[kind], .port = port, .network = network };
     siege.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     siege.all = calloc(siege.shape->connections, sizeof *siege.all);
     const char *mark = strstr(siege.shape->greeting, "%s");

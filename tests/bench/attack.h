@@ -1,5 +1,6 @@
-/* Attacks on a Stratum port, each in a process of its own until it is ended. They come from
- * 127.0.1.1 and on, where no miner of adit-load is. */
+/* Attacks on a Stratum port, each in a process of its own until it is ended. They come from 16
+ * addresses of 127.0.N.0/24, where no miner of adit-load is; of another N each, so that none finds
+ * what the one before it was banned for. */
 #pragma once
 #include "process.h"
 
@@ -18,8 +19,9 @@ struct attack {
 };
 
 const char *attack_name(enum attack_kind kind); /* snake_case */
-/* `user` is a name the pool lets in. */
-void attack_begin(struct attack *attack, enum attack_kind kind, unsigned port, const char *user);
+/* `user` is a name the pool lets in; `network`: N, 1 to 255. */
+void attack_begin(struct attack *attack, enum attack_kind kind, unsigned port, const char *user,
+                  unsigned network);
 void attack_end(struct attack *attack);
 
 /* A process that takes connections at a free port and throws away what they send: what an attack

@@ -9,9 +9,8 @@
 
 enum {
     SESSION_FORGIVE_MS = 1000,
-    LINES_BURST = 200,
+    REQUESTS_BURST = 200,
     CONNECTS_BURST = 500,
-    PAUSE_MS = 10000,
     /* While three of four places are taken, an address has so many sessions without a share
      * accepted, beside as many as it has with one: strangers do not fill the last quarter. */
     UNPROVEN_MAX = 64,
@@ -23,7 +22,14 @@ bool conducts_rules_read(struct conducts_rules *rules, const struct settings *se
     struct conducts_rules read = {
         .address_connections_max = (uint32_t)settings->stratum_address_connections_max,
         .address_connects_a_second = (uint32_t)settings->stratum_address_connects_per_s,
-        .lines_a_second = (uint32_t)settings->stratum_requests_per_s,
+        .lines_a_second = (uint32_t)settings->stratum_lines_per_s,
+        .requests_a_second = (uint32_t)settings->stratum_requests_per_s,
+        .points = { [CONDUCT_BAD_SHARE] = (uint32_t)settings->stratum_points_bad_share,
+                    [CONDUCT_LINES] = (uint32_t)settings->stratum_points_request,
+                    [CONDUCT_RUBBISH] = (uint32_t)settings->stratum_points_rubbish,
+                    [CONDUCT_LOGIN] = (uint32_t)settings->stratum_points_login,
+                    [CONDUCT_THROWN_OUT] = conduct_points(CONDUCT_THROWN_OUT) },
+        .pause_ms = (uint64_t)settings->stratum_pause_s * 1000,
         .ban_ms = (uint64_t)settings->stratum_ban_s * 1000,
     };
     for (size_t i = 0; i < settings->stratum_allow.count; i++)
@@ -123,7 +129,7 @@ static void session_offends(struct gateway *gateway, struct connection *connecti
     struct conducts *conducts = &gateway->conducts;
     if (connection->state != CONNECTION_OPEN)
         return;
-    enum conduct_step step = conduct_charge(&connection->conduct, conduct_points(offence),
+    enum conduct_step step = conduct_charge(&connection->conduct, conducts->rules.points[offence],
                                             SESSION_FORGIVE_MS, now_of(gateway));
     if (step == CONDUCT_FINE)
         return;
@@ -142,7 +148,7 @@ static void session_offends(struct gateway *gateway, struct connection *connecti
         break;
     case CONDUCT_PAUSED:
         conducts->paused++;
-        connection->paused_until_ms = now_of(gateway) + PAUSE_MS;
+        connection->paused_until_ms = now_of(gateway) + conducts->rules.pause_ms;
         break;
     default:
         throw_out(gateway, connection, conduct_text(offence));
@@ -221,10 +227,28 @@ void conducts_leave(struct gateway *gateway, struct connection *connection)
 
 /* What a session does. */
 
+/* What comes at once may be a second's worth; then the kernel holds the rest, and the miner. */
+bool conducts_may_say(struct gateway *gateway, struct connection *connection)
+{
+    const uint32_t rate = gateway->conducts.rules.lines_a_second;
+    if (rate == 0 || conduct_rate_allows(&connection->lines, rate, rate, now_of(gateway)))
+        return true;
+    gateway->conducts.slowed++;
+    connection->slowed = true;
+    return false;
+}
+
+void conducts_said(struct gateway *gateway, struct connection *connection)
+{
+    const uint32_t rate = gateway->conducts.rules.lines_a_second;
+    if (!conduct_rate_take(&connection->lines, rate, rate, now_of(gateway)))
+        connection->slowed = true; /* the bound was lowered meanwhile */
+}
+
 void conducts_line(struct gateway *gateway, struct connection *connection)
 {
-    if (!conduct_rate_take(&connection->lines, gateway->conducts.rules.lines_a_second, LINES_BURST,
-                           now_of(gateway)))
+    if (!conduct_rate_take(&connection->requests, gateway->conducts.rules.requests_a_second,
+                           REQUESTS_BURST, now_of(gateway)))
         session_offends(gateway, connection, CONDUCT_LINES);
 }
 
@@ -250,14 +274,14 @@ void conducts_share(struct gateway *gateway, struct connection *connection,
 
 void conducts_rubbish(struct gateway *gateway, struct connection *connection)
 {
-    charge_address(gateway, connection, conduct_points(CONDUCT_RUBBISH),
+    charge_address(gateway, connection, gateway->conducts.rules.points[CONDUCT_RUBBISH],
                    conduct_text(CONDUCT_RUBBISH));
 }
 
 void conducts_login_refused(struct gateway *gateway, struct connection *connection)
 {
     const char *text = conduct_text(CONDUCT_LOGIN);
-    charge_address(gateway, connection, conduct_points(CONDUCT_LOGIN), text);
+    charge_address(gateway, connection, gateway->conducts.rules.points[CONDUCT_LOGIN], text);
     session_offends(gateway, connection, CONDUCT_LOGIN);
 }
 
@@ -286,9 +310,12 @@ void conducts_judge_name(struct gateway *gateway, const struct connection *conne
 
 void conducts_tick(struct gateway *gateway, struct connection *connection)
 {
-    if (connection->paused_until_ms == 0 || now_of(gateway) < connection->paused_until_ms)
+    const bool slowed = connection->slowed;
+    if (connection->paused_until_ms > now_of(gateway) ||
+        (connection->paused_until_ms == 0 && !slowed))
         return;
     connection->paused_until_ms = 0;
+    connection->slowed = false;
     connection_resume(connection);
 }
 

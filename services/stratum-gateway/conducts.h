@@ -27,8 +27,11 @@ struct conducts_rules {
     unsigned allowed_count;
     uint32_t address_connections_max; /* 0: no bound */
     uint32_t address_connects_a_second;
-    uint32_t lines_a_second; /* requests that are no shares, of a session */
-    uint64_t ban_ms;         /* 0: nobody is banned */
+    uint32_t lines_a_second;    /* of a session, shares or not; 0: no bound */
+    uint32_t requests_a_second; /* of a session, no shares among them */
+    uint32_t points[CONDUCT_OFFENCES_COUNT];
+    uint64_t pause_ms;
+    uint64_t ban_ms; /* 0: nobody is banned */
 };
 
 struct conducts {
@@ -39,7 +42,7 @@ struct conducts {
     uint32_t used;
     uint32_t swept;
     char ban_text[CONDUCTS_REASON_BYTES];
-    uint64_t warned, raised, paused, thrown_out, banned, refused;
+    uint64_t warned, raised, paused, slowed, thrown_out, banned, refused;
 };
 
 /* False with one sentence where a setting is wrong; then nothing changed. Also for a reload. */
@@ -55,6 +58,11 @@ MUST_CHECK bool conducts_admit(struct gateway *gateway, const struct network_add
 void conducts_join(struct gateway *gateway, struct connection *connection);
 void conducts_leave(struct gateway *gateway, struct connection *connection);
 
+/* A line of it is there: false where it has to wait, because the session sends more than its bound.
+ * Nothing is held against it: it is read again within a second. */
+MUST_CHECK bool conducts_may_say(struct gateway *gateway, struct connection *connection);
+/* It was taken. */
+void conducts_said(struct gateway *gateway, struct connection *connection);
 /* A line of it was handled that was no share; a share of it was judged; a name was refused. The
  * connection may be gone afterwards. */
 void conducts_line(struct gateway *gateway, struct connection *connection);

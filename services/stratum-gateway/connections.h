@@ -68,12 +68,14 @@ struct connection {
     struct budget hash_budget; /* for slow algorithms */
     /* conducts.c's */
     struct conduct conduct;
-    struct conduct_rate lines; /* its requests that are no shares */
+    struct conduct_rate lines;    /* all it says */
+    struct conduct_rate requests; /* what of it are no shares */
     uint64_t paused_until_ms;  /* 0: it is not paused */
     uint64_t conduct_account;  /* who its last bad share was for */
     uint64_t conduct_worker;
     uint32_t conducts_place; /* of its address; 0: not remembered */
     bool good;               /* in good standing, and counted so at its address */
+    bool slowed;             /* it said more than its bound, and is not read until the tick */
     uint64_t lease; /* whose value the session's extranonce1 is */
     uint64_t traces_ahead_ms; /* rejects.c's: how far its traces are ahead of their rate */
     uint8_t profile; /* the owner's: of the port it came in by */

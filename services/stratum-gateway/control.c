@@ -30,9 +30,10 @@ static void say_status(struct gateway *gateway, struct bus_call *call)
     const struct conducts *conducts = &gateway->conducts;
     snprintf(text, sizeof text,
              "%zu connections, %zu mining, %zu shares without a verdict\n"
-             "thrown out %" PRIu64 ", banned %" PRIu64 ", refused at the door %" PRIu64,
+             "thrown out %" PRIu64 ", slowed %" PRIu64 ", banned %" PRIu64
+             ", refused at the door %" PRIu64,
              gateway->connections.open, gateway->miners, counts.held, conducts->thrown_out,
-             conducts->banned, conducts->refused);
+             conducts->slowed, conducts->banned, conducts->refused);
     reply(call, true, text);
 }
 

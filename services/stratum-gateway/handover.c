@@ -124,6 +124,7 @@ static void conduct_image(struct image *image, struct connection *connection)
     image_u8(image, &connection->conduct.step);
     image_u8(image, &connection->conduct.bans);
     image_u64(image, &connection->lines.ahead_us);
+    image_u64(image, &connection->requests.ahead_us);
     image_u64(image, &connection->paused_until_ms);
     image_u64(image, &connection->conduct_account);
     image_u64(image, &connection->conduct_worker);

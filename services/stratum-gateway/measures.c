@@ -46,6 +46,8 @@ void measures_register(struct measures *measures, struct metrics *metrics)
     GAUGE(conduct_warned, "conduct_warned", "Sessions warned for their conduct since the start.",
           NULL);
     GAUGE(conduct_paused, "conduct_paused", "Sessions not read for a while for it.", NULL);
+    GAUGE(conduct_slowed, "conduct_slowed", "Times a session was not read for saying too much.",
+          NULL);
     GAUGE(conduct_thrown_out, "conduct_thrown_out", "Sessions closed for it.", NULL);
     GAUGE(conduct_banned, "conduct_banned", "Workers and addresses banned for it.", NULL);
     GAUGE(conduct_refused, "conduct_refused",

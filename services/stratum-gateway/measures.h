@@ -37,6 +37,7 @@ struct measures {
     struct metric *authorisations;
     struct metric *conduct_warned;
     struct metric *conduct_paused;
+    struct metric *conduct_slowed;
     struct metric *conduct_thrown_out;
     struct metric *conduct_banned;
     struct metric *conduct_refused;

@@ -195,7 +195,8 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
     struct gateway *gateway = context;
     const struct stratum_event event = { .kind = STRATUM_LINE, .line = line };
     if (gateway->stopping || gateway->upgrading.state == UPGRADING_SETTLING ||
-        connection->paused_until_ms != 0)
+        connection->paused_until_ms != 0 || connection->slowed ||
+        !conducts_may_say(gateway, connection))
         return false;
     if (submissions_are_full(&gateway->submissions)) {
         submissions_pass_on(gateway);
@@ -217,6 +218,8 @@ bool sessions_on_line(void *context, struct connection *connection, struct span 
         connection->session.no_workers = false;
     }
     metric_add(gateway->measures.lines, taken);
+    if (taken)
+        conducts_said(gateway, connection);
     return taken;
 }
 
@@ -433,6 +436,7 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.closed_slow, gateway->connections.slow);
     metric_set(gateway->measures.conduct_warned, gateway->conducts.warned);
     metric_set(gateway->measures.conduct_paused, gateway->conducts.paused);
+    metric_set(gateway->measures.conduct_slowed, gateway->conducts.slowed);
     metric_set(gateway->measures.conduct_thrown_out, gateway->conducts.thrown_out);
     metric_set(gateway->measures.conduct_banned, gateway->conducts.banned);
     metric_set(gateway->measures.conduct_refused, gateway->conducts.refused);

@@ -186,8 +186,12 @@ static void start_gateway(struct pool *pool, size_t index, bool budgets)
     snprintf(admin, sizeof admin, "ADIT_STRATUM__ADMIN_ADDRESS=127.0.0.1:%u",
              pool->admin_ports[index]);
     /* Shares without end, and miners without number at one address, are what limits are against. */
-    const char *variables[] = { stratum, admin, budgets ? NULL : "ADIT_STRATUM__HASH_BUDGET=0",
-                                "ADIT_STRATUM__ALLOW=127.0.0.0/8", NULL };
+    const char *variables[] = { stratum,
+                                admin,
+                                budgets ? NULL : "ADIT_STRATUM__HASH_BUDGET=0",
+                                "ADIT_STRATUM__ALLOW=127.0.0.0/8",
+                                "ADIT_STRATUM__LINES_PER_S=1000000",
+                                NULL };
     start_service(pool, &pool->gateways[index], "stratum-gateway", index + 1, variables);
 }
 

@@ -107,6 +107,13 @@ bool conduct_rate_take(struct conduct_rate *rate, uint32_t a_second, uint32_t bu
     return true;
 }
 
+bool conduct_rate_allows(const struct conduct_rate *rate, uint32_t a_second, uint32_t burst,
+                         uint64_t now_ms)
+{
+    struct conduct_rate copy = *rate;
+    return conduct_rate_take(&copy, a_second, burst, now_ms);
+}
+
 bool conduct_rate_is_even(const struct conduct_rate *rate, uint64_t now_ms)
 {
     return rate->ahead_us <= now_ms * 1000;

@@ -28,7 +28,7 @@ enum {
     CONDUCT_BANS_FORGOTTEN_MS = 86400000,
 };
 
-/* What costs points. X(enum name, points, what a miner is told) */
+/* What costs points, where nothing else is set. X(enum name, points, what a miner is told) */
 #define CONDUCT_OFFENCES(X)                                                                        \
     X(CONDUCT_BAD_SHARE, 4,                                                                        \
       "Nearly all of your shares are invalid: check algorithm and overclocking")                   \
@@ -41,6 +41,7 @@ enum conduct_offence {
 #define X(name, points, text) name,
     CONDUCT_OFFENCES(X)
 #undef X
+        CONDUCT_OFFENCES_COUNT
 };
 
 struct conduct {       /* zero-initialise */
@@ -76,5 +77,8 @@ struct conduct_rate {  /* zero-initialise */
  */
 MUST_CHECK bool conduct_rate_take(struct conduct_rate *rate, uint32_t a_second, uint32_t burst,
                                   uint64_t now_ms);
+/* Whether it would; nothing is counted. */
+bool conduct_rate_allows(const struct conduct_rate *rate, uint32_t a_second, uint32_t burst,
+                         uint64_t now_ms);
 /* True where nothing of its burst is used. */
 bool conduct_rate_is_even(const struct conduct_rate *rate, uint64_t now_ms);

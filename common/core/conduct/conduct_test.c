@@ -126,7 +126,9 @@ static void a_rate_lets_through_its_burst_and_what_time_allows_and_no_more(void 
         uint64_t begin_ms = test_random_below(&random, 100000), now_ms = begin_ms, taken = 0;
         for (unsigned i = 0; i < 5000; i++) {
             now_ms += test_random_below(&random, 4) == 0 ? test_random_below(&random, 20) : 0;
-            taken += conduct_rate_take(&rate, a_second, burst, now_ms);
+            bool allowed = conduct_rate_allows(&rate, a_second, burst, now_ms);
+            assert_int_equal(conduct_rate_take(&rate, a_second, burst, now_ms), allowed);
+            taken += allowed;
             uint64_t one_us = 1000000 / a_second;
             assert_true(taken <= burst + (now_ms - begin_ms) * 1000 / one_us + 1);
         }

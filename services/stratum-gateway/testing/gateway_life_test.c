@@ -195,6 +195,91 @@ static void requests_beyond_their_rate_are_held_against_a_session(void **state)
     disconnect(miner);
 }
 
+static int set_up_slow(void **state)
+{
+    set_variable("ADIT_STRATUM__LINES_PER_S", "50");
+    set_variable("ADIT_STRATUM__REQUESTS_PER_S", "0");
+    int result = set_up(state);
+    unsetenv("ADIT_STRATUM__LINES_PER_S");
+    unsetenv("ADIT_STRATUM__REQUESTS_PER_S");
+    return result;
+}
+
+static bool somebody_was_slowed(void)
+{
+    assert_true(ask_gateway("status", ""));
+    return strstr(f->said, "slowed 0,") == NULL;
+}
+
+/* Shares count as well; what is too much waits, and is lost no more than it is held against. */
+static void lines_beyond_their_rate_wait_and_harm_nobody_else(void **state)
+{
+    (void)state;
+    enum { SHARES = 60, PINGS = 60 };
+    struct miner *much = connect_miner(), *other = connect_miner();
+    log_in(much, "w");
+    log_in(other, "w");
+    for (unsigned i = 0; i < SHARES; i++)
+        submit(much, 100 + i, "w", i);
+    for (unsigned i = 0; i < PINGS; i++)
+        say(much, "{\"id\":5,\"method\":\"mining.ping\",\"params\":[]}");
+    UNTIL(somebody_was_slowed());
+    submit(other, 3, "w", 1000);
+    hear(other, "{\"id\":3,\"result\":true");
+    unsigned accepted = 0, pongs = 0;
+    while (accepted < SHARES || pongs < PINGS) {
+        UNTIL(take_line(much));
+        accepted += strstr(much->line, "\"result\":true") != NULL;
+        pongs += strstr(much->line, "\"pong\"") != NULL;
+    }
+    assert_true(ask_gateway("bans", ""));
+    assert_string_equal(f->said, "nobody is banned");
+    assert_null(strstr(f->log, "conduct."));
+    disconnect(much);
+    disconnect(other);
+}
+
+static int set_up_lenient(void **state)
+{
+    static const char *const nothing[] = { "ADIT_STRATUM__POINTS_LOGIN",
+                                           "ADIT_STRATUM__POINTS_RUBBISH",
+                                           "ADIT_STRATUM__POINTS_BAD_SHARE" };
+    for (unsigned i = 0; i < 3; i++)
+        set_variable(nothing[i], "0");
+    int result = set_up(state);
+    for (unsigned i = 0; i < 3; i++)
+        unsetenv(nothing[i]);
+    return result;
+}
+
+/* Each of these is far more than what bans under the usual settings. */
+static void what_costs_no_points_is_held_against_nobody(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_from("127.0.0.6");
+    log_in(miner, "w");
+    for (unsigned i = 0; i < 120; i++) {
+        say(miner, "{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"no%u\",\"x\"]}", i);
+        hear(miner, "{\"id\":2,\"result\":false");
+        say(miner,
+            "{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"w\",\"%016llx\","
+            "\"0000000000000000\",\"00000000\",\"nothexxx\"]}",
+            (unsigned long long)f->job_id);
+        hear(miner, "{\"id\":4,\"result\":false");
+    }
+    for (unsigned i = 0; i < 120; i++) {
+        struct miner *rubbish = connect_from("127.0.0.6");
+        (void)!send(rubbish->fd, "rubbish\n", 8, MSG_NOSIGNAL);
+        UNTIL(take_line(rubbish) || rubbish->ended);
+        disconnect(rubbish);
+    }
+    assert_true(ask_gateway("bans", ""));
+    assert_string_equal(f->said, "nobody is banned");
+    submit(miner, 5, "w", 1);
+    hear(miner, "{\"id\":5,\"result\":true");
+    disconnect(miner);
+}
+
 static void told_to_drain_it_sends_everybody_away_behind_their_answers(void **state)
 {
     (void)state;
@@ -365,6 +450,8 @@ int main(void)
         TEST(an_operator_bans_addresses_and_workers, set_up),
         TEST(an_address_has_so_many_connections_unless_it_is_allowed_more, set_up_tight),
         TEST(requests_beyond_their_rate_are_held_against_a_session, set_up),
+        TEST(lines_beyond_their_rate_wait_and_harm_nobody_else, set_up_slow),
+        TEST(what_costs_no_points_is_held_against_nobody, set_up_lenient),
         TEST(another_program_takes_over_and_every_share_counts_once, set_up),
         TEST(an_upgrade_without_verdicts_is_refused_and_nothing_is_lost, set_up_hasty),
         TEST(told_to_drain_it_sends_everybody_away_behind_their_answers, set_up_hasty),

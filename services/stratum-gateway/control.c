@@ -85,10 +85,23 @@ static void upgrade(struct gateway *gateway, struct bus_call *call)
 {
     struct error error;
     if (upgrading_begin(gateway, &error))
-        reply(call, true, "the program is replaced when all shares have their verdicts; "
-                          "upgrade.taken in the log says that it was");
+        reply(call, true, "the program is replaced when all shares have their verdicts");
     else
         reply(call, false, error.text);
+}
+
+/* What became of it; who asked goes on asking while it is under way. */
+static void say_upgraded(struct gateway *gateway, struct bus_call *call)
+{
+    const struct upgrading *upgrading = &gateway->upgrading;
+    if (upgrading->state != UPGRADING_NOT)
+        reply(call, true, "under way");
+    else if (upgrading->refused[0] != '\0')
+        reply(call, false, upgrading->refused);
+    else
+        reply(call, true,
+              upgrading->taken ? "another program has taken over, with all plain connections"
+                               : "nobody asked for an upgrade");
 }
 
 static void on_request(void *context, struct bus_call *call, struct span message)
@@ -112,6 +125,8 @@ static void on_request(void *context, struct bus_call *call, struct span message
         drain(gateway, call);
     else if (strcmp(request.verb, "upgrade") == 0)
         upgrade(gateway, call);
+    else if (strcmp(request.verb, "upgraded") == 0)
+        say_upgraded(gateway, call);
     else
         reply(call, false, "a gateway knows status, bans, ban, lift, drain and upgrade");
 }

@@ -90,6 +90,7 @@ static void enter(struct gateway *gateway, enum upgrading_state state, uint64_t 
 static void go_on_as_before(struct gateway *gateway, const char *reason)
 {
     log_error("upgrade.refused", "reason=\"%s\"", reason);
+    snprintf(gateway->upgrading.refused, sizeof gateway->upgrading.refused, "%s", reason);
     upgrading_stop(gateway);
     doors_pause(gateway, false);
     connections_read_on(&gateway->connections);
@@ -225,6 +226,7 @@ bool upgrading_begin(struct gateway *gateway, struct error *error)
     if (!find_program(upgrading->program, sizeof upgrading->program, error) ||
         !is_content(upgrading->program, error))
         return false;
+    upgrading->refused[0] = '\0';
     log_info("upgrade.begin", "connections=%zu program=%s", gateway->connections.open,
              upgrading->program);
     enter(gateway, UPGRADING_SENDING_AWAY, (uint64_t)gateway->settings->stratum_drain_s * 1000);
@@ -256,6 +258,7 @@ bool upgrading_take(struct gateway *gateway, bool *taken_r, struct error *error)
         return error_set(error, ERROR_SYSTEM, "what the program before left is not there");
     struct image image = image_to_read(bytes, (size_t)about.st_size);
     bool read = handover_read(gateway, &image, error);
+    gateway->upgrading.taken = read;
     munmap(bytes, (size_t)about.st_size);
     close(fd);
     return read;

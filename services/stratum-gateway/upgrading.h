@@ -21,6 +21,8 @@ struct upgrading {
     struct loop_timer timer;
     uint64_t until_ms;
     char program[4096];
+    bool taken;        /* this program took over from one before it */
+    char refused[256]; /* why the last one asked for came to nothing; "": none did */
 };
 
 /* Begins; false with one sentence where it cannot. */

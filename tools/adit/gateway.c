@@ -4,12 +4,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "ask.h"
 #include "plan.h"
 #include "wire/messages.h"
 
-enum { ANSWER_MS = 10000 };
+/* An upgrade sends away those it cannot carry, for at most stratum.drain_s, and settles for some
+ * seconds. */
+enum { ANSWER_MS = 10000, UPGRADE_ASK_MS = 500, UPGRADE_PAUSE_MS = 100, UPGRADE_MORE_MS = 60000 };
 
 static const char usage[] =
     "usage: adit gateway [--config FILE] [--data DIR] [@INSTANCE] VERB\n"
@@ -18,22 +21,47 @@ static const char usage[] =
     "  ban WHOM [SECONDS]          WHOM: an address, an IPv6 network of 64 bits, or\n"
     "                              worker ACCOUNT/WORKER as bans prints it\n"
     "  lift WHOM | all             ends a ban\n"
-    "  upgrade                     run the program that is installed now, and drop no miner\n"
+    "  upgrade                     run the program that is installed now, and drop no miner;\n"
+    "                              waits until it has taken over\n"
     "  drain                       send miners away at a rate, then stop\n";
+
+/* 0, or 64 where that is no request; *answered_r: somebody answered. */
+static int say(const struct settings *settings, const char *verb, const char *argument,
+               unsigned answer_ms, bool *answered_r, struct asking *asking)
+{
+    uint8_t bytes[2048];
+    const struct wire_control_request request = { .verb = verb, .argument = argument };
+    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
+    *answered_r = length > 0 && ask_process(settings, settings->stratum_control,
+                                            span_of(bytes, length), answer_ms, asking);
+    return length > 0 ? 0 : 64;
+}
+
+/* Until the new program answers, or the old one says that it stays. */
+static void wait_for_upgrade(const struct settings *settings, bool *answered_r,
+                             struct asking *asking)
+{
+    const struct timespec pause = { .tv_nsec = UPGRADE_PAUSE_MS * 1000000 };
+    int64_t left_ms = settings->stratum_drain_s * 1000 + UPGRADE_MORE_MS;
+    do {
+        nanosleep(&pause, NULL);
+        (void)say(settings, "upgraded", "", UPGRADE_ASK_MS, answered_r, asking);
+        left_ms -= UPGRADE_PAUSE_MS + (*answered_r ? 0 : UPGRADE_ASK_MS);
+    } while (left_ms > 0 && (!*answered_r || strcmp(asking->text, "under way") == 0));
+}
 
 static int ask(const struct options *options, int verb, const struct settings *settings)
 {
     char argument[1025];
-    uint8_t bytes[2048];
     struct asking asking;
+    bool answered;
     ask_join(options, verb + 1, argument, sizeof argument);
-    const struct wire_control_request request = { .verb = options->rest[verb],
-                                                  .argument = argument };
-    size_t length = wire_encode_control_request(&request, bytes, sizeof bytes);
-    if (length == 0)
-        return 64;
-    if (!ask_process(settings, settings->stratum_control, span_of(bytes, length), ANSWER_MS,
-                     &asking)) {
+    int code = say(settings, options->rest[verb], argument, ANSWER_MS, &answered, &asking);
+    if (code != 0)
+        return code;
+    if (answered && asking.ok && strcmp(options->rest[verb], "upgrade") == 0)
+        wait_for_upgrade(settings, &answered, &asking);
+    if (!answered) {
         fprintf(stderr, "adit: no gateway answers at %s\n", settings->stratum_control);
         return 1;
     }

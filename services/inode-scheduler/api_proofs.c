@@ -39,16 +39,19 @@ void api_proof_chain(void *context, struct http_exchange *exchange)
         api_read_begin(context, exchange, NULL, chain_read);
 }
 
-/* The blocks that credited the account, as its entries have them. */
+/* The sets that may have credited the account, as its entries have them. */
 struct credited {
-    uint64_t sets[500];
+    uint64_t sets[2 * 500]; /* each block is met twice: found, and matured */
     size_t count, limit;
 };
 
 static bool on_entry(void *context, const struct entry_record *entry)
 {
     struct credited *credited = context;
-    if (entry->leg.kind == LEDGER_IMMATURE && entry->leg.amount >= 0)
+    /* A block's credits are immature at first, those of bought work available at once. */
+    bool may = entry->leg.kind == LEDGER_IMMATURE || entry->leg.kind == LEDGER_AVAILABLE;
+    bool known = credited->count > 0 && credited->sets[credited->count - 1] == entry->seq;
+    if (may && entry->leg.amount >= 0 && !known)
         credited->sets[credited->count++] = entry->seq;
     return credited->count < credited->limit;
 }
@@ -60,18 +63,23 @@ static bool add_credited(struct api_read *read, uint64_t seq, json_t *list)
     struct store *store = read->scheduler->api_store;
     enum store_outcome outcome = set_get(store, seq, &set, &read->error);
     /* A block that came back is credited again by the same proof. */
-    bool first = outcome == STORE_DONE && set.state != SET_OPEN && set.cause.kind == LEDGER_FOUND &&
-                 set.cause.generation == 1;
+    bool first = outcome == STORE_DONE && set.state != SET_OPEN && set.cause.generation == 1 &&
+                 (set.cause.kind == LEDGER_FOUND || set.cause.kind == LEDGER_EARNED);
     if (!first)
         return outcome != STORE_FAILED;
+    /* A stretch's subject is the same in ledger and chain. */
     outcome = proof_link_of_block(store, set.cause.subject, &link, &read->error);
     if (outcome == STORE_DONE) {
         const struct proof_statement *statement = &link.statement;
-        json_array_append_new(
-            list, json_pack("{s:I, s:I, s:o, s:i, s:I, s:s}", "sequence", (json_int_t)seq, "number",
-                            (json_int_t)statement->number, "block", api_hash(statement->block_hash),
-                            "height", (int)statement->height, "time",
-                            (json_int_t)(link.time_ms / 1000), "scheme", statement->scheme));
+        json_t *entry =
+            json_pack("{s:I, s:I, s:o, s:i, s:I, s:s}", "sequence", (json_int_t)seq, "number",
+                      (json_int_t)statement->number, "block", api_hash(statement->block_hash),
+                      "height", (int)statement->height, "time", (json_int_t)(link.time_ms / 1000),
+                      "scheme", statement->scheme);
+        if (proof_stretch_of(statement) != 0)
+            json_object_set_new(entry, "stretch",
+                                json_integer((json_int_t)proof_stretch_of(statement)));
+        json_array_append_new(list, entry);
     }
     return outcome != STORE_FAILED;
 }
@@ -79,7 +87,7 @@ static bool add_credited(struct api_read *read, uint64_t seq, json_t *list)
 static void list_read(struct api_read *read)
 {
     struct account account;
-    struct credited credited = { .limit = read->limit };
+    struct credited credited = { .limit = 2 * read->limit };
     if (!api_find_account(read, &account))
         return;
     struct ledger_account who = ledger_miner(account.id);
@@ -87,7 +95,7 @@ static void list_read(struct api_read *read)
                            &read->error) != STORE_DONE)
         return;
     json_t *list = json_array();
-    for (size_t i = 0; i < credited.count; i++)
+    for (size_t i = 0; i < credited.count && json_array_size(list) < read->limit; i++)
         if (!add_credited(read, credited.sets[i], list)) {
             json_decref(list);
             return;
@@ -145,7 +153,7 @@ static void proof_read(struct api_read *read)
         break;
     case PROOF_TREES_NO_PART:
         read->status = 404;
-        error_fill(&read->error, ERROR_INVALID, "the account had no work in this block's window");
+        error_fill(&read->error, ERROR_INVALID, "the account had no work in this window");
         break;
     case PROOF_TREES_BROKEN:
         read->status = 500;

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 struct entry {
-    struct snapshot_record snapshot;
-    struct pplns_part *parts; /* by account; snapshot.accounts of them */
+    uint8_t subject[PROOF_HASH_BYTES];
+    size_t accounts;
+    struct pplns_part *parts; /* by account */
     struct proof_node *nodes;
     struct proof_tree tree;
     size_t node_count;
@@ -62,31 +63,74 @@ static void keep(struct proof_trees *trees, struct entry *entry)
     trees->nodes += entry->node_count;
 }
 
+static enum proof_trees_outcome bad(const struct error *error)
+{
+    return error->code == ERROR_INVALID ? PROOF_TREES_BROKEN : PROOF_TREES_AWAY;
+}
+
+/* Room for as many parts as the statement says there are. */
+static bool make_room(struct entry *entry, const struct proof_statement *statement, size_t count)
+{
+    if (count != statement->accounts || count == 0)
+        return false;
+    entry->accounts = count;
+    entry->parts = calloc(count, sizeof *entry->parts);
+    entry->node_count = proof_tree_nodes(count);
+    entry->nodes = calloc(entry->node_count, sizeof *entry->nodes);
+    ASSERT(entry->parts != NULL && entry->nodes != NULL);
+    return true;
+}
+
+/* The parts of a block's snapshot. STORE_MISSING also where it is another than was stated. */
+static enum store_outcome read_block(struct entry *entry, struct store *store,
+                                     const struct proof_statement *statement, struct error *error)
+{
+    struct snapshot_record snapshot;
+    enum store_outcome outcome = snapshot_get(store, statement->block_hash, &snapshot, error);
+    if (outcome == STORE_DONE && !make_room(entry, statement, snapshot.accounts))
+        outcome = STORE_MISSING;
+    return outcome == STORE_DONE ? snapshot_parts(store, &snapshot, entry->parts, error) : outcome;
+}
+
+/* The earnings of a stretch, likewise. */
+static enum store_outcome read_stretch(struct entry *entry, struct store *store,
+                                       const struct proof_statement *statement, struct error *error)
+{
+    struct stretch_record stretch;
+    enum store_outcome outcome = stretch_get(store, proof_stretch_of(statement), &stretch, error);
+    if (outcome == STORE_DONE && !make_room(entry, statement, stretch.accounts))
+        outcome = STORE_MISSING;
+    if (outcome != STORE_DONE)
+        return outcome;
+    struct reward_earning *earnings = calloc(entry->accounts, sizeof *earnings);
+    ASSERT(earnings != NULL);
+    outcome = stretch_earnings(store, &stretch, earnings, error);
+    if (outcome == STORE_DONE)
+        proof_parts_of(earnings, entry->accounts, entry->parts);
+    free(earnings);
+    return outcome;
+}
+
 /* Fills the entry; the tree's root is the stated one. */
 static enum proof_trees_outcome make(struct entry *entry, struct store *store,
                                      const struct identity_key *key, const struct proof_link *link,
                                      struct error *error)
 {
     const struct proof_statement *statement = &link->statement;
-    enum store_outcome outcome =
-        snapshot_get(store, statement->block_hash, &entry->snapshot, error);
-    if (outcome == STORE_FAILED)
-        return error->code == ERROR_INVALID ? PROOF_TREES_BROKEN : PROOF_TREES_AWAY;
-    size_t count = entry->snapshot.accounts;
-    if (outcome != STORE_DONE || count != statement->accounts || count == 0) {
+    memcpy(entry->subject, statement->block_hash, sizeof entry->subject);
+    enum store_outcome outcome = proof_stretch_of(statement) != 0
+                                     ? read_stretch(entry, store, statement, error)
+                                     : read_block(entry, store, statement, error);
+    if (outcome == STORE_MISSING) {
         error_fill(error, ERROR_INVALID, "the window of proof %" PRIu64 " is not in the store",
                    statement->number);
         return PROOF_TREES_BROKEN;
     }
-    entry->parts = calloc(count, sizeof *entry->parts);
-    entry->node_count = proof_tree_nodes(count);
-    entry->nodes = calloc(entry->node_count, sizeof *entry->nodes);
-    ASSERT(entry->parts != NULL && entry->nodes != NULL);
-    if (snapshot_parts(store, &entry->snapshot, entry->parts, error) != STORE_DONE ||
-        proof_leaf_nodes(store, key, &entry->snapshot, entry->parts, count, entry->nodes, error) !=
-            STORE_DONE)
-        return error->code == ERROR_INVALID ? PROOF_TREES_BROKEN : PROOF_TREES_AWAY;
-    if (!proof_tree_build(&entry->tree, entry->nodes, count) ||
+    if (outcome != STORE_DONE ||
+        proof_leaf_nodes(store, key, entry->subject, entry->parts, entry->accounts, entry->nodes,
+                         error) != STORE_DONE)
+        return bad(error);
+    if (!proof_tree_build(&entry->tree, entry->nodes, entry->accounts) ||
         memcmp(proof_tree_root(&entry->tree)->hash, statement->root.hash, PROOF_HASH_BYTES) != 0) {
         error_fill(error, ERROR_INVALID,
                    "the window of proof %" PRIu64 " in the store is not what was stated: the "
@@ -102,7 +146,7 @@ static enum proof_trees_outcome find(struct proof_trees *trees, struct store *st
                                      struct entry **entry_r, struct error *error)
 {
     for (size_t i = 0; i < trees->count; i++)
-        if (memcmp(trees->entries[i]->snapshot.block_hash, link->statement.block_hash, 32) == 0) {
+        if (memcmp(trees->entries[i]->subject, link->statement.block_hash, 32) == 0) {
             *entry_r = trees->entries[i];
             return PROOF_TREES_PROVEN;
         }
@@ -120,7 +164,7 @@ static enum proof_trees_outcome find(struct proof_trees *trees, struct store *st
 
 static const struct pplns_part *part_of(const struct entry *entry, uint64_t account)
 {
-    size_t low = 0, high = entry->snapshot.accounts;
+    size_t low = 0, high = entry->accounts;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (entry->parts[middle].account == account)
@@ -152,7 +196,7 @@ enum proof_trees_outcome proof_trees_prove(struct proof_trees *trees, struct sto
         return PROOF_TREES_NO_PART;
     memset(proof_r, 0, sizeof *proof_r);
     proof_r->statement = link->statement;
-    proof_leaf_of(key, &entry->snapshot, part, account, &proof_r->leaf);
+    proof_leaf_of(key, entry->subject, part, account, &proof_r->leaf);
     proof_leaf_node(&proof_r->leaf, &node);
     bool found = proof_tree_find(&entry->tree, node.hash, &proof_r->place);
     if (found)

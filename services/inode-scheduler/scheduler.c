@@ -25,11 +25,13 @@ enum {
 bool scheduler_declare(struct store *store, struct error *error)
 {
     const struct store_collection *const collections[] = {
-        &leader_collection,  &lease_collection,    &block_collection,         &event_collection,
-        &account_collection, &worker_collection,   &set_collection,           &entry_collection,
-        &balance_collection, &snapshot_collection, &snapshot_part_collection, &payment_collection,
-        &proof_collection,   &switch_collection,   &withdrawal_collection,    &validator_collection,
-        &pool_collection,    &turn_collection,
+        &leader_collection,    &lease_collection,         &block_collection,
+        &event_collection,     &account_collection,       &worker_collection,
+        &set_collection,       &entry_collection,         &balance_collection,
+        &snapshot_collection,  &snapshot_part_collection, &payment_collection,
+        &proof_collection,     &switch_collection,        &withdrawal_collection,
+        &validator_collection, &pool_collection,          &turn_collection,
+        &stretch_collection,   &stretch_part_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }

@@ -32,8 +32,8 @@ typedef void (*payout_audit_visitor)(void *context, const char *difference);
  * set, and the reward it names was shared; that each stretch of bought work costs what its price
  * gives, and leaves the carries that are kept; that each payment's sets are those of its state and
  * its outputs; that the chain of proofs is whole and says what the snapshots say. True with
- * *report_r when it could look at everything (differences or not); false with *error when the store
- * could not. */
+ * *report_r when it could look at everything (differences or not), or came to a record that is
+ * damaged, which is a difference and its last; false with *error when the store could not. */
 MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, void *context,
                              struct payout_audit_report *report_r, struct error *error);
 

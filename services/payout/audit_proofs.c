@@ -1,4 +1,5 @@
 #include "services/payout/audit_proofs.h"
+#include "services/payout/audit_inside.h"
 
 #include "record/proof/proof_record.h"
 
@@ -15,7 +16,9 @@ struct chain {
     struct known *known; /* by block hash */
     size_t count;
     struct proof_link last;
-    uint64_t since_ms; /* when the first stated block was shared */
+    uint64_t since_ms;                 /* when the first statement was made */
+    struct proof_statement *stretches; /* those of bought work, in the chain's order */
+    size_t stretch_count, stretch_capacity;
     void (*differ)(void *context, const char *sentence);
     void *context;
 };
@@ -66,6 +69,14 @@ static bool take(void *context, const struct proof_link *link)
     if (statement->number > 1 && proof_check_next(&chain->last.statement, statement) != PROOF_OK)
         say(chain, "proof %" PRIu64 " does not follow the one before it", statement->number);
     chain->last = *link;
+    if (statement->number == 1)
+        chain->since_ms = link->time_ms;
+    if (proof_stretch_of(statement) != 0) {
+        chain->stretches = audit_grow(chain->stretches, &chain->stretch_capacity,
+                                      chain->stretch_count + 1, sizeof *chain->stretches);
+        chain->stretches[chain->stretch_count++] = *statement;
+        return true;
+    }
     struct snapshot_record wanted;
     struct known key = { &wanted, 0 };
     memcpy(wanted.block_hash, statement->block_hash, 32);
@@ -78,8 +89,6 @@ static bool take(void *context, const struct proof_link *link)
         say(chain, "proof %" PRIu64 " is of the same block as proof %" PRIu64, statement->number,
             known->number);
     known->number = statement->number;
-    if (statement->number == 1)
-        chain->since_ms = known->snapshot->time_ms;
     if (!is_said(statement, known->snapshot))
         say(chain, "proof %" PRIu64 " is not what its block's snapshot says", statement->number);
     return true;
@@ -100,11 +109,95 @@ static bool check_absent(const struct chain *chain, struct store *store,
     return outcome == STORE_DONE || outcome == STORE_MISSING;
 }
 
+/* A stretch's statement, and the sums of its tree. */
+static bool is_stretch_said(const struct proof_statement *statement,
+                            const struct stretch_record *stretch,
+                            const struct reward_earning *earnings)
+{
+    struct proof_statement expected;
+    uint8_t is[PROOF_STATEMENT_BYTES], should[PROOF_STATEMENT_BYTES];
+    u128 work = 0;
+    for (uint32_t i = 0; i < stretch->accounts; i++)
+        work += earnings[i].work;
+    proof_statement_of_stretch(stretch, NULL, &expected);
+    expected.number = statement->number;
+    memcpy(expected.previous, statement->previous, sizeof expected.previous);
+    expected.accounts = stretch->accounts;
+    expected.root = statement->root;
+    expected.window_work = expected.root.sums.work;
+    proof_statement_encode(statement, is);
+    proof_statement_encode(&expected, should);
+    return memcmp(is, should, sizeof is) == 0 && statement->root.sums.work == work &&
+           statement->root.sums.amount == stretch->spent.units - stretch->fee.units;
+}
+
+static bool check_stretch(const struct chain *chain, struct store *store, size_t index,
+                          struct error *error)
+{
+    const struct proof_statement *statement = &chain->stretches[index];
+    struct stretch_record stretch;
+    uint64_t number = proof_stretch_of(statement);
+    if (index > 0 && number <= proof_stretch_of(&chain->stretches[index - 1]))
+        say(chain, "proof %" PRIu64 " is of stretch %" PRIu64 " again", statement->number, number);
+    enum store_outcome outcome = stretch_get(store, number, &stretch, error);
+    if (outcome == STORE_MISSING) {
+        say(chain, "proof %" PRIu64 " is of a stretch that never was", statement->number);
+        return true;
+    }
+    if (outcome != STORE_DONE)
+        return false;
+    struct reward_earning *earnings = calloc(stretch.accounts + (size_t)1, sizeof *earnings);
+    ASSERT(earnings != NULL);
+    outcome = stretch_earnings(store, &stretch, earnings, error);
+    bool damaged = outcome == STORE_FAILED && error->code == ERROR_INVALID;
+    if (damaged || (outcome == STORE_DONE && !is_stretch_said(statement, &stretch, earnings)))
+        say(chain, "proof %" PRIu64 " is not what its stretch was bought for", statement->number);
+    free(earnings);
+    return outcome == STORE_DONE || damaged;
+}
+
+/* Stretches that were bought behind the first stated one, but not stated. */
+static bool check_unstated(const struct chain *chain, struct store *store, uint64_t after,
+                           uint64_t before, struct error *error)
+{
+    for (uint64_t number = after + 1; number < before; number++) {
+        struct stretch_record stretch;
+        struct set_record set;
+        enum store_outcome outcome = stretch_get(store, number, &stretch, error);
+        if (outcome == STORE_MISSING)
+            return true;
+        if (outcome != STORE_DONE)
+            return false;
+        if (stretch.accounts == 0)
+            continue;
+        struct ledger_cause cause = ledger_cause_payment(LEDGER_EARNED, number, 1);
+        outcome = set_of_cause(store, &cause, &set, error);
+        if (outcome == STORE_DONE)
+            say(chain, "stretch %" PRIu64 " was credited without a proof", number);
+        else if (outcome != STORE_MISSING)
+            return false;
+    }
+    return true;
+}
+
+static bool check_stretches(const struct chain *chain, struct store *store, struct error *error)
+{
+    bool looked = true;
+    for (size_t i = 0; i < chain->stretch_count && looked; i++) {
+        uint64_t number = proof_stretch_of(&chain->stretches[i]);
+        uint64_t next =
+            i + 1 < chain->stretch_count ? proof_stretch_of(&chain->stretches[i + 1]) : UINT64_MAX;
+        looked = check_stretch(chain, store, i, error) &&
+                 check_unstated(chain, store, number, next, error);
+    }
+    return looked;
+}
+
 bool audit_proofs(struct store *store, const struct snapshot_record *snapshots, size_t count,
-                  void (*differ)(void *context, const char *sentence), void *context,
+                  void (*tell)(void *context, const char *sentence), void *context,
                   struct error *error)
 {
-    struct chain chain = { .count = count, .differ = differ, .context = context };
+    struct chain chain = { .count = count, .differ = tell, .context = context };
     chain.known = calloc(count + 1, sizeof *chain.known);
     ASSERT(chain.known != NULL);
     for (size_t i = 0; i < count; i++)
@@ -114,6 +207,8 @@ bool audit_proofs(struct store *store, const struct snapshot_record *snapshots, 
     for (size_t i = 0; looked && i < count; i++)
         if (chain.known[i].number == 0)
             looked = check_absent(&chain, store, chain.known[i].snapshot, error);
+    looked = looked && check_stretches(&chain, store, error);
     free(chain.known);
+    free(chain.stretches);
     return looked;
 }

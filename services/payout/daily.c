@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { LOOK_MS = 10000, LINES_MAX = 20, HOUR_MS = 3600000 };
+enum { LOOK_MS = 10000, RETRY_MS = 600000, LINES_MAX = 20, HOUR_MS = 3600000 };
 
 static struct payout *payout_of(struct payout_daily *daily)
 {
@@ -45,6 +45,7 @@ static void done_audit(struct worker_job *job)
     char text[sizeof report->first + 64], safe[sizeof daily->error.text];
     daily->running = false;
     if (!daily->looked) {
+        daily->due_ms = loop_unix_ms() + RETRY_MS;
         log_warn("audit.put_off", "reason=\"%s\"", log_text(daily->error.text, safe, sizeof safe));
         return;
     }

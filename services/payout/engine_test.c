@@ -14,6 +14,7 @@
 #include "record/block/block.h"
 #include "record/event/event.h"
 #include "record/payment/payment_record.h"
+#include "record/proof/proof_record.h"
 #include "record/withdrawal/withdrawal.h"
 #include "service/log.h"
 #include "services/payout/audit.h"
@@ -452,6 +453,140 @@ static void nothing_new_is_signed_while_payments_are_paused(void **state)
     assert_int_equal(node_fake_broadcasts(bench->chain), 1);
 }
 
+static struct withdrawal ask_for(struct bench *bench, uint64_t account, const char *request,
+                                 uint64_t amount, const char *address)
+{
+    struct withdrawal withdrawal;
+    struct error error;
+    const struct engine_asking asking = { .account = account,
+                                          .operator_account = account == 0 ? OPERATOR : 0,
+                                          .request = request,
+                                          .amount = { amount },
+                                          .address = address };
+    assert_int_equal(engine_withdraw(bench->engine, &asking, &withdrawal, &error), STEP_DONE);
+    return withdrawal;
+}
+
+/* A second block, of Alice's work alone. */
+static void tell_more(struct bench *bench)
+{
+    append(bench, &(struct window_share){ .account = ALICE, .work = 1000 }, 1, block_b);
+    tell(bench, WIRE_REWARD_FOUND, block_b, 100000, 1000);
+    tell(bench, WIRE_REWARD_MATURED, block_b, 100000, 1000);
+}
+
+static uint64_t newest_payment(struct bench *bench)
+{
+    struct error error;
+    uint64_t newest = 0;
+    assert_int_equal(payment_newest(bench->store, &newest, &error), STORE_DONE);
+    return newest;
+}
+
+/* A dry run shows what would be paid: nothing is planned, reserved, signed or sent, nor is what
+ * people ask for. When it is over everything is as if it had never been. */
+static void a_dry_run_changes_nothing(void **state)
+{
+    struct bench *bench = *state;
+    bench->options.dry_run = true;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    uint64_t sets = engine_counters(bench->engine).newest_set;
+    struct withdrawal asked = ask_for(bench, BOB, "mine", 500, "");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(newest_payment(bench), 0);
+    assert_int_equal(engine_counters(bench->engine).newest_set, sets);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 59400);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).available, 39600);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    assert_int_equal(asked.state, WITHDRAWAL_OPEN);
+    bench->options.dry_run = false;
+    engine_close(bench->engine);
+    open_engine(bench);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 59400);
+    assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 39600);
+    assert_true(node_fake_broadcasts(bench->chain) >= 2); /* what was asked for goes alone */
+    audit(bench);
+}
+
+/* What was planned before a dry run began is not signed in it. */
+static void what_waited_when_a_dry_run_began_is_not_signed_in_it(void **state)
+{
+    struct bench *bench = *state;
+    mature(bench);
+    node_fake_fund(bench->chain, 10000000);
+    node_fake_trouble(bench->node, NODE_FAKE_AWAY);
+    bench->options.approve_above.units = 1;
+    bench->options.approvals = 1;
+    engine_close(bench->engine);
+    node_fake_trouble(bench->node, NODE_FAKE_WELL);
+    open_engine(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(newest_payment(bench), 1);
+    bench->options.dry_run = true;
+    bench->options.approve_above.units = 0;
+    engine_close(bench->engine);
+    open_engine(bench);
+    struct error error;
+    assert_int_equal(engine_approve(bench->engine, 1, OPERATOR, &error), STEP_DONE);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 0);
+    bench->options.dry_run = false;
+    engine_close(bench->engine);
+    open_engine(bench);
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 1);
+    audit(bench);
+}
+
+/* Each hour of a day: new payments begin in those that were named and in no others. */
+static void payments_begin_at_their_hours_alone(void **state)
+{
+    enum { HOUR_MS = 3600000, FROM = 9, TO = 22 };
+    struct bench *bench = *state;
+    bench->options.hours = 1u << FROM | 1u << TO;
+    bench->now_ms -= bench->now_ms % (24 * HOUR_MS);
+    bench->now_ms += 24 * HOUR_MS;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    mature(bench);
+    uint64_t midnight = bench->now_ms;
+    for (unsigned hour = 0; hour < FROM; hour++)
+        for (int end = 0; end < 2; end++) {
+            bench->now_ms = midnight + hour * HOUR_MS + (end ? HOUR_MS - 1501 : 0);
+            assert_int_equal(tick(bench), STEP_DONE);
+            assert_int_equal(newest_payment(bench), 0);
+        }
+    bench->now_ms = midnight + FROM * HOUR_MS;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(newest_payment(bench), 1);
+    assert_int_equal(node_fake_broadcasts(bench->chain), 1);
+    /* What is due later waits for the other hour; what people ask for does not. */
+    node_fake_mine(bench->chain, 10);
+    assert_int_equal(tick(bench), STEP_DONE);
+    tell_more(bench);
+    for (unsigned hour = FROM + 1; hour < TO; hour++) {
+        bench->now_ms = midnight + hour * HOUR_MS;
+        assert_int_equal(tick(bench), STEP_DONE);
+        assert_int_equal(newest_payment(bench), 1);
+    }
+    (void)ask_for(bench, ALICE, "now", 1000, "");
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(newest_payment(bench), 2);
+    bench->now_ms = midnight + TO * HOUR_MS;
+    assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(newest_payment(bench), 3);
+    audit(bench);
+}
+
 static void no_more_than_the_cap_is_paid_in_a_day(void **state)
 {
     struct bench *bench = *state;
@@ -468,20 +603,6 @@ static void no_more_than_the_cap_is_paid_in_a_day(void **state)
     assert_int_equal(tick(bench), STEP_DONE);
     assert_int_equal(balance(bench, ledger_miner(BOB)).in_flight, 39600);
     audit(bench);
-}
-
-static struct withdrawal ask_for(struct bench *bench, uint64_t account, const char *request,
-                                 uint64_t amount, const char *address)
-{
-    struct withdrawal withdrawal;
-    struct error error;
-    const struct engine_asking asking = { .account = account,
-                                          .operator_account = account == 0 ? OPERATOR : 0,
-                                          .request = request,
-                                          .amount = { amount },
-                                          .address = address };
-    assert_int_equal(engine_withdraw(bench->engine, &asking, &withdrawal, &error), STEP_DONE);
-    return withdrawal;
 }
 
 static void what_is_more_than_a_day_s_is_paid_in_parts(void **state)
@@ -950,6 +1071,46 @@ static void work_is_bought_once_whatever_a_failover_takes_back(void **state)
     audit(bench);
 }
 
+static void bought_work_is_stated_before_it_is_credited(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct money booked;
+    struct proof_link link;
+    const struct window_share shares[] = { { .account = ALICE, .work = 300 },
+                                           { .account = BOB, .work = 100 } };
+    bench->options.scheme = REWARD_FPPS;
+    engine_close(bench->engine);
+    open_engine(bench);
+    assert_int_equal(
+        engine_fund(bench->engine, 1, (struct money){ MONEY_MAX / 4 }, &booked, &error), STEP_DONE);
+    assert_int_equal(tick(bench), STEP_DONE);
+    struct window_position before = { 0 };
+    for (uint64_t number = 1; number <= 3; number++) {
+        append(bench, shares, 2, NULL);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(tick(bench), STEP_DONE);
+        assert_int_equal(proof_link_newest(bench->store, &link, &error), STORE_DONE);
+        const struct proof_statement *statement = &link.statement;
+        /* Stretch 1 marks the beginning. */
+        assert_int_equal(proof_stretch_of(statement), number + 1);
+        assert_int_equal(statement->number, number);
+        assert_true(statement->root.sums.work == 400 && statement->accounts == 2);
+        assert_int_equal(statement->reward, statement->fee + statement->root.sums.amount);
+        assert_string_equal(statement->scheme, "fpps");
+        assert_true(statement->oldest.high == before.high && statement->oldest.low == before.low);
+        before = (struct window_position){ statement->newest.high, statement->newest.low, 0 };
+    }
+    audit(bench);
+    /* One that was stated otherwise, or never, is found. */
+    struct payout_audit_report report;
+    link.statement.number = 4;
+    memcpy(link.statement.previous, link.head, sizeof link.head);
+    assert_int_equal(proof_link_append(bench->store, &link, &error), STORE_DONE);
+    assert_true(payout_audit(bench->store, NULL, NULL, &report, &error));
+    assert_true(report.differences > 0 && strstr(report.first, "of stretch 4 again") != NULL);
+}
+
 static void who_lost_the_leadership_writes_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -1014,6 +1175,10 @@ int main(void)
         TEST(what_is_above_the_limit_waits_for_two_operators),
         TEST(a_rejected_payment_gives_its_money_back_and_is_not_made_again_at_once),
         TEST(nothing_new_is_signed_while_payments_are_paused),
+        TEST(a_dry_run_changes_nothing),
+        TEST(what_waited_when_a_dry_run_began_is_not_signed_in_it),
+        TEST(payments_begin_at_their_hours_alone),
+        TEST(bought_work_is_stated_before_it_is_credited),
         TEST(no_more_than_the_cap_is_paid_in_a_day),
         TEST(what_is_more_than_a_day_s_is_paid_in_parts),
         TEST(who_asks_is_paid_once_whatever_the_threshold),

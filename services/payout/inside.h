@@ -146,6 +146,9 @@ enum step engine_build_earned(struct engine *engine, const struct ledger_cause *
 
 /* proofs.c: makes sure that a block with a snapshot has its statement in the chain of proofs. */
 enum step engine_prove(struct engine *engine, const uint8_t block_hash[32], struct error *error);
+/* The same for a stretch whose earnings are in engine->earnings, before they are posted. */
+enum step engine_prove_stretch(struct engine *engine, const struct stretch_record *stretch,
+                               struct error *error);
 
 /* care.c: candidates that pin nothing any more, and what is kept of the window. */
 enum step engine_care(struct engine *engine, struct error *error);

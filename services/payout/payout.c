@@ -67,8 +67,10 @@ static void work_tick(struct worker_job *job)
     tick->leads = payout->engine != NULL || take_lead(payout, tick);
     if (!tick->leads)
         return;
-    if (tick->push)
+    if (tick->push) {
         engine_push_now(payout->engine);
+        payout->wallet_due_ms = payout->sums_due_ms = 0;
+    }
     tick->step = engine_tick(payout->engine, now_ms, &tick->error);
     tick->trouble = engine_trouble(payout->engine, &text);
     snprintf(tick->trouble_text, sizeof tick->trouble_text, "%s", text);

@@ -33,7 +33,8 @@ enum {
     TEMPLATE_BYTES = 32 << 20,
 };
 
-/* The newest stretch, its carries and its set. Afterwards engine->stretch is it (number 0: none).
+/* The newest stretch, its carries, its proof and its set. Afterwards engine->stretch is it (number
+ * 0: none).
  */
 static enum step finish_newest(struct engine *engine, struct error *error)
 {
@@ -57,6 +58,8 @@ static enum step finish_newest(struct engine *engine, struct error *error)
                 carry_apply(engine->store, newest.number, engine->earnings, newest.accounts, error);
             step = engine_step_of(engine, outcome, error);
         }
+        if (step == STEP_DONE)
+            step = engine_prove_stretch(engine, &newest, error);
         if (step == STEP_DONE)
             step = engine_post(engine, &cause, 0, error);
     }

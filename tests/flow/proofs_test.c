@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What a block is worth where work is bought: far more than the wallet ever has. */
+static const uint64_t BLOCK_WORTH = 9000000000000000;
+
 enum { RIGHT, UNREADABLE, WRONG, SPLIT, OMITTED, PROOFS_WANTED = 4 };
 
 static struct pool_fixture pool;
@@ -52,8 +55,11 @@ static void write_json(const char *path, const json_t *json)
 
 static bool has_proofs(const struct pool_fixture *self, void *context)
 {
+    static unsigned looks;
     (void)context;
     char path[256];
+    if (looks++ % 5 != 0)
+        return false;
     snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs", name);
     json_t *answer = pool_api(self, path);
     bool yes = json_array_size(json_object_get(answer, "proofs")) >= PROOFS_WANTED;
@@ -61,10 +67,25 @@ static bool has_proofs(const struct pool_fixture *self, void *context)
     return yes;
 }
 
+static bool is_answered(const struct pool_fixture *self, void *context)
+{
+    json_t **answer = context;
+    *answer = pool_api(self, text);
+    return *answer != NULL;
+}
+
+/* What must be there. Whoever asks too often is told to wait, and does. Caller owns. */
+static json_t *ask(const char *path)
+{
+    json_t *answer = NULL;
+    snprintf(text, sizeof text, "%s", path);
+    pool_wait(&pool, path, 90, is_answered, &answer);
+    return answer;
+}
+
 static void fetch_chain(void)
 {
-    json_t *chain = pool_api(&pool, "/api/v1/proofs?limit=500");
-    assert_non_null(chain);
+    json_t *chain = ask("/api/v1/proofs?limit=500");
     write_json(chain_file, chain);
     json_decref(chain);
 }
@@ -73,12 +94,14 @@ static void fetch_chain(void)
 static void fetch(void)
 {
     char path[256], params[120];
-    document = NULL;
-    for (int number = 1; document == NULL && number <= PROOFS_WANTED; number++) {
-        snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%d", name, number);
-        document = pool_api(&pool, path);
-    }
-    assert_non_null(document);
+    snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs", name);
+    json_t *list = ask(path);
+    const json_t *proofs = json_object_get(list, "proofs");
+    const json_t *first = json_array_get(proofs, json_array_size(proofs) - 1);
+    snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%lld", name,
+             (long long)json_integer_value(json_object_get(first, "number")));
+    json_decref(list);
+    document = ask(path);
     write_json(proof_file, document);
     fetch_chain();
     const char *hash =
@@ -93,7 +116,7 @@ static void fetch(void)
     json_decref(block);
     /* By hash it is the same. */
     snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%s", name, hash);
-    json_t *same = pool_api(&pool, path);
+    json_t *same = ask(path);
     assert_true(json_equal(same, document));
     json_decref(same);
 }
@@ -315,6 +338,20 @@ static void follow_keys(json_t *kept, const char *proof_path, const char *receip
     token_signer_close(now);
 }
 
+/* A sound tree of a window in which the account did next to nothing. */
+static void write_belittled(struct proof *proof, char *path_r, size_t bytes)
+{
+    proof->leaf.sums.work = 1;
+    proof->leaf.sums.amount = proof->statement.reward - proof->statement.fee;
+    proof_leaf_node(&proof->leaf, &proof->statement.root);
+    proof->statement.accounts = 1;
+    proof->place = proof->path_length = 0;
+    json_t *forged = proof_json_of(proof);
+    snprintf(path_r, bytes, "%s/forged.json", pool.folder);
+    write_json(path_r, forged);
+    json_decref(forged);
+}
+
 /* The shares were signed for when they were accepted; nobody has to be asked what they were. */
 static void shares_that_were_signed_for_cannot_be_omitted(void **state)
 {
@@ -332,23 +369,13 @@ static void shares_that_were_signed_for_cannot_be_omitted(void **state)
     assert_null(strstr(text, "does not announce"));
     /* The pool makes a sound tree, of a window in which the account did next to nothing. */
     assert_true(proof_json_read(document, &proof, &error));
-    struct proof_node node;
-    proof.leaf.sums.work = 1;
-    proof.leaf.sums.amount = proof.statement.reward - proof.statement.fee;
-    proof_leaf_node(&proof.leaf, &node);
-    proof.statement.root = node;
-    proof.statement.accounts = 1;
-    proof.place = proof.path_length = 0;
-    json_t *forged = proof_json_of(&proof);
-    snprintf(path, sizeof path, "%s/forged.json", pool.folder);
-    write_json(path, forged);
-    json_decref(forged);
+    write_belittled(&proof, path, sizeof path);
     EXPECT(RIGHT, path);
     snprintf(words, sizeof words, "%s --receipts %s", path, url);
     EXPECT(OMITTED, words);
     /* Receipts that the miner kept do the same; of another key they count for nothing. */
     snprintf(words, sizeof words, "/api/v1/accounts/%s/receipts", name);
-    json_t *kept = pool_api(&pool, words);
+    json_t *kept = ask(words);
     snprintf(receipts_file, sizeof receipts_file, "%s/receipts.json", pool.folder);
     assert_true(json_array_size(json_object_get(kept, "receipts")) > 0);
     write_json(receipts_file, kept);
@@ -418,6 +445,159 @@ static void a_miner_that_subscribes_is_sent_receipts(void **state)
     fclose(stream);
 }
 
+/* The newest proof of bought work; NULL. Caller owns. */
+static json_t *newest_stretch(const struct pool_fixture *self)
+{
+    char path[300];
+    snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs", name);
+    json_t *answer = pool_api(self, path);
+    const json_t *newest = json_array_get(json_object_get(answer, "proofs"), 0);
+    json_t *proof = NULL;
+    if (json_object_get(newest, "stretch") != NULL) {
+        snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%lld", name,
+                 (long long)json_integer_value(json_object_get(newest, "number")));
+        proof = pool_api(self, path);
+    }
+    json_decref(answer);
+    return proof;
+}
+
+/* Some stretches further on, so that there are some to follow each other. */
+static bool has_bought(const struct pool_fixture *self, void *context)
+{
+    static unsigned looks;
+    json_t **proof = context;
+    if (looks++ % 10 != 0) /* twice a second: who asks too often is told to wait */
+        return false;
+    json_decref(*proof);
+    *proof = newest_stretch(self);
+    const char *number =
+        json_string_value(json_object_get(json_object_get(*proof, "statement"), "stretch"));
+    return number != NULL && strtoul(number, NULL, 10) >= 4;
+}
+
+static bool is_signed_for(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    EXPECT(RIGHT, (const char *)context);
+    return strstr(text, "were signed for, all within the proven") != NULL &&
+           strstr(text, "receipts: 0 shares") == NULL;
+}
+
+/* From now on the reserve buys the work. */
+static void switch_to_pps(void)
+{
+    char command[400];
+    pool_stop(&pool);
+    json_t *config = json_load_file(pool.config, 0, NULL), *changes;
+    changes = json_loads("{\"reward\": {\"scheme\": \"pps\", \"block_reward\": 9000000000000000,"
+                         " \"stretch_s\": 1}, \"payout\": {\"segment_lag_s\": 0}}",
+                         0, NULL);
+    assert_true(config != NULL && changes != NULL);
+    assert_int_equal(json_object_update_recursive(config, changes), 0);
+    write_json(pool.config, config);
+    json_decref(config);
+    json_decref(changes);
+    pool_restart(&pool);
+    snprintf(
+        command, sizeof command,
+        "%s/bin/adit payout --config %s --data %s fund 1 4000000000000000000 >%s/fund.log 2>&1",
+        getenv("ADIT_BUILD"), pool.config, pool.data, pool.folder);
+    assert_int_equal(system(command), 0);
+    pool_add_miner(&pool, name, 40000);
+}
+
+/* The chain as it was shown, but for a stretch that begins later than the one before it ended. */
+static void forge_gap(const char *path)
+{
+    struct error error;
+    uint8_t head[PROOF_HASH_BYTES] = { 0 };
+    size_t index;
+    json_t *entry, *chain = json_load_file(chain_file, 0, NULL), *list = json_array();
+    unsigned stretches = 0;
+    json_array_foreach(json_object_get(chain, "proofs"), index, entry)
+    {
+        struct proof_statement statement;
+        assert_true(proof_json_read_statement(entry, &statement, &error));
+        stretches += proof_stretch_of(&statement) != 0;
+        if (stretches == 2)
+            statement.oldest = statement.newest;
+        memcpy(statement.previous, head, sizeof head);
+        proof_head(&statement, head);
+        json_array_append_new(list, proof_json_of_statement(&statement));
+    }
+    json_decref(chain);
+    chain = json_pack("{s:o}", "proofs", list);
+    write_json(path, chain);
+    json_decref(chain);
+}
+
+static void work_that_was_bought_is_proven_and_cannot_be_omitted(void **state)
+{
+    (void)state;
+    struct proof proof;
+    struct error error;
+    char words[900], url[300], path[96];
+    json_t *bought = NULL;
+    switch_to_pps();
+    pool_wait(&pool, "stretches of the account's work are bought and proven", 90, has_bought,
+              &bought);
+    write_json(proof_file, bought);
+    fetch_chain();
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/api/v1/accounts/%s/receipts", pool.api_port,
+             name);
+    snprintf(words, sizeof words, "%s --chain %s --receipts %s --node http://127.0.0.1:%u",
+             proof_file, chain_file, url, pool.node_port);
+    /* The stretch is younger than a slice takes to be signed. */
+    pool_wait(&pool, "the stretch's shares are signed for", 90, is_signed_for, words);
+    assert_non_null(strstr(text, "of bought work (pps)"));
+    assert_non_null(strstr(text, "price: as if a block of"));
+    assert_non_null(strstr(text, "stretches of bought work follow each other"));
+    /* The pool makes a sound tree in which the account did next to nothing. */
+    assert_true(proof_json_read(bought, &proof, &error));
+    uint64_t worth = proof_stretch_worth(&proof.statement);
+    assert_true(worth > BLOCK_WORTH / 100 * 99 && worth < BLOCK_WORTH / 100 * 101);
+    write_belittled(&proof, path, sizeof path);
+    snprintf(words, sizeof words, "%s --receipts %s", path, url);
+    EXPECT(OMITTED, words);
+    /* Or it leaves out what lies between two stretches. */
+    snprintf(path, sizeof path, "%s/gap.json", pool.folder);
+    forge_gap(path);
+    snprintf(words, sizeof words, "%s --chain %s", proof_file, path);
+    EXPECT(SPLIT, words);
+    assert_non_null(strstr(text, "does not begin where stretch"));
+    json_decref(bought);
+}
+
+/* Looks twice, and then the operator is told: in the log, in the metrics, and where everybody sees.
+ */
+static bool is_told_short(const struct pool_fixture *self, void *context)
+{
+    (void)context;
+    char path[128], command[400];
+    snprintf(command, sizeof command,
+             "%s/bin/adit payout --config %s --data %s push >%s/push.log 2>&1",
+             getenv("ADIT_BUILD"), self->config, self->data, self->folder);
+    assert_int_equal(system(command), 0);
+    snprintf(path, sizeof path, "%s/log/payout.log", self->data);
+    json_t *status = pool_api(self, "/api/v1/pool/status");
+    const json_t *payout = json_object_get(json_object_get(status, "component_health"), "payout");
+    const char *word = json_string_value(json_object_get(payout, "last_error"));
+    bool told = pool_metric(path, "adit_payout_insolvent") > 0 && word != NULL &&
+                strstr(word, "miners are owed") != NULL &&
+                json_is_object(json_object_get(status, "solvency"));
+    json_decref(status);
+    return told;
+}
+
+static void a_wallet_with_less_than_is_owed_is_told_of(void **state)
+{
+    (void)state;
+    static const char *const announced[] = { "solvency.short", NULL };
+    pool_wait(&pool, "payout tells that the wallet is short", 90, is_told_short, NULL);
+    pool_expect_no_errors(&pool, announced);
+}
+
 static size_t add_head(char *data, size_t size, size_t count, void *context)
 {
     (void)context;
@@ -459,18 +639,28 @@ static long get(const char *path, const char *header)
     return status;
 }
 
+/* Until it is not told to wait. */
+static long get_patiently(const char *path, const char *header)
+{
+    time_t until = time(NULL) + 60;
+    long status = get(path, header);
+    while (status == 429 && time(NULL) < until)
+        status = get(path, header);
+    return status;
+}
+
 static void a_proof_that_is_known_is_not_sent_again(void **state)
 {
     (void)state;
     char path[300], header[100] = "if-none-match: ";
     const json_t *number = json_object_get(json_object_get(document, "statement"), "number");
     snprintf(path, sizeof path, "/api/v1/accounts/%s/proofs/%s", name, json_string_value(number));
-    assert_int_equal(get(path, "x: y"), 200);
+    assert_int_equal(get_patiently(path, "x: y"), 200);
     const char *tag = strstr(text, "etag: ");
     assert_non_null(tag);
     strncat(header, tag + 6, strcspn(tag + 6, "\r\n"));
-    assert_int_equal(get(path, header), 304);
-    assert_int_equal(get(path, "if-none-match: \"other\""), 200);
+    assert_int_equal(get_patiently(path, header), 304);
+    assert_int_equal(get_patiently(path, "if-none-match: \"other\""), 200);
 }
 
 /* The last: from here on this address is told to wait. */
@@ -483,7 +673,8 @@ static void who_asks_too_much_is_told_to_wait(void **state)
         status = get("/api/v1/proofs?limit=1", "x: y");
     assert_int_equal(status, 429);
     assert_non_null(strstr(text, "retry-after: "));
-    pool_expect_no_errors(&pool, NULL);
+    static const char *const announced[] = { "solvency.short", NULL };
+    pool_expect_no_errors(&pool, announced);
 }
 
 static void what_cannot_be_read_is_said_so(void **state)
@@ -536,6 +727,8 @@ int main(void)
         cmocka_unit_test(a_miner_that_subscribes_is_sent_receipts),
         cmocka_unit_test(a_proof_that_is_known_is_not_sent_again),
         cmocka_unit_test(what_cannot_be_read_is_said_so),
+        cmocka_unit_test(work_that_was_bought_is_proven_and_cannot_be_omitted),
+        cmocka_unit_test(a_wallet_with_less_than_is_owed_is_told_of),
         cmocka_unit_test(who_asks_too_much_is_told_to_wait),
     };
     return cmocka_run_group_tests_name("proofs of payouts", tests, begin, end);

@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/sim/mutations.sh [BUILD [PATTERN]]: takes away each guard of mutations.list (those whose name
-# matches PATTERN) in a copy of the tree, and fails where the simulator does not notice. A line a
+# matches PATTERN) in a copy of the tree, and fails where the simulator (or the test it names) does
+# not notice. A line a
 # mutation: where it was noticed first, which test and seed, and what it saw. ADIT_SIM_SEEDS seeds
 # each at the most (default 1000); no mutation runs for more than two minutes.
 set -u
@@ -18,9 +19,12 @@ done
 cmake -S "$build/tree" -B "$build/build" -G Ninja -DADIT_TESTS=ON >"$build/configure.log" 2>&1 ||
     { tail -n 5 "$build/configure.log"; exit 70; }
 
+# The simulator; or the test that a mutation's name ends with, behind an @.
 run() {
-    ninja -C "$build/build" payout_sim_test >"$build/build.log" 2>&1 || { tail -n 20 "$build/build.log"; return 70; }
-    timeout "${1:-120}" "$build/build/tests/payout_sim_test" >"$build/run.log" 2>&1
+    program=payout_sim_test
+    case $name in *@*) program=${name##*@} ;; esac
+    ninja -C "$build/build" "$program" >"$build/build.log" 2>&1 || { tail -n 20 "$build/build.log"; return 70; }
+    timeout "${1:-120}" "$build/build/tests/$program" >"$build/run.log" 2>&1
 }
 
 # What the last run said first: the test that was under way, and its complaint.
@@ -31,6 +35,7 @@ complaint() {
     echo "$test: ${said:-it does not end}"
 }
 
+name=
 run 600 || { echo "the unchanged tree does not pass"; tail -n 3 "$build/run.log"; exit 1; }
 
 survivors=0

@@ -64,9 +64,15 @@ def encode(s, leaf, place, path):
             b"".join(node.bytes() for node in path))
 
 
+def stretch_of(s):
+    return int.from_bytes(s["block"][24:], "big") if s["height"] == 0 and not any(s["block"][:24]) else 0
+
+
 def check(s, leaf, place, path):
     root = s["root"]
     amounts = [s["reward"], s["fee"], s["unallocated"], root.amount]
+    if (stretch_of(s) and (s["accounts"] == 0 or s["empty"] or s["unallocated"])):
+        return "PROOF_BAD_TOTALS"
     if (max(amounts) > MONEY_MAX or sum(amounts[1:]) != s["reward"] or
             (s["accounts"] == 0) != (root.work == 0) or (s["accounts"] == 0 and root.amount) or
             (not s["empty"] and s["oldest"] > s["newest"])):
@@ -110,12 +116,7 @@ def make_block(count, number, previous):
     work = sum(leaf["work"] for leaf in leaves)
     for leaf in leaves:
         leaf["amount"] = reward * leaf["work"] * (10000 - leaf["fee"]) // (10000 * work)
-    leaves.sort(key=lambda leaf: leaf_node(leaf).hash)
-    levels = [[leaf_node(leaf) for leaf in leaves]]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        level = [over(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
-        levels.append(level + below[len(level) * 2:])
+    levels = sort_and_join(leaves)
     root = levels[-1][0]
     s = {"number": number, "previous": previous, "block": random.randbytes(32),
          "height": 800000 + number, "reward": reward + unallocated, "fee": reward - root.amount,
@@ -123,6 +124,36 @@ def make_block(count, number, previous):
          "oldest": (1700000000000, 3, 7), "newest": (1700000900000, 0, 2), "window": 2 * root.work,
          "network": root.work, "shares": 5 * count, "scheme": random.choice(["pplns", "prop", "solo"])}
     return s, leaves, levels
+
+
+def make_stretch(count, number, previous, stretch, begin, end):
+    """The same of work that was bought at a price, with fractions carried from before."""
+    leaves = [make_leaf(1 + i % 3) for i in range(count)]
+    block, network = random.getrandbits(40), random.getrandbits(90) + 1
+    work = sum(leaf["work"] for leaf in leaves)
+    while block * work // network > MONEY_MAX // 2:
+        network *= 2
+    for leaf in leaves:
+        net = block * leaf["work"] * (10000 - leaf["fee"])
+        leaf["amount"] = (net + random.randrange(10000 * network)) // (10000 * network)
+    levels = sort_and_join(leaves)
+    root = levels[-1][0]
+    fee = max(0, block * work // network - root.amount)
+    s = {"number": number, "previous": previous, "block": bytes(24) + pack(">Q", stretch),
+         "height": 0, "reward": fee + root.amount, "fee": fee, "unallocated": 0, "accounts": count,
+         "root": root, "empty": 0, "oldest": begin, "newest": end, "window": root.work,
+         "network": network, "shares": 7 * count, "scheme": random.choice(["pps", "fpps"])}
+    return s, leaves, levels
+
+
+def sort_and_join(leaves):
+    leaves.sort(key=lambda leaf: leaf_node(leaf).hash)
+    levels = [[leaf_node(leaf) for leaf in leaves]]
+    while len(levels[-1]) > 1:
+        below = levels[-1]
+        level = [over(below[i], below[i + 1]) for i in range(0, len(below) - 1, 2)]
+        levels.append(level + below[len(level) * 2:])
+    return levels
 
 
 def path_of(levels, place):
@@ -138,7 +169,12 @@ def tell(s, leaf, place, path):
     outcome = check(s, leaf, place, path)
     fair = ""
     if outcome == "PROOF_OK":
-        fair = " fair=%d" % (s["reward"] * leaf["work"] * (10000 - leaf["fee"]) // (10000 * s["root"].work))
+        due = s["reward"] * leaf["work"] * (10000 - leaf["fee"]) // (10000 * s["root"].work)
+        rounding = 2 - (-leaf["work"] * (s["accounts"] + 2) // s["root"].work if stretch_of(s) else 0)
+        fair = " fair=%d rounding=%d" % (due, rounding)
+        if stretch_of(s):
+            assert abs(due - leaf["amount"]) <= rounding
+            fair += " worth=%d" % (s["reward"] * s["network"] // s["root"].work)
     print("proof expect=%s%s data=%s" % (outcome, fair, encode(s, leaf, place, path).hex()))
 
 
@@ -176,6 +212,23 @@ def malformed(data, leaf_at):
         yield data[:at] + value + data[at + len(value):]
 
 
+def print_stretches(previous):
+    """Behind the blocks: three that follow each other, and one that does not, sealed all the same."""
+    places = [(1700001000000, 0, 0), (1700001000000, 4, 9), (1700002000000, 0, 1), (1700002000000, 0, 2)]
+    for i, count in enumerate((1, 4, 11)):
+        s, leaves, levels = make_stretch(count, 8 + i, previous, 2 + i, places[i], places[i + 1])
+        previous = head(s)
+        print("statement head=%s data=%s" % (previous.hex(), statement_bytes(s).hex()))
+        for place in {0, count // 2, count - 1}:
+            tell(s, leaves[place], place, path_of(levels, place))
+        place = count // 2
+        for lie in lies(s, leaves[place], place, path_of(levels, place)):
+            tell(*lie)
+        tell({**s, "empty": 1}, leaves[place], place, path_of(levels, place))
+        tell({**s, "reward": s["reward"] + 1, "unallocated": 1}, leaves[place], place,
+             path_of(levels, place))
+
+
 def main():
     print("# Made by make_proof_vectors.py; README.md says what the lines mean.")
     previous, chain = bytes(32), []
@@ -199,6 +252,7 @@ def main():
               "root": Node(0, 0, bytes(32)), "reward": 50, "fee": 1, "unallocated": 49,
               "oldest": (0, 0, 0), "newest": (0, 0, 0)}
     print("statement head=%s data=%s" % (head(nobody).hex(), statement_bytes(nobody).hex()))
+    print_stretches(head(nobody))
     good = b"\x6a\x28adit" + pack("<I", 7) + previous
     for bad in (good[:-1], good + b"\0", b"\x6a\x27" + good[2:], good[:5] + b"T" + good[6:]):
         print("commitment script=%s" % bad.hex())

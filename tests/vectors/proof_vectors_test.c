@@ -37,6 +37,10 @@ static void check_proof(const struct vectors *v)
     }
     if (fair != NULL)
         assert_int_equal(proof_fair_amount(&proof), vectors_number(v, "fair"));
+    if (fair != NULL)
+        assert_int_equal(proof_rounding(&proof), vectors_number(v, "rounding"));
+    if (vectors_find(v, "worth") != NULL)
+        assert_int_equal(proof_stretch_worth(&proof.statement), vectors_number(v, "worth"));
     free(bytes);
 }
 

@@ -32,12 +32,13 @@ test('hashes are those of SHA-256 at every length', () => {
 
 test('every proof is said of what the vectors say', () => {
     assert.ok(of('proof').length > 50);
-    for (const { expect, fair, data } of of('proof')) {
+    for (const { expect, fair, rounding, data } of of('proof')) {
         const proof = verify.readProof(unhex(data));
         const outcome = proof === null ? 'PROOF_MALFORMED' : verify.checkProof(proof);
         assert.equal(outcome, expect);
         assert.ok(outcome in verify.sentences);
         if (fair !== undefined) assert.equal(`${verify.fairAmount(proof)}`, fair);
+        if (fair !== undefined) assert.equal(`${verify.rounding(proof)}`, rounding);
     }
 });
 

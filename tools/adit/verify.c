@@ -141,11 +141,16 @@ static void tell(const struct verify *verify)
     u128_format(statement->root.sums.work, all);
     bytes_reverse(statement->block_hash, sizeof shown, shown);
     hex_encode(span_of(shown, sizeof shown), hash);
-    printf("proof %" PRIu64 ", block %s at height %" PRIu32 " (%s):\n"
-           "%s has %s of %s expected hashes of %" PRIu32 " accounts, and was credited %" PRIu64
+    printf("proof %" PRIu64 ", ", statement->number);
+    if (proof_stretch_of(statement) != 0)
+        printf("stretch %" PRIu64 " of bought work (%s):\n", proof_stretch_of(statement),
+               statement->scheme);
+    else
+        printf("block %s at height %" PRIu32 " (%s):\n", hash, statement->height,
+               statement->scheme);
+    printf("%s has %s of %s expected hashes of %" PRIu32 " accounts, and was credited %" PRIu64
            " of %" PRIu64 " base units\n",
-           statement->number, hash, statement->height, statement->scheme, name, work, all,
-           statement->accounts, leaf->sums.amount, statement->reward);
+           name, work, all, statement->accounts, leaf->sums.amount, statement->reward);
 }
 
 static void check_proof(struct verify *verify)
@@ -165,13 +170,20 @@ static void check_proof(struct verify *verify)
         statement->reward, statement->root.sums.amount, statement->fee, statement->unallocated);
     uint64_t fair = proof_fair_amount(proof);
     uint64_t paid = proof->leaf.sums.amount;
-    if (fair > paid ? fair - paid > PROOF_ROUNDING : paid - fair > PROOF_ROUNDING)
+    uint64_t rounding = proof_rounding(proof);
+    if (fair > paid ? fair - paid > rounding : paid - fair > rounding)
         verify_bad(verify, VERIFY_WRONG,
                    "amount: the work gives %" PRIu64 " after a fee of %u/10000, not %" PRIu64, fair,
                    (unsigned)proof->leaf.fee_basis_points, paid);
     else
         verify_good("amount: what the work gives after a fee of %u/10000",
                     (unsigned)proof->leaf.fee_basis_points);
+    char network[U128_TEXT_BYTES];
+    u128_format(statement->network_work, network);
+    if (proof_stretch_of(statement) != 0)
+        verify_note("price: as if a block of %s expected hashes were worth %" PRIu64
+                    ": compare it with the chain's difficulty, and with what the pool promises",
+                    network, proof_stretch_worth(statement));
 }
 
 static void check_work(struct verify *verify)

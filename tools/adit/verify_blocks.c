@@ -150,10 +150,12 @@ static bool ask_for_all(struct verify *verify, struct error *error)
     if (count == NULL)
         return false;
     json_decref(count);
-    ask_node(verify, &verify->proof.statement);
+    if (proof_stretch_of(&verify->proof.statement) == 0)
+        ask_node(verify, &verify->proof.statement);
     size_t asked = 0;
     for (size_t i = 0; i < verify->count && asked < NODE_BLOCKS_MAX; i++)
-        if (verify->statements[i].number > verify->proof.statement.number) {
+        if (verify->statements[i].number > verify->proof.statement.number &&
+            proof_stretch_of(&verify->statements[i]) == 0) {
             ask_node(verify, &verify->statements[i]);
             asked++;
         }

@@ -91,6 +91,29 @@ static bool is_unbroken(struct verify *verify)
     return true;
 }
 
+/* Bought work leaves no gap: a share between two stretches would be in none, and in no block's
+ * window. Between two times of buying blocks are shared. */
+static void check_stretches(struct verify *verify)
+{
+    const struct proof_statement *before = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < verify->count; i++) {
+        const struct proof_statement *stretch = &verify->statements[i];
+        if (proof_stretch_of(stretch) == 0)
+            continue;
+        count++;
+        if (before != NULL && !proof_stretch_follows(before, stretch)) {
+            verify_bad(verify, VERIFY_SPLIT,
+                       "chain: stretch %" PRIu64 " does not begin where stretch %" PRIu64 " ended",
+                       proof_stretch_of(stretch), proof_stretch_of(before));
+            return;
+        }
+        before = stretch;
+    }
+    if (count > 1)
+        verify_good("chain: %zu stretches of bought work follow each other", count);
+}
+
 bool verify_chain(struct verify *verify, struct error *error)
 {
     if (!read_chain(verify, error))
@@ -101,6 +124,7 @@ bool verify_chain(struct verify *verify, struct error *error)
     }
     if (!is_unbroken(verify))
         return true;
+    check_stretches(verify);
     const struct proof_statement *own = &verify->proof.statement;
     uint64_t first = verify->statements[0].number;
     uint64_t last = verify->statements[verify->count - 1].number;

@@ -70,6 +70,8 @@ json_t *proof_json_of_statement(const struct proof_statement *statement)
         proof_json_hex(span_of(bytes, sizeof bytes))));
     ASSERT(json_object_update(document, rest) == 0);
     json_decref(rest);
+    if (proof_stretch_of(statement) != 0)
+        ASSERT(json_object_set_new(document, "stretch", decimal(proof_stretch_of(statement))) == 0);
     return document;
 }
 
@@ -149,7 +151,7 @@ bool proof_json_read_statement(const json_t *document, struct proof_statement *s
     size_t length;
     if (!proof_json_bytes(json_object_get(document, "bytes"), bytes, sizeof bytes, &length) ||
         !proof_statement_decode(span_of(bytes, length), statement_r))
-        return error_set(error, ERROR_INVALID, "this is no statement of a block");
+        return error_set(error, ERROR_INVALID, "this is no statement of a block or a stretch");
     return compare(document, proof_json_of_statement(statement_r), error);
 }
 

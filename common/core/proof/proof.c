@@ -34,6 +34,10 @@ enum proof_outcome proof_check_statement(const struct proof_statement *statement
     if (sum != statement->reward || nobody != (statement->root.sums.work == 0) ||
         (nobody && statement->root.sums.amount != 0))
         return PROOF_BAD_TOTALS;
+    /* What was bought, somebody did. */
+    if (proof_stretch_of(statement) != 0 &&
+        (nobody || statement->empty || statement->unallocated != 0))
+        return PROOF_BAD_TOTALS;
     if (!statement->empty && proof_position_compare(&statement->oldest, &statement->newest) > 0)
         return PROOF_BAD_TOTALS;
     return PROOF_OK;
@@ -47,6 +51,56 @@ enum proof_outcome proof_check_next(const struct proof_statement *statement,
     bool follows = statement->number != UINT64_MAX && next->number == statement->number + 1 &&
                    memcmp(head, next->previous, sizeof head) == 0;
     return follows ? PROOF_OK : PROOF_BROKEN_CHAIN;
+}
+
+enum { SUBJECT_ZEROS = PROOF_HASH_BYTES - 8 };
+
+void proof_stretch_subject(uint64_t number, uint8_t subject_r[PROOF_HASH_BYTES])
+{
+    memset(subject_r, 0, SUBJECT_ZEROS);
+    store_le64(subject_r + SUBJECT_ZEROS, __builtin_bswap64(number));
+}
+
+uint64_t proof_stretch_of(const struct proof_statement *statement)
+{
+    static const uint8_t zeros[SUBJECT_ZEROS];
+    bool is = statement->height == 0 && memcmp(statement->block_hash, zeros, sizeof zeros) == 0;
+    return is ? load_be64(statement->block_hash + SUBJECT_ZEROS) : 0;
+}
+
+bool proof_stretch_follows(const struct proof_statement *before,
+                           const struct proof_statement *stretch)
+{
+    uint64_t earlier = proof_stretch_of(before), number = proof_stretch_of(stretch);
+    if (number <= earlier)
+        return false;
+    int order = proof_position_compare(&before->newest, &stretch->oldest);
+    return number == earlier + 1 ? order == 0 : order <= 0;
+}
+
+uint64_t proof_rounding(const struct proof *proof)
+{
+    const struct proof_statement *statement = &proof->statement;
+    if (proof_stretch_of(statement) == 0)
+        return PROOF_ROUNDING;
+    ASSERT(statement->root.sums.work > 0 && proof->leaf.sums.work <= statement->root.sums.work);
+    struct u256 part = u256_from_u128(proof->leaf.sums.work), rest;
+    bool lost = u256_multiply_u64(part, (uint64_t)statement->accounts + 2, &part);
+    ASSERT(!lost);
+    part = u256_divide_floor(part, u256_from_u128(statement->root.sums.work), &rest);
+    ASSERT(u256_fits_u64(part));
+    return PROOF_ROUNDING + part.limb[0] + !u256_is_zero(rest);
+}
+
+uint64_t proof_stretch_worth(const struct proof_statement *statement)
+{
+    if (proof_stretch_of(statement) == 0)
+        return 0;
+    struct u256 worth = u256_from_u128(statement->network_work);
+    bool lost = u256_multiply_u64(worth, statement->reward, &worth);
+    ASSERT(!lost);
+    worth = u256_divide_floor(worth, u256_from_u128(statement->root.sums.work), NULL);
+    return u256_fits_u64(worth) ? worth.limb[0] : UINT64_MAX;
 }
 
 uint64_t proof_fair_amount(const struct proof *proof)

@@ -12,10 +12,11 @@
  * shape follows from the number of leaves alone. Nothing is ever hashed with itself, and leaves,
  * nodes and statements have tags of their own, so no two lists of leaves have one root.
  *
- * A *statement* says all about one block: reward, fee, window, totals and the tree's hash; its own
- * hash is the *head*, and it holds the head before it. So the newest head fixes every statement
- * there ever was, and it stands in the coinbases of the pool's later blocks: no two viewers can be
- * shown different ones.
+ * A *statement* says all about one block, or about one *stretch* of work that was bought (PPS,
+ * FPPS: the same fields, of what was spent on the shares behind `oldest` and up to `newest`):
+ * reward, fee, window, totals and the tree's hash; its own hash is the *head*, and it holds the
+ * head before it. So the newest head fixes every statement there ever was, and it stands in the
+ * coinbases of the pool's later blocks: no two viewers can be shown different ones.
  *
  * Hashes are SHA-256 with the tags of BIP 340 (sha256(sha256(tag) ‖ sha256(tag) ‖ message)): what
  * everyone who can check a block of this chain has at hand. Integers are little-endian.
@@ -88,11 +89,11 @@ struct proof_position {
 int proof_position_compare(const struct proof_position *a, const struct proof_position *b);
 
 struct proof_statement {
-    uint64_t number;                    /* 1, 2, … without gaps */
-    uint8_t previous[PROOF_HASH_BYTES]; /* the head before it; zeros for number 1 */
-    uint8_t block_hash[PROOF_HASH_BYTES];
-    uint32_t height;
-    uint64_t reward, fee;   /* base units */
+    uint64_t number;                      /* 1, 2, … without gaps */
+    uint8_t previous[PROOF_HASH_BYTES];   /* the head before it; zeros for number 1 */
+    uint8_t block_hash[PROOF_HASH_BYTES]; /* a stretch's: 24 zeros and its number, big-endian */
+    uint32_t height;                      /* a stretch's: 0 */
+    uint64_t reward, fee;                 /* base units; a stretch's reward is what it cost */
     uint64_t unallocated;   /* to no account: nobody had a share, or the reserve buys the work */
     uint32_t accounts;      /* leaves of the tree */
     struct proof_node root; /* its totals; zeros where there are no accounts */
@@ -146,12 +147,28 @@ MUST_CHECK enum proof_outcome proof_check(const struct proof *proof);
 /* Whether `next` follows `statement` in the chain: PROOF_OK or PROOF_BROKEN_CHAIN. */
 MUST_CHECK enum proof_outcome proof_check_next(const struct proof_statement *statement,
                                                const struct proof_statement *next);
+/* A stretch's place of a block's hash, which no block has; and back: 0 for a block's statement. */
+void proof_stretch_subject(uint64_t number, uint8_t subject_r[PROOF_HASH_BYTES]);
+uint64_t proof_stretch_of(const struct proof_statement *statement);
+/* Whether the shares of a stretch follow without a gap on those of the one that was stated before
+ * it. Where its number says that others lie in between, which had no shares or ended a time of
+ * buying, they need not. */
+bool proof_stretch_follows(const struct proof_statement *before,
+                           const struct proof_statement *stretch);
+
 /* What is due to the leaf by its part of all work, after its fee: the floor of
  *     reward · work · (10000 - basis points) / (10000 · all work)
- * The proof has been checked. Rounding lets a right amount be up to PROOF_ROUNDING off: the fee is
- * a floor of its own, and the largest remainders get a base unit each. */
+ * The proof has been checked. A right amount is at most proof_rounding off. Of a block that is
+ * PROOF_ROUNDING: the fee is a floor of its own, and the largest remainders get a base unit each.
+ * Of a stretch everybody's fraction of a base unit is carried from one to the next, so all it cost
+ * may be a unit for each account, and two, off its price, and of that the leaf has its part,
+ * rounded up. */
 enum { PROOF_ROUNDING = 2 };
 uint64_t proof_fair_amount(const struct proof *proof);
+uint64_t proof_rounding(const struct proof *proof);
+/* What a block would have been worth by what a checked stretch cost: floor(reward · network work /
+ * all work), as near as carries let it be told; at most 2^64 - 1. 0 for a block's statement. */
+uint64_t proof_stretch_worth(const struct proof_statement *statement);
 
 /* Bytes, version 1. docs/proofs.md has the layout. */
 enum {

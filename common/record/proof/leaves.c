@@ -1,5 +1,5 @@
-/* From a snapshot to the leaves of its tree: each part gets its account's name and a salt that
- * nobody can guess who does not know the deployment's secret. */
+/* From a snapshot, or a stretch, to the leaves of its tree: each part gets its account's name and a
+ * salt that nobody can guess who does not know the deployment's secret. */
 #include "record/proof/proof_record.h"
 
 #include "core/identity/blake2b.h"
@@ -29,14 +29,14 @@ static void name_leaf(struct proof_leaf *leaf, enum proof_name_kind kind, struct
     memcpy(leaf->name, name.data, name.length);
 }
 
-void proof_leaf_of(const struct identity_key *key, const struct snapshot_record *snapshot,
+void proof_leaf_of(const struct identity_key *key, const uint8_t subject[32],
                    const struct pplns_part *part, const struct account *account,
                    struct proof_leaf *leaf_r)
 {
     *leaf_r = (struct proof_leaf){ .account = part->account,
                                    .sums = { part->work, part->amount },
                                    .fee_basis_points = (uint16_t)part->fee_basis_points };
-    salt_of(key, snapshot->block_hash, part->account, leaf_r->salt);
+    salt_of(key, subject, part->account, leaf_r->salt);
     /* A registered account may be paid elsewhere tomorrow, so its name stands for it; an address
      * is its script for ever. */
     if (account != NULL && account->kind == IDENTITY_KIND_ADDRESS &&
@@ -53,7 +53,7 @@ void proof_leaf_of(const struct identity_key *key, const struct snapshot_record 
 
 struct naming {
     const struct identity_key *key;
-    const struct snapshot_record *snapshot;
+    const uint8_t *subject;
     const struct pplns_part *parts;
     size_t count;
     size_t next; /* the first part without a node */
@@ -63,7 +63,7 @@ struct naming {
 static void take(struct naming *naming, const struct account *account)
 {
     struct proof_leaf leaf;
-    proof_leaf_of(naming->key, naming->snapshot, &naming->parts[naming->next], account, &leaf);
+    proof_leaf_of(naming->key, naming->subject, &naming->parts[naming->next], account, &leaf);
     proof_leaf_node(&leaf, &naming->nodes[naming->next++]);
 }
 
@@ -79,11 +79,10 @@ static bool on_account(void *context, const struct account *account)
 }
 
 enum store_outcome proof_leaf_nodes(struct store *store, const struct identity_key *key,
-                                    const struct snapshot_record *snapshot,
-                                    const struct pplns_part *parts, size_t count,
-                                    struct proof_node *nodes_r, struct error *error)
+                                    const uint8_t subject[32], const struct pplns_part *parts,
+                                    size_t count, struct proof_node *nodes_r, struct error *error)
 {
-    struct naming naming = { key, snapshot, parts, count, 0, nodes_r };
+    struct naming naming = { key, subject, parts, count, 0, nodes_r };
     enum store_outcome outcome = STORE_DONE;
     if (count > GETS_MAX) {
         outcome = account_walk(store, parts[0].account - (parts[0].account > 0), 0, on_account,
@@ -132,4 +131,34 @@ void proof_statement_of(const struct snapshot_record *snapshot, const struct pro
     /* What went neither to an account nor to the fee. */
     uint64_t given = statement_r->fee + statement_r->root.sums.amount;
     statement_r->unallocated = statement_r->reward > given ? statement_r->reward - given : 0;
+}
+
+void proof_statement_of_stretch(const struct stretch_record *stretch, const struct proof_tree *tree,
+                                struct proof_statement *statement_r)
+{
+    *statement_r = (struct proof_statement){
+        .reward = stretch->spent.units,
+        .fee = stretch->fee.units,
+        .accounts = tree != NULL ? (uint32_t)tree->leaves : 0,
+        .newest = position_of(&stretch->end),
+        .network_work = stretch->network_work,
+        .shares = stretch->shares,
+    };
+    proof_stretch_subject(stretch->number, statement_r->block_hash);
+    const char *scheme = reward_scheme_name(stretch->scheme);
+    memcpy(statement_r->scheme, scheme, strnlen(scheme, PROOF_SCHEME_BYTES));
+    if (!stretch->begin_empty)
+        statement_r->oldest = position_of(&stretch->begin);
+    if (tree != NULL)
+        statement_r->root = *proof_tree_root(tree);
+    statement_r->window_work = statement_r->root.sums.work;
+}
+
+void proof_parts_of(const struct reward_earning *earnings, size_t count, struct pplns_part *parts_r)
+{
+    for (size_t i = 0; i < count; i++)
+        parts_r[i] = (struct pplns_part){ .account = earnings[i].account,
+                                          .work = earnings[i].work,
+                                          .amount = earnings[i].amount,
+                                          .fee_basis_points = earnings[i].fee_basis_points };
 }

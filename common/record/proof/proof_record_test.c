@@ -144,18 +144,20 @@ static void leaves_are_named_after_accounts_however_many_there_are(void **state)
             bind(store, 3 * i + 1, i % 2 == 0 ? IDENTITY_KIND_ADDRESS : IDENTITY_KIND_ACCOUNT);
         bind(store, 3 * i + 2, IDENTITY_KIND_ADDRESS);
     }
-    assert_int_equal(proof_leaf_nodes(store, &key, &snapshot, parts, ACCOUNTS, many, &error),
-                     STORE_DONE);
+    assert_int_equal(
+        proof_leaf_nodes(store, &key, snapshot.block_hash, parts, ACCOUNTS, many, &error),
+        STORE_DONE);
     for (size_t i = 0; i < ACCOUNTS; i++) {
-        assert_int_equal(proof_leaf_nodes(store, &key, &snapshot, &parts[i], 1, &one, &error),
-                         STORE_DONE);
+        assert_int_equal(
+            proof_leaf_nodes(store, &key, snapshot.block_hash, &parts[i], 1, &one, &error),
+            STORE_DONE);
         assert_memory_equal(one.hash, many[i].hash, 32);
         struct account account;
         struct proof_leaf leaf;
         struct proof_node node;
         bool known = account_get(store, parts[i].account, &account, &error) == STORE_DONE;
         assert_int_equal(known, i % 5 != 0);
-        proof_leaf_of(&key, &snapshot, &parts[i], known ? &account : NULL, &leaf);
+        proof_leaf_of(&key, snapshot.block_hash, &parts[i], known ? &account : NULL, &leaf);
         assert_int_equal(leaf.kind, !known       ? PROOF_NAME_ID
                                     : i % 2 == 0 ? PROOF_NAME_SCRIPT
                                                  : PROOF_NAME_ACCOUNT);
@@ -163,9 +165,10 @@ static void leaves_are_named_after_accounts_however_many_there_are(void **state)
         assert_memory_equal(node.hash, many[i].hash, 32);
     }
     store_fake_away(store, true);
-    assert_int_equal(proof_leaf_nodes(store, &key, &snapshot, parts, ACCOUNTS, many, &error),
-                     STORE_FAILED);
-    assert_int_equal(proof_leaf_nodes(store, &key, &snapshot, parts, 1, &one, &error),
+    assert_int_equal(
+        proof_leaf_nodes(store, &key, snapshot.block_hash, parts, ACCOUNTS, many, &error),
+        STORE_FAILED);
+    assert_int_equal(proof_leaf_nodes(store, &key, snapshot.block_hash, parts, 1, &one, &error),
                      STORE_FAILED);
     store_close(store);
 }
@@ -177,14 +180,14 @@ static void salts_differ_by_secret_block_and_account(void **state)
     struct pplns_part alice = { .account = 1, .work = 1 }, bob = { .account = 2, .work = 1 };
     struct proof_leaf leaves[5];
     (void)state;
-    proof_leaf_of(&key, &snapshot, &alice, NULL, &leaves[0]);
-    proof_leaf_of(&key, &snapshot, &bob, NULL, &leaves[1]);
-    proof_leaf_of(&key, &later, &alice, NULL, &leaves[2]);
-    proof_leaf_of(&other, &snapshot, &alice, NULL, &leaves[3]);
+    proof_leaf_of(&key, snapshot.block_hash, &alice, NULL, &leaves[0]);
+    proof_leaf_of(&key, snapshot.block_hash, &bob, NULL, &leaves[1]);
+    proof_leaf_of(&key, later.block_hash, &alice, NULL, &leaves[2]);
+    proof_leaf_of(&other, snapshot.block_hash, &alice, NULL, &leaves[3]);
     for (size_t i = 0; i < 4; i++)
         for (size_t j = 0; j < i; j++)
             assert_memory_not_equal(leaves[i].salt, leaves[j].salt, PROOF_SALT_BYTES);
-    proof_leaf_of(&key, &snapshot, &alice, NULL, &leaves[4]);
+    proof_leaf_of(&key, snapshot.block_hash, &alice, NULL, &leaves[4]);
     assert_memory_equal(leaves[0].salt, leaves[4].salt, PROOF_SALT_BYTES);
 }
 

@@ -7,7 +7,7 @@
  *   for (const { ok, text } of findings) …
  */
 const LIMIT_128 = 1n << 128n, MONEY_MAX = (1n << 63n) - 1n, BASIS_POINTS = 10000n, ROUNDING = 2n;
-const NAME_BYTES_MAX = 96, PATH_MAX = 32;
+const NAME_BYTES_MAX = 128, PATH_MAX = 32;
 export const STATEMENT_BYTES = 257;
 
 export const sentences = {
@@ -173,11 +173,17 @@ function joinNodes(left, right) {
 const order = (a, b) => a.high !== b.high ? (a.high < b.high ? -1 : 1)
     : a.low !== b.low ? (a.low < b.low ? -1 : 1) : a.index - b.index;
 
+/* The number of a stretch of bought work; 0 for a block's statement. `block` is as people see it:
+ * the number, little-endian, before 24 zeros. */
+export const stretchOf = s => s.height !== 0 || s.block.slice(8).some(b => b !== 0) ? 0n
+    : s.block.slice(0, 8).reduceRight((sum, b) => sum << 8n | BigInt(b), 0n);
+
 export function checkStatement(s) {
     const nobody = s.accounts === 0;
     const right = [s.reward, s.fee, s.unallocated, s.root.amount].every(m => m <= MONEY_MAX) &&
         s.fee + s.unallocated + s.root.amount === s.reward && nobody === (s.root.work === 0n) &&
-        !(nobody && s.root.amount !== 0n) && (s.empty || order(s.oldest, s.newest) <= 0);
+        !(nobody && s.root.amount !== 0n) && (s.empty || order(s.oldest, s.newest) <= 0) &&
+        !(stretchOf(s) !== 0n && (nobody || s.empty || s.unallocated !== 0n));
     return right ? 'PROOF_OK' : 'PROOF_BAD_TOTALS';
 }
 
@@ -210,6 +216,11 @@ export const fairAmount = ({ statement, leaf }) =>
     statement.reward * leaf.work * (BASIS_POINTS - leaf.basisPoints) /
     (BASIS_POINTS * statement.root.work);
 
+/* By how much a right amount may be off: a block's by 2; of a stretch, whose fractions are carried,
+ * by the account's part of a unit for each account more. */
+export const rounding = ({ statement, leaf }) => stretchOf(statement) === 0n ? ROUNDING : ROUNDING +
+    (leaf.work * BigInt(statement.accounts + 2) + statement.root.work - 1n) / statement.root.work;
+
 export const follows = (before, after) =>
     after.number === before.number + 1n && same(statementHead(before), after.previous);
 
@@ -229,6 +240,7 @@ const statementWords = s => ({
     root: hex(s.root.hash), empty: s.empty, oldest: words(s.oldest), newest: words(s.newest),
     window_work: `${s.windowWork}`, network_work: `${s.networkWork}`, shares: `${s.shares}`,
     scheme: s.scheme, head: hex(statementHead(s)), bytes: hex(s.bytes),
+    ...(stretchOf(s) === 0n ? {} : { stretch: `${stretchOf(s)}` }),
 });
 const leafWords = l => ({
     salt: hex(l.salt), kind: [, 'script', 'account', 'id'][l.kind], name: hex(l.name),
@@ -263,7 +275,7 @@ export function verifyDocument(document, { chain = null, work = null, visit } = 
     const outcome = checkProof(proof, visit);
     if (!say(outcome === 'PROOF_OK', sentences[outcome])) return { ...end(), outcome, proof };
     const fair = fairAmount(proof), off = fair > leaf.amount ? fair - leaf.amount : leaf.amount - fair;
-    say(off <= ROUNDING, `the work gives ${fair} after the fee; ${leaf.amount} was credited`);
+    say(off <= rounding(proof), `the work gives ${fair} after the fee; ${leaf.amount} was credited`);
     if (work !== null)
         say(BigInt(work) <= leaf.work, `you did ${work}; ${leaf.work} is proven`);
     if (chain !== null) checkChain(statement, chain, say);

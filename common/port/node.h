@@ -34,8 +34,9 @@ struct node_tip {
     uint8_t hash[32];
     uint32_t height;
     uint32_t bits;
-    uint32_t median_time; /* of the eleven blocks that end with it (BIP 113) */
-    bool is_tip;          /* nothing of the node's best chain stands on it */
+    uint32_t median_time;   /* of the eleven blocks that end with it (BIP 113) */
+    bool is_tip;            /* nothing of the node's best chain stands on it */
+    uint8_t chain_work[32]; /* up to it, big-endian: compare with memcmp */
 };
 
 /* Who wants to know what is known of a template while the rest still arrives. Called on the thread
@@ -175,7 +176,8 @@ MUST_CHECK static inline enum node_answer node_best(struct node *node, uint8_t h
 {
     return node->ops->best(node, hash_r, error);
 }
-/* A block as what the next one builds on; NODE_MISSING where the node does not know it. */
+/* A block as what the next one builds on; NODE_MISSING where the node does not know it,
+ * NODE_REFUSED where what it shows cannot be a block of the chain. */
 MUST_CHECK static inline enum node_answer node_tip(struct node *node, const uint8_t hash[32],
                                                    struct node_tip *tip_r, struct error *error)
 {

@@ -14,41 +14,6 @@ static enum wire_reward_kind kind_of_event(enum maturity_event event)
                                        : WIRE_REWARD_ORPHANED;
 }
 
-/* The usable node with the most work; NULL: none. */
-static struct node *choose_node(struct follower *follower, struct follow_result *result)
-{
-    struct node *best = NULL;
-    uint8_t best_work[32] = { 0 };
-    for (size_t i = 0; i < follower->options.nodes_count; i++) {
-        struct node *node = follower->options.nodes[i];
-        struct follow_node *seen = &result->nodes[i];
-        struct node_chain chain;
-        struct error error = { 0 };
-        if (node_chain(node, &chain, &error) != NODE_OK) {
-            snprintf(seen->trouble, sizeof seen->trouble, "%.*s", FOLLOW_TEXT_BYTES - 1,
-                     error.text);
-            continue;
-        }
-        seen->reached = true;
-        seen->height = chain.height;
-        memcpy(seen->tip, chain.tip, 32);
-        if (strcmp(chain.chain, follower->options.chain) != 0)
-            snprintf(seen->trouble, sizeof seen->trouble, "it follows the chain \"%s\", not \"%s\"",
-                     chain.chain, follower->options.chain);
-        else if (chain.initial_download)
-            snprintf(seen->trouble, sizeof seen->trouble, "it is still syncing");
-        else
-            seen->usable = true;
-        if (seen->usable && (best == NULL || memcmp(chain.chain_work, best_work, 32) > 0)) {
-            best = node;
-            memcpy(best_work, chain.chain_work, 32);
-            result->height = chain.height;
-            memcpy(result->tip, chain.tip, 32);
-        }
-    }
-    return best;
-}
-
 /* What the node shows of a block; trouble with the node is an observation of nothing. */
 static struct maturity_observation observe(const struct follower *follower, struct node *node,
                                            uint32_t tip_height, struct block_record *block)
@@ -204,7 +169,7 @@ static enum going pass(struct follower *follower, struct follow_result *result, 
         going = follow_take_over(follower, error);
     if (going != GOING_ON)
         return going;
-    struct node *node = choose_node(follower, result);
+    struct node *node = follow_choose_node(follower, result);
     /* A window that is away must not keep us from following what we know. */
     struct error window_error = { 0 };
     enum going adopted = follow_adopt(follower, result, &window_error);

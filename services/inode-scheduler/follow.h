@@ -41,9 +41,20 @@ struct follow_note {
     char text[FOLLOW_TEXT_BYTES];
 };
 
+/* How a node's tip stands to the best one. */
+enum follow_branch {
+    FOLLOW_UNKNOWN,      /* nobody could say */
+    FOLLOW_SAME,         /* it is the best */
+    FOLLOW_BEHIND,       /* the best chain goes through it */
+    FOLLOW_FORKED,       /* the best chain has another block there */
+    FOLLOW_REFUSES_BEST, /* forked or behind, and it knows the block most work is claimed for */
+};
+
 struct follow_node {
     bool reached;
-    bool usable; /* reached, not syncing, of our chain */
+    bool usable; /* reached, not syncing, of our chain, not set aside, its tip's header in order */
+    bool syncing, other_chain;
+    enum follow_branch branch;
     uint32_t height;
     uint8_t tip[32];
     char trouble[FOLLOW_TEXT_BYTES]; /* "": none */
@@ -66,6 +77,9 @@ void follower_destroy(struct follower *follower);
 
 /* Makes a pass under way end at its next step, from any thread; later passes end at once. */
 void follower_stop(struct follower *follower);
+
+/* This node's word counts for nothing as long as another can be asked. From any thread. */
+void follower_set_aside(struct follower *follower, size_t node, bool aside);
 
 /* One pass. result_r->whole false comes with *error; what was done is durable all the same. */
 void follow_pass(struct follower *follower, const struct follow_note *notes, size_t notes_count,

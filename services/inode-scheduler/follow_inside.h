@@ -24,6 +24,9 @@ struct follower {
     size_t refused_count;
     struct block_record *open;
     size_t open_count;
+    _Atomic bool aside[FOLLOW_NODES_MAX];
+    /* Tips whose headers were found in order, by node. */
+    uint8_t verified[FOLLOW_NODES_MAX][32];
     /* Candidates of the window that the store has, by their first bytes: not asked for again. */
     uint8_t adopted[ADOPTED_SLOTS][32];
 };
@@ -48,6 +51,9 @@ MUST_CHECK enum going follow_take_over(struct follower *follower, struct error *
 /* Saves the block as stepped; reads it anew where another wrote or the answer got lost. */
 MUST_CHECK enum going follow_save(struct follower *follower, struct block_record *block,
                                   struct error *error);
+
+/* follow_nodes.c: asks every node for its tip. The usable node with the most work; NULL: none. */
+struct node *follow_choose_node(struct follower *follower, struct follow_result *result);
 
 /* Candidates of validators that could not reach us. */
 MUST_CHECK enum going follow_adopt(struct follower *follower, struct follow_result *result,

@@ -26,22 +26,6 @@ static void publish_notice(struct scheduler *scheduler)
     bus_publish(scheduler->publisher, span_of(bytes, length));
 }
 
-/* A node that is left aside is named in health; the pool goes on with the others. */
-static void tell_nodes(struct scheduler *scheduler, const struct follow_result *fresh)
-{
-    const char *first = NULL;
-    for (size_t i = 0; i < scheduler->options.world.nodes_count; i++) {
-        const struct follow_node *node = &fresh->nodes[i];
-        if (node->usable != scheduler->followed.nodes[i].usable && scheduler->followed_once)
-            log_event(node->usable ? LOG_INFO : LOG_WARN, "node.state",
-                      "node=%s usable=%d reason=\"%s\"", node_name(scheduler->chain_nodes[i]),
-                      node->usable, node->trouble);
-        if (first == NULL && node->trouble[0] != '\0')
-            first = node->trouble;
-    }
-    scheduler->options.on_trouble(scheduler->options.context, "node", first);
-}
-
 static void on_followed(struct worker_job *job)
 {
     struct scheduler *scheduler =
@@ -57,7 +41,8 @@ static void on_followed(struct worker_job *job)
     }
     bool moved = fresh->event_sequence != scheduler->events_told ||
                  memcmp(fresh->tip, scheduler->followed.tip, 32) != 0;
-    tell_nodes(scheduler, fresh);
+    nodes_followed(&scheduler->nodes, fresh);
+    scheduler_tell_nodes(scheduler);
     scheduler->followed = *fresh;
     scheduler->followed_once = true;
     scheduler->followed_ms = loop_unix_ms();

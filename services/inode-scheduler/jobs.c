@@ -24,6 +24,15 @@ struct kept {
     struct template_box *box; /* whose transactions it needs; NULL: none */
 };
 
+/* What is known of a node. */
+struct jobs_node {
+    bool usable;
+    /* Since the job by the rules: a template of an older tip came, and may be older, too. */
+    bool asked_again;
+    bool tip_known;
+    struct node_tip tip;
+};
+
 struct jobs {
     struct jobs_options options;
     struct span tag;
@@ -45,13 +54,15 @@ struct jobs {
     uint32_t height;
     uint8_t prev_hash[32];
     size_t node;
-    uint32_t version; /* of the newest template */
-    bool by_rule;     /* the tip's template has not come yet: its job is by the coin's rules */
-    bool asked_again; /* since that job: a template of an older tip came, and may be older, too */
-    bool rules_wrong; /* a template contradicted them: they are not used any more */
+    uint32_t version;      /* of the newest template */
+    bool by_rule;          /* the tip's template has not come yet: its job is by the coin's rules */
+    bool rules_wrong;      /* a template contradicted them: they are not used any more */
     struct job rule_job;   /* the job made by them last */
     uint64_t published_ms; /* the last full job */
-    bool usable[NODES_MAX];
+    bool work_known;       /* up to what is mined on */
+    uint8_t work[32];
+    struct jobs_node nodes[NODES_MAX];
+    struct template_box *claimed; /* builds on a tip that nobody has looked at yet */
     bool stopped;
     struct loop_timer hold, interval, repeat;
     uint8_t *message;
@@ -60,7 +71,8 @@ struct jobs {
 
 static void release(struct jobs *jobs, struct template_box *box)
 {
-    if (box == NULL || box->jobs > 0 || box == jobs->pending || box == jobs->fresh)
+    if (box == NULL || box->jobs > 0 || box == jobs->pending || box == jobs->fresh ||
+        box == jobs->claimed)
         return;
     if (box->id != 0)
         jobs->templates_bytes -= box->memory_bytes;
@@ -233,10 +245,45 @@ static uint64_t next_template_id(struct jobs *jobs)
     return jobs->options.epoch << 32 | ++jobs->template_counter;
 }
 
+static bool any_usable(const struct jobs *jobs)
+{
+    for (size_t i = 0; i < NODES_MAX; i++)
+        if (jobs->nodes[i].usable)
+            return true;
+    return false;
+}
+
+/* Whose change of mind is ours: the node whose template is mined on, and any where that is gone. */
+static bool is_trusted(const struct jobs *jobs, size_t node)
+{
+    return node == jobs->node || !jobs->nodes[jobs->node].usable;
+}
+
+/* The node's tip where it is this block; NULL: it was not looked at. */
+static const struct node_tip *tip_of(const struct jobs *jobs, size_t node, const uint8_t hash[32])
+{
+    const struct jobs_node *known = &jobs->nodes[node];
+    return known->tip_known && memcmp(known->tip.hash, hash, 32) == 0 ? &known->tip : NULL;
+}
+
+static void note_work(struct jobs *jobs, const struct node_tip *tip)
+{
+    jobs->work_known = tip != NULL;
+    if (tip != NULL)
+        memcpy(jobs->work, tip->chain_work, sizeof jobs->work);
+}
+
+/* Whether a tip has more work than what is mined on; where nobody can say, more height. */
+static bool is_better(const struct jobs *jobs, const struct node_tip *tip, uint32_t height)
+{
+    return tip != NULL && jobs->work_known ? memcmp(tip->chain_work, jobs->work, 32) > 0
+                                           : height > jobs->height;
+}
+
 void jobs_draft(struct jobs *jobs, const struct template_box *box, const uint8_t prev_hash[32])
 {
     bool same = jobs->any && memcmp(jobs->prev_hash, prev_hash, 32) == 0;
-    bool trusted = box->node == jobs->node || !jobs->usable[jobs->node];
+    bool trusted = is_trusted(jobs, box->node);
     /* Another of the same tip is in no hurry, and of two nodes' one is enough. */
     bool wanted = !jobs->any || (same ? jobs->by_rule : trusted);
     if (jobs->stopped || !wanted || jobs->draft.box != NULL)
@@ -320,6 +367,7 @@ static bool take_new_tip(struct jobs *jobs, struct template_box *box, struct err
     jobs->height = content->height;
     jobs->node = box->node;
     memcpy(jobs->prev_hash, content->prev_hash, 32);
+    note_work(jobs, tip_of(jobs, box->node, content->prev_hash));
     bool empty_first =
         content->transactions_count > 0 && content->fees_known && content->mweb.length == 0;
     if (empty_first && !publish_empty(jobs, content, error)) {
@@ -335,7 +383,7 @@ static bool rule_held(const struct jobs *jobs, const struct block_template *cont
     const struct job *job = &jobs->rule_job;
     return job->height == content->height && job->bits == content->bits &&
            job->min_time >= content->min_time &&
-           (!content->fees_known || job->coinbase_value <= content->coinbase_value - content->fees);
+           job->coinbase_value <= content->coinbase_value - content->fees; /* 0: not known */
 }
 
 /* Nothing in the template that the job by the rules has not: miners need not change. */
@@ -368,13 +416,37 @@ static bool take_behind_rule(struct jobs *jobs, struct template_box *box, struct
     return take_new_tip(jobs, box, error);
 }
 
+static void drop_claimed(struct jobs *jobs)
+{
+    struct template_box *box = jobs->claimed;
+    jobs->claimed = NULL;
+    release(jobs, box);
+}
+
+/* A node's tip was looked at: a template that waits for that is taken. */
+static void hear_tip(struct jobs *jobs, size_t node, const struct node_tip *tip)
+{
+    struct error error;
+    struct template_box *box = jobs->claimed;
+    jobs->nodes[node].tip = *tip;
+    jobs->nodes[node].tip_known = true;
+    if (jobs->any && memcmp(tip->hash, jobs->prev_hash, 32) == 0)
+        note_work(jobs, tip);
+    if (box == NULL || box->node != node || memcmp(box->content.prev_hash, tip->hash, 32) != 0)
+        return;
+    jobs->claimed = NULL;
+    if (!jobs_take(jobs, box, &error))
+        log_error("template.refused", "reason=\"%s\"", error.text);
+}
+
 bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32_t now_s)
 {
     uint32_t height = tip->height + 1;
     struct error error;
-    bool trusted = node == jobs->node || !jobs->usable[jobs->node] || jobs->usable[node];
+    hear_tip(jobs, node, tip);
+    bool trusted = jobs->nodes[node].usable || !any_usable(jobs);
     if (jobs->stopped || !jobs->any || !tip->is_tip || jobs->rules_wrong || !trusted ||
-        height <= jobs->height || jobs->options.coin->mweb ||
+        height <= jobs->height || !is_better(jobs, tip, height) || jobs->options.coin->mweb ||
         !coin_keeps_bits(jobs->options.coin, height))
         return false;
     struct block_template content = {
@@ -395,39 +467,55 @@ bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32
     jobs->height = height;
     jobs->node = node;
     jobs->by_rule = true;
-    jobs->asked_again = false;
+    for (size_t i = 0; i < NODES_MAX; i++)
+        jobs->nodes[i].asked_again = false;
     memcpy(jobs->prev_hash, tip->hash, sizeof jobs->prev_hash);
+    note_work(jobs, tip);
     publish_job(jobs, &jobs->rule_job, NULL);
     return true;
 }
 
 /* A tip is told on a connection of its own, so a template that was on its way then may come behind
- * it. The node is asked once more: if it has left the tip, it says so again. */
-static bool may_have_been_on_its_way(const struct jobs *jobs, const struct block_template *content)
+ * it. Each node is asked once more: if it has left the tip, it says so again. */
+static bool may_have_been_on_its_way(const struct jobs *jobs, const struct template_box *box)
 {
-    return jobs->by_rule && content->height <= jobs->height && !jobs->asked_again;
+    return jobs->by_rule && box->content.height <= jobs->height &&
+           !jobs->nodes[box->node].asked_again;
+}
+
+/* Keeps a template of another node until its tip was looked at (the node is being asked for it): a
+ * tip is easily named, and we are not to leave ours for one that nobody has mined. */
+static void wait_for_its_tip(struct jobs *jobs, struct template_box *box)
+{
+    drop_claimed(jobs);
+    jobs->claimed = box;
 }
 
 static bool take(struct jobs *jobs, struct template_box *box, struct error *error)
 {
     const struct block_template *content = &box->content;
     bool same = jobs->any && memcmp(jobs->prev_hash, content->prev_hash, 32) == 0;
-    /* Our node may change its mind about the tip; another's word counts when it is higher, or when
-     * ours is gone. */
-    bool trusted = box->node == jobs->node || !jobs->usable[jobs->node];
-    if (jobs->stopped) {
+    /* Our node may change its mind about the tip; another's word counts when its tip has more work,
+     * or when ours is gone. A node that is left aside is not listened to while others are there. */
+    bool trusted = is_trusted(jobs, box->node);
+    if (jobs->stopped || (!jobs->nodes[box->node].usable && any_usable(jobs))) {
         template_box_destroy(box);
         return true;
     }
     if (same && jobs->by_rule)
         return take_behind_rule(jobs, box, error);
-    if (!same && trusted && may_have_been_on_its_way(jobs, content)) {
-        jobs->asked_again = true;
+    if (!same && trusted && may_have_been_on_its_way(jobs, box)) {
+        jobs->nodes[box->node].asked_again = true;
         jobs->options.refresh(jobs->options.context, box->node);
         template_box_destroy(box);
         return true;
     }
-    if (!jobs->any || (!same && (trusted || content->height > jobs->height)))
+    const struct node_tip *tip = tip_of(jobs, box->node, content->prev_hash);
+    if (!same && !trusted && jobs->any && tip == NULL) {
+        wait_for_its_tip(jobs, box);
+        return true;
+    }
+    if (!jobs->any || (!same && (trusted || is_better(jobs, tip, content->height))))
         return take_new_tip(jobs, box, error);
     if (!same || !trusted) {
         template_box_destroy(box);
@@ -482,15 +570,24 @@ static void on_repeat(void *context)
 void jobs_node_state(struct jobs *jobs, size_t node, bool usable)
 {
     ASSERT(node < NODES_MAX);
-    bool was = jobs->usable[node];
-    jobs->usable[node] = usable;
-    if (!was || usable || !jobs->any || node != jobs->node)
+    bool was = jobs->nodes[node].usable;
+    jobs->nodes[node].usable = usable;
+    if (!jobs->any || was == usable)
         return;
-    for (size_t i = 0; i < NODES_MAX; i++)
-        if (jobs->usable[i]) {
-            jobs->options.refresh(jobs->options.context, i);
-            return;
-        }
+    if (usable && jobs->nodes[jobs->node].usable && node != jobs->node) {
+        jobs->options.refresh(jobs->options.context, node); /* what it said meanwhile was dropped */
+        return;
+    }
+    const struct jobs_node *best = NULL;
+    for (size_t i = 0; i < NODES_MAX; i++) {
+        const struct jobs_node *other = &jobs->nodes[i];
+        if (other->usable &&
+            (best == NULL || !best->tip_known ||
+             (other->tip_known && memcmp(other->tip.chain_work, best->tip.chain_work, 32) > 0)))
+            best = other;
+    }
+    if (best != NULL && !jobs->nodes[jobs->node].usable)
+        jobs->options.refresh(jobs->options.context, (size_t)(best - jobs->nodes));
 }
 
 void jobs_held(struct jobs *jobs, uint64_t template_id)
@@ -621,6 +718,7 @@ void jobs_destroy(struct jobs *jobs)
     jobs_stop(jobs);
     drop_pending(jobs);
     drop_fresh(jobs);
+    drop_claimed(jobs);
     while (jobs->kept_count > 0)
         forget_oldest(jobs);
     free(jobs->kept);

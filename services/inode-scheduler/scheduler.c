@@ -101,7 +101,16 @@ static void on_draft_ends(void *context, const struct template_box *box)
 static void on_tip(void *context, size_t node, const struct node_tip *tip)
 {
     struct scheduler *scheduler = context;
+    nodes_tip(&scheduler->nodes, node, tip);
     (void)jobs_tip(scheduler->jobs, node, tip, (uint32_t)(loop_unix_ms() / 1000));
+}
+
+static void on_pulse(void *context, size_t node, enum node_answer answer, uint64_t took_us,
+                     const char *trouble)
+{
+    struct scheduler *scheduler = context;
+    nodes_pulse(&scheduler->nodes, node, answer, took_us, trouble);
+    scheduler_tell_nodes(scheduler);
 }
 
 /* On a source's thread, which ends before `tips` does. */
@@ -122,11 +131,54 @@ static void on_node_state(void *context, size_t node, const char *trouble)
         log_info("template.again", "node=%s", node_name(scheduler->chain_nodes[node]));
     snprintf(known, FOLLOW_TEXT_BYTES, "%.*s", FOLLOW_TEXT_BYTES - 1,
              trouble != NULL ? trouble : "");
-    jobs_node_state(scheduler->jobs, node, trouble == NULL);
+    nodes_template(&scheduler->nodes, node, trouble);
+    scheduler_tell_nodes(scheduler);
     bool any = false;
     for (size_t i = 0; i < scheduler->options.world.nodes_count; i++)
         any = any || scheduler->node_trouble[i][0] == '\0';
     scheduler->options.on_trouble(scheduler->options.context, "templates", any ? NULL : known);
+}
+
+static void on_usable(void *context, size_t node, bool usable)
+{
+    const struct scheduler *scheduler = context;
+    jobs_node_state(scheduler->jobs, node, usable);
+    follower_set_aside(scheduler->follower, node, !usable);
+}
+
+static void on_differ(void *context)
+{
+    scheduler_follow_soon(context);
+}
+
+static const char *name_of_node(void *context, size_t node)
+{
+    const struct scheduler *scheduler = context;
+    return node_name(scheduler->chain_nodes[node]);
+}
+
+void scheduler_tell_nodes(struct scheduler *scheduler)
+{
+    scheduler->options.on_trouble(scheduler->options.context, "node",
+                                  nodes_trouble(&scheduler->nodes));
+}
+
+static void open_sight(struct scheduler *scheduler)
+{
+    const struct settings *settings = scheduler->options.settings;
+    nodes_start(&scheduler->nodes,
+                &(struct nodes_options){
+                    .loop = scheduler->options.loop,
+                    .metrics = scheduler->options.metrics,
+                    .count = scheduler->options.world.nodes_count,
+                    .patience_ms = (unsigned)settings->chain_node_patience_s * 1000,
+                    .slow_ms = (unsigned)settings->chain_node_slow_ms,
+                    .retargets = scheduler->options.coin.retarget_interval > 1,
+                    .on_usable = on_usable,
+                    .on_differ = on_differ,
+                    .context = scheduler,
+                },
+                name_of_node);
 }
 
 static void on_submit_answer(void *context, const uint8_t hash[32], size_t node,
@@ -348,6 +400,7 @@ static bool open_threads(struct scheduler *scheduler, struct error *error)
                                 .count = world->nodes_count,
                                 .poll_ms = (unsigned)scheduler->options.settings->chain_tip_poll_ms,
                                 .on_tip = on_tip,
+                                .on_pulse = on_pulse,
                                 .context = scheduler },
         error);
     if (scheduler->tips == NULL || !open_nodes(world, nodes, error))
@@ -463,8 +516,10 @@ static bool open_leading(struct scheduler *scheduler, struct error *error)
     if (!open_jobs(scheduler, error))
         return false;
     commitment_start(scheduler); /* the first job has it already */
-    return open_records(scheduler, error) && open_registry(scheduler, error) &&
-           open_bus(scheduler, error) && open_threads(scheduler, error);
+    if (!open_records(scheduler, error) || !open_registry(scheduler, error))
+        return false;
+    open_sight(scheduler);
+    return open_bus(scheduler, error) && open_threads(scheduler, error);
 }
 
 static bool lead(struct scheduler *scheduler, struct error *error)
@@ -567,6 +622,7 @@ void scheduler_close(struct scheduler *scheduler)
     scheduler->stopping = true;
     stop_timers(scheduler);
     standing_stop(scheduler);
+    nodes_stop(&scheduler->nodes);
     if (scheduler->jobs != NULL)
         jobs_stop(scheduler->jobs);
     if (scheduler->follower != NULL)

@@ -24,6 +24,7 @@
 #include "services/inode-scheduler/health.h"
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
+#include "services/inode-scheduler/nodes.h"
 #include "services/inode-scheduler/proof_trees.h"
 #include "services/inode-scheduler/registry.h"
 #include "services/inode-scheduler/sources.h"
@@ -112,6 +113,7 @@ struct scheduler {
 
     struct jobs *jobs;
     struct handover handover;
+    struct nodes nodes; /* which of them may be mined on */
     struct tips *tips;
     struct sources *sources;
     struct submitter *submitter;
@@ -171,6 +173,8 @@ void scheduler_close(struct scheduler *scheduler);
 
 /* The chain is looked at soon (a new tip, a candidate). */
 void scheduler_follow_soon(struct scheduler *scheduler);
+/* Health learns which nodes are left aside. */
+void scheduler_tell_nodes(struct scheduler *scheduler);
 void scheduler_note(struct scheduler *scheduler, const uint8_t hash[32], bool refused,
                     const char *node, const char *answer);
 /* "starting", "running", "standby", "stopping" or "error"; *reason_r (static or within `scheduler`)

@@ -4,7 +4,10 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#define PULSE_NS UINT64_C(1000000000)
 
 struct watcher {
     struct tips *tips;
@@ -17,7 +20,10 @@ struct watcher {
     bool stopping;
     bool nudged;
     uint8_t nudge[32];
-    uint8_t known[32]; /* the thread's own: what was told last */
+    /* the thread's own: what was told last */
+    uint8_t known[32];
+    enum node_answer told;
+    uint64_t told_ns;
 };
 
 struct tips {
@@ -31,27 +37,42 @@ struct tips {
 struct message {
     struct loop_task task;
     struct watcher *watcher;
+    bool has_tip;
     struct node_tip tip;
+    enum node_answer answer;
+    uint64_t took_us;
+    char trouble[sizeof((struct error *)0)->text];
 };
 
 static void on_message(struct loop_task *task)
 {
     struct message *message = (struct message *)task;
     struct tips *tips = message->watcher->tips;
+    const struct tips_options *options = &tips->options;
     if (!tips->closing)
-        tips->options.on_tip(tips->options.context, message->watcher->index, &message->tip);
+        options->on_pulse(options->context, message->watcher->index, message->answer,
+                          message->took_us, message->trouble);
+    if (!tips->closing && message->has_tip)
+        options->on_tip(options->context, message->watcher->index, &message->tip);
     atomic_fetch_sub(&tips->under_way, 1);
     free(message);
 }
 
-static void post(struct watcher *watcher, const struct node_tip *tip)
+static void post(struct watcher *watcher, const struct node_tip *tip, enum node_answer answer,
+                 uint64_t took_us, const struct error *error)
 {
     struct message *message = calloc(1, sizeof *message);
     if (message == NULL)
         return; /* the template will tell */
     message->task.run = on_message;
     message->watcher = watcher;
-    message->tip = *tip;
+    message->answer = answer;
+    message->took_us = took_us;
+    message->has_tip = tip != NULL;
+    if (tip != NULL)
+        message->tip = *tip;
+    if (answer != NODE_OK)
+        snprintf(message->trouble, sizeof message->trouble, "%s", error->text);
     atomic_fetch_add(&watcher->tips->under_way, 1);
     loop_post(watcher->tips->options.loop, &message->task);
 }
@@ -76,22 +97,34 @@ static bool rest(struct watcher *watcher, bool *nudged_r, uint8_t hash_r[32])
     return go_on;
 }
 
+/* Asks for the best block, unless a nudge has named it, and what there is to know of a new one. */
+static void look(struct watcher *watcher, bool nudged, uint8_t hash[32])
+{
+    struct node_tip tip;
+    struct error error = { .text = "it does not know its own tip" };
+    uint64_t began_ns = loop_clock_ns();
+    enum node_answer answer = nudged ? NODE_OK : node_best(watcher->node, hash, &error);
+    bool new = answer == NODE_OK &&memcmp(hash, watcher->known, 32) != 0;
+    if (new)
+        answer = node_tip(watcher->node, hash, &tip, &error);
+    uint64_t now_ns = loop_clock_ns();
+    if (new &&answer == NODE_OK)
+        memcpy(watcher->known, hash, 32);
+    else if (watcher->told == answer && now_ns - watcher->told_ns < PULSE_NS)
+        return; /* nothing new: said once a second */
+    watcher->told = answer;
+    watcher->told_ns = now_ns;
+    post(watcher, new &&answer == NODE_OK ? &tip : NULL, answer, (now_ns - began_ns) / 1000,
+         &error);
+}
+
 static void *run(void *context)
 {
     struct watcher *watcher = context;
     uint8_t hash[32];
     bool nudged;
-    while (rest(watcher, &nudged, hash)) {
-        struct node_tip tip;
-        struct error error;
-        if (!nudged && node_best(watcher->node, hash, &error) != NODE_OK)
-            continue;
-        if (memcmp(hash, watcher->known, sizeof hash) == 0 ||
-            node_tip(watcher->node, hash, &tip, &error) != NODE_OK)
-            continue;
-        memcpy(watcher->known, hash, sizeof hash);
-        post(watcher, &tip);
-    }
+    while (rest(watcher, &nudged, hash))
+        look(watcher, nudged, hash);
     return NULL;
 }
 

@@ -1,7 +1,7 @@
 /* One thread a node that learns of a new tip before the node has a template for it: by asking for
  * the best block every poll_ms, and at once when tips_nudge says that one was seen. What is told is
  * enough to mine on the tip by the coin's rules (jobs_tip). A node that does not answer is asked
- * again next time; its trouble is told by `sources`, who ask it too. */
+ * again next time. How it answered is told once a second, and at once when that changes. */
 #pragma once
 #include "loop/loop.h"
 #include "port/node.h"
@@ -15,6 +15,9 @@ struct tips_options {
     unsigned poll_ms; /* 0: only when nudged */
     /* On the loop, for each tip of each node once. */
     void (*on_tip)(void *context, size_t node, const struct node_tip *tip);
+    /* On the loop: how it answered, and in what time; the sentence where it did not. */
+    void (*on_pulse)(void *context, size_t node, enum node_answer answer, uint64_t took_us,
+                     const char *trouble);
     void *context;
 };
 

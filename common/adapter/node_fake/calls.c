@@ -143,6 +143,7 @@ static enum node_answer call_tip(struct node *port, const uint8_t hash[32], stru
                                 .median_time = block->time,
                                 .is_tip = at == fake_tip_of(node) };
     memcpy(tip_r->hash, block->hash, 32);
+    store_be64(tip_r->chain_work + 24, block->height + 1);
     return leave(node, NODE_OK, error);
 }
 

@@ -20,6 +20,10 @@ enum node_answer node_rpc_get_template(struct node *port, const char *longpoll_i
                                        struct arena *arena, struct block_template *template_r,
                                        const char **longpoll_id_r, struct error *error);
 
+/* tip.c: getblockheader. */
+enum node_answer node_rpc_tip(struct node *port, const uint8_t hash[32], struct node_tip *tip_r,
+                              struct error *error);
+
 /* A call that changes nothing. */
 MUST_CHECK enum node_answer node_rpc_ask(struct node_rpc *node, const char *method,
                                          const char *params, struct rpc_reply *reply_r,

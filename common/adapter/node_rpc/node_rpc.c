@@ -92,35 +92,6 @@ static enum node_answer op_best(struct node *port, uint8_t hash_r[32], struct er
     return ok ? NODE_OK : node_rpc_odd(node, "its getbestblockhash is no hash", error);
 }
 
-static enum node_answer op_tip(struct node *port, const uint8_t hash[32], struct node_tip *tip_r,
-                               struct error *error)
-{
-    struct node_rpc *node = rpc_of(port);
-    char shown[65];
-    char params[80];
-    struct rpc_reply reply;
-    node_rpc_show_hash(hash, shown);
-    snprintf(params, sizeof params, "[\"%s\"]", shown);
-    enum node_answer answer = node_rpc_ask(node, "getblockheader", params, &reply, error);
-    if (answer == NODE_REFUSED && reply.code == RPC_NOT_FOUND)
-        return NODE_MISSING;
-    if (answer != NODE_OK)
-        return answer;
-    *tip_r = (struct node_tip){ 0 };
-    const char *bits = json_string_value(json_object_get(reply.result, "bits"));
-    const json_t *confirmations = json_object_get(reply.result, "confirmations");
-    uint64_t compact = 0;
-    bool ok = node_rpc_read_hash(json_object_get(reply.result, "hash"), tip_r->hash) &&
-              memcmp(tip_r->hash, hash, 32) == 0 && json_is_integer(confirmations) &&
-              node_rpc_read_u32(json_object_get(reply.result, "height"), &tip_r->height) &&
-              node_rpc_read_u32(json_object_get(reply.result, "mediantime"), &tip_r->median_time) &&
-              bits != NULL && strlen(bits) == 8 && hex_decode_u64(bits, 8, &compact);
-    tip_r->bits = (uint32_t)compact;
-    tip_r->is_tip = json_integer_value(confirmations) == 1;
-    json_decref(reply.result);
-    return ok ? NODE_OK : node_rpc_odd(node, "its getblockheader lacks fields", error);
-}
-
 static void op_watch(struct node *port, const struct node_watcher *watcher)
 {
     struct node_rpc *node = rpc_of(port);
@@ -317,7 +288,7 @@ static const struct node_ops ops = {
     .get_template = node_rpc_get_template,
     .watch = op_watch,
     .best = op_best,
-    .tip = op_tip,
+    .tip = node_rpc_tip,
     .submit = op_submit,
     .block_hash = op_block_hash,
     .block = op_block,

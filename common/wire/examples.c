@@ -57,7 +57,6 @@ static struct wire_job job = {
     .extranonce2_bytes = 8,
     .has_witness = 1,
     .coinbase_value = 5000000000,
-    .extension = { NULL, 0 },
     .untagged1 = { untagged1, sizeof untagged1 },
     .untagged2 = { coinbase2, sizeof coinbase2 },
 };
@@ -129,6 +128,7 @@ static const struct wire_template_reply template_reply = {
     .first = 250,
     .last = 1,
     .job = { encoded_job, sizeof encoded_job },
+    .extension = { encoded_job, 8 },
     .transactions = transactions,
     .transactions_count = 1,
 };

@@ -232,7 +232,7 @@ static void a_field_beyond_its_bound_is_neither_written_nor_read(void **state)
     store_le32(encoded + WIRE_HEADER_BYTES + 24, 1025);
     assert_false(decode_share_batch(span_of(encoded, length), &error));
 
-    struct wire_job job = { .coinbase1 = { encoded, 1025 }, .extension = { NULL, 0 } };
+    struct wire_job job = { .coinbase1 = { encoded, 1025 } };
     assert_int_equal(wire_encode_job(&job, NULL, 0), 0);
 }
 

@@ -27,6 +27,7 @@ static void send_whole(struct handover *handover, struct bus_call *call,
         list[reply.transactions_count++].data = box->content.transactions[i].data;
     reply.transactions = list;
     reply.job = jobs_of_template(handover->jobs, box->id);
+    reply.extension = box->content.mweb;
     send(call, &reply);
     free(list);
 }

@@ -117,8 +117,7 @@ static void retire(struct jobs *jobs, bool clean)
 
 static void to_wire(const struct kept *kept, struct wire_job *wire_r)
 {
-    job_to_wire(&kept->job, kept->sequence,
-                kept->box != NULL ? kept->box->content.mweb : span_of(NULL, 0), wire_r);
+    job_to_wire(&kept->job, kept->sequence, wire_r);
 }
 
 static void publish_newest(struct jobs *jobs)
@@ -191,15 +190,14 @@ static void publish_job(struct jobs *jobs, const struct job *job, struct templat
              job->coinbase_value, jobs->node);
 }
 
-/* The job of a template that needs no transactions to be held. Takes the box. */
+/* The job of a template of which nothing need be held. Takes the box. */
 static bool publish_box(struct jobs *jobs, struct template_box *box, bool clean,
                         struct error *error)
 {
-    struct template_box *needed = box->content.mweb.length > 0 ? box : NULL;
     struct job job;
-    bool made = make_job(jobs, &box->content, needed, clean, &job, error);
+    bool made = make_job(jobs, &box->content, NULL, clean, &job, error);
     if (made) {
-        publish_job(jobs, &job, needed);
+        publish_job(jobs, &job, NULL);
         jobs->published_ms = loop_now_ms(jobs->options.loop);
     }
     release(jobs, box);
@@ -324,7 +322,7 @@ static bool begin(struct jobs *jobs, struct template_box *box, bool clean, struc
     jobs->templates_bytes += box->memory_bytes;
     loop_timer_start(jobs->options.loop, &jobs->interval, jobs->options.interval_ms,
                      jobs->options.interval_ms);
-    if (box->content.transactions_count == 0)
+    if (box->content.transactions_count == 0 && box->content.mweb.length == 0)
         return publish_box(jobs, box, clean, error);
     if (!make_job(jobs, &box->content, box, clean, &jobs->pending_job, error)) {
         release(jobs, box);

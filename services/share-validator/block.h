@@ -41,7 +41,6 @@ struct block {
     uint8_t header[POW_HEADER_BYTES];
     uint8_t *coinbase;
     size_t coinbase_bytes;
-    struct span extension; /* owned */
     uint8_t *raw;          /* the whole block; NULL until its transactions are there */
     size_t raw_bytes;
     bool given_up; /* nobody can complete it, or no node takes it in the end */

@@ -44,7 +44,6 @@ static void block_free(struct block *block)
     loop_timer_stop(blocks->options.loop, &block->spool_again);
     free(block->record);
     free(block->coinbase);
-    free((void *)(uintptr_t)block->extension.data);
     free(block->raw);
     free(block);
 }
@@ -73,17 +72,19 @@ static bool build(struct block *block)
     struct blocks *blocks = block->owner;
     const struct template_transaction *transactions;
     size_t count;
-    if (!template_table_find(blocks->options.templates, block->template_id, &transactions, &count))
+    struct span extension;
+    if (!template_table_find(blocks->options.templates, block->template_id, &transactions, &count,
+                             &extension))
         return false;
     struct span coinbase = span_of(block->coinbase, block->coinbase_bytes);
-    size_t bytes = template_block_bytes(transactions, count, coinbase, block->extension);
+    size_t bytes = template_block_bytes(transactions, count, coinbase, extension);
     block->raw = malloc(bytes);
     if (block->raw == NULL) {
         log_error("block.memory", "block=%s bytes=%zu", block->name, bytes);
         return false;
     }
     block->raw_bytes = template_block_serialize(block->header, transactions, count, coinbase,
-                                                block->extension, block->raw, bytes);
+                                                extension, block->raw, bytes);
     blocks->bytes += block->raw_bytes;
     return true;
 }
@@ -192,8 +193,6 @@ struct span blocks_found(struct blocks *blocks, struct job_entry *entry,
     memcpy(block->header, verdict->header, sizeof block->header);
     block->coinbase = copy_bytes(coinbase, coinbase_bytes);
     block->coinbase_bytes = coinbase_bytes;
-    block->extension = span_of(copy_bytes(entry->extension.data, entry->extension.length),
-                               entry->extension.length);
     log_info("block.found",
              "block=%s height=%u job=%016" PRIx64 " account=%016" PRIx64
              " share=%s batch=%016" PRIx64 "/%" PRIu64 "/%u",

@@ -23,7 +23,6 @@ struct job_table {
 
 static void entry_free(struct job_entry *entry)
 {
-    free((void *)(uintptr_t)entry->extension.data);
     free(entry);
 }
 
@@ -144,21 +143,14 @@ bool job_table_take(struct job_table *table, const struct wire_job *wire, uint64
     if (known != NULL && (known->sequence != 0 || wire->sequence == 0))
         return true;
     struct job_entry *entry = calloc(1, sizeof *entry);
-    uint8_t *extension = malloc(wire->extension.length != 0 ? wire->extension.length : 1);
-    if (entry == NULL || extension == NULL) {
-        free(entry);
-        free(extension);
+    if (entry == NULL)
         return error_set(error, ERROR_FULL, "no memory for a job");
-    }
-    entry->extension = span_of(extension, wire->extension.length);
     bool good = wire->job_id != 0 ? job_from_wire(wire, &entry->job, error)
                                   : error_set(error, ERROR_INVALID, "it has no id");
     if (!good) {
         entry_free(entry);
         return error_prefix(error, "job %016" PRIx64, wire->job_id);
     }
-    if (wire->extension.length > 0)
-        memcpy(extension, wire->extension.data, wire->extension.length);
     entry->sequence = wire->sequence;
     for (unsigned shape = 0; shape < JOB_SHAPES; shape++)
         if (job_coinbase_bytes(&entry->job, shape) > 0)

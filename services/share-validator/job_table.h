@@ -10,7 +10,6 @@ enum { JOB_TABLE_MAX = 2048 };
 struct job_entry {
     struct job job;
     struct job_prepared prepared[JOB_SHAPES]; /* of the shapes the job has */
-    struct span extension; /* bytes behind a block's transactions; owned */
     uint64_t sequence;     /* within job.epoch; 0: read from a file, not heard from a scheduler */
     uint64_t retired_ms;   /* the loop's clock; 0: the newest */
     uint64_t left_ms;      /* unix: when another tip than its own was heard of; 0: not seen */

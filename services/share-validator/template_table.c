@@ -11,6 +11,7 @@ struct block_of_bytes {
 struct template_parts {
     struct template_transaction *transactions;
     uint32_t count, capacity;
+    struct span extension; /* in one of the blocks */
     struct block_of_bytes *blocks;
 };
 
@@ -68,7 +69,7 @@ bool template_parts_add(struct template_parts *parts, const struct wire_template
         return error_set(error, ERROR_INVALID, "its transactions do not follow those there are");
     if (count > TEMPLATE_TRANSACTIONS_MAX - parts->count)
         return error_set(error, ERROR_INVALID, "its transactions are more than any block has");
-    size_t bytes = 0;
+    size_t bytes = reply->extension.length;
     for (uint32_t i = 0; i < count; i++)
         bytes += reply->transactions[i].data.length;
     struct block_of_bytes *block = malloc(sizeof *block + bytes);
@@ -86,6 +87,10 @@ bool template_parts_add(struct template_parts *parts, const struct wire_template
         parts->transactions[parts->count++] =
             (struct template_transaction){ .data = span_of(at, data.length) };
         at += data.length;
+    }
+    if (reply->extension.length > 0) {
+        memcpy(at, reply->extension.data, reply->extension.length);
+        parts->extension = span_of(at, reply->extension.length);
     }
     return true;
 }
@@ -146,10 +151,12 @@ bool template_table_holds(const struct template_table *table, uint64_t template_
 }
 
 bool template_table_find(const struct template_table *table, uint64_t template_id,
-                         const struct template_transaction **transactions_r, size_t *count_r)
+                         const struct template_transaction **transactions_r, size_t *count_r,
+                         struct span *extension_r)
 {
     *transactions_r = NULL;
     *count_r = 0;
+    *extension_r = span_of(NULL, 0);
     if (template_id == 0)
         return true;
     const struct held *held = find(table, template_id);
@@ -157,6 +164,7 @@ bool template_table_find(const struct template_table *table, uint64_t template_i
         return false;
     *transactions_r = held->parts->transactions;
     *count_r = held->parts->count;
+    *extension_r = held->parts->extension;
     return true;
 }
 

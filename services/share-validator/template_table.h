@@ -6,7 +6,7 @@
 
 struct template_table;
 
-/* The transactions of one template, as they come in pieces. */
+/* The transactions of one template, as they come in pieces, the last with its extension. */
 struct template_parts;
 MUST_CHECK struct template_parts *template_parts_create(void);
 void template_parts_destroy(struct template_parts *parts);
@@ -26,8 +26,9 @@ void template_table_take(struct template_table *table, uint64_t template_id,
 /* Held, and heard from a scheduler that lives. */
 bool template_table_is_fresh(const struct template_table *table, uint64_t template_id);
 bool template_table_holds(const struct template_table *table, uint64_t template_id);
-/* Borrowed until the next take; template id 0 has no transactions. False: not held. */
+/* Borrowed until the next take, with what stands behind them in the block (mweb; usually nothing);
+ * template id 0 has none of either. False: not held. */
 MUST_CHECK bool template_table_find(const struct template_table *table, uint64_t template_id,
                                     const struct template_transaction **transactions_r,
-                                    size_t *count_r);
+                                    size_t *count_r, struct span *extension_r);
 size_t template_table_count(const struct template_table *table);

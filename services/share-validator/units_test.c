@@ -284,10 +284,19 @@ static void a_template_in_pieces_is_the_whole_in_the_end(void **state)
     reply.transactions_count = TEMPLATE_TRANSACTIONS_MAX - COUNT + 1;
     assert_false(template_parts_add(parts, &reply, &error));
     assert_int_equal(template_parts_count(parts), COUNT);
+    /* What stands behind them in the block comes with the last piece, which may be only that. */
+    static uint8_t behind[100000];
+    memset(behind, 0x5c, sizeof behind);
+    reply.transactions_count = 0;
+    reply.last = 1;
+    reply.extension = span_of(behind, sizeof behind);
+    assert_true(template_parts_add(parts, &reply, &error));
     template_table_take(table, 5, parts, false);
     const struct template_transaction *transactions;
     size_t count;
-    assert_true(template_table_find(table, 5, &transactions, &count));
+    struct span extension;
+    assert_true(template_table_find(table, 5, &transactions, &count, &extension));
+    assert_true(span_equal(extension, span_of(behind, sizeof behind)));
     assert_int_equal(count, COUNT);
     for (uint32_t i = 0; i < COUNT; i++) {
         uint8_t number[8];
@@ -303,11 +312,12 @@ static void a_template_from_a_file_gives_way_to_a_fetched_one(void **state)
     struct template_table *table = template_table_create(2);
     const struct template_transaction *transactions;
     size_t count;
+    struct span extension;
     for (int old = 1; old >= 0; old--) {
         struct wire_transaction one = { .data = span_text(old ? "old" : "new") };
         template_table_take(table, 5, parts_of(&one, 1), old);
         assert_int_equal(template_table_is_fresh(table, 5), !old);
-        assert_true(template_table_find(table, 5, &transactions, &count));
+        assert_true(template_table_find(table, 5, &transactions, &count, &extension));
         assert_memory_equal(transactions[0].data.data, old ? "old" : "new", 3);
         assert_int_equal(template_table_count(table), 1);
     }
@@ -330,14 +340,16 @@ static void the_newest_templates_are_held(void **state)
     }
     const struct template_transaction *transactions;
     size_t count;
+    struct span extension;
     assert_int_equal(template_table_count(table), 3);
-    assert_false(template_table_find(table, 7, &transactions, &count));
+    assert_false(template_table_find(table, 7, &transactions, &count, &extension));
     for (uint64_t id = 8; id <= 10; id++) {
-        assert_true(template_table_find(table, id, &transactions, &count));
+        assert_true(template_table_find(table, id, &transactions, &count, &extension));
         assert_int_equal(count, 2);
         assert_true(load_le64(transactions[1].data.data) == id * 10 + 1);
     }
-    assert_true(template_table_find(table, 0, &transactions, &count)); /* none but the coinbase */
+    assert_true(template_table_find(table, 0, &transactions, &count,
+                                    &extension)); /* none but the coinbase */
     assert_int_equal(count, 0);
     template_table_destroy(table);
 }

@@ -49,7 +49,7 @@ static void write_job(struct job_feed *feed, struct feed_job *job, struct image 
                       uint8_t *memory)
 {
     struct wire_job wire;
-    job_to_wire(&job->job, 0, span_of(NULL, 0), &wire);
+    job_to_wire(&job->job, 0, &wire);
     struct span message = span_of(memory, wire_encode_job(&wire, memory, JOB_BYTES_MAX));
     image->failed |= message.length == 0;
     image_span(image, &message);

@@ -15,7 +15,7 @@
 
 enum {
     TEMPLATE_DATA_BYTES_MAX = 4 << 20, /* all transactions together: above any block's limit */
-    TEMPLATE_EXTENSION_BYTES_MAX = 65536,
+    TEMPLATE_EXTENSION_BYTES_MAX = 8 << 20, /* as template_reply takes it along */
     TEMPLATE_COMMITMENT_BYTES_MAX = 83,
     TEMPLATE_LONGPOLL_BYTES_MAX = 512,
     TEMPLATE_MEMBERS_MAX = 64, /* of one object */

@@ -25,8 +25,7 @@ static bool take_shorter(struct job *job, enum job_shape shape, struct span befo
     return true;
 }
 
-void job_to_wire(const struct job *job, uint64_t sequence, struct span extension,
-                 struct wire_job *wire_r)
+void job_to_wire(const struct job *job, uint64_t sequence, struct wire_job *wire_r)
 {
     *wire_r = (struct wire_job){
         .epoch = job->epoch,
@@ -49,7 +48,6 @@ void job_to_wire(const struct job *job, uint64_t sequence, struct span extension
         .extranonce2_bytes = job->extranonce2_bytes,
         .has_witness = job->witness,
         .coinbase_value = job->coinbase_value,
-        .extension = extension,
         .untagged1 = shorter_part(job, JOB_SHAPE_UNTAGGED, false),
         .untagged2 = shorter_part(job, JOB_SHAPE_UNTAGGED, true),
         .least1 = shorter_part(job, JOB_SHAPE_LEAST, false),

@@ -5,10 +5,8 @@
 #include "core/share/share.h"
 #include "wire/messages.h"
 
-/* Fills *wire_r, borrowing the job and the extension (bytes behind a block's transactions, may be
- * empty) for as long as the message is used. */
-void job_to_wire(const struct job *job, uint64_t sequence, struct span extension,
-                 struct wire_job *wire_r);
+/* Fills *wire_r, borrowing the job for as long as the message is used. */
+void job_to_wire(const struct job *job, uint64_t sequence, struct wire_job *wire_r);
 
 /* A job from the wire, verified (job_verify). False with one sentence where it is none that can be
  * mined; then *job_r is undefined. */

@@ -72,7 +72,7 @@ struct script_job *script_add_job(struct script *script, const struct script_job
 static struct wire_job wire_of(const struct script_job *from)
 {
     struct wire_job wire;
-    job_to_wire(&from->job, from->sequence, span_of(NULL, 0), &wire);
+    job_to_wire(&from->job, from->sequence, &wire);
     return wire;
 }
 

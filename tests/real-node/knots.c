@@ -23,23 +23,24 @@ static _Noreturn void PRINTF_LIKE(1, 2) give_up(const char *format, ...)
     abort();
 }
 
-bool knots_install(struct knots *knots)
+bool knots_install(struct knots *knots, const char *kind)
 {
     char command[5000];
-    const char *given = getenv("ADIT_TEST_KNOTS");
+    const char *given =
+        getenv(strcmp(kind, "knots") == 0 ? "ADIT_TEST_KNOTS" : "ADIT_TEST_LITECOIND");
     const char *build = getenv("ADIT_BUILD");
     const char *source = getenv("ADIT_SOURCE");
-    memset(knots, 0, sizeof *knots);
+    *knots = (struct knots){ .kind = kind };
     if (source == NULL)
         source = ".";
     if (given != NULL)
         snprintf(knots->root, sizeof knots->root, "%s", given);
     else
-        snprintf(knots->root, sizeof knots->root, "%s/real-node/knots",
-                 build == NULL ? "build" : build);
-    snprintf(knots->script, sizeof knots->script, "%s/tests/real-node/bitcoin-knots", source);
-    snprintf(command, sizeof command, "exec sh '%s/tests/real-node/real-node-setup' '%s'", source,
-             knots->root);
+        snprintf(knots->root, sizeof knots->root, "%s/real-node/%s",
+                 build == NULL ? "build" : build, kind);
+    snprintf(knots->script, sizeof knots->script, "%s/tests/real-node/run-node", source);
+    snprintf(command, sizeof command, "exec sh '%s/tests/real-node/real-node-setup' %s '%s'",
+             source, kind, knots->root);
     fflush(stdout);
     int status = system(command);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
@@ -69,8 +70,8 @@ static void remove_leftovers(const struct knots *knots)
 static char *cli(const struct knots *knots, const char *wallet, const char *words)
 {
     char command[16384];
-    int length = snprintf(command, sizeof command, "exec '%s' '%s' '%s' %u cli %s%s %s 2>&1",
-                          knots->script, knots->root, knots->data, knots->port,
+    int length = snprintf(command, sizeof command, "exec '%s' %s '%s' '%s' %u cli %s%s %s 2>&1",
+                          knots->script, knots->kind, knots->root, knots->data, knots->port,
                           wallet == NULL ? "" : "-rpcwallet=", wallet == NULL ? "" : wallet, words);
     if (length >= (int)sizeof command)
         give_up("the command is too long");
@@ -90,12 +91,13 @@ static char *cli(const struct knots *knots, const char *wallet, const char *word
     return NULL;
 }
 
-void knots_start(struct knots *knots)
+void knots_start(struct knots *knots, const char *option)
 {
     char port[16];
     char log[4300];
     remove_leftovers(knots);
-    snprintf(knots->data, sizeof knots->data, "adit-test-%ld", (long)getpid());
+    snprintf(knots->data, sizeof knots->data, "adit-test-%s%ld", knots->is_peer ? "peer-" : "",
+             (long)getpid());
     knots->port = test_port();
     snprintf(port, sizeof port, "%u", knots->port);
     snprintf(log, sizeof log, "%s/srv/%s.log", knots->root, knots->data);
@@ -105,7 +107,8 @@ void knots_start(struct knots *knots)
         int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
-        execl(knots->script, knots->script, knots->root, knots->data, port, (char *)NULL);
+        execl(knots->script, knots->script, knots->kind, knots->root, knots->data, port, option,
+              (char *)NULL);
         _exit(127);
     }
     time_t deadline = time(NULL) + 60;

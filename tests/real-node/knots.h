@@ -1,6 +1,6 @@
-/* A Bitcoin Knots regtest node for a test: put there by real-node-setup, run by bitcoin-knots,
- * asked by bitcoin-cli. Blocking; one thread. The node dies with the test. A failed expectation of
- * these helpers themselves ends the test with a sentence. */
+/* A real node in regtest for a test, Bitcoin Knots or Litecoin Core: put there by real-node-setup,
+ * run by run-node, asked by its command line client. Blocking; one thread. The node dies with the
+ * test. A failed expectation of these helpers themselves ends the test with a sentence. */
 #pragma once
 #include "base/bytes.h"
 
@@ -9,17 +9,20 @@
 
 struct knots {
     char root[2048];   /* the folder that real-node-setup filled */
-    char script[2048]; /* tests/real-node/bitcoin-knots */
+    const char *kind;  /* "knots" or "litecoin" */
+    char script[2048]; /* tests/real-node/run-node */
     char data[64];     /* the name of this run's data folder in it */
     unsigned port;
     pid_t pid;
+    bool is_peer; /* of another one: its data folder has a name of its own */
 };
 
-/* Installs where needed; false where this machine cannot have it: the reason has been printed as a
- * line "SKIPPED: why". */
-MUST_CHECK bool knots_install(struct knots *knots);
-/* Starts it on a free port with a fresh chain and waits until it answers. */
-void knots_start(struct knots *knots);
+/* Installs where needed, into the folder ADIT_TEST_KNOTS or ADIT_TEST_LITECOIND names; false where
+ * this machine cannot have it: the reason has been printed as a line "SKIPPED: why". */
+MUST_CHECK bool knots_install(struct knots *knots, const char *kind);
+/* Starts it on a free port with a fresh chain and waits until it answers. `option`: one more for
+ * its command line; NULL. */
+void knots_start(struct knots *knots, const char *option);
 /* Stops it and removes its data. */
 void knots_stop(struct knots *knots);
 

@@ -1,13 +1,15 @@
-/* The pool, unchanged but for its settings, on a real node: Bitcoin Knots in regtest. A miner finds
- * blocks through the pool, the node accepts them, they mature, and the miner is paid from the
- * node's wallet; every amount is compared to the base unit. The miner is the program that
- * ADIT_TEST_MINERD names (pooler's cpuminer, "minerd"), else our own. */
+/* The pool, unchanged but for its settings, on a real node in regtest: Bitcoin Knots, or Litecoin
+ * Core with its extension blocks (the argument says which). A miner finds blocks through the pool,
+ * the node accepts them, they mature, and the miner is paid from the node's wallet; every amount is
+ * compared to the base unit. The miner is the program that ADIT_TEST_MINERD names (pooler's
+ * cpuminer, "minerd"), else our own. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "base/test_port.h"
 #include "tests/fixture/pool_fixture.h"
 #include "tests/real-node/knots.h"
 
@@ -26,7 +28,16 @@
 #define FEE_BASIS_POINTS 100
 
 static struct pool_fixture pool;
-static struct knots knots;
+static struct knots knots, peer;
+/* What differs from node to node. */
+static struct kind {
+    const char *name, *profile, *algorithm, *hashrate;
+    bool mweb, needs_peer;
+} coin;
+static const struct kind kinds[] = {
+    { "knots", "bitcoin-regtest", "sha256d", "1000000", false, false },
+    { "litecoin", "litecoin-regtest", "scrypt", "2000", true, true },
+};
 static char miner_address[128];
 static char outside_address[128];
 static pid_t miner;
@@ -56,6 +67,14 @@ static int64_t units_at(const json_t *object, const char *key)
     return text == NULL ? -1 : strtoll(text, NULL, 10);
 }
 
+/* A payment into the extension block: the next block has one with something in it. */
+static void peg_in(void)
+{
+    char address[200];
+    take(knots_ask(&knots, OUTSIDE, "getnewaddress \"\" mweb"), address, sizeof address);
+    free(knots_ask(&knots, OUTSIDE, "sendtoaddress %s 1", address));
+}
+
 static void start_miner(void)
 {
     char url[64];
@@ -74,11 +93,11 @@ static void start_miner(void)
     dup2(fd, STDOUT_FILENO);
     dup2(fd, STDERR_FILENO);
     if (minerd != NULL)
-        execl(minerd, minerd, "-a", "sha256d", "-o", url, "-u", miner_address, "-p", "x", "-t", "1",
-              (char *)NULL);
+        execl(minerd, minerd, "-a", coin.algorithm, "-o", url, "-u", miner_address, "-p", "x", "-t",
+              "1", (char *)NULL);
     else
-        execl(own, own, "--algorithm", "sha256d", "--url", url, "--user", miner_address,
-              "--hashrate-limit", "1000000", (char *)NULL);
+        execl(own, own, "--algorithm", coin.algorithm, "--url", url, "--user", miner_address,
+              "--hashrate-limit", coin.hashrate, (char *)NULL);
     _exit(127);
 }
 
@@ -362,12 +381,37 @@ static void audit_is_clean(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* A node that gives no templates, in regtest either, unless it is connected to another. */
+static void start_with_a_peer(void)
+{
+    char option[64];
+    unsigned port = test_port();
+    snprintf(option, sizeof option, "-bind=127.0.0.1:%u", port);
+    knots_start(&knots, option);
+    peer = knots;
+    peer.is_peer = true;
+    snprintf(option, sizeof option, "-connect=127.0.0.1:%u", port);
+    knots_start(&peer, option);
+}
+
+/* Extension blocks begin at height 432 of the regtest chain, and the first pegs coins in
+ * (mweb_*.py of Litecoin Core's functional tests). */
+static void open_extension_blocks(void)
+{
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress 330 %s", outside_address)); /* 431 now */
+    peg_in();
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress 1 %s", outside_address));
+}
+
 static int begin(void **state)
 {
     (void)state;
     char settings[4096];
     char pool_address[128];
-    knots_start(&knots);
+    if (coin.needs_peer)
+        start_with_a_peer();
+    else
+        knots_start(&knots, NULL);
     free(knots_ask(&knots, NULL, "createwallet " WALLET));
     free(knots_ask(&knots, NULL, "createwallet " OUTSIDE));
     take(knots_ask(&knots, WALLET, "getnewaddress"), pool_address, sizeof pool_address);
@@ -378,12 +422,14 @@ static int begin(void **state)
     /* A chain with a fresh tip: the node is out of its initial download. The pool's wallet gets
      * nothing of it, so that what it pays comes from what was mined. */
     free(knots_ask(&knots, OUTSIDE, "generatetoaddress 101 %s", outside_address));
+    if (coin.mweb)
+        open_extension_blocks();
     snprintf(settings, sizeof settings,
-             "{\"chain\":{\"profile\":\"bitcoin-regtest\",\"nodes\":[\"http://127.0.0.1:%u\"],"
+             "{\"chain\":{\"profile\":\"%s\",\"nodes\":[\"http://127.0.0.1:%u\"],"
              "\"cookie_file\":\"%s/srv/%s/regtest/.cookie\",\"wallet\":\"" WALLET "\","
              "\"address\":\"%s\"},\"reward\":{\"fee_basis_points\":%d},"
              "\"time\":{\"push_tx\":1},\"payout\":{\"bump_blocks\":2}}",
-             knots.port, knots.root, knots.data, pool_address, FEE_BASIS_POINTS);
+             coin.profile, knots.port, knots.root, knots.data, pool_address, FEE_BASIS_POINTS);
     pool_start(&pool, settings, false);
     return 0;
 }
@@ -393,19 +439,65 @@ static int end(void **state)
     (void)state;
     stop_miner();
     pool_end(&pool);
+    knots_stop(&peer);
     knots_stop(&knots);
     return 0;
 }
 
-int main(void)
+static void look_for_extension(const json_t *block, void *context)
 {
+    const char *hash = json_string_value(json_object_get(block, "hash"));
+    json_t *shown = knots_try(&knots, NULL, "getblock %s 2", hash);
+    const json_t *inputs = json_object_get(json_object_get(shown, "mweb"), "num_kernels");
+    bool *found = context;
+    if (json_integer_value(json_object_get(shown, "confirmations")) > 0 &&
+        json_integer_value(inputs) > 0)
+        *found = true;
+    json_decref(shown);
+}
+
+/* The pool's block ends in an extension block, which the node has taken with it. */
+static bool the_node_has_a_block_with_an_extension(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    bool *found = context;
+    *found = false;
+    each_block(look_for_extension, found);
+    return *found;
+}
+
+static void a_block_with_an_extension_block_is_accepted(void **state)
+{
+    (void)state;
+    bool found;
+    peg_in();
+    start_miner();
+    pool_wait(&pool, "a block of the pool with an extension block is on the node's chain", 120,
+              the_node_has_a_block_with_an_extension, &found);
+    stop_miner();
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest extension_tests[] = {
+        cmocka_unit_test(a_block_with_an_extension_block_is_accepted),
+        cmocka_unit_test(a_miner_on_a_real_node_is_paid_to_the_base_unit),
+        cmocka_unit_test(audit_is_clean),
+    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_miner_on_a_real_node_is_paid_to_the_base_unit),
         cmocka_unit_test(a_raised_payment_survives_a_reorganisation_and_deaths),
         cmocka_unit_test(audit_is_clean),
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (!knots_install(&knots))
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (argc > 1 && strcmp(argv[1], kinds[i].name) == 0)
+            coin = kinds[i];
+    if (coin.name == NULL)
+        return 64;
+    if (!knots_install(&knots, coin.name))
         return 77;
+    if (coin.mweb)
+        return cmocka_run_group_tests_name("Litecoin Core", extension_tests, begin, end);
     return cmocka_run_group_tests_name("a real node", tests, begin, end);
 }

@@ -6,6 +6,7 @@
 #include "adapter/cache_redis/reject_log_redis.h"
 #include "adapter/coin_file/coin_file.h"
 #include "adapter/node_rpc/node_rpc.h"
+#include "adapter/node_zmq/node_zmq.h"
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_redis/window_redis.h"
 #include "services/inode-scheduler/api.h"
@@ -49,6 +50,28 @@ static struct node *open_node(void *context, size_t index, struct error *error)
                                                      .cookie_file = settings->chain_cookie_file,
                                                      .coin = process->coin },
                          error);
+}
+
+static bool hear(void *context, size_t index, const struct scheduler_hearing *hearing,
+                 void **heard_r, struct error *error)
+{
+    const struct process *process = context;
+    const struct settings_list *addresses = &process->service->settings.chain_zmq_hashblock;
+    *heard_r = NULL;
+    if (index >= addresses->count || strcmp(addresses->items[index], "-") == 0)
+        return true;
+    *heard_r = node_zmq_open(&(struct node_zmq_options){ .loop = process->service->loop,
+                                                         .address = addresses->items[index],
+                                                         .on_block = hearing->on_block,
+                                                         .on_state = hearing->on_state,
+                                                         .context = hearing->context },
+                             error);
+    return *heard_r != NULL || error_prefix(error, "chain.zmq_hashblock");
+}
+
+static void hear_no_more(void *heard)
+{
+    node_zmq_close(heard);
 }
 
 static struct window_reader *open_window(void *context, struct error *error)
@@ -101,6 +124,9 @@ static bool read_settings(struct process *process, struct error *error)
     if (settings->chain_nodes.count == 0 || settings->chain_nodes.count > FOLLOW_NODES_MAX)
         return error_set(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes",
                          FOLLOW_NODES_MAX);
+    if (settings->chain_zmq_hashblock.count > settings->chain_nodes.count)
+        return error_set(error, ERROR_INVALID,
+                         "chain.zmq_hashblock names more addresses than chain.nodes has nodes");
     return read_address(process, error);
 }
 
@@ -174,7 +200,7 @@ static bool open_scheduler(void *context, struct error *error)
         .coin = *process->coin,
         .script = process->script,
         .world = { open_store, open_node, open_window, open_rejects, process,
-                   service->settings.chain_nodes.count },
+                   service->settings.chain_nodes.count, hear, hear_no_more },
         .instance = service->instance,
         .boot_id = service->boot_id,
         .on_trouble = on_trouble,

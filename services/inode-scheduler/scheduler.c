@@ -374,6 +374,47 @@ static bool open_records(struct scheduler *scheduler, struct error *error)
     return true;
 }
 
+static void on_block_heard(void *context, const uint8_t hash[32])
+{
+    const struct heard *heard = context;
+    metric_add(heard->scheduler->metrics.notices, 1);
+    tips_nudge(heard->scheduler->tips, heard->node, hash);
+}
+
+/* It is asked all the same: what is not heard costs milliseconds, no block. */
+static void on_heard_state(void *context, const char *trouble)
+{
+    const struct heard *heard = context;
+    const char *name = node_name(heard->scheduler->chain_nodes[heard->node]);
+    if (trouble != NULL)
+        log_warn("node.not_heard", "node=%s reason=\"%s\"", name, trouble);
+    else
+        log_info("node.heard", "node=%s", name);
+}
+
+static bool open_hearing(struct scheduler *scheduler, struct error *error)
+{
+    const struct scheduler_world *world = &scheduler->options.world;
+    for (size_t i = 0; world->hear != NULL && i < world->nodes_count; i++) {
+        struct heard *heard = &scheduler->heard[i];
+        heard->scheduler = scheduler;
+        heard->node = i;
+        const struct scheduler_hearing hearing = { on_block_heard, on_heard_state, heard };
+        if (!world->hear(world->context, i, &hearing, &heard->heard, error))
+            return false;
+    }
+    return true;
+}
+
+static void close_hearing(struct scheduler *scheduler)
+{
+    for (size_t i = 0; i < scheduler->options.world.nodes_count; i++) {
+        if (scheduler->heard[i].heard != NULL)
+            scheduler->options.world.hear_no_more(scheduler->heard[i].heard);
+        scheduler->heard[i].heard = NULL;
+    }
+}
+
 static bool open_threads(struct scheduler *scheduler, struct error *error)
 {
     const struct scheduler_world *world = &scheduler->options.world;
@@ -476,6 +517,8 @@ static void open_metrics(struct scheduler *scheduler)
                                   "reward events written", "events"),
         .leases = metrics_gauge(metrics, "adit_scheduler_leases", "",
                                 "leases of extranonce1 values alive", "leases"),
+        .notices = metrics_counter(metrics, "adit_scheduler_notices_total", "",
+                                   "new blocks that nodes published over ZeroMQ", NULL),
         .height = metrics_gauge(metrics, "adit_scheduler_height", "", "height of the best chain",
                                 "height"),
         .leading = metrics_gauge(metrics, "adit_scheduler_leading", "",
@@ -519,7 +562,8 @@ static bool open_leading(struct scheduler *scheduler, struct error *error)
     if (!open_records(scheduler, error) || !open_registry(scheduler, error))
         return false;
     open_sight(scheduler);
-    return open_bus(scheduler, error) && open_threads(scheduler, error);
+    return open_bus(scheduler, error) && open_threads(scheduler, error) &&
+           open_hearing(scheduler, error);
 }
 
 static bool lead(struct scheduler *scheduler, struct error *error)
@@ -631,6 +675,7 @@ void scheduler_close(struct scheduler *scheduler)
     for (size_t i = 0; i < scheduler->options.world.nodes_count; i++)
         if (scheduler->chain_nodes[i] != NULL)
             node_interrupt(scheduler->chain_nodes[i]);
+    close_hearing(scheduler);
     sources_destroy(scheduler->sources);
     scheduler->sources = NULL;
     tips_destroy(scheduler->tips);

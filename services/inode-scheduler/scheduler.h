@@ -35,6 +35,13 @@
 
 #define SCHEDULER_ROLE "scheduler"
 
+/* Who hears a node publish its blocks; on the loop. */
+struct scheduler_hearing {
+    void (*on_block)(void *context, const uint8_t hash[32]);
+    void (*on_state)(void *context, const char *trouble); /* NULL: it is heard */
+    void *context;
+};
+
 /* How to open what it needs, once for each thread that needs it: main.c names the adapters, tests
  * the fakes. NULL and *error on failure. */
 struct scheduler_world {
@@ -44,6 +51,11 @@ struct scheduler_world {
     struct reject_log *(*open_rejects)(void *context, struct error *error); /* NULL: none */
     void *context;
     size_t nodes_count;
+    /* Begins to hear node `index` publish its blocks, *heard_r NULL where it does not; ends it.
+     * NULL: none is heard. */
+    bool (*hear)(void *context, size_t index, const struct scheduler_hearing *hearing,
+                 void **heard_r, struct error *error);
+    void (*hear_no_more)(void *heard);
 };
 
 struct scheduler_options {
@@ -80,7 +92,8 @@ struct scheduler_summary {
 };
 
 struct scheduler_metrics {
-    struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages;
+    struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages,
+        *notices;
 };
 
 struct inode;
@@ -115,6 +128,11 @@ struct scheduler {
     struct handover handover;
     struct nodes nodes; /* which of them may be mined on */
     struct tips *tips;
+    struct heard {
+        struct scheduler *scheduler;
+        size_t node;
+        void *heard; /* NULL: it publishes nothing */
+    } heard[FOLLOW_NODES_MAX];
     struct sources *sources;
     struct submitter *submitter;
     struct follower *follower;

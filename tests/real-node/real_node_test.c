@@ -29,6 +29,7 @@
 
 static struct pool_fixture pool;
 static struct knots knots, peer;
+static char zmq_address[64] = "-"; /* where the node publishes its blocks; "-": nowhere */
 /* What differs from node to node. */
 static struct kind {
     const char *name, *profile, *algorithm, *hashrate;
@@ -372,6 +373,21 @@ static void a_raised_payment_survives_a_reorganisation_and_deaths(void **state)
     print_message("the miner received %lld once\n", (long long)all);
 }
 
+static bool heard(const struct pool_fixture *self, void *context)
+{
+    char log[160];
+    (void)context;
+    snprintf(log, sizeof log, "%s/log/inode-scheduler.log", self->data);
+    return pool_metric(log, "adit_scheduler_notices_total") > 0;
+}
+
+static void new_blocks_are_heard_as_the_node_publishes_them(void **state)
+{
+    (void)state;
+    free(knots_ask(&knots, OUTSIDE, "generatetoaddress 1 %s", outside_address));
+    pool_wait(&pool, "a block is heard", 60, heard, NULL);
+}
+
 static void audit_is_clean(void **state)
 {
     (void)state;
@@ -379,6 +395,14 @@ static void audit_is_clean(void **state)
     snprintf(command, sizeof command, "%s/bin/adit audit --data %s --config %s",
              getenv("ADIT_BUILD"), pool.data, pool.config);
     assert_int_equal(system(command), 0);
+}
+
+static void start_with_notices(void)
+{
+    char option[128];
+    snprintf(zmq_address, sizeof zmq_address, "tcp://127.0.0.1:%u", test_port());
+    snprintf(option, sizeof option, "-zmqpubhashblock=%s", zmq_address);
+    knots_start(&knots, option);
 }
 
 /* A node that gives no templates, in regtest either, unless it is connected to another. */
@@ -411,7 +435,7 @@ static int begin(void **state)
     if (coin.needs_peer)
         start_with_a_peer();
     else
-        knots_start(&knots, NULL);
+        start_with_notices();
     free(knots_ask(&knots, NULL, "createwallet " WALLET));
     free(knots_ask(&knots, NULL, "createwallet " OUTSIDE));
     take(knots_ask(&knots, WALLET, "getnewaddress"), pool_address, sizeof pool_address);
@@ -426,10 +450,12 @@ static int begin(void **state)
         open_extension_blocks();
     snprintf(settings, sizeof settings,
              "{\"chain\":{\"profile\":\"%s\",\"nodes\":[\"http://127.0.0.1:%u\"],"
+             "\"zmq_hashblock\":[\"%s\"],"
              "\"cookie_file\":\"%s/srv/%s/regtest/.cookie\",\"wallet\":\"" WALLET "\","
              "\"address\":\"%s\"},\"reward\":{\"fee_basis_points\":%d},"
              "\"time\":{\"push_tx\":1},\"payout\":{\"bump_blocks\":2}}",
-             coin.profile, knots.port, knots.root, knots.data, pool_address, FEE_BASIS_POINTS);
+             coin.profile, knots.port, zmq_address, knots.root, knots.data, pool_address,
+             FEE_BASIS_POINTS);
     pool_start(&pool, settings, false);
     return 0;
 }
@@ -485,6 +511,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(audit_is_clean),
     };
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_blocks_are_heard_as_the_node_publishes_them),
         cmocka_unit_test(a_miner_on_a_real_node_is_paid_to_the_base_unit),
         cmocka_unit_test(a_raised_payment_survives_a_reorganisation_and_deaths),
         cmocka_unit_test(audit_is_clean),

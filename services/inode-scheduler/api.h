@@ -97,6 +97,10 @@ void api_proofs(void *context, struct http_exchange *exchange);
 void api_proof(void *context, struct http_exchange *exchange);
 /* api_receipts.c */
 void api_receipts(void *context, struct http_exchange *exchange);
+/* api_disputes.c */
+void api_disputes(void *context, struct http_exchange *exchange);
+void api_dispute(void *context, struct http_exchange *exchange);
+void api_tasks(void *context, struct http_exchange *exchange);
 /* api_rejects.c */
 void api_rejects(void *context, struct http_exchange *exchange);
 /* api_about.c */

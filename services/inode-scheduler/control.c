@@ -194,6 +194,21 @@ static void on_validator_hello(struct request *request)
         bus_drop(request->call);
 }
 
+static void on_audit_samples(struct request *request)
+{
+    tasks_on_samples(request->scheduler, request->call, request->message);
+}
+
+static void on_task_request(struct request *request)
+{
+    tasks_on_request(request->scheduler, request->call, request->message);
+}
+
+static void on_task_report(struct request *request)
+{
+    tasks_on_report(request->scheduler, request->call, request->message);
+}
+
 static const struct handler {
     enum wire_type type;
     void (*handle)(struct request *request);
@@ -207,6 +222,9 @@ static const struct handler {
     { WIRE_TYPE_lease_request, on_lease_request },
     { WIRE_TYPE_control_request, on_control },
     { WIRE_TYPE_validator_hello, on_validator_hello },
+    { WIRE_TYPE_audit_samples, on_audit_samples },
+    { WIRE_TYPE_task_request, on_task_request },
+    { WIRE_TYPE_task_report, on_task_report },
 };
 
 void scheduler_on_call(void *context, struct bus_call *call, struct span message)

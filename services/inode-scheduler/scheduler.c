@@ -31,7 +31,8 @@ bool scheduler_declare(struct store *store, struct error *error)
         &snapshot_collection,  &snapshot_part_collection, &payment_collection,
         &proof_collection,     &switch_collection,        &withdrawal_collection,
         &validator_collection, &pool_collection,          &turn_collection,
-        &stretch_collection,   &stretch_part_collection,
+        &stretch_collection,   &stretch_part_collection,    &task_collection,
+        &dispute_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -47,6 +48,7 @@ static void publish(void *context, struct span message)
     metric_set(scheduler->metrics.jobs, view.sequence);
     if (memcmp(view.prev_hash, scheduler->tip, 32) != 0) {
         memcpy(scheduler->tip, view.prev_hash, 32);
+        tasks_tip(scheduler, view.prev_hash);
         scheduler_follow_soon(scheduler);
     }
 }
@@ -546,6 +548,8 @@ static bool open_registry(struct scheduler *scheduler, struct error *error)
                                                                       .settings = options->settings,
                                                                       .metrics = options->metrics,
                                                                       .pool = scheduler->pool_id,
+                                                                      .on_report =
+                                                                          tasks_outside_report,
                                                                       .on_trouble = on_registry,
                                                                       .on_deposed = on_deposed,
                                                                       .context = scheduler },
@@ -575,6 +579,7 @@ static bool lead(struct scheduler *scheduler, struct error *error)
     if (!scheduler->leading)
         return false;
     scheduler_start_following(scheduler);
+    tasks_lead(scheduler);
     scheduler->options.on_leading(scheduler->options.context);
     return true;
 }
@@ -632,7 +637,8 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
         error_fill(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes", FOLLOW_NODES_MAX);
     ok = ok && check_own_addresses(options->settings, error) &&
          registry_check(options->settings, &options->coin, error) &&
-         open_stores(scheduler, error) && open_workers(scheduler, error);
+         open_stores(scheduler, error) && open_workers(scheduler, error) &&
+         tasks_open(scheduler, error);
     if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
         ok = false;
     ok = ok && open_peers(scheduler, error);
@@ -681,6 +687,7 @@ void scheduler_close(struct scheduler *scheduler)
     tips_destroy(scheduler->tips);
     scheduler->tips = NULL;
     submitter_destroy(scheduler->submitter);
+    tasks_stop(scheduler);
     end_worker(&scheduler->records);
     end_worker(&scheduler->chain);
     end_worker(&scheduler->readers);
@@ -715,6 +722,7 @@ void scheduler_close(struct scheduler *scheduler)
         store_close(scheduler->records_store);
     proof_trees_destroy(scheduler->proof_trees);
     reject_log_close(scheduler->api_rejects);
+    tasks_close(scheduler);
     stats_destroy(scheduler->stats);
     health_deinit(&scheduler->health);
 }

@@ -31,6 +31,7 @@
 #include "services/inode-scheduler/standing.h"
 #include "services/inode-scheduler/stats.h"
 #include "services/inode-scheduler/submit.h"
+#include "services/inode-scheduler/tasks.h"
 #include "services/inode-scheduler/tips.h"
 
 #define SCHEDULER_ROLE "scheduler"
@@ -171,6 +172,7 @@ struct scheduler {
     struct loop_timer stats_timer, summary_timer, health_timer;
     bool was_running;
     struct commitment commitment;
+    struct tasks tasks;
     uint8_t tip[32]; /* the jobs' previous block, to notice a new one */
 };
 

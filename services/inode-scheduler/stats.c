@@ -1,5 +1,7 @@
 #include "services/inode-scheduler/stats.h"
 
+#include "services/inode-scheduler/places.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -46,6 +48,7 @@ struct series {
 };
 
 struct stats {
+    struct places *places; /* NULL: none are noted */
     pthread_mutex_t lock;
     struct series *pool;
     struct series *table[TABLE_SLOTS]; /* open addressing; NULL: empty */
@@ -192,12 +195,17 @@ static bool on_new_batch(void *context, struct window_position first, uint64_t l
                          uint64_t sequence, const struct window_share *shares, size_t count)
 {
     struct stats *stats = context;
-    (void)lease_id;
-    (void)sequence;
     stats->last = first;
     stats->have_last = true;
     add_batch(stats, shares, count);
+    if (stats->places != NULL)
+        places_note(stats->places, lease_id, sequence, first);
     return true;
+}
+
+void stats_note_places(struct stats *stats, struct places *places)
+{
+    stats->places = places;
 }
 
 bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,
@@ -217,6 +225,8 @@ bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_
     }
     if (!ok)
         return false;
+    if (stats->places != NULL)
+        places_read_up_to(stats->places, now_ms);
     pthread_mutex_lock(&stats->lock);
     stats->totals = totals;
     stats->totals_known = true;

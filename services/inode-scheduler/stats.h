@@ -8,6 +8,7 @@
 #pragma once
 #include "port/window.h"
 
+struct places;
 struct stats;
 
 enum { STATS_SERIES_MAX = 16384, STATS_MINUTES_MAX = 120, STATS_HOURS_MAX = 168 };
@@ -36,6 +37,9 @@ struct stats_pool {
 
 MUST_CHECK struct stats *stats_create(uint64_t now_ms);
 void stats_destroy(struct stats *stats);
+
+/* Before the first read: from now on the place of each new batch is noted there (borrowed). */
+void stats_note_places(struct stats *stats, struct places *places);
 
 /* On the worker's thread: reads what is new in the window. False with *error; what was read
  * counts. */

@@ -12,7 +12,7 @@ extern const struct store_collection dispute_collection;
 enum {
     DISPUTE_ID_BYTES = TASK_ID_BYTES + 8,
     DISPUTE_TEXT_BYTES = 256,
-    DISPUTE_REPORT_BYTES_MAX = 4096,
+    DISPUTE_REPORT_BYTES_MAX = 20480,
     DISPUTE_CREDITED_BYTES_MAX = 40, /* a packed share of the window */
 };
 

@@ -45,8 +45,11 @@ static void on_batch(void *context, struct bus_call *call, struct span message)
     struct validator *validator = context;
     enum wire_type type;
     struct error ignored;
-    if (wire_peek(message, &type, &ignored) && type == WIRE_TYPE_receipt_request)
+    bool peeked = wire_peek(message, &type, &ignored);
+    if (peeked && type == WIRE_TYPE_receipt_request)
         receipts_ask(validator->receipts, call, message);
+    else if (peeked && type == WIRE_TYPE_identity_request)
+        rechecks_identify(validator->rechecks, call, message);
     else
         batches_take(validator->batches, call, message);
 }
@@ -230,6 +233,20 @@ static bool start_receipts(struct validator *validator, struct error *error)
     return validator->receipts != NULL;
 }
 
+static bool start_rechecks(struct validator *validator, struct error *error)
+{
+    struct service *service = validator->service;
+    validator->rechecks = rechecks_create(
+        &(struct rechecks_options){ .loop = service->loop,
+                                    .feed = validator->feed,
+                                    .identity = validator->identity,
+                                    .instance = service->instance,
+                                    .metrics = service->metrics,
+                                    .period_ms = (uint64_t)service->settings.time_ask_task * 1000 },
+        error);
+    return validator->rechecks != NULL;
+}
+
 static bool start_batches(struct validator *validator, struct error *error)
 {
     struct service *service = validator->service;
@@ -256,7 +273,8 @@ bool validator_start(struct validator *validator, enum service_exit *code_r, str
     *code_r = SERVICE_EXIT_SETTINGS;
     if (!start_keep(validator, error) || !start_feed(validator, error) ||
         !start_identity(validator, error) || !start_blocks(validator, error) ||
-        !start_receipts(validator, error) || !start_batches(validator, error))
+        !start_receipts(validator, error) || !start_rechecks(validator, error) ||
+        !start_batches(validator, error))
         return false;
     *code_r = SERVICE_EXIT_PORT;
     validator->server = bus_serve(service->bus, service->settings.validator_listen,
@@ -295,6 +313,7 @@ void validator_stop(struct validator *validator)
         drain(validator);
         bus_server_close(validator->server);
     }
+    rechecks_stop(validator->rechecks);
     batches_join(validator->batches);
     if (validator->window != NULL)
         window_writer_close(validator->window);
@@ -305,6 +324,7 @@ void validator_stop(struct validator *validator)
     feed_let_go(validator->feed);
     keep_destroy(validator->keep); /* its handlers still report */
     feed_destroy(validator->feed);
+    rechecks_destroy(validator->rechecks);
     identity_destroy(validator->identity); /* its last request is answered by now */
     template_table_destroy(validator->templates);
     job_table_destroy(validator->jobs);

@@ -6,7 +6,7 @@
 #include "port/window.h"
 #include "service/service.h"
 #include "services/share-validator/batches.h"
-#include "services/share-validator/identity.h"
+#include "services/share-validator/rechecks.h"
 
 struct validator {
     struct service *service;
@@ -24,6 +24,7 @@ struct validator {
     struct outbox *outbox;
     struct blocks *blocks;
     struct validator_identity *identity;
+    struct rechecks *rechecks; /* NULL: not yet */
     struct receipts *receipts; /* NULL: nothing is signed for */
     struct batches *batches;
     struct bus_server *server;

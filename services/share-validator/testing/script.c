@@ -222,6 +222,14 @@ static void on_call(void *context, struct bus_call *call, struct span request)
         memcpy(script->hello, request.data, request.length);
         script->hellos++;
         length = acknowledge(message);
+    } else if (type == WIRE_TYPE_task_request) {
+        script->task_questions++;
+        length = wire_encode_task_reply(&script->task, message, sizeof message);
+    } else if (type == WIRE_TYPE_task_report) {
+        assert_true(wire_decode_task_report(request, &arena, &script->report, &error));
+        script->reports++;
+        script->task.val_id = 0; /* there is one */
+        length = acknowledge(message);
     } else if (type == WIRE_TYPE_heartbeat) {
         const struct wire_heartbeat_reply wire = { .epoch = 1 };
         length = wire_encode_heartbeat_reply(&wire, message, sizeof message);

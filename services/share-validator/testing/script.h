@@ -49,10 +49,13 @@ struct script {
     size_t gateway_count;
     struct script_job jobs[SCRIPT_JOBS_MAX];
     size_t job_count;
-    bool silent;              /* the scheduler answers nothing */
-    bool templates_hidden;    /* it has forgotten all transactions */
-    bool templates_in_pieces; /* one transaction a reply, and the job with none */
-    bool jobs_with_them;      /* a template comes with its job, so that both go to a file */
+    bool silent;                 /* the scheduler answers nothing */
+    bool templates_hidden;       /* it has forgotten all transactions */
+    bool templates_in_pieces;    /* one transaction a reply, and the job with none */
+    bool jobs_with_them;         /* a template comes with its job, so that both go to a file */
+    struct wire_task_reply task; /* what a validator is told that asks for a task; val_id 0: none */
+    struct wire_task_report report; /* the last */
+    unsigned long task_questions, reports;
     unsigned long job_questions, template_questions, held;
     uint64_t last_held;
     unsigned long hellos; /* and the last of them, encoded */

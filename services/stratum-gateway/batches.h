@@ -47,6 +47,7 @@ struct batch {
     bool maybe_applied; /* some attempt ended without a clear no */
     bool denied;        /* a validator lacked a job of it */
     bool final;         /* everybody was asked: judge what can be judged */
+    uint32_t sends;     /* how often it went out */
     uint64_t cannot;    /* bits of validators that lack a job of it, in this round */
     uint32_t count;
     struct wire_share shares[BATCH_SHARES_MAX];

@@ -1,6 +1,7 @@
 #include "services/stratum-gateway/dispatcher.h"
 
 #include "service/log.h"
+#include "services/stratum-gateway/identities.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -152,6 +153,8 @@ static void on_verdicts(struct dispatcher *dispatcher, struct batch *batch,
     case WIRE_BATCH_JUDGED:
         if (dispatcher->replay != NULL)
             replay_keep(dispatcher->replay, batch, verdicts);
+        if (dispatcher->options.audits != NULL)
+            audits_draw(dispatcher->options.audits, batch, by, verdicts);
         end_batch(dispatcher, batch, DISPATCH_JUDGED, verdicts);
         break;
     case WIRE_BATCH_REFUSED:
@@ -240,6 +243,7 @@ static bool send_to(struct dispatcher *dispatcher, struct batch *batch, struct v
         free(flight);
         return false;
     }
+    batch->sends++;
     batch_take_off(batch, flight);
     validator_given(validator, batch->count, &flight->queued);
     return true;
@@ -385,6 +389,8 @@ static void on_tick(void *context)
     if (dispatcher->replay != NULL)
         replay_tick(dispatcher->replay);
     validators_sweep(&dispatcher->validators);
+    if (dispatcher->options.audits != NULL)
+        identities_tick(&dispatcher->validators);
     pump(dispatcher);
 }
 

@@ -22,6 +22,7 @@
 #pragma once
 #include "core/share/outcome.h"
 #include "port/bus.h"
+#include "services/stratum-gateway/audits.h"
 #include "services/stratum-gateway/batches.h"
 #include "services/stratum-gateway/replay.h"
 
@@ -52,6 +53,7 @@ struct dispatcher_options {
     uint64_t keep_ms;    /* answered batches are kept so long (replay.h); 0: they are not */
     size_t keep_bytes_max;
     uint64_t job_memory_ms;   /* when a job that is not published any more is dead (replay.h) */
+    struct audits *audits;    /* borrowed; NULL: nothing is drawn to be judged again */
     dispatch_handler handler; /* never called inside dispatcher_add */
     void *context;
 };

@@ -12,7 +12,7 @@
 enum {
     TICK_MS = 100,
     DUPLICATES_BYTES_MAX = 512 << 20, /* 12 to 15 million submissions, all jobs together */
-    SCHEDULER_IN_FLIGHT = 4,
+    SCHEDULER_IN_FLIGHT = 5,
     SCHEDULER_REPLY_BYTES_MAX = 8 << 20,
     NAMES_MAX = 1 << 20,
 };
@@ -77,9 +77,41 @@ static bool use_validators(void *dispatcher, const char (*urls)[RESOLVER_URL_BYT
     return dispatcher_set_validators(dispatcher, urls, count);
 }
 
+static const struct job *find_job(void *context, uint64_t job_id, uint64_t *tip_gone_ms_r)
+{
+    const struct gateway *gateway = context;
+    const struct stratum_job *job = stratum_jobs_find(&gateway->feed.table, job_id);
+    if (job == NULL)
+        return NULL;
+    *tip_gone_ms_r = job->tip_gone_ms == 0 ? 0
+                                           : loop_round_unix_ms(gateway->loop) -
+                                                 (loop_now_ms(gateway->loop) - job->tip_gone_ms);
+    return job->job;
+}
+
+static bool open_audits(struct gateway *gateway, struct error *error)
+{
+    const struct settings *settings = gateway->settings;
+    if (settings->audit_rate == 0)
+        return true;
+    gateway->audits = audits_create(
+        &(struct audits_options){ .loop = gateway->loop,
+                                  .scheduler = &gateway->scheduler,
+                                  .rate = (uint32_t)settings->audit_rate,
+                                  .per_second = (uint32_t)settings->audit_per_second,
+                                  .period_ms = (uint64_t)settings->time_hand_in_audits * 1000,
+                                  .metrics = gateway->service->metrics,
+                                  .find_job = find_job,
+                                  .context = gateway },
+        error);
+    return gateway->audits != NULL;
+}
+
 static bool open_dispatcher(struct gateway *gateway, struct error *error)
 {
     const struct settings *settings = gateway->settings;
+    if (!open_audits(gateway, error))
+        return false;
     const struct dispatcher_options options = {
         .loop = gateway->loop,
         .bus = gateway->service->bus,
@@ -89,6 +121,7 @@ static bool open_dispatcher(struct gateway *gateway, struct error *error)
         .keep_ms = (uint64_t)settings->stratum_keep_s * 1000,
         .keep_bytes_max = (size_t)settings->stratum_keep_mib << 20,
         .job_memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
+        .audits = gateway->audits,
         .handler = sessions_on_verdict,
         .context = gateway
     };
@@ -280,6 +313,11 @@ void gateway_drain(struct gateway *gateway, uint64_t deadline_ms)
     while (dispatcher_counts(gateway->dispatcher).held > 0 && loop_clock_ns() < end_ns)
         loop_run_once(gateway->loop, 20);
     connections_flush(&gateway->connections);
+    while (gateway->audits != NULL && audits_waiting(gateway->audits) > 0 &&
+           loop_clock_ns() < end_ns) {
+        audits_hand_in(gateway->audits);
+        loop_run_once(gateway->loop, 20);
+    }
     struct dispatcher_counts counts = dispatcher_counts(gateway->dispatcher);
     if (counts.held > 0)
         log_warn("drain.unanswered", "shares=%zu", counts.held);
@@ -310,6 +348,7 @@ void gateway_close(struct gateway *gateway)
     job_feed_close(&gateway->feed);
     if (gateway->scheduler != NULL)
         bus_client_close(gateway->scheduler);
+    audits_destroy(gateway->audits);
     hash_budgets_deinit(&gateway->hash_budgets);
     conducts_deinit(&gateway->conducts);
     extranonce_pool_deinit(&gateway->extranonces);

@@ -5,6 +5,7 @@
 #include "adapter/coin_file/coin_file.h"
 #include "service/resolver/resolver.h"
 #include "service/service.h"
+#include "services/stratum-gateway/audits.h"
 #include "services/stratum-gateway/authoriser.h"
 #include "services/stratum-gateway/broadcast.h"
 #include "services/stratum-gateway/conducts.h"
@@ -48,6 +49,7 @@ struct gateway {
     struct bus_client *scheduler;
     struct job_feed feed;
     struct dispatcher *dispatcher;
+    struct audits *audits; /* NULL: nothing is judged again */
     struct resolver *resolver;
     struct authoriser *authoriser;
     struct hash_budgets hash_budgets;

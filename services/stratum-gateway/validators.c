@@ -272,7 +272,10 @@ static void on_up(void *context)
     validator->up = true;
     /* Who is there now may be another: it is looked at at once. */
     validator->paused_ms = validator->departed_ms = 0;
-    validator->again_ms = validator->failed_ms = 0;
+    validator->again_ms = validator->failed_ms = validator->identity_ms = 0;
+    validator->known = false;
+    memset(validator->key, 0, sizeof validator->key);
+    validator->instance[0] = '\0';
     validator->quiet_ms = now_ms;
     log_info("validator.up", "url=%s", validator->url);
     validator->all->on_up(validator->all->context);
@@ -308,7 +311,7 @@ static bool open_validator(struct validators *validators, const char *url)
     validator->all = validators;
     validator->bit = free_bit(validators);
     snprintf(validator->url, sizeof validator->url, "%s", url);
-    const struct bus_client_options options = { .in_flight_max = VALIDATORS_IN_FLIGHT_MAX,
+    const struct bus_client_options options = { .in_flight_max = VALIDATORS_IN_FLIGHT_MAX + 1,
                                                 .message_bytes_max = REPLY_BYTES_MAX,
                                                 .on_up = on_up,
                                                 .on_down = on_down,

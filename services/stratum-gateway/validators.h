@@ -48,6 +48,11 @@ struct validator {
     uint64_t paused_ms;   /* until when it wants nothing */
     uint64_t departed_ms; /* it said that it is leaving: until when that is believed */
     unsigned refusals;    /* one after the other */
+    /* who it is (identities.h) */
+    bool known, asked;
+    uint64_t identity_ms; /* when it may be asked again */
+    uint8_t nonce[32], key[32];
+    char instance[65]; /* "" where it is not known */
     bool up;
     bool leaving; /* not in the list any more: closed when nothing of it is under way */
 };

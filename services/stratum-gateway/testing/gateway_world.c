@@ -94,6 +94,8 @@ static void on_scheduler(void *context, struct bus_call *call, struct span messa
     } else if (type == WIRE_TYPE_heartbeat) {
         f->beats++;
         REPLY(call, heartbeat_reply, .epoch = 1, .lease_known = !f->lease_unknown);
+    } else if (type == WIRE_TYPE_audit_samples) {
+        REPLY(call, ack, .ok = 1, .text = "");
     } else {
         fail_msg("the scheduler was asked %s", wire_type_name(type));
     }
@@ -122,6 +124,12 @@ static void on_batch(void *context, struct bus_call *call, struct span message)
     static uint8_t memory[1 << 17];
     struct arena arena = arena_over(memory, sizeof memory);
     struct wire_share_batch batch;
+    enum wire_type type;
+    assert_true(wire_peek(message, &type, &error));
+    if (type == WIRE_TYPE_identity_request) { /* it says nothing of itself */
+        bus_drop(call);
+        return;
+    }
     assert_true(wire_decode_share_batch(message, &arena, &batch, &error));
     assert_true(f->seen_count < SEEN_MAX);
     f->seen[f->seen_count++] =

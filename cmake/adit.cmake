@@ -111,8 +111,12 @@ endfunction()
 # -DADIT_SANITIZE=address,undefined,fuzzer-no-link so that it sees what it reaches.
 function(adit_fuzz name)
   cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+  list(GET arg_SOURCES 0 harness)
+  get_filename_component(corpus ${CMAKE_CURRENT_SOURCE_DIR}/${harness} DIRECTORY)
+  string(APPEND corpus /corpus)
+  file(WRITE ${CMAKE_BINARY_DIR}/fuzz/${name}.corpus ${corpus})
   adit_test(${name}_test SOURCES ${arg_SOURCES} ${CMAKE_SOURCE_DIR}/common/base/fuzz_folder.c
-    DEPENDS ${arg_DEPENDS} ARGS ${CMAKE_CURRENT_SOURCE_DIR}/corpus)
+    DEPENDS ${arg_DEPENDS} ARGS ${corpus})
   if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
     add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE adit_options ${arg_DEPENDS})

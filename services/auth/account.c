@@ -21,7 +21,7 @@ enum { PASSWORD, CODE, MORE, FIELDS };
 #define PROVEN_WITH(fields)                                                                        \
     .needs = ENDPOINT_TOKEN | ENDPOINT_PASSWORD | ENDPOINT_CODE, .scopes = TOKEN_SCOPE_ACCOUNT,    \
     .client_max = PEOPLE_ADDRESS_FAILURES, .account_max = PEOPLE_NAME_FAILURES,                    \
-    .failures_only = true, .after = letters_send, .field_count = (fields)
+    .failures_only = true, .field_count = (fields)
 
 /* The coin that is meant: the pool's own where none is named. */
 static bool read_coin(struct visit *visit, size_t field)
@@ -70,7 +70,7 @@ static bool act_address(struct visit *visit, struct store *store, struct error *
     if (!visit_wrote(visit, account_save(store, account, error)))
         return visit->trouble.status != 0;
     visit_note(visit, "address", "owner", detail);
-    letters_add(visit, LETTER_ADDRESS, NULL, NULL);
+    letters_tell(visit, store, LETTER_ADDRESS, NULL);
     return true;
 }
 
@@ -104,7 +104,7 @@ static bool act_email(struct visit *visit, struct store *store, struct error *er
         return visit->trouble.status != 0;
     visit_note(visit, "email", "owner", "");
     if (strcmp(before, account->email) != 0)
-        letters_add(visit, LETTER_EMAIL, before, NULL);
+        letters_tell(visit, store, LETTER_EMAIL, before);
     return account->email_confirmed || tickets_issue(visit, store, TICKET_EMAIL, error);
 }
 
@@ -161,7 +161,7 @@ static bool act_close(struct visit *visit, struct store *store, struct error *er
     if (!visit_wrote(visit, account_save(store, account, error)))
         return visit->trouble.status != 0;
     visit_note(visit, "closed", "owner", "");
-    letters_add(visit, LETTER_CLOSED, NULL, NULL);
+    letters_tell(visit, store, LETTER_CLOSED, NULL);
     grants_tidy(visit, store);
     return true;
 }
@@ -178,8 +178,7 @@ void people_close(void *context, struct http_exchange *exchange)
                                          .failures_only = true,
                                          .fields = fields,
                                          .field_count = MORE,
-                                         .act = act_close,
-                                         .after = letters_send };
+                                         .act = act_close };
     endpoint_begin(context, exchange, &end);
 }
 

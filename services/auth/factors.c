@@ -94,7 +94,7 @@ static bool act_turn_on(struct visit *visit, struct store *store, struct error *
     if (!visit_wrote(visit, factor_save(store, factor, error)))
         return visit->trouble.status != 0;
     visit_note(visit, "factor.on", "owner", "");
-    letters_add(visit, LETTER_FACTOR_ON, NULL, NULL);
+    letters_tell(visit, store, LETTER_FACTOR_ON, NULL);
     /* This session has shown it; sessions that have not are asked at their next login. */
     visit->session.factor_given = true;
     return session_save(store, &visit->session, error) != STORE_FAILED;
@@ -111,8 +111,7 @@ void people_turn_factor_on(void *context, struct http_exchange *exchange)
                                         .failures_only = true,
                                         .fields = code,
                                         .field_count = 1,
-                                        .act = act_turn_on,
-                                        .after = letters_send };
+                                        .act = act_turn_on };
     endpoint_begin(context, exchange, &on);
 }
 
@@ -125,7 +124,7 @@ static bool act_turn_off(struct visit *visit, struct store *store, struct error 
     if (!visit_wrote(visit, factor_save(store, factor, error)))
         return visit->trouble.status != 0;
     visit_note(visit, "factor.off", "owner", "");
-    letters_add(visit, LETTER_FACTOR_OFF, NULL, NULL);
+    letters_tell(visit, store, LETTER_FACTOR_OFF, NULL);
     return true;
 }
 
@@ -134,7 +133,7 @@ void people_turn_factor_off(void *context, struct http_exchange *exchange)
     static const struct endpoint off = { PROVEN, .what = "factor",
                                          .needs =
                                              ENDPOINT_TOKEN | ENDPOINT_PASSWORD | ENDPOINT_CODE,
-                                         .act = act_turn_off, .after = letters_send };
+                                         .act = act_turn_off };
     endpoint_begin(context, exchange, &off);
 }
 

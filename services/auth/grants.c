@@ -128,7 +128,7 @@ static bool act_key(struct visit *visit, struct store *store, struct error *erro
         return false;
     if (visit->trouble.status == 0) {
         visit_note(visit, "key.made", "owner", grant.id);
-        letters_add(visit, LETTER_KEY, NULL, NULL);
+        letters_tell(visit, store, LETTER_KEY, NULL);
     }
     return true;
 }
@@ -151,8 +151,7 @@ void people_make_key(void *context, struct http_exchange *exchange)
                                           .fields = fields,
                                           .field_count = KEY_FIELDS,
                                           .read = read_key,
-                                          .act = act_key,
-                                          .after = letters_send };
+                                          .act = act_key };
     endpoint_begin(context, exchange, &make);
 }
 

@@ -37,9 +37,10 @@ enum letter_kind {
 #undef X
 };
 
-/* Adds one to the visit, to be sent when it is answered; to `to`, or the account's address where
- * that is NULL. `token` (may be NULL) stands in it, as a link where auth.site is set. On any
- * thread. */
-void letters_add(struct visit *visit, enum letter_kind kind, const char *to, const char *token);
-/* Sends them; on the loop. */
-void letters_send(struct visit *visit);
+/* Keeps one until it is sent (mailer.h); to `to`, or the account's address where that is NULL.
+ * `token` (may be NULL) stands in it, as a link where auth.site is set. On the store's thread;
+ * false with *error where it was not kept. */
+MUST_CHECK bool letters_post(struct visit *visit, struct store *store, enum letter_kind kind,
+                             const char *to, const char *token, struct error *error);
+/* Tells the owner of what was done; what cannot be kept stands in the log. */
+void letters_tell(struct visit *visit, struct store *store, enum letter_kind kind, const char *to);

@@ -181,11 +181,20 @@ static bool open_parts(struct people *people, struct error *error)
     people->limits = limits_create(&limits, error);
     if (people->limits == NULL)
         return false;
-    const struct mail_settings mail = { .url = settings->auth_mail,
-                                        .from = settings->auth_mail_from,
-                                        .password_file = settings->auth_mail_password_file,
-                                        .timeout_ms = MAIL_MS };
-    people->mailer = mailer_create(people->options.loop, &mail, people->options.metrics, error);
+    const struct mailer_options mail = {
+        .loop = people->options.loop,
+        .metrics = people->options.metrics,
+        .mail = { .url = settings->auth_mail,
+                  .from = settings->auth_mail_from,
+                  .password_file = settings->auth_mail_password_file,
+                  .authority_file = settings->auth_mail_authority_file,
+                  .plain = settings->auth_mail_plain,
+                  .timeout_ms = MAIL_MS },
+        .key = people->secrets.letter,
+        .open_store = open_store,
+        .context = people,
+    };
+    people->mailer = mailer_create(&mail, error);
     people->names = people->mailer != NULL ? names_open(error) : NULL;
     if (people->names == NULL)
         return false;

@@ -147,11 +147,9 @@ static bool wait_for_letter(struct visit *visit, struct store *store, struct err
 {
     char token[SECRETS_TEXT_BYTES];
     struct registration one = pending(visit, token);
-    bool kept = registration_insert(store, &one, error) == STORE_DONE;
-    if (kept && visit->found)
-        letters_add(visit, LETTER_TAKEN, NULL, NULL);
-    else if (kept)
-        letters_add(visit, LETTER_REGISTER, NULL, token);
+    bool kept = registration_insert(store, &one, error) == STORE_DONE &&
+                letters_post(visit, store, visit->found ? LETTER_TAKEN : LETTER_REGISTER, NULL,
+                             visit->found ? NULL : token, error);
     sodium_memzero(token, sizeof token);
     sodium_memzero(&one, sizeof one);
     return kept;
@@ -201,7 +199,6 @@ static void after_register(struct visit *visit)
     bool letters = sends_letters(visit);
     if (visit->made)
         log_made(visit);
-    letters_send(visit);
     visit_reply(visit, 202,
                 json_pack("{s:s, s:s}", "next", letters ? "letter" : "login", "detail",
                           letters ? "a letter is on its way to the address; it says how to go on"

@@ -15,6 +15,7 @@
     X(ticket, "adit ticket")                                                                       \
     X(factor, "adit factor")                                                                       \
     X(recovery, "adit recovery")                                                                   \
+    X(letter, "adit letter")                                                                       \
     X(registration, "adit registration")                                                           \
     X(worker, "adit worker")                                                                       \
     X(limit, "adit limit")                                                                         \

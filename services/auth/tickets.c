@@ -24,9 +24,9 @@ bool tickets_issue(struct visit *visit, struct store *store, enum ticket_kind ki
     secrets_opaque_make(visit->people->secrets.ticket, "", id, ticket.secret, text);
     ticket.expires_ms = loop_unix_ms() + minutes * 60000;
     memcpy(ticket.email, visit->account.email, sizeof ticket.email);
-    bool kept = ticket_put(store, &ticket, error) == STORE_DONE;
-    if (kept)
-        letters_add(visit, reset ? LETTER_RESET : LETTER_CONFIRM, NULL, text);
+    bool kept =
+        ticket_put(store, &ticket, error) == STORE_DONE &&
+        letters_post(visit, store, reset ? LETTER_RESET : LETTER_CONFIRM, NULL, text, error);
     sodium_memzero(text, sizeof text);
     sodium_memzero(&ticket, sizeof ticket);
     return kept;
@@ -93,8 +93,7 @@ void people_forgot(void *context, struct http_exchange *exchange)
                                             .client_max = 20,
                                             .account_max = 5,
                                             .read = read_forgot,
-                                            .act = act_forgot,
-                                            .after = letters_send };
+                                            .act = act_forgot };
     endpoint_begin(context, exchange, &forgot);
 }
 
@@ -149,7 +148,7 @@ static bool set_password(struct visit *visit, struct store *store, const char *d
         visit_note(visit, "keys.revoked", "owner", detail);
         grants_tidy(visit, store);
     }
-    letters_add(visit, revokes(visit) ? LETTER_PASSWORD_KEYS : LETTER_PASSWORD, NULL, NULL);
+    letters_tell(visit, store, revokes(visit) ? LETTER_PASSWORD_KEYS : LETTER_PASSWORD, NULL);
     return true;
 }
 
@@ -182,8 +181,7 @@ void people_reset(void *context, struct http_exchange *exchange)
                                            .client_max = 50,
                                            .read = read_fresh,
                                            .load = load_reset,
-                                           .act = act_reset,
-                                           .after = letters_send };
+                                           .act = act_reset };
     endpoint_begin(context, exchange, &reset);
 }
 
@@ -211,8 +209,7 @@ void people_set_password(void *context, struct http_exchange *exchange)
                                             .account_max = PEOPLE_NAME_FAILURES,
                                             .failures_only = true,
                                             .read = read_fresh,
-                                            .act = act_change,
-                                            .after = letters_send };
+                                            .act = act_change };
     endpoint_begin(context, exchange, &change);
 }
 
@@ -263,7 +260,6 @@ void people_confirm_again(void *context, struct http_exchange *exchange)
                                            .scopes = TOKEN_SCOPE_ACCOUNT,
                                            .client_max = 20,
                                            .account_max = 5,
-                                           .act = act_again,
-                                           .after = letters_send };
+                                           .act = act_again };
     endpoint_begin(context, exchange, &again);
 }

@@ -24,6 +24,8 @@ static void visit_free(struct visit *visit)
     if (visit->form.document != NULL)
         form_free(&visit->form);
     json_decref(visit->reply);
+    if (visit->posted)
+        mailer_kick(visit->people->mailer);
     sodium_memzero(visit, sizeof *visit);
     free(visit);
 }

@@ -17,7 +17,7 @@
 #include "services/auth/secrets.h"
 #include "services/auth/store_thread.h"
 
-enum { VISIT_EVENTS = 4, VISIT_MAILS = 2 };
+enum { VISIT_EVENTS = 4 };
 
 struct visit;
 
@@ -92,8 +92,7 @@ struct visit {
     char address[ADDRESS_TEXT_BYTES];
     struct output_script script; /* … and where it pays to */
 
-    struct mail mails[VISIT_MAILS];
-    size_t mail_count;
+    bool posted; /* a letter waits to be sent */
     struct visit_trouble trouble;
     struct event events[VISIT_EVENTS];
     size_t event_count;

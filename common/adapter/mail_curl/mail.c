@@ -125,6 +125,27 @@ static bool read_password(const char *path, char secret_r[SECRET_BYTES], struct 
     return true;
 }
 
+/* Whether the URL's host is this one. */
+static bool is_here(const char *url)
+{
+    char *host = NULL;
+    CURLU *parts = curl_url();
+    bool here =
+        parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        (strcmp(host, "localhost") == 0 || starts(host, "127.") || strcmp(host, "[::1]") == 0);
+    curl_free(host);
+    curl_url_cleanup(parts);
+    return here;
+}
+
+static int look_at_stop(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    const struct mail_settings *settings = context;
+    (void)a, (void)b, (void)c, (void)d;
+    return settings->stop != NULL && atomic_load(settings->stop);
+}
+
 static bool send_smtp(const struct mail_settings *settings, const struct mail *mail,
                       const char *letter, size_t length, struct error *error)
 {
@@ -148,9 +169,17 @@ static bool send_smtp(const struct mail_settings *settings, const struct mail *m
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(curl, CURLOPT_READFUNCTION, give);
         curl_easy_setopt(curl, CURLOPT_READDATA, &upload);
-        /* A password never goes over a line that others can read. */
-        curl_easy_setopt(curl, CURLOPT_USE_SSL,
-                         (long)(secret[0] != '\0' ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+        /* Who can read the line could take accounts by the tokens in letters, or the password. */
+        bool plain = secret[0] == '\0' && (settings->plain || is_here(settings->url));
+        curl_easy_setopt(curl, CURLOPT_USE_SSL, (long)(plain ? CURLUSESSL_TRY : CURLUSESSL_ALL));
+        curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+        if (settings->authority_file != NULL && settings->authority_file[0] != '\0') {
+            curl_easy_setopt(curl, CURLOPT_CAINFO, settings->authority_file);
+            curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+        }
+        curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_at_stop);
+        curl_easy_setopt(curl, CURLOPT_XFERINFODATA, settings);
         if (secret[0] != '\0')
             curl_easy_setopt(curl, CURLOPT_PASSWORD, secret);
         result = curl_easy_perform(curl);

@@ -1,11 +1,14 @@
 /* Sends letters: by SMTP (libcurl), or, while a pool is being built, into files of a folder.
  * Blocking, for seconds: for a worker's thread. Any thread, one at a time a struct.
  *
- * Where letters go is one URL: smtp://[user@]host[:port] (which must offer STARTTLS as soon as a
- * password is given), smtps://[user@]host[:port] (TLS from the start), file:/folder, or nothing. A
- * certificate is always checked. Nothing of a letter is ever logged here. */
+ * Where letters go is one URL: smtp://[user@]host[:port] (STARTTLS, RFC 3207), smtps://[user@]host
+ * [:port] (TLS from the start, RFC 8314), file:/folder, or nothing. One-time tokens stand in
+ * letters: to another host they go by TLS, or not at all unless that is asked for, and a password
+ * never goes without. A certificate is always checked. Nothing of a letter is ever logged here. */
 #pragma once
 #include "base/error.h"
+
+#include <stdatomic.h>
 
 enum { MAIL_ADDRESS_BYTES = 255, MAIL_SUBJECT_BYTES = 80, MAIL_TEXT_BYTES = 1024 };
 
@@ -14,6 +17,9 @@ struct mail_settings {
     const char *from;          /* the sender's address */
     const char *password_file; /* of the URL's user; "": none */
     unsigned timeout_ms;
+    const char *authority_file; /* PEM: who certifies the server; NULL or "": the system's list */
+    bool plain;                 /* a server without STARTTLS on another host is given letters too */
+    const _Atomic bool *stop;   /* a try ends soon once it is true; may be NULL */
 };
 
 struct mail {

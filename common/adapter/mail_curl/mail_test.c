@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "adapter/mail_curl/mail.h"
+#include "adapter/mail_curl/testing/smtp_server.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -31,7 +32,9 @@ static void a_letter_stands_whole_in_a_file_only_its_owner_reads(void **state)
     struct error error;
     assert_non_null(mkdtemp(folder));
     snprintf(url, sizeof url, "file:%s/out", folder);
-    const struct mail_settings settings = { url, "pool@example.org", "", 1000 };
+    const struct mail_settings settings = {
+        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 1000
+    };
     const struct mail mail = letter();
     assert_true(mail_check(&settings, &error));
     assert_true(mail_send(&settings, &mail, &error));
@@ -63,7 +66,10 @@ static void no_address_writes_headers_or_commands_of_its_own(void **state)
         "a@b.c\r\nBcc: x@y.z", "a@b.c>", "a b@c.d", "nobody", "", "a@b.c,x@y.z", "a@b.c\n", "<a@b.c"
     };
     struct error error;
-    const struct mail_settings settings = { "file:/tmp/adit-mail-none", "pool@example.org", "", 9 };
+    const struct mail_settings settings = { .url = "file:/tmp/adit-mail-none",
+                                            .from = "pool@example.org",
+                                            .password_file = "",
+                                            .timeout_ms = 9 };
     for (size_t i = 0; i < sizeof addresses / sizeof *addresses; i++) {
         struct mail mail = letter();
         snprintf(mail.to, sizeof mail.to, "%s", addresses[i]);
@@ -84,97 +90,54 @@ static void no_address_writes_headers_or_commands_of_its_own(void **state)
         { "host", "pool@example.org", false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const struct mail_settings one = { cases[i].url, cases[i].from, "", 1000 };
+        const struct mail_settings one = { .url = cases[i].url, .from = cases[i].from };
         assert_int_equal(mail_check(&one, &error), cases[i].good);
     }
 }
 
-/* As much of RFC 5321 as one letter needs. */
-struct server {
-    int listener, port;
-    const char *refusal; /* to RCPT; NULL: none */
-    char heard[8192];
-    size_t length;
-    pthread_t thread;
-};
+static char folder[] = "/tmp/adit-smtp-XXXXXX";
+static char pem[64], other_pem[64], password_file[64];
 
-static void say(int fd, const char *text)
+static int make_files(void **state)
 {
-    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(pem, sizeof pem, "%s/pem", folder);
+    snprintf(other_pem, sizeof other_pem, "%s/other", folder);
+    snprintf(password_file, sizeof password_file, "%s/password", folder);
+    smtp_make_certificate(pem, "127.0.0.1");
+    smtp_make_certificate(other_pem, "192.0.2.1");
+    FILE *file = fopen(password_file, "w");
+    assert_non_null(file);
+    fputs("sesame\n", file);
+    fclose(file);
+    return 0;
 }
 
-static void *serve(void *context)
+static int remove_files(void **state)
 {
-    struct server *server = context;
-    int fd = accept(server->listener, NULL, NULL);
-    bool data = false;
-    size_t from = 0;
-    if (fd < 0)
-        return NULL;
-    say(fd, "220 here\r\n");
-    for (;;) {
-        ssize_t got =
-            recv(fd, server->heard + server->length, sizeof server->heard - 1 - server->length, 0);
-        if (got <= 0)
-            break;
-        server->length += (size_t)got;
-        server->heard[server->length] = '\0';
-        char *end;
-        while ((end = strstr(server->heard + from, "\r\n")) != NULL) {
-            const char *line = server->heard + from;
-            from = (size_t)(end + 2 - server->heard);
-            if (data) {
-                data = strncmp(line, ".\r\n", 3) != 0;
-                if (!data)
-                    say(fd, "250 taken\r\n");
-            } else if (strncmp(line, "DATA", 4) == 0) {
-                data = true;
-                say(fd, "354 go on\r\n");
-            } else if (strncmp(line, "RCPT", 4) == 0 && server->refusal != NULL) {
-                say(fd, server->refusal);
-            } else {
-                say(fd, "250 yes\r\n");
-            }
-        }
-    }
-    close(fd);
-    return NULL;
-}
-
-static void begin(struct server *server, const char *refusal)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t length = sizeof address;
-    memset(server, 0, sizeof *server);
-    server->refusal = refusal;
-    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(server->listener, 1), 0);
-    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
-    server->port = ntohs(address.sin_port);
-    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
-}
-
-static void end(struct server *server)
-{
-    pthread_join(server->thread, NULL);
-    close(server->listener);
+    (void)state;
+    unlink(pem);
+    unlink(other_pem);
+    unlink(password_file);
+    return rmdir(folder);
 }
 
 static void a_mail_server_is_given_the_letter(void **state)
 {
     (void)state;
-    struct server server;
-    char url[64];
+    struct smtp_server server;
+    char url[96];
     struct error error;
-    begin(&server, NULL);
-    snprintf(url, sizeof url, "smtp://127.0.0.1:%d", server.port);
-    const struct mail_settings settings = { url, "pool@example.org", "", 20000 };
+    smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
+    smtp_url(&server, "127.0.0.1", url);
+    const struct mail_settings settings = {
+        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
+    };
     const struct mail mail = letter();
     if (!mail_send(&settings, &mail, &error))
         fail_msg("%s\n%s", error.text, server.heard);
-    end(&server);
+    smtp_end(&server);
     assert_non_null(strstr(server.heard, "MAIL FROM:<pool@example.org>"));
     assert_non_null(strstr(server.heard, "RCPT TO:<gertrude@example.org>"));
     assert_non_null(strstr(server.heard, "\r\nSubject: A subject\r\n"));
@@ -184,20 +147,117 @@ static void a_mail_server_is_given_the_letter(void **state)
 static void what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent(void **state)
 {
     (void)state;
-    struct server server;
-    char url[64];
+    struct smtp_server server;
+    char url[96];
     struct error error;
     const struct mail mail = letter();
-    begin(&server, "550 gertrude@example.org is unknown\r\n");
-    snprintf(url, sizeof url, "smtp://127.0.0.1:%d", server.port);
-    const struct mail_settings settings = { url, "pool@example.org", "", 20000 };
+    smtp_begin(&server, SMTP_PLAIN, NULL, "550 gertrude@example.org is unknown\r\n");
+    smtp_url(&server, "127.0.0.1", url);
+    const struct mail_settings settings = {
+        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
+    };
     assert_false(mail_send(&settings, &mail, &error));
     assert_null(strstr(error.text, "gertrude"));
-    end(&server);
+    smtp_end(&server);
     assert_false(mail_send(&settings, &mail, &error)); /* nobody listens there any more */
     assert_int_equal(error.code, ERROR_UNAVAILABLE);
-    const struct mail_settings secret = { url, "pool@example.org", "/nowhere/password", 20000 };
+    const struct mail_settings secret = { .url = url,
+                                          .from = "pool@example.org",
+                                          .password_file = "/nowhere/password",
+                                          .timeout_ms = 20000 };
     assert_false(mail_send(&secret, &mail, &error));
+}
+
+/* X: what the server has, its certificate, what we trust, where we say it is, with a password,
+ * plain allowed: whether the letter arrives, and whether by TLS. 0.0.0.0 leads to this host too,
+ * but is no name of it. */
+static const struct {
+    enum smtp_tls tls;
+    const char *certificate, *authority, *host;
+    bool password, plain, arrives, encrypted;
+} lines[] = {
+    { SMTP_TLS, pem, pem, "127.0.0.1", false, false, true, true },
+    { SMTP_STARTTLS, pem, pem, "127.0.0.1", false, false, true, true },
+    { SMTP_TLS, pem, pem, "gertrude@127.0.0.1", true, false, true, true },
+    { SMTP_STARTTLS, pem, pem, "gertrude@127.0.0.1", true, false, true, true },
+    /* nobody we trust says so; another host's; another name */
+    { SMTP_TLS, pem, "", "127.0.0.1", false, false, false, false },
+    { SMTP_TLS, pem, other_pem, "127.0.0.1", false, false, false, false },
+    { SMTP_TLS, other_pem, other_pem, "127.0.0.1", false, false, false, false },
+    { SMTP_TLS, pem, pem, "0.0.0.0", false, true, false, false },
+    { SMTP_STARTTLS, pem, "", "127.0.0.1", false, false, false, false },
+    { SMTP_STARTTLS, other_pem, other_pem, "127.0.0.1", false, false, false, false },
+    { SMTP_STARTTLS, pem, other_pem, "gertrude@127.0.0.1", true, false, false, false },
+    { SMTP_STARTTLS, pem, other_pem, "127.0.0.1", false, true, false, false },
+    /* who strips the offer away gets neither letter nor password */
+    { SMTP_PLAIN, pem, pem, "0.0.0.0", false, false, false, false },
+    { SMTP_PLAIN, pem, pem, "gertrude@127.0.0.1", true, true, false, false },
+    { SMTP_PLAIN, pem, pem, "gertrude@0.0.0.0", true, true, false, false },
+    /* unless it is asked for, or the line does not leave the host */
+    { SMTP_PLAIN, pem, pem, "0.0.0.0", false, true, true, false },
+    { SMTP_PLAIN, pem, pem, "127.0.0.1", false, false, true, false },
+};
+
+static void letters_and_passwords_go_by_tls_to_who_is_certified_or_not_at_all(void **state)
+{
+    (void)state;
+    const struct mail mail = letter();
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct smtp_server server;
+        struct error error = { .text = "" };
+        char url[96];
+        smtp_begin(&server, lines[i].tls, lines[i].certificate, NULL);
+        smtp_url(&server, lines[i].host, url);
+        const struct mail_settings settings = { .url = url,
+                                                .from = "pool@example.org",
+                                                .password_file =
+                                                    lines[i].password ? password_file : "",
+                                                .timeout_ms = 20000,
+                                                .authority_file = lines[i].authority,
+                                                .plain = lines[i].plain };
+        bool sent = mail_send(&settings, &mail, &error);
+        smtp_end(&server);
+        if (sent != lines[i].arrives)
+            fail_msg("line %zu: %d %s\n%s", i, sent, error.text, server.heard);
+        assert_int_equal(strstr(server.heard, "first line") != NULL, lines[i].arrives);
+        assert_int_equal(server.encrypted, lines[i].encrypted);
+        bool logged_in = strstr(server.heard, "AUTH PLAIN") != NULL;
+        assert_int_equal(logged_in, lines[i].password && lines[i].arrives);
+    }
+}
+
+static void *raise_flag(void *context)
+{
+    atomic_store((_Atomic bool *)context, true);
+    return NULL;
+}
+
+/* One that says nothing is not waited for where the process ends. */
+static void a_try_ends_when_it_is_told_to(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof address;
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(silent, 1), 0);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&address, &length), 0);
+    char url[96];
+    _Atomic bool stop = false;
+    pthread_t thread;
+    struct error error;
+    const struct mail mail = letter();
+    snprintf(url, sizeof url, "smtp://127.0.0.1:%d", ntohs(address.sin_port));
+    const struct mail_settings settings = { .url = url,
+                                            .from = "pool@example.org",
+                                            .password_file = "",
+                                            .timeout_ms = 600000,
+                                            .stop = &stop };
+    assert_int_equal(pthread_create(&thread, NULL, raise_flag, &stop), 0);
+    assert_false(mail_send(&settings, &mail, &error)); /* or the test is ended by its deadline */
+    pthread_join(thread, NULL);
+    close(silent);
 }
 
 int main(void)
@@ -207,6 +267,8 @@ int main(void)
         cmocka_unit_test(no_address_writes_headers_or_commands_of_its_own),
         cmocka_unit_test(a_mail_server_is_given_the_letter),
         cmocka_unit_test(what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent),
+        cmocka_unit_test(letters_and_passwords_go_by_tls_to_who_is_certified_or_not_at_all),
+        cmocka_unit_test(a_try_ends_when_it_is_told_to),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -1,23 +1,10 @@
 /* No bytes from a stranger are a token, and none make the verifier read where it must not. Each
  * input is taken as a token, and as the header and payload of a token signed with the right key. */
+#include "base/fuzz.h"
 #include "adapter/token_sodium/inside.h"
 
 #include <stdio.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
-extern const char *const fuzz_seeds[];
-
-const char *const fuzz_seeds[] = {
-    "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg"
-    "3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
-    "{\"alg\":\"EdDSA\",\"typ\":\"JWT\",\"kid\":\"1b07b8ef1d6b5a1f\"}",
-    "{\"iss\":\"adit\",\"aud\":\"adit\",\"sub\":\"00000000000000ff\",\"iat\":1000,\"nbf\":1000,"
-    "\"exp\":1900,\"jti\":\"00112233445566778899aabbccddeeff\"}",
-    "{\"alg\":\"none\"}",
-    "..",
-    "",
-    NULL,
-};
 
 struct key {
     uint8_t secret[crypto_sign_SECRETKEYBYTES];

@@ -5,6 +5,7 @@
 #include "record/access/factor.h"
 #include "record/access/grant.h"
 #include "record/access/keys.h"
+#include "record/access/letter.h"
 #include "record/access/registration.h"
 #include "record/access/session.h"
 #include "record/access/ticket.h"
@@ -12,9 +13,9 @@
 bool access_declare(struct store *store, struct error *error)
 {
     static const struct store_collection *const all[] = {
-        &session_collection,     &grant_collection,       &ticket_collection,
-        &factor_collection,      &claim_collection,       &access_event_collection,
-        &access_keys_collection, &registration_collection
+        &session_collection,     &grant_collection,        &ticket_collection,
+        &factor_collection,      &claim_collection,        &access_event_collection,
+        &access_keys_collection, &registration_collection, &letter_collection
     };
     return store_declare(store, all, sizeof all / sizeof *all, error);
 }

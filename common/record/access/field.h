@@ -6,7 +6,7 @@
 enum { ACCESS_HASH_BYTES = 32, ACCESS_CLIENT_BYTES = 48, ACCESS_RECORD_BYTES = 4096 };
 
 /* For store_declare: sessions, grants, tickets, factors, name_claims, security_events,
- * registrations. */
+ * registrations, letters. */
 MUST_CHECK bool access_declare(struct store *store, struct error *error);
 
 /* A text that fits, with a NUL; bytes of exactly that many; a whole number from 0 on; an account's

@@ -751,6 +751,70 @@ static void an_owner_s_way_from_registration_to_the_end(void **state)
     assert_null(strstr(log_text(), " error "));
 }
 
+/* The newest letter in the folder `mail`, once there is one; its token. */
+static void take_letter(char *token_r, size_t bytes)
+{
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    char folder[96], path[400] = "", text[4096];
+    snprintf(folder, sizeof folder, "%s/mail", f->folder);
+    while (path[0] == '\0') {
+        DIR *open_folder = opendir(folder);
+        const struct dirent *entry;
+        while (open_folder != NULL && (entry = readdir(open_folder)) != NULL)
+            if (strstr(entry->d_name, ".eml") != NULL)
+                snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (open_folder != NULL)
+            closedir(open_folder);
+        if (loop_clock_ns() > deadline_ns)
+            fail_msg("no letter came:\n%s", log_text());
+        poll(NULL, 0, 20);
+    }
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    assert_int_equal(unlink(path), 0);
+    const char *at = strstr(text, "\r\n    ");
+    assert_non_null(at);
+    snprintf(token_r, bytes, "%.*s", (int)strcspn(at + 6, "\r"), at + 6);
+}
+
+static void wait_for_log(const char *words)
+{
+    const uint64_t deadline_ns = loop_clock_ns() + DEADLINE_MS * (uint64_t)1000000;
+    while (strstr(log_text(), words) == NULL) {
+        if (loop_clock_ns() > deadline_ns)
+            fail_msg("no %s:\n%s", words, log_text());
+        poll(NULL, 0, 5);
+    }
+}
+
+static void a_letter_outlives_the_process_that_wrote_it(void **state)
+{
+    (void)state;
+    char token[200], body[256];
+    setenv("ADIT_AUTH__MAIL_FROM", "pool@example.org", 1);
+    start_ready("ADIT_AUTH__MAIL=smtp://127.0.0.1:1"); /* nobody is there */
+    assert_int_equal(post("/api/v1/register", GERTRUDE), 202);
+    assert_string_equal(text_of("next"), "letter");
+    wait_for_log("mail.later"); /* put back; taken, it would be left alone for two minutes */
+    assert_int_equal(stop(SIGKILL), 1000 + SIGKILL);
+    start_ready("ADIT_AUTH__MAIL=file:%d/mail");
+    take_letter(token, sizeof token);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 401); /* not yet */
+    assert_int_equal(authorise("gertrude.rig"), WIRE_AUTHORISE_NO);
+    snprintf(body, sizeof body, "{\"token\":\"%s\"}", token);
+    assert_int_equal(post("/api/v1/auth/email/confirm", body), 204);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    assert_int_equal(post("/api/v1/auth/password/forgot", "{\"name\":\"gertrude\"}"), 202);
+    take_letter(token, sizeof token);
+    snprintf(body, sizeof body, "{\"token\":\"%s\",\"password\":\"a new one altogether\"}", token);
+    assert_int_equal(post("/api/v1/auth/password/reset", body), 204);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", "a new one altogether")), 200);
+    assert_int_equal(stop(SIGTERM), 0);
+    unsetenv("ADIT_AUTH__MAIL_FROM");
+}
+
 static void an_operator_is_made_on_the_machine(void **state)
 {
     (void)state;
@@ -784,6 +848,7 @@ int main(void)
         TEST(other_processes_know_its_keys_by_the_store_through_rotations),
         TEST(limits_hold_across_two_that_share_redis),
         TEST(an_owner_s_way_from_registration_to_the_end),
+        TEST(a_letter_outlives_the_process_that_wrote_it),
         TEST(an_operator_is_made_on_the_machine),
     };
 #ifdef ON_MONGO

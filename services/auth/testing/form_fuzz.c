@@ -1,22 +1,9 @@
 /* Bodies and secrets from strangers: whatever the bytes, a form is read whole or refused with a
  * field and a status, what was sent in a text is never said back, and no bytes are a secret of ours
  * but those that were made. */
+#include "base/fuzz.h"
 #include "services/auth/form.h"
 #include "services/auth/secrets.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
-extern const char *const fuzz_seeds[];
-
-const char *const fuzz_seeds[] = {
-    "{\"name\":\"gertrude\",\"password\":\"correct horse\"}",
-    "{\"name\":\"gertrude\",\"password\":\"correct horse\",\"code\":\"123456\"}",
-    "{\"name\":\"a\",\"name\":\"b\"}",
-    "[[[[[[[[]]]]]]]]",
-    "{\"name\":\"\\u0000\\ud800\",\"password\":\"\xff\"}",
-    "adit_0011223344556677_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    NULL,
-};
 
 static void read_as_form(struct span body)
 {

@@ -1,5 +1,7 @@
 #include "services/auth/testing/people_world.h"
 
+#include "record/access/letter.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,8 +135,17 @@ static void look_at_letter(const char *path, const char *text, void *context)
     snprintf(wanted->token_r, TOKEN_LETTER_BYTES, "%.*s", (int)(end - at), at);
 }
 
+bool letters_are_sent(void)
+{
+    struct letter letter;
+    struct error error;
+    return letter_due(f->store, INT64_MAX, &letter, &error) == STORE_MISSING;
+}
+
 bool has_letter(const char *to, const char *subject, char *token_r)
 {
+    if (!letters_are_sent())
+        return false;
     struct wanted wanted = { to, subject, token_r, false };
     walk_letters(look_at_letter, &wanted);
     return wanted.found;

@@ -79,7 +79,10 @@ const char *text_of(const char *name);
 const char *answer_header(const struct http_exchange *exchange, const char *name);
 uint64_t metric_of(const char *line);
 
-/* Whether a letter of this subject went to this address; with the one-time token in it. */
+/* Whether no letter waits to be sent. */
+bool letters_are_sent(void);
+/* Whether a letter of this subject went to this address, and none waits; with the one-time token in
+ * it. */
 enum { TOKEN_LETTER_BYTES = 160 };
 bool has_letter(const char *to, const char *subject, char *token_r);
 void forget_letters(void);

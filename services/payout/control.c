@@ -78,6 +78,22 @@ static void put(struct text *text, const char *format, ...)
         text->used += (size_t)length;
 }
 
+/* Whether an operator has stopped payments, who, why and since when (unix seconds). */
+static bool say_paused(struct payout *payout, struct text *text, struct error *error)
+{
+    struct switch_record paused;
+    char by[2 * SWITCH_BY_BYTES], reason[2 * SWITCH_REASON_BYTES];
+    if (switch_get(payout->store, ENGINE_PAUSED, &paused, error) != STORE_DONE)
+        return false;
+    if (!paused.on)
+        put(text, ",\"paused\":null");
+    else
+        put(text, ",\"paused\":{\"by\":\"%s\",\"reason\":\"%s\",\"since\":%" PRIu64 "}",
+            log_text(paused.by, by, sizeof by), log_text(paused.reason, reason, sizeof reason),
+            paused.changed_ms / 1000);
+    return true;
+}
+
 static bool say_status(struct payout *payout, struct text *text, struct error *error)
 {
     struct engine_sums sums;
@@ -105,7 +121,10 @@ static bool say_status(struct payout *payout, struct text *text, struct error *e
             payment_state_name((enum payment_state)state), sums.payments[state]);
         first = false;
     }
-    put(text, "}}");
+    put(text, "}");
+    if (!say_paused(payout, text, error))
+        return false;
+    put(text, "}");
     return true;
 }
 

@@ -7,6 +7,8 @@ int command_down(const struct options *options);
 int command_status(const struct options *options);
 int command_top(const struct options *options);
 int command_logs(const struct options *options);
+int command_backup(const struct options *options);
+int command_restore(const struct options *options);
 int command_audit(const struct options *options);
 int command_gateway(const struct options *options);
 int command_payout(const struct options *options);

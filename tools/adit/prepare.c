@@ -3,6 +3,7 @@
 #include "adapter/store_mongo/initiate.h"
 #include "commands.h"
 #include "adapter/coin_file/coin_file.h"
+#include "authority.h"
 #include "plan.h"
 #include "pool.h"
 
@@ -120,7 +121,8 @@ int command_prepare(const struct options *options)
         return 64;
     }
     bool done =
-        plan_make_secret(data_dir, &error) && until_there(&settings, prepare_store, &error) &&
+        plan_make_secret(data_dir, &error) && authority_make(&settings, &error) &&
+        until_there(&settings, prepare_store, &error) &&
         (!prepare_wants_address(&settings) || until_there(&settings, prepare_address, &error));
     if (!done)
         fprintf(stderr, "adit: %s\n", error.text);

@@ -12,3 +12,8 @@
  * waits for other writers. NULL with one sentence in *error. Caller owns; ends by store_close. */
 MUST_CHECK struct store *store_sqlite_open(const char *path, unsigned timeout_ms,
                                            struct error *error);
+
+/* Copies the database as it stands at one moment, while others go on writing to it, into a new file
+ * (readable by its owner alone), synced and checked. False with one sentence: the new file is gone
+ * again. Blocking, as long as the disk takes. */
+MUST_CHECK bool store_sqlite_copy(const char *path, const char *new_path, struct error *error);

@@ -16,7 +16,7 @@
 #include "port/window.h"
 
 struct window_redis_options {
-    /* unix:/path or tcp://[:password@]host[:port]; a host name is looked up at each connection: by
+    /* As redis_address_parse (address.h) takes it; a host name is looked up at each connection: by
      * the writer on a thread of its own, by the reader where it is called */
     const char *url;
     const char *password_file; /* read at each connection; NULL or "": the URL's, or none */
@@ -47,3 +47,12 @@ window_redis_writer_open(struct loop *loop, const struct window_redis_options *o
  * failure. Ended by window_reader_close. */
 MUST_CHECK struct window_reader *
 window_redis_reader_open(const struct window_redis_options *options, struct error *error);
+
+/* Calls `copy` with the server's folder of append-only files while none of them is rewritten, so
+ * that copies of them, made in any order while shares go on arriving, are a file the server can be
+ * started on. Blocking. False with *error: the server is away, keeps no such file, or *copy said
+ * no; rewrites are as they were before in every case but a server that went away. */
+MUST_CHECK bool
+window_redis_copy_files(const struct window_redis_options *options,
+                        bool (*copy)(void *context, const char *folder, struct error *error),
+                        void *context, struct error *error);

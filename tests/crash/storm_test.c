@@ -6,7 +6,9 @@
  *
  * The argument says who is struck: stratum-gateway, share-validator, redis (kill -9),
  * share-validator-stop (SIGSTOP for a second), or `scale`, where validators come and go: 1, 3,
- * 2, 1. Two validators run, but for `scale`. How long it took until a share sent after the blow was
+ * 2, 1; or how a gateway is replaced: `drain` (SIGTERM: its miners are told to reconnect, and the
+ * next one listens) and `upgrade` (another program takes its place; no connection may end). Two
+ * validators run, but for `scale`. How long it took until a share sent after the blow was
  * answered is printed for each, and the latency by the time since the last blow.
  *
  * ADIT_STORM_KILLS: how often (default 2). ADIT_STORM_RATE: shares a second (default 4000).
@@ -218,6 +220,53 @@ static void stop_one(void)
            instance, ms);
 }
 
+/* The gateway ends in order, its miners come back to the one started in its place. */
+static void drain_one(void)
+{
+    struct rebirth rebirth = { .name = "stratum-gateway", .instance = "1" };
+    rebirth.old = pool_pid_of(&pool, rebirth.name, rebirth.instance, NULL);
+    assert_true(rebirth.old > 0);
+    note_blow();
+    kill(rebirth.old, SIGTERM);
+    pool_wait(&pool, "the next gateway", RECOVERY_S, reborn, &rebirth);
+    (void)wait_for_share_after(unix_us(), "a drained gateway's successor");
+}
+
+static void upgrade_one(void)
+{
+    char path[300], command[600];
+    program("adit", path);
+    snprintf(command, sizeof command, "%s gateway --data %s upgrade >>%.60s/upgrade.log 2>&1", path,
+             pool.data, pool.folder);
+    note_blow();
+    assert_int_equal(system(command), 0);
+    (void)wait_for_share_after(unix_us(), "an upgraded gateway");
+}
+
+/* The longest that a miner was without an accepted share, by all that were sent. */
+static void print_gaps(void)
+{
+    static uint64_t last_us[CONNECTIONS], longest_us[CONNECTIONS];
+    struct record_line line;
+    char text[256];
+    uint64_t worst_us = 0;
+    FILE *file = fopen(record_path, "r");
+    assert_non_null(file);
+    while (fgets(text, sizeof text, file) != NULL) {
+        if (!record_read(text, &line) || line.end != RECORD_ACCEPTED)
+            continue;
+        assert_true(line.miner < CONNECTIONS);
+        uint64_t *last = &last_us[line.miner], *longest = &longest_us[line.miner];
+        if (*last != 0 && line.ended_us > *last && line.ended_us - *last > *longest)
+            *longest = line.ended_us - *last;
+        *last = line.ended_us;
+        worst_us = *longest > worst_us ? *longest : worst_us;
+    }
+    fclose(file);
+    printf("no miner was without an accepted share for longer than %.0f ms\n",
+           (double)worst_us / 1000);
+}
+
 /* Latency by the time since the last blow, from the whole record. */
 static void print_latency(void)
 {
@@ -351,13 +400,18 @@ static void every_share_counts_once_whoever_is_struck(void **state)
     for (unsigned i = 0; i < kills; i++) {
         if (strcmp(victim, "share-validator-stop") == 0)
             stop_one();
+        else if (strcmp(victim, "drain") == 0)
+            drain_one();
+        else if (strcmp(victim, "upgrade") == 0)
+            upgrade_one();
         else
             kill_one();
         pause_ms(QUIET_MS + dice(900));
     }
     end_load();
     print_latency();
-    check_shares(strcmp(victim, "stratum-gateway") == 0);
+    print_gaps();
+    check_shares(strcmp(victim, "stratum-gateway") == 0 || strcmp(victim, "drain") == 0);
 }
 
 /* Validators beside the supervised one, found by the gateway's pattern. */
@@ -461,7 +515,7 @@ static int end(void **state)
 int main(int argc, char **argv)
 {
     if (argc != 2) {
-        fprintf(stderr, "storm_test PROCESS|share-validator-stop|scale\n");
+        fprintf(stderr, "storm_test PROCESS|share-validator-stop|scale|drain|upgrade\n");
         return 64;
     }
     victim = argv[1];

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TIMEOUT_MS = 5000, REPORT_BYTES = 512, ARENA_BYTES = 2048 };
+enum { TIMEOUT_MS = 2000, REPORT_BYTES = 512, ARENA_BYTES = 2048 };
 
 struct rechecks {
     struct rechecks_options options;

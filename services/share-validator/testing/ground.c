@@ -31,7 +31,7 @@ void ground_start_validator(struct ground *ground)
     settings->validator_spool_dir = ground->folder;
     settings->validator_key_file = ground->key_file;
     settings->validator_wallet = "";
-    settings->time_ask_task = 3600; /* the scheduler of the script has none */
+    settings->time_ask_task = 1;
     settings->validator_batches_max = GROUND_BATCHES_MAX;
     settings->validator_templates_max = 4;
     settings->validator_hash_threads = 2;

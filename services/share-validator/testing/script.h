@@ -55,7 +55,7 @@ struct script {
     bool jobs_with_them;         /* a template comes with its job, so that both go to a file */
     struct wire_task_reply task; /* what a validator is told that asks for a task; val_id 0: none */
     struct wire_task_report report; /* the last */
-    unsigned long task_questions, reports;
+    unsigned long task_questions, reports, reports_to_lose;
     unsigned long job_questions, template_questions, held;
     uint64_t last_held;
     unsigned long hellos; /* and the last of them, encoded */

@@ -48,6 +48,8 @@ struct control_job {
     char address[ADDRESS_TEXT_BYTES];
     uint64_t operator_account; /* whose token was shown; 0: none was */
     bool ok;
+    bool audited; /* the report counts */
+    struct payout_audit_report report;
     char text[REPLY_TEXT_BYTES];
 };
 
@@ -128,20 +130,22 @@ static bool say_status(struct payout *payout, struct text *text, struct error *e
     return true;
 }
 
-static bool say_audit(struct payout *payout, struct text *text, struct error *error)
+static bool say_audit(struct control_job *control, struct text *text, struct error *error)
 {
-    struct payout_audit_report report;
+    struct payout_audit_report *report = &control->report;
     uint64_t lines = 0;
-    if (!payout_audit(payout->store, payout_log_difference, &lines, &report, error))
+    control->audited =
+        payout_audit(control->payout->store, payout_log_difference, &lines, report, error);
+    if (!control->audited)
         return false;
-    char safe[sizeof report.first];
+    char safe[sizeof report->first];
     put(text,
         "{\"sets\":%" PRIu64 ",\"entries\":%" PRIu64 ",\"accounts\":%" PRIu64
         ",\"snapshots\":%" PRIu64 ",\"payments\":%" PRIu64 ",\"differences\":%" PRIu64
         ",\"first\":\"%s\"}",
-        report.sets, report.entries, report.accounts, report.snapshots, report.payments,
-        report.differences, log_text(report.first, safe, sizeof safe));
-    return report.differences == 0;
+        report->sets, report->entries, report->accounts, report->snapshots, report->payments,
+        report->differences, log_text(report->first, safe, sizeof safe));
+    return report->differences == 0;
 }
 
 static bool fund(const struct control_job *control, struct text *text, struct error *error)
@@ -338,7 +342,7 @@ static bool carry_out(struct control_job *control, struct text *text, struct err
     case CONTROL_STATUS:
         return say_status(control->payout, text, error);
     case CONTROL_AUDIT:
-        return say_audit(control->payout, text, error);
+        return say_audit(control, text, error);
     case CONTROL_PUSH:
         put(text, "payments are looked at now");
         return true;
@@ -381,6 +385,8 @@ static void done_control(struct worker_job *job)
     control->payout->calls--;
     if (control->ok && control->verb == CONTROL_PUSH)
         control->payout->push_next = true; /* the next tick is at most a second away */
+    if (control->audited)
+        payout_show_audit(control->payout, &control->report);
     reply(control->call, control->ok, control->text);
     free(control);
 }

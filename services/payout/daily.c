@@ -37,12 +37,22 @@ static void work_audit(struct worker_job *job)
         store_close(store);
 }
 
+void payout_show_audit(struct payout *payout, const struct payout_audit_report *report)
+{
+    char text[sizeof report->first + 64];
+    snprintf(text, sizeof text, "the audit found %" PRIu64 " differences: %s", report->differences,
+             report->first);
+    service_degraded(payout->service, "audit", report->differences > 0 ? text : NULL);
+    metric_set(payout->metrics.audited, loop_unix_ms() / 1000);
+    metric_set(payout->metrics.audit_differences, report->differences);
+}
+
 static void done_audit(struct worker_job *job)
 {
     struct payout_daily *daily = (struct payout_daily *)job;
     struct payout *payout = payout_of(daily);
     const struct payout_audit_report *report = &daily->report;
-    char text[sizeof report->first + 64], safe[sizeof daily->error.text];
+    char safe[sizeof daily->error.text];
     daily->running = false;
     if (!daily->looked) {
         daily->due_ms = loop_unix_ms() + RETRY_MS;
@@ -55,12 +65,8 @@ static void done_audit(struct worker_job *job)
              "sets=%" PRIu64 " entries=%" PRIu64 " accounts=%" PRIu64 " differences=%" PRIu64
              " took_ms=%" PRIu64,
              report->sets, report->entries, report->accounts, report->differences, daily->took_ms);
-    snprintf(text, sizeof text, "the audit found %" PRIu64 " differences: %s", report->differences,
-             report->first);
-    service_degraded(payout->service, "audit", report->differences > 0 ? text : NULL);
     metric_add(payout->metrics.audits, 1);
-    metric_set(payout->metrics.audited, loop_unix_ms() / 1000);
-    metric_set(payout->metrics.audit_differences, report->differences);
+    payout_show_audit(payout, report);
 }
 
 static void on_look(void *context)

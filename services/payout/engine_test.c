@@ -287,6 +287,54 @@ static void a_window_is_trimmed_to_what_no_segment_holds(void **state)
     audit(bench);
 }
 
+/* Payout is dead for many windows. Nothing that a block found meanwhile needs is dropped, and each
+ * is shared by its own window as soon as payout is back, while it closes up. */
+static void blocks_found_while_payout_was_dead_are_credited_exactly(void **state)
+{
+    enum { BLOCKS = 12, BETWEEN = 40 };
+    struct bench *bench = *state;
+    struct ledger_account who[] = { ledger_miner(ALICE), ledger_miner(BOB), ledger_miner(CAROL) };
+    int64_t due[3] = { 0 }, fee = 0;
+    uint8_t hash[32] = { 0 };
+    engine_close(bench->engine);
+    for (uint32_t block = 1; block <= BLOCKS; block++) {
+        /* Between two blocks lie ten windows of 1000. */
+        for (uint32_t i = 0; i < BETWEEN; i++)
+            append(bench, &(struct window_share){ .account = who[i % 3].id, .work = 250 }, 1, NULL);
+        /* The block's own: 50 * block of Alice's, and of Bob's and Carol's the rest. */
+        uint64_t own = 50 * block;
+        const struct window_share window[] = { { .account = CAROL, .work = 700 },
+                                               { .account = BOB, .work = 300 },
+                                               { .account = ALICE, .work = own } };
+        store_be32(hash, block);
+        append(bench, window, 3, hash);
+        tell(bench, WIRE_REWARD_FOUND, hash, 100000, 1000);
+        due[0] += (int64_t)own * 99;
+        due[1] += 300 * 99;
+        due[2] += (int64_t)(1000 - own - 300) * 99;
+        fee += 1000;
+    }
+    for (uint32_t i = 0; i < 5 * BETWEEN; i++)
+        append(bench, &(struct window_share){ .account = BOB, .work = 250 }, 1, NULL);
+    bench->now_ms += 7 * 24 * 3600 * UINT64_C(1000);
+    open_engine(bench);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(balance(bench, who[i]).immature, due[i]);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_FEE)).immature, fee);
+    /* It closes up, and what is dropped then nobody needs. */
+    uint64_t trimmed = 0;
+    for (int i = 0; i < 400 && trimmed < BLOCKS * BETWEEN; i++) {
+        assert_int_equal(tick(bench), STEP_DONE);
+        trimmed = engine_counters(bench->engine).trimmed;
+    }
+    assert_true(trimmed >= BLOCKS * BETWEEN);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(balance(bench, who[i]).immature, due[i]);
+    audit(bench);
+}
+
 /* However many stay before it: a block that is followed no more lets go of its window. */
 static void a_candidate_behind_many_others_is_let_go(void **state)
 {
@@ -1168,6 +1216,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_block_is_shared_by_its_window_and_nothing_else),
         TEST(a_window_is_trimmed_to_what_no_segment_holds),
+        TEST(blocks_found_while_payout_was_dead_are_credited_exactly),
         TEST(a_candidate_behind_many_others_is_let_go),
         TEST(a_block_without_any_share_is_nobodys),
         TEST(what_is_due_is_paid_once_and_confirmed),

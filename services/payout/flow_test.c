@@ -11,7 +11,9 @@
 #include "adapter/window_redis/testing/redis_server.h"
 #include "record/access/keys.h"
 #include "record/account/account.h"
+#include "record/ledger/ledger_record.h"
 #include "services/payout/testing/processes.h"
+#include "tests/fixture/pool_fixture.h"
 #include "wire/messages.h"
 
 #include <signal.h>
@@ -259,6 +261,71 @@ static void it_answers_what_it_is_asked_and_stops_when_told(void **state)
     loop_destroy(loop);
 }
 
+/* A balance that no entry says anything of; or its page taken away again. */
+static void tamper(bool back)
+{
+    struct error error;
+    struct store *store = open_store();
+    struct ledger_account account = ledger_miner(77);
+    struct balance_record read;
+    enum store_outcome outcome = balance_get(store, &account, &read, &error);
+    assert_int_equal(outcome, back ? STORE_DONE : STORE_MISSING);
+    if (back) {
+        struct store_write remove = { .verb = STORE_DELETE,
+                                      .collection = &balance_collection,
+                                      .record = { .id = "miner:000", .version = read.version } };
+        assert_int_equal(store_apply(store, &remove, 1, &error), STORE_DONE);
+    } else {
+        const struct ledger_balance amounts = { .available = 5 };
+        assert_int_equal(balance_put(store, &read, &amounts, &error), STORE_DONE);
+    }
+    store_close(store);
+}
+
+static size_t count_in_log(const char *words)
+{
+    char path[96], line[4096];
+    size_t count = 0;
+    snprintf(path, sizeof path, "%s/log", folder);
+    FILE *log = fopen(path, "r");
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log) != NULL)
+        count += strstr(line, words) != NULL;
+    fclose(log);
+    return count;
+}
+
+/* A difference is an error line, a metric, and payout's line in its own health. */
+static void what_an_audit_finds_everybody_is_told(void **state)
+{
+    (void)state;
+    struct error error;
+    struct payout_answer answer;
+    char path[96];
+    pid_t pid = start(redis.url, NULL);
+    struct loop *loop = loop_create(&error);
+    struct bus *bus = loop != NULL ? bus_nng_create(loop, &error) : NULL;
+    assert_non_null(bus);
+    struct bus_client *client = payout_connect(bus, folder, "payout.rep");
+    snprintf(path, sizeof path, "%s/log", folder);
+    for (int round = 0; round < 2; round++) {
+        size_t before = count_in_log("audit.difference");
+        tamper(round == 1);
+        payout_ask(loop, client, "audit", "", &answer);
+        assert_int_equal(answer.ok, round == 1);
+        assert_non_null(
+            strstr(answer.text, round == 0 ? "\"differences\":1" : "\"differences\":0"));
+        assert_int_equal(count_in_log("audit.difference"), before + (round == 0));
+        assert_int_equal(pool_metric(path, "adit_payout_audit_differences"), round == 0);
+        assert_true(pool_metric(path, "adit_payout_audited") > 0);
+    }
+    kill(pid, SIGTERM);
+    assert_int_equal(payout_process_exit_code(pid), 0);
+    bus_client_close(client);
+    bus_destroy(bus);
+    loop_destroy(loop);
+}
+
 /* Makes an account in payout's own store. */
 static void add_account(uint64_t id, uint32_t roles)
 {
@@ -469,6 +536,7 @@ int main(void)
         cmocka_unit_test(without_the_window_it_ends_with_3),
         cmocka_unit_test(an_open_socket_is_refused),
         cmocka_unit_test(it_answers_what_it_is_asked_and_stops_when_told),
+        cmocka_unit_test(what_an_audit_finds_everybody_is_told),
         cmocka_unit_test(from_another_host_every_verb_takes_an_operators_token),
         cmocka_unit_test(of_two_one_leads_and_the_other_takes_over_and_hands_back),
     };

@@ -334,7 +334,8 @@ static void make_metrics(struct payout *payout)
     GAUGE(reserve_missing, "reserve_missing",
           "base units the reserve lacks to buy a share; then none is bought");
     COUNTER(audits, NULL, "audits made by itself");
-    GAUGE(audited, "audited", "unix time of the last of them, in seconds");
+    GAUGE(audited, "audited",
+          "unix time of the last audit, made by itself or asked for, in seconds");
     GAUGE(audit_differences, "audit_differences", "what it found");
     GAUGE(wallet, "wallet", "base units the wallet could spend");
     GAUGE(wallet_read, "wallet_read", "1 where that is known");

@@ -100,8 +100,8 @@ struct payout {
     struct loop_timer timer;
     struct bus_subscriber *notices;
     struct bus_server *server;
-    unsigned calls;   /* control requests under way */
-    bool asks_tokens; /* other hosts may ask: every verb takes an operator's token */
+    unsigned calls;             /* control requests under way */
+    bool asks_tokens;           /* other hosts may ask: every verb takes an operator's token */
     struct token_source tokens; /* the worker's */
     struct payout_metrics metrics;
     struct engine_counters shown; /* as the metrics have them */
@@ -120,6 +120,9 @@ MUST_CHECK bool payout_daily_start(struct payout *payout, struct error *error);
 void payout_daily_stop(struct payout *payout);
 /* Logs the first differences; context is a uint64_t that counts them. */
 void payout_log_difference(void *context, const char *difference);
+/* What an audit found, made by itself or asked for: in the metrics, and in payout's line of the
+ * pool's status until one finds nothing. On the loop's thread. */
+void payout_show_audit(struct payout *payout, const struct payout_audit_report *report);
 
 /* control.c: answers "status", "push" and "audit". */
 void payout_on_control(void *context, struct bus_call *call, struct span message);

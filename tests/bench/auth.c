@@ -1,31 +1,19 @@
 /* auth at the limit of its passwords: more people log in than Argon2 lets in, and meanwhile tokens
  * are checked and miners asked about, each one after another, as their answers come. */
 #include "adapter/bus_nng/bus_nng.h"
+#include "auth_world.h"
 #include "figures.h"
 #include "parts.h"
-#include "process.h"
 #include "sample.h"
 #include "wire/messages.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    PEOPLE = 8,
-    LOGINS_AT_ONCE = 8,
-    SAMPLES_MAX = 20000,
-    TOKEN_PAUSE_MS = 4,
-    ANSWER_BYTES = 4096
-};
-#define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
-#define JSON "Content-Type: application/json\r\n"
+enum { PEOPLE = 8, LOGINS_AT_ONCE = 8, SAMPLES_MAX = 20000, TOKEN_PAUSE_MS = 4 };
 
 struct latencies {
     double ms[SAMPLES_MAX];
@@ -33,48 +21,18 @@ struct latencies {
 };
 
 static struct bench {
-    char folder[64];
-    unsigned http_port, admin_port;
-    struct process process;
     char tokens[PEOPLE][1200];
     _Atomic bool stop;
     _Atomic unsigned logins, refused;
     struct latencies checks, known, fresh;
 } bench;
 
-/* One request over a connection of its own; the status, with what was answered. */
-static int request(const char *method, const char *path, const char *headers, const char *body,
-                   char answer_r[ANSWER_BYTES])
-{
-    char text[3000];
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons((uint16_t)bench.http_port),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), status = 0;
-    int length = snprintf(text, sizeof text,
-                          "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %zu"
-                          "\r\n\r\n%s",
-                          method, path, headers, strlen(body), body);
-    size_t used = 0;
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
-        send(fd, text, (size_t)length, MSG_NOSIGNAL) == length) {
-        ssize_t got;
-        while (used < ANSWER_BYTES - 1 &&
-               (got = recv(fd, answer_r + used, ANSWER_BYTES - 1 - used, 0)) > 0)
-            used += (size_t)got;
-    }
-    answer_r[used] = '\0';
-    if (fd >= 0)
-        close(fd);
-    return sscanf(answer_r, "HTTP/1.1 %d", &status) == 1 ? status : 0;
-}
-
 static void log_in(unsigned person, char token_r[1200])
 {
-    char body[128], answer[ANSWER_BYTES];
+    char body[128], answer[AUTH_ANSWER_BYTES];
     snprintf(body, sizeof body, "{\"name\":\"person-%u\",\"password\":\"four sheep by the gate\"}",
              person);
-    int status = request("POST", "/api/v1/login", JSON, body, answer);
+    int status = auth_world_request("POST", "/api/v1/login", AUTH_JSON, body, answer);
     atomic_fetch_add(status == 200 ? &bench.logins : &bench.refused, 1);
     const char *token = strstr(answer, "\"access_token\":\"");
     if (token_r != NULL && (status != 200 || token == NULL))
@@ -100,11 +58,11 @@ static void note(struct latencies *latencies, uint64_t since_ns)
 
 static void *keep_checking(void *context)
 {
-    char answer[ANSWER_BYTES];
+    char answer[AUTH_ANSWER_BYTES];
     (void)context;
     for (unsigned i = 0; !atomic_load(&bench.stop); i++) {
         uint64_t since_ns = bench_now_ns();
-        if (request("GET", "/api/v1/me", bench.tokens[i % PEOPLE], "", answer) != 200)
+        if (auth_world_request("GET", "/api/v1/me", bench.tokens[i % PEOPLE], "", answer) != 200)
             bench_fail("a good token: %.200s", answer);
         note(&bench.checks, since_ns);
         bench_pause_ms(TOKEN_PAUSE_MS);
@@ -170,7 +128,7 @@ static void *keep_asking(void *context)
                                                 .on_down = on_down,
                                                 .context = &asker };
     (void)context;
-    snprintf(url, sizeof url, "ipc://%s/run/auth.rep", bench.folder);
+    snprintf(url, sizeof url, "ipc://%s/run/auth.rep", auth_world_folder());
     asker.client = bus != NULL ? bus_connect(bus, url, &options, &error) : NULL;
     if (asker.client == NULL)
         bench_fail("%s", error.text);
@@ -208,42 +166,14 @@ static void show(const char *name, struct latencies *latencies, double most)
                                  .goal = { .most = most } });
 }
 
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", bench.folder, name);
-    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        bench_fail("%s cannot be written", path);
-    close(fd);
-}
-
 static void begin(void)
 {
-    char program[300], path[96], body[320], answer[ANSWER_BYTES];
-    char http[64], admin[64];
-    snprintf(bench.folder, sizeof bench.folder, "/tmp/adit-auth-bench-XXXXXX");
-    if (mkdtemp(bench.folder) == NULL)
-        bench_fail("no folder for the benchmark");
-    write_file("secret", SECRET);
-    snprintf(path, sizeof path, "%s/run", bench.folder);
-    (void)mkdir(path, 0700);
-    snprintf(path, sizeof path, "%s/log", bench.folder);
-    (void)mkdir(path, 0700);
-    bench.http_port = process_free_port();
-    bench.admin_port = process_free_port();
-    snprintf(http, sizeof http, "ADIT_AUTH__HTTP_ADDRESS=127.0.0.1:%u", bench.http_port);
-    snprintf(admin, sizeof admin, "ADIT_AUTH__ADMIN_ADDRESS=127.0.0.1:%u", bench.admin_port);
-    const char *arguments[] = { process_program("auth", program), "--data", bench.folder, NULL };
-    const char *variables[] = { http, admin, NULL };
-    process_start(&bench.process, bench.folder, "auth", arguments, variables, true);
-    process_wait_ready(&bench.process, 30);
+    char name[32], body[320], answer[AUTH_ANSWER_BYTES];
+    auth_world_begin(NULL);
     for (unsigned i = 0; i < PEOPLE; i++) {
-        snprintf(body, sizeof body,
-                 "{\"name\":\"person-%u\",\"email\":\"p@example.org\",\"password\":\"four sheep by "
-                 "the gate\",\"payout_address\":\"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080\"}",
-                 i);
-        if (request("POST", "/api/v1/register", JSON, body, answer) != 202)
+        snprintf(name, sizeof name, "person-%u", i);
+        auth_world_person(name, body, sizeof body);
+        if (auth_world_request("POST", "/api/v1/register", AUTH_JSON, body, answer) != 202)
             bench_fail("no registration: %.200s", answer);
         log_in(i, bench.tokens[i]);
     }
@@ -278,10 +208,6 @@ void bench_auth(const struct bench_options *options)
     show("token_check", &bench.checks, 20);
     show("miner_known", &bench.known, 20);
     show("miner_new", &bench.fresh, 20);
-    process_end(&bench.process);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", bench.folder);
-    if (system(command) != 0)
-        figures_say("%s was left behind", bench.folder);
+    auth_world_end();
     figures_end();
 }

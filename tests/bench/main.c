@@ -30,6 +30,7 @@ static const struct {
     { "junk", bench_junk, "honest miners beside 200 sessions of junk, on scrypt" },
     { "abuse", bench_abuse, "honest miners' p99 while others attack the gateway" },
     { "auth", bench_auth, "tokens checked and miners asked about while passwords saturate" },
+    { "auth-timing", bench_auth_timing, "whether a clock tells which names exist" },
     { "kill", bench_kill, "a validator killed or stopped at full load; redis-server killed" },
 };
 enum { PARTS = sizeof parts / sizeof *parts };

@@ -28,3 +28,4 @@ void bench_pplns(const struct bench_options *options);
 void bench_credits(const struct bench_options *options);
 void bench_window(const struct bench_options *options);
 void bench_auth(const struct bench_options *options);
+void bench_auth_timing(const struct bench_options *options);

@@ -276,6 +276,35 @@ static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_ali
     assert_non_null(strstr(first, "WWW-Authenticate"));
 }
 
+static void a_forgotten_password_costs_alike_for_names_that_are_not_there(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = { "{\"name\":\"gertrude\"}", "{\"name\":\"nobody\"}",
+                                          "{\"name\":\"no/name at all\"}",
+                                          "{\"name\":\"" ADDRESS "\"}" };
+    char first[1024], other[1024];
+    size_t cost = 0;
+    enrol(GERTRUDE);
+    /* Once for each, so that the ticket is one in place of another from then on. */
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(post("/api/v1/auth/password/forgot", bodies[i]), 202);
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        UNTIL(letters_are_sent());
+        size_t writes = store_fake_writes(f->store);
+        struct http_exchange *exchange =
+            begin_post("/api/v1/auth/password/forgot", "10.0.0.1", bodies[i]);
+        assert_int_equal(wait_for(exchange), 202);
+        UNTIL(letters_are_sent());
+        whole_answer(exchange, i == 0 ? first : other, sizeof first);
+        if (i > 0)
+            assert_string_equal(other, first);
+        if (i == 0)
+            cost = store_fake_writes(f->store) - writes;
+        assert_int_equal(store_fake_writes(f->store) - writes, cost);
+    }
+    assert_true(cost >= 3); /* ticket, letter, event */
+}
+
 static void failed_logins_are_limited_by_name_and_address(void **state)
 {
     (void)state;
@@ -624,6 +653,7 @@ int main(void)
         TEST(what_is_wrong_with_a_form_is_said_by_field),
         TEST(lengths_are_bounded),
         TEST(a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_alike),
+        TEST(a_forgotten_password_costs_alike_for_names_that_are_not_there),
         TEST(failed_logins_are_limited_by_name_and_address),
         TEST(all_failures_of_an_address_are_limited_too_and_a_burst_counts),
         TEST(registrations_of_an_address_are_limited),

@@ -1,4 +1,4 @@
-/* Two payouts on one store: the leader stops at a step (before or behind a write to the store, a
+/* Two payouts on one store (SQLite or MongoDB): the leader stops at a step (before or behind a write to the store, a
  * call of the wallet, a broadcast, a change to the window), another takes over and goes on, the
  * first wakes up. Everybody is paid once, to the base unit, by the chain's own account; the audit
  * finds nothing; the deposed one stands by.
@@ -28,6 +28,7 @@
 #include "service/stands_by.h"
 #include "services/payout/testing/processes.h"
 #include "tests/crash/devchain.h"
+#include "tests/ferretdb/server.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -42,6 +43,8 @@ enum { NAME_BYTES = 64, NAMES_MAX = 64 };
 static struct redis_server redis;
 static struct devchain chain;
 static char folder[64];
+static struct mongo_server mongo;
+static char store_url[sizeof mongo.url];
 static struct loop *loop;
 static struct bus *bus;
 static struct bus_client *clients[2];
@@ -170,6 +173,8 @@ static pid_t start(const char *program, const char *listen, const char *stop_at)
                                "1",
                                "ADIT_PAYOUT__THRESHOLD",
                                "1000",
+                               "ADIT_STORE__URL",
+                               store_url,
                                "ADIT_STOP_AT",
                                stop_at,
                                NULL };
@@ -399,8 +404,11 @@ static int set_up(void **state)
     snprintf(path, sizeof path, "%s/run", folder);
     assert_int_equal(mkdir(path, 0700), 0);
     devchain_start(&chain, folder);
-    snprintf(path, sizeof path, "sqlite:%s/adit.db", folder);
-    store = store_open(path, 5000, &error);
+    if (mongo.url[0] == '\0')
+        snprintf(store_url, sizeof store_url, "sqlite:%s/adit.db", folder);
+    else
+        snprintf(store_url, sizeof store_url, "%s", mongo.url);
+    store = store_open(store_url, 20000, &error);
     loop = loop_create(&error);
     bus = loop != NULL ? bus_nng_create(loop, &error) : NULL;
     if (store == NULL || bus == NULL || !engine_declare(store, &error))
@@ -431,15 +439,24 @@ static int tear_down(void **state)
     return system(command);
 }
 
-int main(void)
+/* The first argument: "mongo", or none for SQLite. */
+int main(int argc, char **argv)
 {
+    struct error error;
     if (!redis_server_found()) {
         printf("SKIPPED: redis-server is not installed\n");
+        return 77;
+    }
+    if (argc > 1 && strcmp(argv[1], "mongo") == 0 && !mongo_server_start(&mongo, &error)) {
+        printf("SKIPPED: %s\n", error.text);
         return 77;
     }
     (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_leader_that_stops_anywhere_is_replaced_and_nobody_is_paid_twice),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+    if (mongo.url[0] != '\0')
+        mongo_server_stop(&mongo);
+    return failed;
 }

@@ -388,6 +388,96 @@ static void new_blocks_are_heard_as_the_node_publishes_them(void **state)
     pool_wait(&pool, "a block is heard", 60, heard, NULL);
 }
 
+struct newest {
+    json_int_t height;
+    char hash[65];
+};
+
+static void take_newest(const json_t *block, void *context)
+{
+    struct newest *newest = context;
+    json_int_t height = json_integer_value(json_object_get(block, "height"));
+    const char *hash = json_string_value(json_object_get(block, "hash"));
+    json_t *header = knots_try(&knots, NULL, "getblockheader %s", hash);
+    bool on_chain = json_integer_value(json_object_get(header, "confirmations")) > 0;
+    json_decref(header);
+    if (!on_chain || height < newest->height)
+        return;
+    newest->height = height;
+    snprintf(newest->hash, sizeof newest->hash, "%s", hash);
+}
+
+/* Of two blocks the pool found at one height, the other would take its place. */
+static void forget_at_height(const json_t *block, void *context)
+{
+    struct newest *wanted = context;
+    if (json_integer_value(json_object_get(block, "height")) != wanted->height)
+        return;
+    const char *hash = json_string_value(json_object_get(block, "hash"));
+    json_t *header = knots_try(&knots, NULL, "getblockheader %s", hash);
+    bool known = header != NULL;
+    json_decref(header);
+    if (!known || strcmp(hash, wanted->hash) == 0)
+        return;
+    free(knots_ask(&knots, NULL, "invalidateblock %s", hash));
+}
+
+static long height(void)
+{
+    char text[32];
+    take(knots_ask(&knots, NULL, "getblockcount"), text, sizeof text);
+    return strtol(text, NULL, 10);
+}
+
+/* Lets the other branch win: the node forgets `loser`, is reminded of `winner`, and payout is
+ * killed meanwhile. */
+static void reorganise(const char *loser, const char *winner)
+{
+    long before = height();
+    free(knots_ask(&knots, NULL, "invalidateblock %s", loser));
+    if (winner != NULL)
+        free(knots_ask(&knots, NULL, "reconsiderblock %s", winner));
+    kill_payout();
+    /* Longer than what was there, as a branch that wins by itself is (a node that is lower than one
+     * that showed the block proves nothing); to an address of its own, or a block might be the one
+     * that was made, and forgotten, in this second. */
+    char address[128];
+    take(knots_ask(&knots, OUTSIDE, "getnewaddress \"\" bech32"), address, sizeof address);
+    while (height() <= before)
+        free(knots_ask(&knots, OUTSIDE, "generateblock %s \"[]\"", address));
+}
+
+/* A block of the pool's own leaves the chain, its credits are reversed; it comes back (A→B→A) and
+ * is credited again; leaves once more. Payout is killed each time. */
+static void a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is_there(void **state)
+{
+    (void)state;
+    struct newest ours = { .height = 0 };
+    char rival[80];
+    int64_t with = earn();
+    each_block(take_newest, &ours);
+    assert_true(ours.height > 0);
+    each_block(forget_at_height, &ours);
+    struct tally tally = { 0 };
+    int64_t without = 0;
+    for (int generation = 1; generation <= 2; generation++) {
+        reorganise(ours.hash, NULL);
+        take(knots_ask(&knots, NULL, "getblockhash %lld", (long long)ours.height), rival,
+             sizeof rival);
+        assert_string_not_equal(rival, ours.hash);
+        tally = tally_of_node();
+        assert_true(tally.credits < with);
+        without = tally.credits;
+        pool_wait(&pool, "what left the chain is owed no more", 120, all_is_credited, &tally);
+        reorganise(rival, ours.hash);
+        tally = tally_of_node();
+        assert_int_equal(tally.credits, with);
+        pool_wait(&pool, "what returned is owed again", 120, all_is_credited, &tally);
+    }
+    print_message("owed %lld without the block and %lld with it\n", (long long)without,
+                  (long long)with);
+}
+
 static void audit_is_clean(void **state)
 {
     (void)state;
@@ -513,6 +603,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_blocks_are_heard_as_the_node_publishes_them),
         cmocka_unit_test(a_miner_on_a_real_node_is_paid_to_the_base_unit),
+        cmocka_unit_test(
+            a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is_there),
         cmocka_unit_test(a_raised_payment_survives_a_reorganisation_and_deaths),
         cmocka_unit_test(audit_is_clean),
     };

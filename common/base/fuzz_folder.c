@@ -4,7 +4,7 @@
 
 #include <dirent.h>
 
-enum { FILES_MAX = 64, FILE_BYTES_MAX = 65536, RUNS = 100000 };
+enum { FILES_MAX = 256, FILE_BYTES_MAX = 65536, RUNS = 100000 };
 
 static uint8_t *files[FILES_MAX];
 static size_t sizes[FILES_MAX];

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <time.h>
 
 enum { IN_FLIGHT = 4, REQUEST_BYTES = 4096, TEXT_BYTES = 16000, REPLY_BYTES = 17000 };
 
@@ -90,18 +91,27 @@ static void upgrade(struct gateway *gateway, struct bus_call *call)
         reply(call, false, error.text);
 }
 
-/* What became of it; who asked goes on asking while it is under way. */
+/* What became of it: who asked goes on asking while it is under way, and knows one that came to
+ * something by its time. */
 static void say_upgraded(struct gateway *gateway, struct bus_call *call)
 {
     const struct upgrading *upgrading = &gateway->upgrading;
-    if (upgrading->state != UPGRADING_NOT)
+    const time_t seconds = (time_t)(upgrading->taken_ms / 1000);
+    char text[96];
+    struct tm at;
+    if (upgrading->state != UPGRADING_NOT) {
         reply(call, true, "under way");
-    else if (upgrading->refused[0] != '\0')
+    } else if (upgrading->refused[0] != '\0') {
         reply(call, false, upgrading->refused);
-    else
-        reply(call, true,
-              upgrading->taken ? "another program has taken over, with all plain connections"
-                               : "nobody asked for an upgrade");
+    } else if (upgrading->taken_ms == 0) {
+        reply(call, false, "this program took over from none");
+    } else {
+        (void)gmtime_r(&seconds, &at);
+        snprintf(text, sizeof text,
+                 "another program took over at %02d:%02d:%02d.%03u, with all plain connections",
+                 at.tm_hour, at.tm_min, at.tm_sec, (unsigned)(upgrading->taken_ms % 1000));
+        reply(call, true, text);
+    }
 }
 
 static void on_request(void *context, struct bus_call *call, struct span message)

@@ -16,7 +16,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STEP_MS = 5, SETTLE_MS = 5000, ARGUMENTS_MAX = 64, COMMAND_BYTES = 16384 };
+/* The answer to who asked is on its way first. */
+enum {
+    STEP_MS = 5,
+    FIRST_STEP_MS = 50,
+    SETTLE_MS = 5000,
+    ARGUMENTS_MAX = 64,
+    COMMAND_BYTES = 16384
+};
 
 static const char STATE_VARIABLE[] = "STRATUM_GATEWAY_STATE";
 extern char **environ;
@@ -231,7 +238,7 @@ bool upgrading_begin(struct gateway *gateway, struct error *error)
              upgrading->program);
     enter(gateway, UPGRADING_SENDING_AWAY, (uint64_t)gateway->settings->stratum_drain_s * 1000);
     upgrading->timer = (struct loop_timer){ .on_due = on_step, .context = gateway };
-    loop_timer_start(gateway->loop, &upgrading->timer, STEP_MS, STEP_MS);
+    loop_timer_start(gateway->loop, &upgrading->timer, FIRST_STEP_MS, STEP_MS);
     return true;
 }
 
@@ -258,7 +265,7 @@ bool upgrading_take(struct gateway *gateway, bool *taken_r, struct error *error)
         return error_set(error, ERROR_SYSTEM, "what the program before left is not there");
     struct image image = image_to_read(bytes, (size_t)about.st_size);
     bool read = handover_read(gateway, &image, error);
-    gateway->upgrading.taken = read;
+    gateway->upgrading.taken_ms = read ? loop_unix_ms() : 0;
     munmap(bytes, (size_t)about.st_size);
     close(fd);
     return read;

@@ -21,7 +21,7 @@ struct upgrading {
     struct loop_timer timer;
     uint64_t until_ms;
     char program[4096];
-    bool taken;        /* this program took over from one before it */
+    uint64_t taken_ms; /* unix: when this program took over from one before it; 0: it did not */
     char refused[256]; /* why the last one asked for came to nothing; "": none did */
 };
 

@@ -37,8 +37,9 @@ static int say(const struct settings *settings, const char *verb, const char *ar
     return length > 0 ? 0 : 64;
 }
 
-/* Until the new program answers, or the old one says that it stays. */
-static void wait_for_upgrade(const struct settings *settings, bool *answered_r,
+/* Until a new program answers, or the old one says that it stays. `before` is what was said before
+ * the upgrade was asked for. */
+static void wait_for_upgrade(const struct settings *settings, const char *before, bool *answered_r,
                              struct asking *asking)
 {
     const struct timespec pause = { .tv_nsec = UPGRADE_PAUSE_MS * 1000000 };
@@ -47,20 +48,25 @@ static void wait_for_upgrade(const struct settings *settings, bool *answered_r,
         nanosleep(&pause, NULL);
         (void)say(settings, "upgraded", "", UPGRADE_ASK_MS, answered_r, asking);
         left_ms -= UPGRADE_PAUSE_MS + (*answered_r ? 0 : UPGRADE_ASK_MS);
-    } while (left_ms > 0 && (!*answered_r || strcmp(asking->text, "under way") == 0));
+    } while (left_ms > 0 && (!*answered_r || strcmp(asking->text, "under way") == 0 ||
+                             (asking->ok && strcmp(asking->text, before) == 0)));
 }
 
 static int ask(const struct options *options, int verb, const struct settings *settings)
 {
-    char argument[1025];
+    char argument[1025], before[256] = "";
+    const bool upgrades = strcmp(options->rest[verb], "upgrade") == 0;
     struct asking asking;
     bool answered;
     ask_join(options, verb + 1, argument, sizeof argument);
+    if (upgrades && say(settings, "upgraded", "", ANSWER_MS, &answered, &asking) == 0 && answered)
+        snprintf(before, sizeof before, "%.255s", asking.text);
     int code = say(settings, options->rest[verb], argument, ANSWER_MS, &answered, &asking);
     if (code != 0)
         return code;
-    if (answered && asking.ok && strcmp(options->rest[verb], "upgrade") == 0)
-        wait_for_upgrade(settings, &answered, &asking);
+    /* An answer may be lost where all is over at once. */
+    if (upgrades && (answered ? asking.ok : before[0] != '\0'))
+        wait_for_upgrade(settings, before, &answered, &asking);
     if (!answered) {
         fprintf(stderr, "adit: no gateway answers at %s\n", settings->stratum_control);
         return 1;

@@ -126,13 +126,13 @@ async function withdraws({ page, go, card }, approve) {
     assert.equal(await page.evaluate(() => document.querySelectorAll('[aria-invalid]').length), 0);
     await until('a balance waits', async () => BigInt((await api(`accounts/${NAME}`)).available) > LIMIT);
     await page.reload();
-    const box = card('Withdraw now');
+    const payments = async () => (await api(`accounts/${NAME}/payments?limit=20`)).payments;
+    const before = Math.max(0, ...(await payments()).map(p => p.number)), box = card('Withdraw now');
     await box.getByRole('button', { name: 'Ask for the payment' }).click();
     const { number, amount } = await until('a payment is planned', async () =>
-        (await api(`accounts/${NAME}/payments?limit=20`)).payments.find(p => BigInt(p.amount) > LIMIT));
+        (await payments()).find(p => p.number > before && BigInt(p.amount) > LIMIT));
     await approve(number, BigInt(amount));
-    await until('it arrives', async () => ['confirmed', 'settled'].includes((await api(`accounts/${NAME}/payments?limit=20`))
-        .payments.find(p => p.number === number)?.state));
+    await until('it arrives', async () => ['confirmed', 'settled'].includes((await payments()).find(p => p.number === number)?.state));
     await page.reload();
     await until('the page says so', async () => (await card('Latest payments').innerText()).includes(`${number}`));
     ok(`a withdrawal asked for on the page is payment ${number}; an operator approves it, and it arrives`);

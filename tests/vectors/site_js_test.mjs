@@ -1,5 +1,6 @@
 /* How the dashboard writes numbers and scales charts. Run by Node.js: site_js_test.mjs SOURCE. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +12,10 @@ const folder = mkdtempSync(join(tmpdir(), 'adit-site-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 cpSync(`${process.argv[2]}/services/inode-scheduler/site`, folder, { recursive: true });
 writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-const { coins, count, duration, margin, money, rate, scaled, short } =
+const { coins, count, duration, margin, money, rate, scaled, short, unitsOf } =
     await import(pathToFileURL(join(folder, 'format.js')));
 const { scale, ticks, timeTicks, whole } = await import(pathToFileURL(join(folder, 'chart.js')));
+const { qr } = await import(pathToFileURL(join(folder, 'qr.js')));
 
 const seed = Number(process.env.ADIT_SEED ?? Date.now() % 1000000);
 console.log(`ADIT_SEED=${seed}`);
@@ -104,4 +106,35 @@ test('times on the axis are round and inside', () => {
 test('a point that has barely begun is not compared with whole ones', () => {
     assert.deepEqual(whole([{ seconds: 60 }, { seconds: 29 }], 60), [{ seconds: 60 }]);
     assert.equal(whole([{ seconds: 60 }, { seconds: 31 }], 60).length, 2);
+});
+
+test('what a person writes as an amount is the amount that is shown, or none', () => {
+    for (let i = 0; i < 2000; i++) {
+        const exponent = Math.floor(random() * 19), units = BigInt(Math.floor(random() * 2 ** 53)).toString();
+        assert.equal(unitsOf(money(units, exponent), exponent), units);
+        assert.equal(unitsOf(money(units, exponent).replace('.', ','), exponent), units);
+    }
+    assert.equal(unitsOf('1', 8), '100000000');
+    assert.equal(unitsOf(' 0.5 ', 8), '50000000');
+    assert.equal(unitsOf('.5', 1), '5');
+    assert.equal(unitsOf('0', 8), '0');
+    for (const text of ['', '.', '-1', '+1', '1e3', '1.2.3', '0x1', '1.000000001', 'one', '1 DEV'])
+        assert.equal(unitsOf(text, 8), null, text);
+});
+
+/* Made here and read back by another reader, for every length there is; these three stand for them. */
+test('a code\u2019s modules are those that a reader has read', () => {
+    const known = {
+        a: [21, 'e8ab680854e4019c4ac89bd0e19dfe1f7e967f3cafd048091b3e3ec474b6f431'],
+        'otpauth://totp/adit:gertrude?secret=3K2FP6D25LW627GNX4P57WXEGQZLM452&issuer=adit':
+            [37, 'eff79816c44a810f39188df25a12dde63ceca28b99c5919f088e4a23311c8086'],
+        ['x'.repeat(213)]: [57, 'f8a692e420006d88c10e55f6fb2f048c68ad07db0d7c3f134adf4ff3fc04aae2'],
+    };
+    for (const [text, [size, hash]] of Object.entries(known)) {
+        const rows = qr(text);
+        assert.equal(rows.length, size);
+        const bits = rows.map(row => row.map(dark => dark ? 1 : 0).join('')).join('\n');
+        assert.equal(createHash('sha256').update(bits).digest('hex'), hash);
+    }
+    assert.throws(() => qr('x'.repeat(214)), RangeError);
 });

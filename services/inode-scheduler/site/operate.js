@@ -1,7 +1,7 @@
 /* What operators see and order. The pool decides who is one; what is about money payout decides, by
  * the operator's own token. */
 import { action, form, sure } from './forms.js';
-import { clock, count, duration, money, moment, short, shortHash } from './format.js';
+import { clock, count, duration, money, moment, percent, short, shortHash } from './format.js';
 import { amount, ask, choiceLinks, el, facts, mark, section, stateKind, table, when } from './view.js';
 import { asked, sawOperator, tell } from './session.js';
 import { eventList } from './settings.js';
@@ -94,17 +94,14 @@ export function nodes() {
     });
 }
 
-/* A score is shown as the API has it, with whatever it says beside it. */
-const rest = (object, known) => Object.entries(object).filter(([key, value]) => !known.includes(key) && (typeof value !== 'object' || value === null));
+const SOURCES = { own: 'ours', list: 'a list', gone: 'gone from its list' };
 export function validators() {
-    const KNOWN = ['name', 'status', 'score', 'last_seen', 'receipt_key', 'own'];
-    const scored = (title, one) => section(title, ({ list }) => {
-        const more = [...new Set(list.flatMap(v => rest(v, KNOWN).map(([key]) => key)))];
-        return table(title, [one, 'State', '#Score', ...more.map(key => key.replaceAll('_', ' '))], list.map(v => [v.name, mark(stateKind(v.status), v.status),
-            el('span', el('meter', { min: 0, max: 1, value: v.score, 'aria-label': `Score of ${v.name}` }), ` ${Number(v.score).toFixed(3)}`), ...more.map(key => v[key] === null || v[key] === undefined ? '–' : `${v[key]}`)]), 'None has been heard of.');
-    });
-    const list = scored('Validators', 'Validator'), pools = scored('Pools', 'Pool');
-    return page('validators', 'Scores decide what part of the emission a validator or pool is given, and who is left out.', [list.element, pools.element], async signal => {
+    const scored = (title, one, stakes) => section(title, ({ list }) => table(title, [one, 'State', '#Score', ...(stakes ? ['#Stake'] : []), 'Known from', 'Paid at'], list.map(v => [
+        v.name, mark(stateKind(v.status), v.status), count(v.score), ...(stakes ? [v.stake === undefined ? '–' : percent(v.stake / 10000, 2)] : []),
+        v.source ? mark(v.source === 'gone' || v.stale ? 'warn' : 'good', `${SOURCES[v.source] ?? v.source}${v.stale ? ', which could not be read again' : ''}`) : '–',
+        v.wallet ? el('code', { title: v.wallet }, short(v.wallet)) : el('span.muted', 'nowhere')]), 'None has been heard of.'));
+    const list = scored('Validators', 'Validator', true), pools = scored('Pools', 'Pool', false);
+    return page('validators', 'Who takes part, what reports of validation tasks made of their scores, and where emissions pay them.', [list.element, pools.element], async signal => {
         const [v, p] = await Promise.all([ask('/api/v1/validators', signal), ask('/api/v1/pools', signal)]);
         list.update({ list: v.validators.map(x => ({ ...x, last_seen: 0 })) });
         pools.update({ list: p.pools });

@@ -45,7 +45,7 @@ export async function ask(path, signal) {
 export function amount(units, { exponent, ticker }, unit = true) {
     const { sign, whole, part, rest } = coins(units, exponent);
     return el('span.money', `${sign}${whole}${part && '.' + part}`, rest && el('span.zeros', rest),
-        unit && ` ${ticker}`);
+        unit && el('span.unit', ` ${ticker}`));
 }
 
 export const when = (time, now) => time

@@ -46,6 +46,10 @@ enum wire_reward_kind {
     WIRE_REWARD_ORPHANED = 3, /* it left the best chain */
     /* a scheduler began to lead (its epoch is the generation): no block, nothing to post */
     WIRE_REWARD_TAKEN_OVER = 4,
+    /* a payment at emission.address is deep enough; its transaction's id stands for the block's
+     * hash, its generation is the nth time it was credited (record/emission has the rest) */
+    WIRE_REWARD_RECEIVED = 5,
+    WIRE_REWARD_RETRACTED = 6, /* it left the best chain all the same */
 };
 
 enum {

@@ -182,18 +182,25 @@ static bool check_event(struct audit *audit, const struct wire_reward_event *eve
 {
     static const enum ledger_cause_kind kinds[] = { [WIRE_REWARD_FOUND] = LEDGER_FOUND,
                                                     [WIRE_REWARD_MATURED] = LEDGER_MATURED,
-                                                    [WIRE_REWARD_ORPHANED] = LEDGER_ORPHANED };
+                                                    [WIRE_REWARD_ORPHANED] = LEDGER_ORPHANED,
+                                                    [WIRE_REWARD_RECEIVED] = LEDGER_RECEIVED,
+                                                    [WIRE_REWARD_RETRACTED] = LEDGER_RETRACTED };
     struct snapshot_record snapshot;
     if (event->kind >= sizeof kinds / sizeof *kinds || kinds[event->kind] == 0)
         return true; /* between schedulers alone */
     audit->events++;
+    const bool received =
+        event->kind == WIRE_REWARD_RECEIVED || event->kind == WIRE_REWARD_RETRACTED;
     struct ledger_cause cause =
-        ledger_cause_block(kinds[event->kind], event->block_hash, event->generation);
+        received ? ledger_cause_received(kinds[event->kind], event->block_hash, event->generation)
+                 : ledger_cause_block(kinds[event->kind], event->block_hash, event->generation);
     const struct set_record *set = set_of(audit, &cause);
     char name[LEDGER_CAUSE_BYTES];
     ledger_cause_format(&cause, name);
     if (set == NULL || set->event_sequence != event->sequence)
         differ(audit, "reward event %" PRIu64 " (%s) was passed over", event->sequence, name);
+    if (received && !audit->failed)
+        return audit_emission(audit, event, error);
     if (cause.kind != LEDGER_FOUND || audit->failed)
         return !audit->failed;
     enum store_outcome outcome = snapshot_get(audit->store, event->block_hash, &snapshot, error);

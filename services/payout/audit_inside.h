@@ -1,6 +1,7 @@
 /* The audit's own: what its files share. Memory grows with accounts, blocks and payments, never
  * with entries: sets are taken by the slice, their entries by the set. */
 #pragma once
+#include "record/event/event.h"
 #include "record/ledger/ledger_record.h"
 #include "services/payout/audit.h"
 #include "services/payout/view.h"
@@ -87,6 +88,13 @@ void audit_free(struct audit *audit);
 /* audit_sets.c: every set with its entries in order, what follows from earlier sets derived again,
  * balances added up. False with *error when the store could not. */
 MUST_CHECK bool audit_sets(struct audit *audit, struct error *error);
+/* audit_received.c: a set that credits a payment received for the first time, derived from its
+ * record and from what was carried just before. */
+MUST_CHECK bool audit_received(struct audit *audit, const struct set_record *set,
+                               struct error *error);
+/* An event about such a payment against its record. */
+MUST_CHECK bool audit_emission(struct audit *audit, const struct wire_reward_event *event,
+                               struct error *error);
 /* audit_bought.c: work that was bought, and reward events against sets. */
 MUST_CHECK bool audit_bought(struct audit *audit, struct error *error);
 MUST_CHECK bool audit_events(struct audit *audit, struct error *error);

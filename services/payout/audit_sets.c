@@ -140,6 +140,16 @@ static bool derive(struct audit *audit, const struct set_record *set, struct err
     case LEDGER_MATURED:
         cause.kind = LEDGER_FOUND;
         break;
+    case LEDGER_RECEIVED:
+        if (cause.generation == 1)
+            return audit_received(audit, set, error);
+        cause.kind = LEDGER_RETRACTED;
+        cause.generation--;
+        break;
+    case LEDGER_RETRACTED:
+        late = true;
+        cause.kind = LEDGER_RECEIVED;
+        break;
     case LEDGER_FUNDED: {
         struct ledger_leg memory[2];
         struct ledger_legs legs = ledger_legs_over(memory, 2);
@@ -168,6 +178,8 @@ static bool derive(struct audit *audit, const struct set_record *set, struct err
     struct ledger_legs legs = ledger_legs_over(audit->derived, audit->derived_capacity);
     if (set->cause.kind == LEDGER_FOUND)
         built = ledger_build_returned(audit->source, count, &legs);
+    else if (set->cause.kind == LEDGER_RECEIVED)
+        built = ledger_build_restored(audit->source, count, &legs);
     else if (set->cause.kind == LEDGER_MATURED)
         built = ledger_build_matured(audit->source, count, &legs);
     else if (!late)
@@ -234,7 +246,7 @@ static bool check_slice(struct audit *audit, struct error *error)
             differ(audit, "posting set %" PRIu64 " is not applied, though others follow it",
                    set->seq);
         bool of_event = set->event_sequence != 0;
-        if (of_event != (set->cause.kind <= LEDGER_ORPHANED))
+        if (of_event != ledger_cause_is_of_event(set->cause.kind))
             differ(audit, "posting set %" PRIu64 " is of the wrong origin", set->seq);
         audit->event_sets += of_event;
         if (set->event_sequence > audit->newest_event)

@@ -3,6 +3,7 @@
 
 #include "record/account/account.h"
 #include "record/block/block.h"
+#include "record/emission/emission_record.h"
 #include "record/leader/leader.h"
 #include "record/proof/proof_record.h"
 #include "record/switch/switch.h"
@@ -116,7 +117,7 @@ bool engine_declare(struct store *store, struct error *error)
         &account_collection,  &segment_collection,       &segment_part_collection,
         &proof_collection,    &stretch_collection,       &stretch_part_collection,
         &carry_collection,    &switch_collection,        &withdrawal_collection,
-        &format_collection,
+        &emission_collection, &format_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }

@@ -2,6 +2,8 @@
  * sets before it, the outputs of a payment. Asked once when a set is opened, and again when one is
  * found open; the answers are the same because nothing they read can change in between. */
 #include "services/payout/inside.h"
+#include "record/emission/emission_record.h"
+#include "services/payout/emission_legs.h"
 #include "services/payout/payment_legs.h"
 
 #include <inttypes.h>
@@ -89,15 +91,18 @@ static bool note_available(void *context, const struct balance_record *balance)
     return true;
 }
 
+/* A block that left the best chain; or, where it was available at once, a payment received. */
 static enum step build_orphaned(struct engine *engine, const struct ledger_cause *cause,
                                 struct ledger_legs *legs, struct error *error)
 {
     size_t count = 0;
-    bool matured;
+    bool matured = true;
+    const bool block = cause->kind == LEDGER_ORPHANED;
     struct ledger_cause maturing = *cause;
     maturing.kind = LEDGER_MATURED;
-    enum step step = read_source(engine, cause, LEDGER_FOUND, cause->generation, &count, error);
-    if (step == STEP_DONE)
+    enum step step = read_source(engine, cause, block ? LEDGER_FOUND : LEDGER_RECEIVED,
+                                 cause->generation, &count, error);
+    if (step == STEP_DONE && block)
         step = engine_is_posted(engine, &maturing, &matured, error);
     if (step != STEP_DONE)
         return step;
@@ -150,6 +155,62 @@ static enum step build_returned(struct engine *engine, const struct ledger_cause
                : engine_broken(error, "a returned block's credits do not balance");
 }
 
+static enum step read_carry(struct engine *engine, enum ledger_owner owner, int64_t *carry_r,
+                            struct error *error)
+{
+    const struct ledger_account house = ledger_house(owner);
+    struct balance_record balance;
+    enum store_outcome outcome = balance_get(engine->store, &house, &balance, error);
+    *carry_r = balance.amounts.available;
+    return outcome == STORE_MISSING ? STEP_DONE : engine_step_of(engine, outcome, error);
+}
+
+/* Credited for the first time: by its record, and by what was carried until now (every set before
+ * is applied when this is asked, and this one to no balance). */
+static enum step build_received(struct engine *engine, const struct ledger_cause *cause,
+                                struct ledger_legs *legs, struct error *error)
+{
+    int64_t pools = 0, validators = 0;
+    uint8_t *memory = NULL;
+    size_t memory_bytes = 0;
+    struct emission_record emission;
+    bool built = false;
+    enum step step = read_carry(engine, LEDGER_UNALLOCATED_POOLS, &pools, error);
+    if (step == STEP_DONE)
+        step = read_carry(engine, LEDGER_UNALLOCATED_VALIDATORS, &validators, error);
+    if (step != STEP_DONE)
+        return step;
+    memory = engine_grow(memory, &memory_bytes, EMISSION_ARENA_BYTES, 1);
+    struct arena arena = arena_over(memory, memory_bytes);
+    step = engine_step_of(
+        engine, emission_get(engine->store, cause->subject, &arena, &emission, error), error);
+    if (step == STEP_DONE) {
+        size_t count = emission.pool_count + emission.validator_count;
+        ENGINE_ROOM(engine, credits, count + 1);
+        ENGINE_ROOM(engine, legs, count + 4);
+        *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+        built = emission_legs_build(&emission, pools, validators, engine->credits, legs);
+    }
+    free(memory);
+    return step != STEP_DONE || built ? step : engine_broken(error, "an emission cannot be split");
+}
+
+/* Credited again: what its last retraction took comes back. */
+static enum step build_restored(struct engine *engine, const struct ledger_cause *cause,
+                                struct ledger_legs *legs, struct error *error)
+{
+    size_t count = 0;
+    enum step step =
+        read_source(engine, cause, LEDGER_RETRACTED, cause->generation - 1, &count, error);
+    if (step != STEP_DONE)
+        return step;
+    ENGINE_ROOM(engine, legs, count);
+    *legs = ledger_legs_over(engine->legs, engine->legs_capacity);
+    return ledger_build_restored(engine->source, count, legs)
+               ? STEP_DONE
+               : engine_broken(error, "a restored payment's credits do not balance");
+}
+
 static enum step build_payment(struct engine *engine, const struct ledger_cause *cause,
                                struct ledger_legs *legs, struct error *error)
 {
@@ -188,7 +249,11 @@ enum step engine_build(struct engine *engine, const struct ledger_cause *cause,
     case LEDGER_MATURED:
         return build_matured(engine, cause, legs_r, error);
     case LEDGER_ORPHANED:
+    case LEDGER_RETRACTED:
         return build_orphaned(engine, cause, legs_r, error);
+    case LEDGER_RECEIVED:
+        return cause->generation == 1 ? build_received(engine, cause, legs_r, error)
+                                      : build_restored(engine, cause, legs_r, error);
     case LEDGER_INTENT:
     case LEDGER_CONFIRMED:
     case LEDGER_REOPENED:

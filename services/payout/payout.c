@@ -111,7 +111,10 @@ static void show_sums(struct payout *payout, const struct engine_sums *sums)
     metric_set(metrics->in_flight, shown(miners[LEDGER_IN_FLIGHT]));
     metric_set(metrics->paid, shown(miners[LEDGER_PAID]));
     metric_set(metrics->fee, shown(sums->kinds[LEDGER_FEE][LEDGER_AVAILABLE]));
-    metric_set(metrics->unallocated, shown(sums->kinds[LEDGER_UNALLOCATED][LEDGER_AVAILABLE]));
+    metric_set(metrics->unallocated,
+               shown(sums->kinds[LEDGER_UNALLOCATED][LEDGER_AVAILABLE] +
+                     sums->kinds[LEDGER_UNALLOCATED_POOLS][LEDGER_AVAILABLE] +
+                     sums->kinds[LEDGER_UNALLOCATED_VALIDATORS][LEDGER_AVAILABLE]));
     metric_set(metrics->reserve, shown(sums->kinds[LEDGER_RESERVE][LEDGER_AVAILABLE]));
     metric_set(metrics->loss, shown(-sums->kinds[LEDGER_LOSS][LEDGER_AVAILABLE]));
     metric_set(metrics->open_sets, sums->open_sets);

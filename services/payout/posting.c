@@ -51,13 +51,13 @@ static bool is_whole(const struct set_record *set, const struct ledger_legs *leg
     return ledger_legs_verify(&set->cause, &set->digest, legs->legs, legs->count);
 }
 
-/* The legs of an open set. A late orphan's depend on one setting that may have been changed since
- * the set was opened: its header tells which way it was. */
+/* The legs of an open set. What takes back what was available depends on one setting that may have
+ * been changed since the set was opened: its header tells which way it was. */
 static enum step rebuild(struct engine *engine, const struct set_record *set,
                          struct ledger_legs *legs_r, struct error *error)
 {
     enum step step = engine_build(engine, &set->cause, legs_r, error);
-    if (step != STEP_DONE || set->cause.kind != LEDGER_ORPHANED || is_whole(set, legs_r))
+    if (step != STEP_DONE || !ledger_cause_takes_back(set->cause.kind) || is_whole(set, legs_r))
         return step;
     engine->owing = !engine->owing;
     step = engine_build(engine, &set->cause, legs_r, error);

@@ -21,6 +21,12 @@ static enum step handle(struct engine *engine, const struct wire_reward_event *e
     case WIRE_REWARD_ORPHANED:
         kind = LEDGER_ORPHANED;
         break;
+    case WIRE_REWARD_RECEIVED:
+        kind = LEDGER_RECEIVED;
+        break;
+    case WIRE_REWARD_RETRACTED:
+        kind = LEDGER_RETRACTED;
+        break;
     case WIRE_REWARD_TAKEN_OVER:
         return STEP_DONE; /* between schedulers alone; its place in the log is passed */
     default:
@@ -29,7 +35,10 @@ static enum step handle(struct engine *engine, const struct wire_reward_event *e
     }
     if (event->generation == 0 || event->reward > MONEY_MAX)
         return engine_broken(error, "reward event %" PRIu64 " makes no sense", event->sequence);
-    struct ledger_cause cause = ledger_cause_block(kind, event->block_hash, event->generation);
+    struct ledger_cause cause =
+        kind == LEDGER_RECEIVED || kind == LEDGER_RETRACTED
+            ? ledger_cause_received(kind, event->block_hash, event->generation)
+            : ledger_cause_block(kind, event->block_hash, event->generation);
     if (kind == LEDGER_FOUND) {
         engine->network_work = (u128)event->network_work_high << 64 | event->network_work_low;
         step = engine_snapshot(engine, event, error);
@@ -45,6 +54,11 @@ static enum step handle(struct engine *engine, const struct wire_reward_event *e
         if (step == STEP_DONE)
             step = engine_is_posted(engine, &cause, &reversed, error);
         if (step == STEP_DONE && matured && !reversed)
+            step = engine_recall(engine, error);
+    } else if (kind == LEDGER_RETRACTED) {
+        bool reversed;
+        step = engine_is_posted(engine, &cause, &reversed, error);
+        if (step == STEP_DONE && !reversed)
             step = engine_recall(engine, error);
     }
     if (step == STEP_DONE)

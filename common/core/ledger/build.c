@@ -90,6 +90,32 @@ static bool move_credits(const struct ledger_credit *credits, size_t count, enum
     return ledger_legs_close(legs);
 }
 
+bool ledger_build_received(const struct ledger_emission *emission,
+                           const struct ledger_credit *credits, size_t count,
+                           struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        ledger_legs_add(legs, receiver(credits[i].account), LEDGER_AVAILABLE,
+                        (int64_t)credits[i].amount.units);
+    ledger_legs_add(legs, receiver(emission->fee_account), LEDGER_AVAILABLE,
+                    (int64_t)emission->fee.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_NETWORK), LEDGER_AVAILABLE,
+                    -(int64_t)emission->reward.units);
+    ledger_legs_add(legs, ledger_house(LEDGER_UNALLOCATED_POOLS), LEDGER_AVAILABLE,
+                    emission->pools);
+    ledger_legs_add(legs, ledger_house(LEDGER_UNALLOCATED_VALIDATORS), LEDGER_AVAILABLE,
+                    emission->validators);
+    return ledger_legs_close(legs);
+}
+
+bool ledger_build_restored(const struct ledger_leg *retracted, size_t count,
+                           struct ledger_legs *legs)
+{
+    for (size_t i = 0; i < count; i++)
+        ledger_legs_add(legs, retracted[i].account, retracted[i].kind, -retracted[i].amount);
+    return ledger_legs_close(legs);
+}
+
 bool ledger_build_intent(const struct ledger_credit *credits, size_t count,
                          struct ledger_legs *legs)
 {

@@ -87,10 +87,29 @@ struct ledger_cause ledger_cause_block(enum ledger_cause_kind kind, const uint8_
     return cause;
 }
 
+struct ledger_cause ledger_cause_received(enum ledger_cause_kind kind, const uint8_t txid[32],
+                                          uint32_t generation)
+{
+    ASSERT((kind == LEDGER_RECEIVED || kind == LEDGER_RETRACTED) && generation >= 1);
+    struct ledger_cause cause = { .kind = kind, .generation = generation };
+    memcpy(cause.subject, txid, sizeof cause.subject);
+    return cause;
+}
+
+bool ledger_cause_is_of_event(enum ledger_cause_kind kind)
+{
+    return kind <= LEDGER_ORPHANED || kind == LEDGER_RECEIVED || kind == LEDGER_RETRACTED;
+}
+
+bool ledger_cause_takes_back(enum ledger_cause_kind kind)
+{
+    return kind == LEDGER_ORPHANED || kind == LEDGER_RETRACTED;
+}
+
 struct ledger_cause ledger_cause_payment(enum ledger_cause_kind kind, uint64_t number,
                                          uint32_t generation)
 {
-    ASSERT(kind >= LEDGER_INTENT && generation >= 1);
+    ASSERT(!ledger_cause_is_of_event(kind) && generation >= 1);
     struct ledger_cause cause = { .kind = kind, .generation = generation };
     store_be64(cause.subject + 24, number);
     return cause;
@@ -121,7 +140,7 @@ void ledger_cause_format(const struct ledger_cause *cause, char text_r[LEDGER_CA
     u128_format(cause->generation, number);
     length += put_text(text_r + length, number);
     text_r[length++] = ':';
-    if (cause->kind <= LEDGER_ORPHANED) {
+    if (ledger_cause_is_of_event(cause->kind)) {
         uint8_t shown[32];
         bytes_reverse(cause->subject, sizeof shown, shown);
         hex_encode(span_of(shown, sizeof shown), text_r + length);
@@ -298,7 +317,7 @@ enum ledger_apply_outcome ledger_balance_apply(struct ledger_balance *balance, u
             return LEDGER_REFUSED;
     }
     bool overdrawn = next.available < 0 && next.available < balance->available;
-    if (miner && (next.immature < 0 || (overdrawn && cause != LEDGER_ORPHANED) ||
+    if (miner && (next.immature < 0 || (overdrawn && !ledger_cause_takes_back(cause)) ||
                   next.in_flight < 0 || next.paid < 0))
         return LEDGER_REFUSED;
     if (next.available <= 0)

@@ -17,6 +17,9 @@
  * a miner never goes below zero. When the block returns, the reversal itself is reversed, so the
  * reserve and the loss account get theirs back before anybody is credited twice.
  *
+ * A payment received from outside (an emission) is credited at once as available, deep as it is by
+ * then; leaving the chain all the same it is taken back like a block that had matured.
+ *
  * Pure: values in, legs out, into memory of the caller; any thread. */
 #pragma once
 #include "core/money/money.h"
@@ -30,7 +33,10 @@
     X(LEDGER_RESERVE, 5, "reserve") /* bears reversals first; buys work where that is paid */      \
     X(LEDGER_LOSS, 6, "loss")       /* bears what is left of them; negative = lost */              \
     X(LEDGER_COST, 7, "cost")       /* where fees of our transactions went */                      \
-    X(LEDGER_CAPITAL, 8, "capital") /* what the operator put in; negative = put in */
+    X(LEDGER_CAPITAL, 8, "capital") /* what the operator put in; negative = put in */              \
+    /* parts of emissions that had no receiver, carried to the next one */                         \
+    X(LEDGER_UNALLOCATED_POOLS, 9, "unallocated_pools")                                            \
+    X(LEDGER_UNALLOCATED_VALIDATORS, 10, "unallocated_validators")
 
 #define LEDGER_KINDS(X)                                                                            \
     X(LEDGER_IMMATURE, 1, "immature")   /* from a block whose coinbase cannot be spent yet */      \
@@ -39,23 +45,25 @@
     X(LEDGER_PAID, 4, "paid")           /* in a confirmed payment */
 
 #define LEDGER_CAUSES(X)                                                                           \
-    X(LEDGER_FOUND, 1, "found")         /* block, generation */                                    \
-    X(LEDGER_MATURED, 2, "matured")     /* block, generation */                                    \
-    X(LEDGER_ORPHANED, 3, "orphaned")   /* block, generation */                                    \
-    X(LEDGER_INTENT, 4, "intent")       /* payment, 1 */                                           \
-    X(LEDGER_CONFIRMED, 5, "confirmed") /* payment, the nth confirmation */                        \
-    X(LEDGER_REOPENED, 6, "reopened")   /* payment, the nth confirmation undone */                 \
-    X(LEDGER_VOIDED, 7, "voided")       /* payment, 1 */                                           \
-    X(LEDGER_EARNED, 8, "earned")       /* stretch, 1: work bought */                              \
-    X(LEDGER_FUNDED, 9, "funded")       /* the operator's deposit, 1 */
+    X(LEDGER_FOUND, 1, "found")          /* block, generation */                                   \
+    X(LEDGER_MATURED, 2, "matured")      /* block, generation */                                   \
+    X(LEDGER_ORPHANED, 3, "orphaned")    /* block, generation */                                   \
+    X(LEDGER_INTENT, 4, "intent")        /* payment, 1 */                                          \
+    X(LEDGER_CONFIRMED, 5, "confirmed")  /* payment, the nth confirmation */                       \
+    X(LEDGER_REOPENED, 6, "reopened")    /* payment, the nth confirmation undone */                \
+    X(LEDGER_VOIDED, 7, "voided")        /* payment, 1 */                                          \
+    X(LEDGER_EARNED, 8, "earned")        /* stretch, 1: work bought */                             \
+    X(LEDGER_FUNDED, 9, "funded")        /* the operator's deposit, 1 */                           \
+    X(LEDGER_RECEIVED, 10, "received")   /* transaction, the nth time it was credited */           \
+    X(LEDGER_RETRACTED, 11, "retracted") /* transaction, the nth credit undone */
 
 #define X(name, value, text) name = value,
 enum ledger_owner { LEDGER_OWNERS(X) };
 enum ledger_kind { LEDGER_KINDS(X) };
 enum ledger_cause_kind { LEDGER_CAUSES(X) };
 #undef X
-#define LEDGER_OWNER_LAST LEDGER_CAPITAL
-#define LEDGER_CAUSE_LAST LEDGER_FUNDED
+#define LEDGER_OWNER_LAST LEDGER_UNALLOCATED_VALIDATORS
+#define LEDGER_CAUSE_LAST LEDGER_RETRACTED
 
 /* Static; "unknown" for a value that is none. */
 const char *ledger_owner_name(enum ledger_owner owner);
@@ -79,11 +87,12 @@ static inline struct ledger_account ledger_house(enum ledger_owner owner)
 int ledger_account_compare(const struct ledger_account *a, const struct ledger_account *b);
 
 /* "miner:<16 hex digits>", "fee", "network", … and a NUL: the account's name in the store. */
-enum { LEDGER_ACCOUNT_BYTES = 24 };
+enum { LEDGER_ACCOUNT_BYTES = 24 }; /* "unallocated_validators" is the longest */
 void ledger_account_format(const struct ledger_account *account, char text_r[LEDGER_ACCOUNT_BYTES]);
 MUST_CHECK bool ledger_account_parse(struct span text, struct ledger_account *account_r);
 
-/* What a set is the effect of. `subject` is a block's hash (internal order) or, for the others, 24
+/* What a set is the effect of. `subject` is a block's hash, a received transaction's id (both in
+ * internal order) or, for the others, 24
  * bytes of 0 and the number of the payment, stretch or deposit, big-endian; a deposit's amount
  * stands, big-endian, before its number. */
 struct ledger_cause {
@@ -94,6 +103,13 @@ struct ledger_cause {
 
 struct ledger_cause ledger_cause_block(enum ledger_cause_kind kind, const uint8_t hash[32],
                                        uint32_t generation);
+/* A transaction received from outside: `txid` in place of a block's hash. */
+struct ledger_cause ledger_cause_received(enum ledger_cause_kind kind, const uint8_t txid[32],
+                                          uint32_t generation);
+/* Whether sets of this kind answer a reward event. */
+bool ledger_cause_is_of_event(enum ledger_cause_kind kind);
+/* Whether they take back what was available by then, so that it matters what is left of it. */
+bool ledger_cause_takes_back(enum ledger_cause_kind kind);
 struct ledger_cause ledger_cause_payment(enum ledger_cause_kind kind, uint64_t number,
                                          uint32_t generation);
 /* The payment's number of a payment's cause. */
@@ -188,6 +204,24 @@ MUST_CHECK bool ledger_build_orphaned_late(const struct ledger_leg *found, size_
                                            struct ledger_legs *legs);
 /* It joined the best chain again: the reversal of its last generation is reversed, as immature. */
 MUST_CHECK bool ledger_build_returned(const struct ledger_leg *orphaned, size_t count,
+                                      struct ledger_legs *legs);
+
+/* A payment from outside: available for its receivers (account 0: the fee account, where the
+ * pool's own part goes too). What the parts of pools and of validators took out of (below zero), or
+ * left in their unallocated accounts follows from amounts; credits + fee + both changes must be the
+ * reward. Room: count + 4. */
+struct ledger_emission {
+    struct money reward;
+    struct money fee;
+    uint64_t fee_account;      /* 0: the pool's fee account */
+    int64_t pools, validators; /* changes of what is unallocated */
+};
+MUST_CHECK bool ledger_build_received(const struct ledger_emission *emission,
+                                      const struct ledger_credit *credits, size_t count,
+                                      struct ledger_legs *legs);
+/* It left the chain (as ledger_build_orphaned_late and ledger_build_owed of its legs); and it is
+ * back: its last reversal is reversed. Room: count. */
+MUST_CHECK bool ledger_build_restored(const struct ledger_leg *retracted, size_t count,
                                       struct ledger_legs *legs);
 
 /* A payment's way: available -> in flight; in flight -> paid with the network's fee; that undone;

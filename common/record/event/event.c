@@ -26,6 +26,10 @@ const char *event_kind_name(enum wire_reward_kind kind)
         return "orphaned";
     case WIRE_REWARD_TAKEN_OVER:
         return "taken_over";
+    case WIRE_REWARD_RECEIVED:
+        return "received";
+    case WIRE_REWARD_RETRACTED:
+        return "retracted";
     }
     return "unknown";
 }

@@ -23,7 +23,7 @@ enum { EVENT_CAUSE_BYTES = 96 };
 void event_cause(const uint8_t block_hash[32], enum wire_reward_kind kind, uint32_t generation,
                  char cause_r[EVENT_CAUSE_BYTES]);
 
-/* Static: "found", "matured", "orphaned", "taken_over"; "unknown" for a value that is none. */
+/* Static: "found", "matured", "orphaned", "taken_over", "received", "retracted"; "unknown" for a value that is none. */
 const char *event_kind_name(enum wire_reward_kind kind);
 
 /* Appends *event under event->sequence, which must be the newest + 1. STORE_DONE (durable);

@@ -103,6 +103,9 @@ struct node_transaction_state {
     uint8_t block_hash[32];
 };
 
+/* Told of a transaction that pays so much to a script; false ends it. */
+typedef bool (*node_paid_visitor)(void *context, const uint8_t txid[32], uint64_t amount);
+
 struct node_ops {
     const char *(*name)(const struct node *node);
     enum node_answer (*chain)(struct node *, struct node_chain *, struct error *);
@@ -121,6 +124,8 @@ struct node_ops {
                               struct error *);
     enum node_answer (*received)(struct node *, const uint8_t hash[32], struct span script,
                                  uint64_t *amount_r, struct error *);
+    enum node_answer (*paid)(struct node *, const uint8_t hash[32], struct span script,
+                             node_paid_visitor visit, void *context, struct error *);
     enum node_answer (*validate_address)(struct node *, const char *address, bool *valid_r,
                                          struct error *);
     enum node_answer (*wallet_balance)(struct node *, uint64_t *amount_r, struct error *);
@@ -207,6 +212,14 @@ MUST_CHECK static inline enum node_answer node_received(struct node *node, const
                                                         struct error *error)
 {
     return node->ops->received(node, hash, script, amount_r, error);
+}
+/* The transactions of a block but for its coinbase that pay to a script, in the block's order, each
+ * with the sum of its outputs there. An answer other than NODE_OK may come after some were told. */
+MUST_CHECK static inline enum node_answer node_paid(struct node *node, const uint8_t hash[32],
+                                                    struct span script, node_paid_visitor visit,
+                                                    void *context, struct error *error)
+{
+    return node->ops->paid(node, hash, script, visit, context, error);
 }
 MUST_CHECK static inline enum node_answer
 node_validate_address(struct node *node, const char *address, bool *valid_r, struct error *error)

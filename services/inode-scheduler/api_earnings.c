@@ -49,7 +49,7 @@ static size_t line_of(const struct scheduler *scheduler, const struct entry_reco
     amount_text(entry->leg.amount, scheduler->options.coin.decimals, amount);
     bool block = set->cause.kind == LEDGER_FOUND || set->cause.kind == LEDGER_MATURED ||
                  set->cause.kind == LEDGER_ORPHANED;
-    if (block)
+    if (ledger_cause_is_of_event(set->cause.kind)) /* a received payment has its transaction's id */
         block_id(set->cause.subject, subject);
     else
         snprintf(subject, sizeof subject, "%" PRIu64, ledger_cause_number(&set->cause));

@@ -174,13 +174,15 @@ static json_t *posting_of(const struct entry_record *entry, const struct set_rec
         api_money(entry->leg.amount), "time", (json_int_t)(set->time_ms / 1000));
     if (is_of_block(set->cause.kind))
         json_object_set_new(posting, "block", api_hash(set->cause.subject));
+    else if (ledger_cause_is_of_event(set->cause.kind))
+        json_object_set_new(posting, "transaction", api_hash(set->cause.subject));
     else
         json_object_set_new(posting, "payment",
                             json_integer((json_int_t)ledger_cause_number(&set->cause)));
     return posting;
 }
 
-/* The account's postings of blocks (credits), newest first. */
+/* The account's postings of blocks and received payments (credits), newest first. */
 static void credits_read(struct api_read *read)
 {
     struct account account;
@@ -197,7 +199,8 @@ static void credits_read(struct api_read *read)
         struct set_record set;
         enum store_outcome outcome = set_get(store, found->entries[i].seq, &set, &read->error);
         ok = outcome != STORE_FAILED;
-        if (outcome == STORE_DONE && set.state != SET_OPEN && is_of_block(set.cause.kind))
+        if (outcome == STORE_DONE && set.state != SET_OPEN &&
+            ledger_cause_is_of_event(set.cause.kind))
             json_array_append_new(list, posting_of(&found->entries[i], &set));
     }
     free(found);

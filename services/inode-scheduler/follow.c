@@ -1,4 +1,4 @@
-#include "services/inode-scheduler/follow_inside.h"
+#include "services/inode-scheduler/receiving.h"
 
 #include "record/event/event.h"
 #include "service/log.h"
@@ -188,6 +188,9 @@ static enum going pass(struct follower *follower, struct follow_result *result, 
     }
     if (left)
         return GOING_PAST;
+    going = receiving_pass(follower, node, result, error);
+    if (going != GOING_ON)
+        return going;
     if (adopted != GOING_ON) {
         *error = window_error;
         return adopted;
@@ -234,5 +237,6 @@ void follower_destroy(struct follower *follower)
     if (follower == NULL)
         return;
     free(follower->open);
+    free(follower->receiving.memory);
     free(follower);
 }

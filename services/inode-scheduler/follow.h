@@ -12,6 +12,8 @@
  * Blocking: one thread, its own store, nodes and window. */
 #pragma once
 #include "core/address/address.h"
+#include "core/emission/emission.h"
+#include "core/identity/identity.h"
 #include "core/maturity/maturity.h"
 #include "port/node.h"
 #include "port/store.h"
@@ -21,6 +23,17 @@
 struct follower;
 
 enum { FOLLOW_NODES_MAX = 64, FOLLOW_NOTES_MAX = 64, FOLLOW_TEXT_BYTES = 200 };
+
+/* Payments received from outside (receiving.h). */
+struct receiving_options {
+    struct output_script script; /* emission.address; empty: none are looked for */
+    struct emission_terms terms;
+    const char *fee_address; /* "": the pool's fee account */
+    uint32_t confirmations;
+    uint32_t start_height; /* 0: from now on */
+    const struct coin_profile *coin;
+    const struct identity_key *key;
+};
 
 struct follow_options {
     struct store *store; /* borrowed, like all here, for the follower's life */
@@ -32,6 +45,7 @@ struct follow_options {
     const char *chain;           /* what getblockchaininfo must call it */
     struct output_script script; /* where our blocks pay to */
     struct maturity_rules rules;
+    struct receiving_options receiving;
 };
 
 /* What became of a submission, to be put down with the block. */
@@ -67,8 +81,9 @@ struct follow_result {
     uint8_t tip[32];
     uint64_t event_sequence; /* the newest */
     unsigned open_blocks;
-    unsigned events;  /* appended in this pass */
-    unsigned adopted; /* candidates taken in from the window */
+    unsigned events;          /* appended in this pass */
+    unsigned adopted;         /* candidates taken in from the window */
+    uint32_t payments_behind; /* blocks still to be read for payments: another pass goes on */
     struct follow_node nodes[FOLLOW_NODES_MAX];
 };
 

@@ -1,6 +1,7 @@
 /* What the files of follow share: follow.c looks and steps, follow_log.c keeps events and blocks in
  * order, follow_news.c takes in what others found and said. Private to them. */
 #pragma once
+#include "record/emission/emission_record.h"
 #include "services/inode-scheduler/follow.h"
 
 #include <stdatomic.h>
@@ -29,6 +30,11 @@ struct follower {
     uint8_t verified[FOLLOW_NODES_MAX][32];
     /* Candidates of the window that the store has, by their first bytes: not asked for again. */
     uint8_t adopted[ADOPTED_SLOTS][32];
+    struct {        /* receiving.c's */
+        bool known; /* the track was read */
+        struct track track;
+        uint8_t *memory; /* EMISSION_ARENA_BYTES; NULL: not needed yet */
+    } receiving;
 };
 
 /* How a step of the pass ended. */

@@ -1,4 +1,4 @@
-#include "services/inode-scheduler/follow_inside.h"
+#include "services/inode-scheduler/receiving.h"
 
 #include "record/event/event.h"
 #include "record/leader/leader.h"
@@ -26,6 +26,8 @@ static enum going take_in(struct follower *follower, const struct wire_reward_ev
     struct store *store = follower->options.store;
     if (event->kind == WIRE_REWARD_TAKEN_OVER)
         return GOING_ON; /* it has no block */
+    if (event->kind == WIRE_REWARD_RECEIVED || event->kind == WIRE_REWARD_RETRACTED)
+        return receiving_take_in(follower, event, error);
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         struct block_record block;
         enum store_outcome outcome = block_get(store, event->block_hash, &block, error);

@@ -62,7 +62,7 @@ static void on_followed(struct worker_job *job)
         loop_timer_start(scheduler->options.loop, &scheduler->follow_soon, RETRY_MS, 0);
     } else {
         scheduler->options.on_trouble(scheduler->options.context, "chain", NULL);
-        if (scheduler->follow_again)
+        if (scheduler->follow_again || fresh->payments_behind > 0)
             loop_timer_start(scheduler->options.loop, &scheduler->follow_soon, SOON_MS, 0);
     }
     scheduler->follow_again = false;

@@ -127,7 +127,9 @@ static bool read_settings(struct process *process, struct error *error)
     if (settings->chain_zmq_hashblock.count > settings->chain_nodes.count)
         return error_set(error, ERROR_INVALID,
                          "chain.zmq_hashblock names more addresses than chain.nodes has nodes");
-    return read_address(process, error);
+    struct receiving_options receiving;
+    return read_address(process, error) &&
+           scheduler_check(settings, process->coin, &process->script, &receiving, error);
 }
 
 static bool reach_store(void *context, struct error *error)

@@ -1,6 +1,7 @@
 #include "services/inode-scheduler/scheduler.h"
 
 #include "record/account/account.h"
+#include "record/emission/emission_record.h"
 #include "record/event/event.h"
 #include "record/leader/leader.h"
 #include "record/ledger/ledger_record.h"
@@ -31,8 +32,8 @@ bool scheduler_declare(struct store *store, struct error *error)
         &snapshot_collection,  &snapshot_part_collection, &payment_collection,
         &proof_collection,     &switch_collection,        &withdrawal_collection,
         &validator_collection, &pool_collection,          &turn_collection,
-        &stretch_collection,   &stretch_part_collection,    &task_collection,
-        &dispute_collection,
+        &stretch_collection,   &stretch_part_collection,  &task_collection,
+        &dispute_collection,   &emission_collection,      &track_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -361,6 +362,7 @@ static bool open_records(struct scheduler *scheduler, struct error *error)
     uint32_t confirmations = settings->chain_confirmations != 0
                                  ? (uint32_t)settings->chain_confirmations
                                  : scheduler->options.coin.coinbase_maturity;
+    scheduler->receiving.key = &scheduler->options.key;
     scheduler->follower = follower_create(&(struct follow_options){
         .store = scheduler->chain_store,
         .nodes = scheduler->chain_nodes,
@@ -372,6 +374,7 @@ static bool open_records(struct scheduler *scheduler, struct error *error)
         .script = scheduler->options.script,
         /* twice as deep as what is spendable: no reorganisation reaches there */
         .rules = { .confirmations = confirmations, .follow_depth = 2 * confirmations + 6 },
+        .receiving = scheduler->receiving,
     });
     return true;
 }
@@ -540,20 +543,20 @@ static bool open_registry(struct scheduler *scheduler, struct error *error)
         store_close(store);
         return false;
     }
-    scheduler->registry = registry_create(&(struct registry_options){ .loop = options->loop,
-                                                                      .store = store,
-                                                                      .role = SCHEDULER_ROLE,
-                                                                      .epoch = scheduler->epoch,
-                                                                      .coin = &options->coin,
-                                                                      .settings = options->settings,
-                                                                      .metrics = options->metrics,
-                                                                      .pool = scheduler->pool_id,
-                                                                      .on_report =
-                                                                          tasks_outside_report,
-                                                                      .on_trouble = on_registry,
-                                                                      .on_deposed = on_deposed,
-                                                                      .context = scheduler },
-                                          error);
+    scheduler->registry =
+        registry_create(&(struct registry_options){ .loop = options->loop,
+                                                    .store = store,
+                                                    .role = SCHEDULER_ROLE,
+                                                    .epoch = scheduler->epoch,
+                                                    .coin = &options->coin,
+                                                    .settings = options->settings,
+                                                    .metrics = options->metrics,
+                                                    .pool = scheduler->pool_id,
+                                                    .on_report = tasks_outside_report,
+                                                    .on_trouble = on_registry,
+                                                    .on_deposed = on_deposed,
+                                                    .context = scheduler },
+                        error);
     return scheduler->registry != NULL;
 }
 
@@ -636,7 +639,8 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     if (!ok)
         error_fill(error, ERROR_INVALID, "chain.nodes must name 1 to %d nodes", FOLLOW_NODES_MAX);
     ok = ok && check_own_addresses(options->settings, error) &&
-         registry_check(options->settings, &options->coin, error) &&
+         scheduler_check(options->settings, &scheduler->options.coin, &options->script,
+                         &scheduler->receiving, error) &&
          open_stores(scheduler, error) && open_workers(scheduler, error) &&
          tasks_open(scheduler, error);
     if (ok && standing_is_free(scheduler) && !lead(scheduler, error))

@@ -137,6 +137,7 @@ struct scheduler {
     struct sources *sources;
     struct submitter *submitter;
     struct follower *follower;
+    struct receiving_options receiving;
     struct leases *leases;
     struct registry *registry;        /* the leader's; NULL: stands by */
     char pool_id[ADDRESS_TEXT_BYTES]; /* our own pool in the registry: chain.address, canonical */
@@ -176,6 +177,11 @@ struct scheduler {
     uint8_t tip[32]; /* the jobs' previous block, to notice a new one */
 };
 
+/* Whether the settings of validators and emissions make sense, beside the script of chain.address;
+ * *receiving_r borrows from settings and coin. False with *error. Used by the start's check too. */
+MUST_CHECK bool scheduler_check(const struct settings *settings, const struct coin_profile *coin,
+                                const struct output_script *script,
+                                struct receiving_options *receiving_r, struct error *error);
 /* Declares the collections; false with *error. Used by the start's check too. */
 MUST_CHECK bool scheduler_declare(struct store *store, struct error *error);
 

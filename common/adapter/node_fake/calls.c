@@ -248,6 +248,23 @@ static enum node_answer call_received(struct node *port, const uint8_t hash[32],
     return leave(node, NODE_OK, error);
 }
 
+static enum node_answer call_paid(struct node *port, const uint8_t hash[32], struct span script,
+                                  node_paid_visitor visit, void *context, struct error *error)
+{
+    struct node_fake *node = enter(port);
+    struct node_fake_chain *chain = node->chain;
+    size_t at = fake_find(chain, hash);
+    bool more = true;
+    if (at == NO_BLOCK)
+        return leave(node, NODE_MISSING, error);
+    for (size_t i = 0; i < chain->paid_count && more; i++) {
+        const struct fake_paid *paid = &chain->paid[i];
+        if (paid->block == at && span_equal(span_of(paid->script, paid->script_length), script))
+            more = visit(context, paid->txid, paid->amount);
+    }
+    return leave(node, NODE_OK, error);
+}
+
 /* It knows no coin: what could be an address is one. */
 static bool is_address(const char *address)
 {
@@ -480,6 +497,7 @@ const struct node_ops node_fake_ops = {
     .block_hash = call_block_hash,
     .block = call_block,
     .received = call_received,
+    .paid = call_paid,
     .validate_address = call_validate,
     .wallet_balance = call_balance,
     .build_payment = call_build,

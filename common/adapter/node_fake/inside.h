@@ -7,6 +7,7 @@
 enum {
     BLOCKS_MAX = 4096,
     TRANSACTIONS_MAX = 256,
+    PAID_MAX = 256,
     COINS_MAX = 64,  /* the newest payments' inputs */
     WAIT_MS = 60000, /* a long poll that nothing ends */
 };
@@ -31,6 +32,14 @@ struct fake_coin { /* what a payment's made-up input was worth */
     uint64_t amount;
 };
 
+struct fake_paid { /* a payment of somebody else in a block */
+    size_t block;
+    uint8_t txid[32];
+    uint64_t amount;
+    uint8_t script[64];
+    size_t script_length;
+};
+
 struct node_fake_chain {
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -47,6 +56,8 @@ struct node_fake_chain {
     struct fake_coin coins[COINS_MAX];
     struct fake_transaction known[TRANSACTIONS_MAX];
     size_t known_count;
+    struct fake_paid paid[PAID_MAX];
+    size_t paid_count;
     unsigned submissions, broadcasts;
 };
 

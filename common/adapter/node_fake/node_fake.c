@@ -201,3 +201,17 @@ void node_fake_tip(struct node_fake_chain *chain, uint8_t hash_r[32], uint32_t *
     *height_r = chain->blocks[chain->tip].height;
     pthread_mutex_unlock(&chain->lock);
 }
+
+void node_fake_pay(struct node_fake_chain *chain, const uint8_t txid[32], struct span script,
+                   uint64_t amount)
+{
+    pthread_mutex_lock(&chain->lock);
+    ASSERT(chain->paid_count < PAID_MAX && script.length <= sizeof chain->paid[0].script);
+    struct fake_paid *paid = &chain->paid[chain->paid_count++];
+    paid->block = chain->tip;
+    paid->amount = amount;
+    paid->script_length = script.length;
+    memcpy(paid->txid, txid, 32);
+    memcpy(paid->script, script.data, script.length);
+    pthread_mutex_unlock(&chain->lock);
+}

@@ -44,6 +44,10 @@ void node_fake_fund(struct node_fake_chain *chain, uint64_t amount);
  * 999) than what is paid, which goes to the fee instead of theirs. */
 void node_fake_excess(struct node_fake_chain *chain, uint64_t amount);
 
+/* The best branch's tip holds a transaction of this id that pays so much to a script. */
+void node_fake_pay(struct node_fake_chain *chain, const uint8_t txid[32], struct span script,
+                   uint64_t amount);
+
 /* What it was given: blocks submitted (also twice), transactions broadcast. */
 unsigned node_fake_submissions(struct node_fake_chain *chain);
 unsigned node_fake_broadcasts(struct node_fake_chain *chain);

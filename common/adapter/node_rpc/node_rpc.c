@@ -212,39 +212,107 @@ static enum node_answer op_block(struct node *port, const uint8_t hash[32],
     return ok ? NODE_OK : node_rpc_odd(node, "its getblock lacks fields", error);
 }
 
-/* Header, count, and then the coinbase: from the block's own bytes, since its id vouches for the
- * header at least. */
-static bool read_received(struct span block, const uint8_t hash[32], struct span script,
-                          uint64_t *amount_r)
+/* Header, count, and then the coinbase. */
+static bool read_received(struct span block, struct span script, uint64_t *amount_r)
 {
-    uint8_t id[32];
     uint64_t count;
     struct raw_transaction coinbase;
-    if (block.length < 80)
-        return false;
-    sha256d_header(block.data, id);
     struct span rest = span_of(block.data + 80, block.length - 80);
-    return memcmp(id, hash, 32) == 0 && raw_count(&rest, &count) && count >= 1 &&
-           raw_transaction_read(rest, &coinbase) && !coinbase.other_flags &&
-           raw_transaction_received(&coinbase, script, amount_r);
+    return raw_count(&rest, &count) && count >= 1 && raw_transaction_read(rest, &coinbase) &&
+           !coinbase.other_flags && raw_transaction_received(&coinbase, script, amount_r);
+}
+
+/* A block's bytes, from the heap, which are its own by their header's id; NULL with the answer. */
+static uint8_t *read_block(struct node_rpc *node, const uint8_t hash[32], size_t *length_r,
+                           enum node_answer *answer_r, struct error *error)
+{
+    struct rpc_reply reply;
+    uint8_t id[32];
+    *answer_r = get_block(node, hash, 0, &reply, error);
+    if (*answer_r != NODE_OK)
+        return NULL;
+    size_t length = json_string_length(reply.result);
+    uint8_t *bytes =
+        json_is_string(reply.result) && length % 2 == 0 ? malloc(length / 2 + 1) : NULL;
+    bool good = bytes != NULL && length / 2 >= 80 &&
+                hex_decode(json_string_value(reply.result), length, bytes, length / 2);
+    json_decref(reply.result);
+    if (good)
+        sha256d_header(bytes, id);
+    if (good && memcmp(id, hash, 32) == 0) {
+        *length_r = length / 2;
+        return bytes;
+    }
+    free(bytes);
+    *answer_r = node_rpc_odd(node, "its getblock is no such block", error);
+    return NULL;
+}
+
+/* The id of a transaction whose bytes do not tell it (one with an extension block's flag). */
+static enum node_answer read_id(struct node_rpc *node, const uint8_t hash[32], uint64_t index,
+                                uint8_t txid_r[32], struct error *error)
+{
+    struct rpc_reply reply;
+    uint8_t shown[32];
+    enum node_answer answer = get_block(node, hash, 1, &reply, error);
+    if (answer != NODE_OK)
+        return answer;
+    const char *text =
+        json_string_value(json_array_get(json_object_get(reply.result, "tx"), (size_t)index));
+    bool good = text != NULL && hex_decode(text, strlen(text), shown, sizeof shown);
+    if (good)
+        bytes_reverse(shown, sizeof shown, txid_r);
+    json_decref(reply.result);
+    return good ? NODE_OK : node_rpc_odd(node, "its getblock lacks a transaction's id", error);
+}
+
+static enum node_answer op_paid(struct node *port, const uint8_t hash[32], struct span script,
+                                node_paid_visitor visit, void *context, struct error *error)
+{
+    struct node_rpc *node = rpc_of(port);
+    enum node_answer answer;
+    size_t length = 0;
+    uint64_t count = 0;
+    uint8_t *bytes = read_block(node, hash, &length, &answer, error);
+    if (bytes == NULL)
+        return answer;
+    struct span rest = span_of(bytes + 80, length - 80);
+    bool good = raw_count(&rest, &count), more = true;
+    for (uint64_t i = 0; i < count && good && more && answer == NODE_OK; i++) {
+        struct raw_transaction transaction;
+        uint8_t txid[32];
+        uint64_t amount = 0;
+        /* What stands behind unknown flags cannot be skipped: only the last may have them. */
+        good = raw_transaction_read(rest, &transaction) &&
+               (!transaction.other_flags || i + 1 == count) &&
+               raw_transaction_received(&transaction, script, &amount);
+        if (!good)
+            break;
+        rest = span_of(rest.data + transaction.bytes.length,
+                       rest.length - transaction.bytes.length);
+        if (i == 0 || amount == 0)
+            continue;
+        if (!transaction.other_flags)
+            raw_transaction_txid(&transaction, txid);
+        else
+            answer = read_id(node, hash, i, txid, error);
+        more = answer == NODE_OK && visit(context, txid, amount);
+    }
+    free(bytes);
+    return good ? answer : node_rpc_odd(node, "its getblock is no such block", error);
 }
 
 static enum node_answer op_received(struct node *port, const uint8_t hash[32], struct span script,
                                     uint64_t *amount_r, struct error *error)
 {
     struct node_rpc *node = rpc_of(port);
-    struct rpc_reply reply;
-    enum node_answer answer = get_block(node, hash, 0, &reply, error);
-    if (answer != NODE_OK)
+    enum node_answer answer;
+    size_t length = 0;
+    uint8_t *bytes = read_block(node, hash, &length, &answer, error);
+    if (bytes == NULL)
         return answer;
-    size_t length = json_string_length(reply.result);
-    uint8_t *bytes =
-        json_is_string(reply.result) && length % 2 == 0 ? malloc(length / 2 + 1) : NULL;
-    bool ok = bytes != NULL &&
-              hex_decode(json_string_value(reply.result), length, bytes, length / 2) &&
-              read_received(span_of(bytes, length / 2), hash, script, amount_r);
+    bool ok = read_received(span_of(bytes, length), script, amount_r);
     free(bytes);
-    json_decref(reply.result);
     return ok ? NODE_OK : node_rpc_odd(node, "its getblock is no such block", error);
 }
 
@@ -293,6 +361,7 @@ static const struct node_ops ops = {
     .block_hash = op_block_hash,
     .block = op_block,
     .received = op_received,
+    .paid = op_paid,
     .validate_address = op_validate,
     .wallet_balance = node_rpc_wallet_balance,
     .build_payment = node_rpc_build_payment,

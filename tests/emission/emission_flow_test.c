@@ -1,0 +1,594 @@
+/* The scheduler's follower reads a chain in memory and writes reward events; payout's engine posts
+ * them; the audit computes everything again. Any write may fail, anybody may die between any two,
+ * and the chain may leave what was credited. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "adapter/node_fake/node_fake.h"
+#include "adapter/store_fake/fake.h"
+#include "adapter/window_fake/window_fake.h"
+#include "base/test_random.h"
+#include "record/account/account.h"
+#include "record/emission/emission_record.h"
+#include "record/event/event.h"
+#include "record/leader/leader.h"
+#include "record/member/member.h"
+#include "service/log.h"
+#include "services/inode-scheduler/follow.h"
+#include "services/inode-scheduler/scheduler.h"
+#include "services/payout/audit.h"
+#include "services/payout/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CONFIRMATIONS = 5, TRANSACTIONS_MAX = 128, PAYMENT_PLACES_MAX = 256 };
+
+#define POOL "bcrt1q6z64a43mjgkcq0ul2znwneq3spghrlau9slefp"
+#define WALLET_1 "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+#define WALLET_2 "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry"
+#define WALLET_3 "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
+
+struct place {
+    uint8_t txid[32], block[32];
+};
+
+struct world {
+    struct store *store;
+    struct loop *loop;
+    struct window_fake *shares;
+    struct window_reader *window;
+    struct node_fake_chain *chain;
+    struct node *node;
+    struct follower *follower;
+    struct engine *engine;
+    struct engine_options engine_options;
+    struct coin_profile coin;
+    struct identity_key key;
+    struct output_script ours, mined;
+    uint32_t confirmations;
+    uint64_t epoch, now_ms;
+    struct place places[PAYMENT_PLACES_MAX];
+    size_t place_count;
+    uint64_t transactions;
+};
+
+static struct error error;
+
+static void open_follower(struct world *w)
+{
+    assert_int_equal(leader_take(w->store, SCHEDULER_ROLE, "1", w->epoch + 1, 1, &w->epoch, &error),
+                     STORE_DONE);
+    w->follower = follower_create(&(struct follow_options){
+        .store = w->store,
+        .nodes = &w->node,
+        .nodes_count = 1,
+        .role = SCHEDULER_ROLE,
+        .epoch = w->epoch,
+        .chain = "regtest",
+        .script = w->mined,
+        .rules = { .confirmations = 100, .follow_depth = 206 },
+        .receiving = { .script = w->ours,
+                       .terms = { 1800, 4100, 4100 },
+                       .fee_address = "",
+                       .confirmations = w->confirmations,
+                       .start_height = 1,
+                       .coin = &w->coin,
+                       .key = &w->key },
+    });
+}
+
+static void open_engine(struct world *w)
+{
+    w->engine = engine_open(&w->engine_options, w->store, w->window, NULL, w->now_ms, &error);
+    if (w->engine == NULL)
+        fail_msg("%s", error.text);
+}
+
+static void open_world(struct world *w, uint32_t confirmations)
+{
+    *w = (struct world){ .store = store_fake_create(),
+                         .loop = loop_create(&error),
+                         .chain = node_fake_chain_create("regtest", 0x207fffff),
+                         .coin = *coin_profile_find(span_text("bitcoin-regtest")),
+                         .key = { { 7 } },
+                         .ours = { .data = { 0x00, 0x14, 0xee }, .length = 22 },
+                         .mined = { .data = { 0x00, 0x14, 0xdd }, .length = 22 },
+                         .confirmations = confirmations,
+                         .now_ms = loop_unix_ms() };
+    w->shares = window_fake_create(w->loop);
+    w->window = window_fake_reader(w->shares);
+    w->node = node_fake_open(w->chain, "node");
+    assert_true(scheduler_declare(w->store, &error) && engine_declare(w->store, &error));
+    w->engine_options = (struct engine_options){ .instance = "1",
+                                                 .boot_id = 1,
+                                                 .coin = &w->coin,
+                                                 .scheme = REWARD_PPLNS,
+                                                 .window_percent = 100,
+                                                 .threshold = { 1000 },
+                                                 .outputs_max = 10,
+                                                 .fee_rate_max = 500,
+                                                 .push_interval_ms = 1000,
+                                                 .trim_interval_ms = 5000,
+                                                 .candidate_wait_ms = 1000 };
+    open_follower(w);
+    open_engine(w);
+}
+
+static void close_world(struct world *w)
+{
+    engine_close(w->engine);
+    follower_destroy(w->follower);
+    node_close(w->node);
+    node_fake_chain_destroy(w->chain);
+    window_reader_close(w->window);
+    window_fake_destroy(w->shares);
+    loop_destroy(w->loop);
+    store_close(w->store);
+}
+
+static void add_member(struct world *w, enum member_kind kind, enum member_source source,
+                       const char *id, const char *wallet, uint32_t stake, uint32_t score)
+{
+    struct member member = { .kind = kind, .source = source, .stake = stake, .score = score };
+    snprintf(member.id, sizeof member.id, "%s", id);
+    snprintf(member.wallet, sizeof member.wallet, "%s", wallet);
+    assert_int_equal(member_insert(w->store, &member, w->epoch, &error), STORE_DONE);
+}
+
+static void add_everybody(struct world *w)
+{
+    add_member(w, MEMBER_POOL, MEMBER_OWN, POOL, POOL, 0, 60);
+    add_member(w, MEMBER_POOL, MEMBER_LISTED, WALLET_1, WALLET_1, 0, 40);
+    add_member(w, MEMBER_POOL, MEMBER_GONE, WALLET_3, WALLET_3, 0, 90);
+    add_member(w, MEMBER_VALIDATOR, MEMBER_LISTED, WALLET_2, WALLET_2, 3000, 1);
+    add_member(w, MEMBER_VALIDATOR, MEMBER_LISTED, WALLET_3, WALLET_3, 1000, 1);
+    add_member(w, MEMBER_VALIDATOR, MEMBER_LISTED, WALLET_1, WALLET_1, 500, 0); /* not active */
+    add_member(w, MEMBER_VALIDATOR, MEMBER_OWN, "own:1", "", 100, 1);
+}
+
+/* Somebody pays us in a block of its own on the tip. */
+static void pay_again(struct world *w, const uint8_t txid[32], uint64_t amount)
+{
+    struct place *place = &w->places[w->place_count++];
+    uint32_t height;
+    assert_true(w->place_count < PAYMENT_PLACES_MAX);
+    node_fake_mine(w->chain, 1);
+    node_fake_pay(w->chain, txid, output_script_span(&w->ours), amount);
+    node_fake_tip(w->chain, place->block, &height);
+    memcpy(place->txid, txid, 32);
+}
+
+static void pay(struct world *w, uint64_t amount, uint8_t txid_r[32])
+{
+    memset(txid_r, 0, 32);
+    store_le64(txid_r, ++w->transactions);
+    pay_again(w, txid_r, amount);
+}
+
+static struct follow_result follow(struct world *w)
+{
+    struct follow_result result;
+    struct error why = { .text = "" };
+    follow_pass(w->follower, NULL, 0, &result, &why);
+    return result;
+}
+
+static void post(struct world *w)
+{
+    struct error why = { .text = "" };
+    w->now_ms += 1500;
+    enum step step = engine_tick(w->engine, w->now_ms, &why);
+    if (step == STEP_BROKEN)
+        fail_msg("%s", why.text);
+}
+
+static void settle(struct world *w)
+{
+    struct follow_result result;
+    do {
+        result = follow(w);
+        assert_true(result.whole);
+    } while (result.payments_behind > 0);
+    post(w);
+    post(w);
+}
+
+static int64_t available(struct world *w, struct ledger_account account)
+{
+    struct balance_record record;
+    assert_int_not_equal(balance_get(w->store, &account, &record, &error), STORE_FAILED);
+    assert_int_equal(record.amounts.immature, 0);
+    return record.amounts.available;
+}
+
+static int64_t house(struct world *w, enum ledger_owner owner)
+{
+    return available(w, ledger_house(owner));
+}
+
+static int64_t wallet(struct world *w, const char *address)
+{
+    struct identity_account identity;
+    struct account account;
+    assert_int_equal(identity_resolve(&w->coin, span_text(address), &identity, NULL), IDENTITY_OK);
+    uint64_t id = identity_account_id(&w->key, &identity);
+    int64_t amount = available(w, ledger_miner(id));
+    /* Who is credited can be paid. */
+    if (amount != 0) {
+        assert_int_equal(account_get(w->store, id, &account, &error), STORE_DONE);
+        assert_string_equal(account.name, address);
+    }
+    return amount;
+}
+
+static void audit(struct world *w)
+{
+    struct payout_audit_report report;
+    assert_true(payout_audit(w->store, NULL, NULL, &report, &error));
+    if (report.differences != 0)
+        fail_msg("%s", report.first);
+}
+
+static void a_payment_is_split_when_it_is_deep_enough_and_once(void **state)
+{
+    struct world w;
+    uint8_t txid[32];
+    (void)state;
+    open_world(&w, CONFIRMATIONS);
+    add_everybody(&w);
+    node_fake_mine(w.chain, 10);
+    settle(&w);
+    pay(&w, 1000003, txid);
+    node_fake_mine(w.chain, CONFIRMATIONS - 2);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+    node_fake_mine(w.chain, 1);
+    settle(&w);
+    /* fee 180001, pools 410001 (60 : 40), validators 410001 (3000 : 1000 : 100); ours are the
+     * pool's own */
+    assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+    assert_int_equal(wallet(&w, WALLET_1), 164000);
+    assert_int_equal(wallet(&w, WALLET_2), 300001);
+    assert_int_equal(wallet(&w, WALLET_3), 100000);
+    assert_int_equal(house(&w, LEDGER_FEE), 180001 + 246001 + 10000);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_POOLS), 0);
+    node_fake_mine(w.chain, 20);
+    settle(&w);
+    /* nor by others who begin to lead, and by a payout that starts anew */
+    follower_destroy(w.follower);
+    open_follower(&w);
+    engine_close(w.engine);
+    open_engine(&w);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+    audit(&w);
+    close_world(&w);
+}
+
+static void what_has_no_receiver_waits_visibly_for_the_next_emission(void **state)
+{
+    struct world w;
+    uint8_t txid[32];
+    (void)state;
+    open_world(&w, 1);
+    pay(&w, 10000, txid);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_FEE), 1800);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_POOLS), 4100);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_VALIDATORS), 4100);
+    audit(&w);
+    add_member(&w, MEMBER_POOL, MEMBER_LISTED, WALLET_1, WALLET_1, 0, 1);
+    pay(&w, 10000, txid);
+    settle(&w);
+    assert_int_equal(wallet(&w, WALLET_1), 8200);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_POOLS), 0);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_VALIDATORS), 8200);
+    audit(&w);
+    close_world(&w);
+}
+
+static void a_payment_that_leaves_the_chain_is_taken_back_and_comes_back(void **state)
+{
+    struct world w;
+    uint8_t txid[32], tip[32];
+    uint32_t height;
+    (void)state;
+    for (uint32_t depth = 1; depth <= 6; depth++) {
+        open_world(&w, 1);
+        add_everybody(&w);
+        node_fake_mine(w.chain, 20);
+        settle(&w);
+        pay(&w, 1000003, txid);
+        node_fake_mine(w.chain, depth - 1);
+        settle(&w);
+        assert_int_equal(wallet(&w, WALLET_2), 300001);
+        node_fake_tip(w.chain, tip, &height);
+        node_fake_reorganise(w.chain, depth);
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+        assert_int_equal(house(&w, LEDGER_FEE), 0);
+        assert_int_equal(wallet(&w, WALLET_2), 0);
+        audit(&w);
+        /* the first branch again: credited again, among the same, though scores have changed */
+        add_member(&w, MEMBER_VALIDATOR, MEMBER_LISTED, "late", WALLET_1, 5000, 1);
+        assert_true(node_fake_bring_back(w.chain, tip));
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+        assert_int_equal(wallet(&w, WALLET_2), 300001);
+        audit(&w);
+        close_world(&w);
+    }
+}
+
+static void a_carry_that_was_given_and_then_lost_its_emission_is_made_up_for(void **state)
+{
+    struct world w;
+    uint8_t first[32], second[32];
+    (void)state;
+    open_world(&w, 1);
+    node_fake_mine(w.chain, 5);
+    pay(&w, 10000, first);
+    settle(&w);
+    add_member(&w, MEMBER_POOL, MEMBER_LISTED, WALLET_1, WALLET_1, 0, 1);
+    pay(&w, 10000, second); /* gives out 8200 */
+    settle(&w);
+    assert_int_equal(wallet(&w, WALLET_1), 8200);
+    node_fake_reorganise(w.chain, 2);
+    pay_again(&w, second, 10000); /* the second alone is mined again */
+    settle(&w);
+    assert_int_equal(wallet(&w, WALLET_1), 8200);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_POOLS), -4100);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -10000);
+    audit(&w);
+    pay(&w, 10000, first); /* fills it up, and nobody gets anything of the pools' part */
+    settle(&w);
+    assert_int_equal(wallet(&w, WALLET_1), 8200);
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_POOLS), 0);
+    audit(&w);
+    close_world(&w);
+}
+
+static void a_node_that_is_behind_takes_nothing_back(void **state)
+{
+    struct world w;
+    uint8_t txid[32];
+    (void)state;
+    open_world(&w, 1);
+    node_fake_mine(w.chain, 20);
+    pay(&w, 10000, txid);
+    node_fake_mine(w.chain, 3);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -10000);
+    node_fake_lag(w.node, 10);
+    (void)follow(&w);
+    node_fake_trouble(w.node, NODE_FAKE_AWAY);
+    (void)follow(&w);
+    node_fake_trouble(w.node, NODE_FAKE_SILENT);
+    (void)follow(&w);
+    post(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -10000);
+    node_fake_trouble(w.node, NODE_FAKE_WELL);
+    node_fake_lag(w.node, 0);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -10000);
+    audit(&w);
+    close_world(&w);
+}
+
+/* Whether a block is on the best chain, deep enough. */
+static bool counts(struct world *w, const uint8_t block[32])
+{
+    struct node_block seen;
+    return node_block(w->node, block, &seen, &error) == NODE_OK &&
+           seen.confirmations >= (int32_t)w->confirmations;
+}
+
+static bool is_mined(struct world *w, const uint8_t txid[32])
+{
+    struct node_block seen;
+    for (size_t i = 0; i < w->place_count; i++)
+        if (memcmp(w->places[i].txid, txid, 32) == 0 &&
+            node_block(w->node, w->places[i].block, &seen, &error) == NODE_OK &&
+            seen.confirmations >= 1)
+            return true;
+    return false;
+}
+
+static uint64_t amount_of(const uint8_t txid[32])
+{
+    return 1000 + load_le64(txid) * 7919;
+}
+
+/* What the chain says must be credited, against the ledger's network account. */
+static void check(struct world *w)
+{
+    int64_t due = 0;
+    audit(w);
+    for (size_t i = 0; i < w->place_count; i++)
+        if (counts(w, w->places[i].block))
+            due += (int64_t)amount_of(w->places[i].txid);
+    assert_int_equal(house(w, LEDGER_NETWORK), -due);
+    int64_t given = house(w, LEDGER_FEE) + house(w, LEDGER_UNALLOCATED_POOLS) +
+                    house(w, LEDGER_UNALLOCATED_VALIDATORS) + house(w, LEDGER_LOSS) +
+                    wallet(w, WALLET_1) + wallet(w, WALLET_2) + wallet(w, WALLET_3);
+    assert_int_equal(given, due);
+    assert_int_equal(house(w, LEDGER_LOSS), 0); /* nobody was paid anything yet */
+}
+
+static void chain_moves(struct world *w, struct test_random *random)
+{
+    uint8_t txid[32];
+    uint32_t height;
+    uint8_t tip[32];
+    switch (test_random_below(random, 8)) {
+    case 0:
+    case 1:
+    case 2:
+        node_fake_mine(w->chain, (uint32_t)test_random_below(random, 3));
+        break;
+    case 3:
+    case 4:
+        if (w->transactions + 1 < TRANSACTIONS_MAX)
+            pay(w, amount_of((uint8_t[32]){ [0] = (uint8_t)(w->transactions + 1) }), txid);
+        break;
+    case 5: /* one that lost its block is mined again */
+        if (w->place_count > 0) {
+            memcpy(txid, w->places[test_random_below(random, w->place_count)].txid, 32);
+            if (!is_mined(w, txid))
+                pay_again(w, txid, amount_of(txid));
+        }
+        break;
+    case 6:
+        node_fake_tip(w->chain, tip, &height);
+        if (height > 12)
+            node_fake_reorganise(w->chain, 1 + (uint32_t)test_random_below(random, 6));
+        break;
+    default:
+        if (w->place_count > 0) {
+            const struct place *place = &w->places[test_random_below(random, w->place_count)];
+            if (!is_mined(w, place->txid))
+                (void)!node_fake_bring_back(w->chain, place->block);
+        }
+    }
+}
+
+static bool has_doubles(struct world *w)
+{
+    struct node_block a, b;
+    for (size_t i = 0; i < w->place_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (memcmp(w->places[i].txid, w->places[k].txid, 32) == 0 &&
+                node_block(w->node, w->places[i].block, &a, &error) == NODE_OK &&
+                node_block(w->node, w->places[k].block, &b, &error) == NODE_OK &&
+                a.confirmations >= 1 && b.confirmations >= 1)
+                return true;
+    return false;
+}
+
+static void whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("emission_flow_test");
+    const char *many = getenv("ADIT_EMISSION_RUNS");
+    const unsigned runs = many != NULL ? (unsigned)strtoul(many, NULL, 10) : 6;
+    for (unsigned run = 0; run < runs; run++) {
+        struct world w;
+        open_world(&w, 2);
+        add_everybody(&w);
+        node_fake_mine(w.chain, 10);
+        for (unsigned step = 0; step < 60 && w.place_count < PAYMENT_PLACES_MAX - 2; step++) {
+            chain_moves(&w, &random);
+            if (has_doubles(&w)) /* a chain there cannot be */
+                break;
+            if (test_random_below(&random, 3) == 0)
+                store_fake_inject_random(w.store, test_random_u64(&random), 60);
+            (void)follow(&w);
+            post(&w);
+            store_fake_inject_random(w.store, 0, 0);
+            if (test_random_below(&random, 6) == 0) {
+                follower_destroy(w.follower);
+                open_follower(&w);
+            }
+            if (test_random_below(&random, 6) == 0) {
+                engine_close(w.engine);
+                open_engine(&w);
+            }
+            if (test_random_below(&random, 4) == 0) {
+                settle(&w);
+                check(&w);
+            }
+        }
+        if (!has_doubles(&w)) {
+            settle(&w);
+            check(&w);
+        }
+        close_world(&w);
+    }
+}
+
+/* One write fails, or its answer is lost, at each place in turn. */
+static void whatever_write_fails_or_is_doubtful_it_is_credited_once(void **state)
+{
+    (void)state;
+    static const enum store_fake_fault faults[] = { STORE_FAKE_FAIL, STORE_FAKE_UNKNOWN_DONE,
+                                                    STORE_FAKE_UNKNOWN_NOT_DONE };
+    for (size_t fault = 0; fault < 3; fault++)
+        for (size_t skip = 0; skip < 25; skip++) {
+            struct world w;
+            uint8_t txid[32];
+            open_world(&w, 1);
+            add_everybody(&w);
+            node_fake_mine(w.chain, 3);
+            settle(&w);
+            pay(&w, 1000003, txid);
+            store_fake_inject(w.store, faults[fault], skip, 1);
+            (void)follow(&w);
+            post(&w);
+            /* the scheduler dies there, too */
+            store_fake_inject(w.store, STORE_FAKE_FAIL, 0, 0);
+            if (skip % 2 == 0) {
+                follower_destroy(w.follower);
+                open_follower(&w);
+            }
+            for (int i = 0; i < 3; i++) {
+                (void)follow(&w);
+                post(&w);
+            }
+            settle(&w);
+            assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+            assert_int_equal(wallet(&w, WALLET_2), 300001);
+            audit(&w);
+            close_world(&w);
+        }
+}
+
+static void the_audit_sees_a_changed_emission(void **state)
+{
+    (void)state;
+    for (int change = 0; change < 4; change++) {
+        struct world w;
+        uint8_t txid[32], *memory = malloc(EMISSION_ARENA_BYTES);
+        struct arena arena = arena_over(memory, EMISSION_ARENA_BYTES);
+        struct emission_record emission;
+        struct payout_audit_report report;
+        open_world(&w, 1);
+        add_everybody(&w);
+        pay(&w, 1000003, txid);
+        settle(&w);
+        audit(&w);
+        assert_int_equal(emission_get(w.store, txid, &arena, &emission, &error), STORE_DONE);
+        if (change == 0)
+            emission.reward.units++;
+        else if (change == 1)
+            emission.validators[1].weight++;
+        else if (change == 2)
+            emission.terms = (struct emission_terms){ 1700, 4200, 4100 };
+        else
+            emission.generation--;
+        assert_int_equal(emission_save(w.store, &emission, &error), STORE_DONE);
+        assert_true(payout_audit(w.store, NULL, NULL, &report, &error));
+        assert_int_equal(report.differences > 0, change != 3); /* a death in between is no lie */
+        free(memory);
+        close_world(&w);
+    }
+}
+
+int main(void)
+{
+    log_open("emission-flow", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_payment_is_split_when_it_is_deep_enough_and_once),
+        cmocka_unit_test(what_has_no_receiver_waits_visibly_for_the_next_emission),
+        cmocka_unit_test(a_payment_that_leaves_the_chain_is_taken_back_and_comes_back),
+        cmocka_unit_test(a_carry_that_was_given_and_then_lost_its_emission_is_made_up_for),
+        cmocka_unit_test(a_node_that_is_behind_takes_nothing_back),
+        cmocka_unit_test(whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains),
+        cmocka_unit_test(whatever_write_fails_or_is_doubtful_it_is_credited_once),
+        cmocka_unit_test(the_audit_sees_a_changed_emission),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -70,9 +70,12 @@ static enum store_outcome write(struct store *store, const char *role, const str
     return outcome == STORE_DONE ? write.outcome : outcome;
 }
 
-enum store_outcome leader_take(struct store *store, const char *role, const char *instance,
-                               uint64_t boot_id, uint64_t now_ms, uint64_t *epoch_r,
-                               struct error *error)
+#define ANY_EPOCH UINT64_MAX
+
+/* judged_epoch ANY_EPOCH: whoever had it. */
+static enum store_outcome take(struct store *store, const char *role, const char *instance,
+                               uint64_t boot_id, uint64_t now_ms, uint64_t judged_epoch,
+                               uint64_t *epoch_r, struct error *error)
 {
     ASSERT(strlen(role) <= LEADER_ROLE_BYTES_MAX);
     struct leader wanted = { .boot_id = boot_id, .taken_ms = now_ms };
@@ -90,6 +93,8 @@ enum store_outcome leader_take(struct store *store, const char *role, const char
             *epoch_r = held.epoch;
             return STORE_DONE;
         }
+        if (judged_epoch != ANY_EPOCH && held.epoch != judged_epoch)
+            return STORE_CONFLICT;
         wanted.epoch = held.epoch + 1;
         outcome = write(store, role, &wanted, version, error);
         if (outcome == STORE_DONE) {
@@ -100,6 +105,20 @@ enum store_outcome leader_take(struct store *store, const char *role, const char
             return STORE_FAILED;
     }
     return outcome == STORE_UNKNOWN ? STORE_UNKNOWN : STORE_CONFLICT;
+}
+
+enum store_outcome leader_take(struct store *store, const char *role, const char *instance,
+                               uint64_t boot_id, uint64_t now_ms, uint64_t *epoch_r,
+                               struct error *error)
+{
+    return take(store, role, instance, boot_id, now_ms, ANY_EPOCH, epoch_r, error);
+}
+
+enum store_outcome leader_take_after(struct store *store, const char *role, const char *instance,
+                                     uint64_t boot_id, uint64_t now_ms, uint64_t judged_epoch,
+                                     uint64_t *epoch_r, struct error *error)
+{
+    return take(store, role, instance, boot_id, now_ms, judged_epoch, epoch_r, error);
 }
 
 enum store_outcome leader_still(struct store *store, const char *role, uint64_t epoch,

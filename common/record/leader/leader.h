@@ -32,6 +32,13 @@ MUST_CHECK enum store_outcome leader_take(struct store *store, const char *role,
                                           const char *instance, uint64_t boot_id, uint64_t now_ms,
                                           uint64_t *epoch_r, struct error *error);
 
+/* The same where `judged_epoch` (0: nobody's) is still the newest: STORE_CONFLICT at once where
+ * another took the role since it was found free. */
+MUST_CHECK enum store_outcome leader_take_after(struct store *store, const char *role,
+                                                const char *instance, uint64_t boot_id,
+                                                uint64_t now_ms, uint64_t judged_epoch,
+                                                uint64_t *epoch_r, struct error *error);
+
 /* STORE_DONE while `epoch` is the role's newest, STORE_CONFLICT when another has taken it,
  * STORE_FAILED with *error when the store cannot say. */
 MUST_CHECK enum store_outcome leader_still(struct store *store, const char *role, uint64_t epoch,

@@ -46,6 +46,28 @@ static void each_taking_raises_the_epoch_and_ends_the_one_before(void **state)
 }
 
 /* Whatever becomes of the writes, an epoch is given to one process only, and epochs only grow. */
+static void who_found_a_role_free_takes_it_only_as_it_was_found(void **state)
+{
+    struct store *store = store_fake_create();
+    struct error error;
+    uint64_t epoch = 0;
+    (void)state;
+    assert_true(store_declare(store, (const struct store_collection *const[]){ &leader_collection },
+                              1, &error));
+    assert_int_equal(leader_take_after(store, "scheduler", "a", 1, 1, 0, &epoch, &error),
+                     STORE_DONE);
+    assert_int_equal(epoch, 1);
+    assert_int_equal(leader_take_after(store, "scheduler", "b", 2, 1, 0, &epoch, &error),
+                     STORE_CONFLICT);
+    assert_int_equal(leader_take_after(store, "scheduler", "b", 2, 1, 1, &epoch, &error),
+                     STORE_DONE);
+    assert_int_equal(epoch, 2);
+    assert_int_equal(leader_take_after(store, "scheduler", "c", 3, 1, 1, &epoch, &error),
+                     STORE_CONFLICT);
+    assert_int_equal(leader_still(store, "scheduler", 2, &error), STORE_DONE);
+    store_close(store);
+}
+
 static void no_epoch_is_given_twice_under_random_faults(void **state)
 {
     (void)state;
@@ -145,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_renewal_moves_the_record_and_only_its_holder_can),
         cmocka_unit_test(a_role_lapses_only_where_nothing_moved_for_a_lease),
         cmocka_unit_test(each_taking_raises_the_epoch_and_ends_the_one_before),
+        cmocka_unit_test(who_found_a_role_free_takes_it_only_as_it_was_found),
         cmocka_unit_test(no_epoch_is_given_twice_under_random_faults),
         cmocka_unit_test(a_write_whose_answer_got_lost_is_recognised_as_our_own),
     };

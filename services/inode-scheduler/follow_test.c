@@ -247,6 +247,41 @@ static void a_block_that_leaves_and_returns_is_told_with_generations(void **stat
     close_fixture(&f);
 }
 
+/* Our block at each place of a branch that leaves, of each length: orphaned exactly where it stood
+ * on it, found again where that branch returns, and the books agree at every step. */
+static void reorganisations_of_every_depth_take_and_return_what_stood_there(void **state)
+{
+    (void)state;
+    for (uint32_t depth = 1; depth <= 6; depth++)
+        for (uint32_t above = 0; above < 8; above++) {
+            struct fixture f;
+            const bool leaves = above < depth, matured = above + 1 >= 3;
+            char kinds[16] = "f";
+            open_fixture(&f);
+            find_block(&f);
+            pass(&f);
+            node_fake_mine(f.chain, above);
+            pass(&f);
+            strcat(kinds, matured ? "m" : "");
+            expect(&f, kinds);
+            node_fake_reorganise(f.chain, depth);
+            pass(&f);
+            strcat(kinds, leaves ? "o" : !matured && above + 2 >= 3 ? "m" : "");
+            expect(&f, kinds);
+            assert_true(node_fake_bring_back(f.chain, f.ours));
+            pass(&f);
+            node_fake_mine(f.chain, 3);
+            pass(&f);
+            strcat(kinds, leaves ? "fm" : "");
+            if (strchr(kinds, 'm') == NULL)
+                strcat(kinds, "m");
+            expect(&f, kinds);
+            assert_int_equal(read_history(&f).events[read_history(&f).count - 1].generation,
+                             leaves ? 2 : 1);
+            close_fixture(&f);
+        }
+}
+
 static void a_node_that_is_away_or_behind_or_syncing_orphans_nothing(void **state)
 {
     struct fixture f;
@@ -697,6 +732,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_found_once_and_matures_once),
         cmocka_unit_test(a_block_that_leaves_and_returns_is_told_with_generations),
+        cmocka_unit_test(reorganisations_of_every_depth_take_and_return_what_stood_there),
         cmocka_unit_test(a_node_that_is_away_or_behind_or_syncing_orphans_nothing),
         cmocka_unit_test(the_node_with_the_most_work_is_believed),
         cmocka_unit_test(a_block_that_lost_its_race_makes_no_event),

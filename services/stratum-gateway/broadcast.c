@@ -2,11 +2,51 @@
 
 #include "services/stratum-gateway/gateway.h"
 
-enum { SENDS_A_ROUND = 256 };
+enum { SENDS_A_ROUND = 256, STEP_MS = 20 };
+
+static void send_soon(struct gateway *gateway)
+{
+    struct broadcast *broadcast = &gateway->broadcast;
+    if (broadcast->send_deferred)
+        return;
+    broadcast->send_deferred = true;
+    loop_defer_to(gateway->loop, &broadcast->send, LOOP_LATE);
+}
+
+static void on_pause_over(void *context)
+{
+    send_soon(context);
+}
 
 static bool has_session(const struct connection *connection)
 {
     return connection->state == CONNECTION_OPEN && connection->session.id != 0;
+}
+
+/* Whether the current job says little that the one before did not: the same tip, and that one had
+ * transactions, too, where this has. */
+static bool is_refresh(const struct gateway *gateway)
+{
+    const struct stratum_jobs *jobs = &gateway->feed.table;
+    const struct stratum_job *job = stratum_jobs_current(jobs);
+    if (job == NULL || job->ordinal <= jobs->oldest || job->job->clean)
+        return false;
+    const struct stratum_job *before = jobs->ring[(job->ordinal - 1) % STRATUM_JOBS_MAX];
+    return before != NULL && before->tip == job->tip &&
+           (before->job->branches_count > 0 || job->job->branches_count == 0);
+}
+
+/* How many places may be looked at by now; the first at once. */
+static size_t due_of(const struct gateway *gateway)
+{
+    const struct broadcast *broadcast = &gateway->broadcast;
+    uint64_t age_ms = (loop_clock_ns() - broadcast->since_ns) / 1000000;
+    if (age_ms >= broadcast->spread_ms)
+        return broadcast->left;
+    size_t total = gateway->connections.used_max;
+    size_t looked = total > broadcast->left ? total - broadcast->left : 0;
+    size_t due = (size_t)(total * (age_ms + STEP_MS) / broadcast->spread_ms) + 1;
+    return due > looked ? due - looked : 0;
 }
 
 static void prepare(struct loop_task *task)
@@ -23,10 +63,10 @@ static void prepare(struct loop_task *task)
             sessions_happen(gateway, &connections->places[i], &event);
     broadcast->preparing = false;
     broadcast->left = connections->used_max;
-    if (broadcast->send_deferred)
-        return; /* it goes once more round from where it is */
-    broadcast->send_deferred = true;
-    loop_defer_to(gateway->loop, &broadcast->send, LOOP_LATE);
+    broadcast->spread_ms =
+        is_refresh(gateway) ? (uint64_t)gateway->settings->stratum_refresh_spread_ms : 0;
+    loop_timer_stop(gateway->loop, &broadcast->pause);
+    send_soon(gateway); /* where it was under way it goes once more round from where it is */
 }
 
 static void send_some(struct loop_task *task)
@@ -37,7 +77,8 @@ static void send_some(struct loop_task *task)
     struct connections *connections = &gateway->connections;
     unsigned sent = 0;
     broadcast->send_deferred = false;
-    for (; broadcast->left > 0 && sent < SENDS_A_ROUND; broadcast->left--) {
+    size_t due = due_of(gateway);
+    for (; due > 0 && broadcast->left > 0 && sent < SENDS_A_ROUND; broadcast->left--, due--) {
         if (broadcast->next >= connections->used_max)
             broadcast->next = 0;
         struct connection *connection = &connections->places[broadcast->next++];
@@ -46,17 +87,29 @@ static void send_some(struct loop_task *task)
         broadcast_catch_up(gateway, connection);
         sent++;
     }
+    if (broadcast->left > 0 && due == 0) {
+        loop_timer_start(gateway->loop, &broadcast->pause, STEP_MS, 0);
+        return;
+    }
     if (broadcast->left > 0) {
-        broadcast->send_deferred = true;
-        loop_defer_to(gateway->loop, &broadcast->send, LOOP_LATE);
+        send_soon(gateway);
         return;
     }
     metric_observe_us(gateway->measures.broadcast, (loop_clock_ns() - broadcast->since_ns) / 1000);
 }
 
-void broadcast_init(struct broadcast *broadcast)
+void broadcast_init(struct gateway *gateway)
 {
-    *broadcast = (struct broadcast){ .prepare.run = prepare, .send.run = send_some };
+    gateway->broadcast =
+        (struct broadcast){ .prepare.run = prepare,
+                            .send.run = send_some,
+                            .pause = { .on_due = on_pause_over, .context = gateway } };
+}
+
+void broadcast_stop(struct gateway *gateway)
+{
+    gateway->broadcast.left = 0;
+    loop_timer_stop(gateway->loop, &gateway->broadcast.pause);
 }
 
 void broadcast_begin(struct gateway *gateway)

@@ -202,7 +202,7 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     gateway->service = service;
     gateway->loop = service->loop;
     gateway->settings = &service->settings;
-    broadcast_init(&gateway->broadcast);
+    broadcast_init(gateway);
     submissions_init(gateway);
     *exit_r = SERVICE_EXIT_SETTINGS;
     if (!read_params(gateway, &coin, error) || !doors_prepare(gateway, error))
@@ -337,7 +337,7 @@ void gateway_close(struct gateway *gateway)
     gateway->receipt_feed = NULL;
     connections_deinit(&gateway->connections);
     doors_deinit(gateway);
-    gateway->broadcast.left = 0;
+    broadcast_stop(gateway);
     /* What was deferred to the end of a round still points here. */
     while (broadcast_is_under_way(&gateway->broadcast) || gateway->submissions.deferred ||
            connections_are_deferred(&gateway->connections))

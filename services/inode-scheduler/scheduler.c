@@ -282,10 +282,12 @@ static void close_nodes(struct node **nodes, size_t count)
 static bool take_leadership(struct scheduler *scheduler, struct error *error)
 {
     enum store_outcome outcome =
-        leader_take(scheduler->records_store, SCHEDULER_ROLE, scheduler->options.instance,
-                    scheduler->options.boot_id, loop_unix_ms(), &scheduler->epoch, error);
-    if (outcome == STORE_CONFLICT)
-        return error_set(error, ERROR_REFUSED, "other schedulers keep taking the leadership");
+        leader_take_after(scheduler->records_store, SCHEDULER_ROLE, scheduler->options.instance,
+                          scheduler->options.boot_id, loop_unix_ms(),
+                          scheduler->standing.seen.epoch, &scheduler->epoch, error);
+    scheduler->outrun = outcome == STORE_CONFLICT;
+    if (scheduler->outrun)
+        return error_set(error, ERROR_REFUSED, "another scheduler took the leadership first");
     if (outcome == STORE_DONE && scheduler->epoch > UINT32_MAX)
         return error_set(error, ERROR_FULL, "the leadership was taken too often for job ids");
     if (outcome == STORE_DONE)
@@ -575,9 +577,13 @@ static bool open_leading(struct scheduler *scheduler, struct error *error)
 
 static bool lead(struct scheduler *scheduler, struct error *error)
 {
-    if (!open_nodes(&scheduler->options.world, scheduler->chain_nodes, error) ||
-        !take_leadership(scheduler, error))
+    if (!open_nodes(&scheduler->options.world, scheduler->chain_nodes, error))
         return false;
+    if (!take_leadership(scheduler, error)) {
+        if (scheduler->outrun) /* it stands by, as before */
+            close_nodes(scheduler->chain_nodes, scheduler->options.world.nodes_count);
+        return false;
+    }
     scheduler->leading = open_leading(scheduler, error);
     if (!scheduler->leading)
         return false;
@@ -589,7 +595,7 @@ static bool lead(struct scheduler *scheduler, struct error *error)
 
 void scheduler_lead(struct scheduler *scheduler)
 {
-    if (lead(scheduler, &scheduler->lead_error))
+    if (lead(scheduler, &scheduler->lead_error) || scheduler->outrun)
         return;
     scheduler->lead_failed = true;
     scheduler_deposed(scheduler);
@@ -644,7 +650,7 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
          open_stores(scheduler, error) && open_workers(scheduler, error) &&
          tasks_open(scheduler, error);
     if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
-        ok = false;
+        ok = scheduler->outrun;
     ok = ok && open_peers(scheduler, error);
     if (!ok) {
         scheduler_close(scheduler);

@@ -105,6 +105,7 @@ struct scheduler {
     bool leading, deposed, stopping;
     bool address_refused; /* why it cannot lead: an address of the bus cannot be had */
     bool lead_failed;     /* it was to lead and could not */
+    bool outrun;          /* another took the leadership that it had found free */
     struct error lead_error;
     struct standing standing;
 

@@ -160,6 +160,40 @@ static void say_submissions(const struct scheduler *scheduler, char *text)
     }
 }
 
+/* The same for programs (`adit node`): a line a thing, its first word says what, tabs between. */
+static void say_table(const struct scheduler *scheduler, char *text)
+{
+    enum { JOBS = 32, SUBMISSIONS = 32 };
+    struct jobs_line jobs[JOBS];
+    struct submit_history submissions[SUBMISSIONS];
+    char id[BLOCK_ID_BYTES], safe[FOLLOW_TEXT_BYTES];
+    say(text, "epoch\t%" PRIu64 "\t%s\n", scheduler->epoch,
+        scheduler->leading ? "leads" : "stands by");
+    for (size_t i = 0; scheduler->leading && i < scheduler->options.world.nodes_count; i++) {
+        const struct nodes_node *node = &scheduler->nodes.list[i];
+        block_id(node->tip.hash, id);
+        say(text, "node\t%s\t%s\t%d\t%u\t%s\t%" PRIu64 "\t%" PRIu64 "\t%" PRIu64 "\t%s\n",
+            node->name, nodes_standing_word(node->standing), node->usable, node->tip.height,
+            node->tip_known ? id : "", node->tip_unix_ms, node->template_unix_ms, node->answer_us,
+            log_text(node->reason, safe, sizeof safe));
+    }
+    size_t count = jobs_history(scheduler->jobs, jobs, JOBS);
+    for (size_t i = 0; i < count; i++)
+        say(text, "job\t%016" PRIx64 "\t%" PRIu64 "\t%u\t%zu\t%" PRIu64 "\t%s\t%d\t%d\n",
+            jobs[i].job_id, jobs[i].made_unix_ms, jobs[i].height, jobs[i].transactions,
+            jobs[i].coinbase_value, node_name(scheduler->chain_nodes[jobs[i].node]), jobs[i].clean,
+            jobs[i].alive);
+    count = scheduler->submitter == NULL
+                ? 0
+                : submitter_history(scheduler->submitter, submissions, SUBMISSIONS);
+    for (size_t i = 0; i < count; i++) {
+        block_id(submissions[i].hash, id);
+        say(text, "submission\t%" PRIu64 "\t%s\t%s\t%u\t%" PRIu64 "\t%s\n", submissions[i].at_ms,
+            id, node_name(scheduler->chain_nodes[submissions[i].node]), submissions[i].attempts,
+            submissions[i].took_us, log_text(submissions[i].answer, safe, sizeof safe));
+    }
+}
+
 static void on_control(struct request *request)
 {
     struct wire_control_request message;
@@ -174,9 +208,11 @@ static void on_control(struct request *request)
         say_nodes(request->scheduler, text);
     else if (strcmp(message.verb, "submissions") == 0)
         say_submissions(request->scheduler, text);
+    else if (strcmp(message.verb, "table") == 0)
+        say_table(request->scheduler, text);
     else {
         ok = false;
-        say(text, "verbs: status, nodes, submissions\n");
+        say(text, "verbs: status, nodes, submissions, table\n");
     }
     struct wire_control_reply reply = { .ok = ok, .text = text };
     size_t length = wire_encode_control_reply(&reply, bytes, REPLY_BYTES);

@@ -20,7 +20,9 @@ enum {
 struct kept {
     struct job job;
     uint64_t sequence;
-    uint64_t retired_ms;      /* the loop's clock; 0: alive */
+    uint64_t retired_ms; /* the loop's clock; 0: alive */
+    uint64_t made_unix_ms;
+    size_t node;              /* whose template or tip it is of */
     struct template_box *box; /* whose transactions it needs; NULL: none */
 };
 
@@ -182,6 +184,8 @@ static void publish_job(struct jobs *jobs, const struct job *job, struct templat
     if (box != NULL)
         box->jobs++;
     kept->sequence = ++jobs->sequence;
+    kept->made_unix_ms = loop_unix_ms();
+    kept->node = jobs->node;
     jobs->kept_count++;
     publish_newest(jobs);
     log_info("job.published",
@@ -663,6 +667,25 @@ const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id)
         if (jobs->kept[i].job.id == job_id)
             return &jobs->kept[i].job;
     return NULL;
+}
+
+size_t jobs_history(const struct jobs *jobs, struct jobs_line *lines_r, size_t capacity)
+{
+    size_t count = jobs == NULL ? 0 : jobs->kept_count < capacity ? jobs->kept_count : capacity;
+    for (size_t i = 0; i < count; i++) {
+        const struct kept *kept = &jobs->kept[jobs->kept_count - 1 - i];
+        lines_r[i] = (struct jobs_line){
+            .job_id = kept->job.id,
+            .made_unix_ms = kept->made_unix_ms,
+            .height = kept->job.height,
+            .transactions = kept->box != NULL ? kept->box->content.transactions_count : 0,
+            .coinbase_value = kept->job.coinbase_value,
+            .node = kept->node,
+            .clean = kept->job.clean,
+            .alive = kept->retired_ms == 0,
+        };
+    }
+    return count;
 }
 
 void jobs_look(const struct jobs *jobs, struct jobs_view *view_r)

@@ -60,6 +60,14 @@ struct jobs_view {
     size_t jobs_kept, templates_kept;
 };
 
+/* A job that is remembered, for the operator. */
+struct jobs_line {
+    uint64_t job_id, made_unix_ms, coinbase_value;
+    uint32_t height;
+    size_t transactions, node;
+    bool clean, alive;
+};
+
 MUST_CHECK struct jobs *jobs_create(const struct jobs_options *options);
 void jobs_destroy(struct jobs *jobs);
 
@@ -98,5 +106,7 @@ const struct template_box *jobs_template(struct jobs *jobs, uint64_t template_id
 const struct draft *jobs_draft_of(const struct jobs *jobs, uint64_t template_id);
 /* A job still remembered, borrowed likewise; NULL. */
 const struct job *jobs_find(const struct jobs *jobs, uint64_t job_id);
+/* The newest first, at most `capacity`; returns their number. NULL has none. */
+size_t jobs_history(const struct jobs *jobs, struct jobs_line *lines_r, size_t capacity);
 /* NULL (one that stands by has none) shows nothing. */
 void jobs_look(const struct jobs *jobs, struct jobs_view *view_r);

@@ -11,6 +11,7 @@ int command_backup(const struct options *options);
 int command_restore(const struct options *options);
 int command_audit(const struct options *options);
 int command_gateway(const struct options *options);
+int command_node(const struct options *options);
 int command_payout(const struct options *options);
 int command_auth(const struct options *options);
 int command_operator(const struct options *options);

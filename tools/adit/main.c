@@ -24,6 +24,7 @@ static const struct {
     { "audit", command_audit,
       "[--json] [--rebuild] [--data DIR]                  check the ledger" },
     { "gateway", command_gateway, "[--data DIR] VERB                   bans, ban, lift, drain, …" },
+    { "node", command_node, "[--json] [--data DIR]                 nodes, jobs, blocks submitted" },
     { "payout", command_payout,
       "[--data DIR] VERB                   pause, approve, bump, withdraw, …" },
     { "rejects", command_rejects,

@@ -106,6 +106,10 @@ static void on_submission_result(struct request *request)
     log_info("block.submitted", "by=validator node=%s accepted=%d answer=\"%s\" took_us=%" PRIu64,
              message.node, message.accepted, answer, message.took_us);
     scheduler_note(request->scheduler, message.block_hash, false, message.node, answer);
+    for (size_t i = 0; i < request->scheduler->options.world.nodes_count; i++)
+        if (strcmp(node_name(request->scheduler->chain_nodes[i]), message.node) == 0)
+            submitter_heard(request->scheduler->submitter, message.block_hash, i, answer,
+                            message.took_us);
     if (message.accepted)
         scheduler_follow_soon(request->scheduler);
     scheduler_ack(request->call, true, "");
@@ -188,8 +192,9 @@ static void say_table(const struct scheduler *scheduler, char *text)
                 : submitter_history(scheduler->submitter, submissions, SUBMISSIONS);
     for (size_t i = 0; i < count; i++) {
         block_id(submissions[i].hash, id);
-        say(text, "submission\t%" PRIu64 "\t%s\t%s\t%u\t%" PRIu64 "\t%s\n", submissions[i].at_ms,
-            id, node_name(scheduler->chain_nodes[submissions[i].node]), submissions[i].attempts,
+        say(text, "submission\t%" PRIu64 "\t%s\t%s\t%s\t%u\t%" PRIu64 "\t%s\n",
+            submissions[i].at_ms, id, node_name(scheduler->chain_nodes[submissions[i].node]),
+            submissions[i].by_validator ? "validator" : "scheduler", submissions[i].attempts,
             submissions[i].took_us, log_text(submissions[i].answer, safe, sizeof safe));
     }
 }

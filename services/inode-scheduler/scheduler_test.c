@@ -38,6 +38,9 @@ struct fixture {
     unsigned boots;
     struct node *nodes[256]; /* every handle opened, to trouble them */
     unsigned nodes_opened;
+    size_t nodes_count;      /* 2 where not said */
+    bool first_lies;
+    char node_trouble[512]; /* as health has it */
     /* the listener */
     struct bus_subscriber *subscriber;
     struct bus_client *client;
@@ -66,7 +69,11 @@ static struct node *open_node(void *context, size_t index, struct error *error)
     struct fixture *f = context;
     (void)error;
     assert_true(f->nodes_opened < 256);
-    return f->nodes[f->nodes_opened++] = node_fake_open(f->chain, index == 0 ? "a" : "b");
+    static const char *const names[] = { "a", "b", "c" };
+    struct node *node = node_fake_open(f->chain, names[index]);
+    if (f->first_lies && index == 0)
+        node_fake_trouble(node, NODE_FAKE_LIES);
+    return f->nodes[f->nodes_opened++] = node;
 }
 
 static struct window_reader *open_window(void *context, struct error *error)
@@ -77,9 +84,9 @@ static struct window_reader *open_window(void *context, struct error *error)
 
 static void on_trouble(void *context, const char *what, const char *reason)
 {
-    (void)context;
-    (void)what;
-    (void)reason;
+    struct fixture *f = context;
+    if (strcmp(what, "node") == 0)
+        snprintf(f->node_trouble, sizeof f->node_trouble, "%s", reason != NULL ? reason : "");
 }
 
 static void on_leading(void *context)
@@ -148,7 +155,7 @@ static void start(struct fixture *f)
         .settings = &f->settings,
         .coin = *coin_profile_find(span_text("bitcoin-regtest")),
         .script = f->script,
-        .world = { open_store, open_node, open_window, NULL, f, 2 },
+        .world = { open_store, open_node, open_window, NULL, f, f->nodes_count },
         .instance = "1",
         .boot_id = ++f->boots,
         .on_trouble = on_trouble,
@@ -170,11 +177,13 @@ static void stop(struct fixture *f)
     f->open = false;
 }
 
-static struct fixture *open_fixture(void)
+static struct fixture *open_fixture_of(size_t nodes_count, bool first_lies)
 {
     struct error error;
     struct fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
+    f->nodes_count = nodes_count;
+    f->first_lies = first_lies;
     f->loop = loop_create(&error);
     f->bus = bus_fake_create(f->loop);
     f->metrics = metrics_create();
@@ -197,6 +206,11 @@ static struct fixture *open_fixture(void)
     assert_non_null(f->client);
     start(f);
     return f;
+}
+
+static struct fixture *open_fixture(void)
+{
+    return open_fixture_of(2, false);
 }
 
 static void close_fixture(struct fixture *f)
@@ -794,6 +808,43 @@ static void a_candidate_is_submitted_also_while_the_store_is_away(void **state)
     close_fixture(f);
 }
 
+/* The newest job builds on the chain's tip. */
+static bool mines_on_the_tip(struct fixture *f)
+{
+    uint8_t tip[32];
+    uint32_t height;
+    node_fake_tip(f->chain, tip, &height);
+    return f->jobs_count > 0 && memcmp(newest(f)->prev_hash, tip, 32) == 0;
+}
+
+static void of_three_nodes_one_lies_and_one_dies_and_the_pool_mines_on(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture_of(3, true);
+    UNTIL(f, mines_on_the_tip(f) && strstr(f->node_trouble, "a false tip") != NULL);
+    for (unsigned block = 0; block < 3; block++) {
+        unsigned jobs = f->jobs_count;
+        node_fake_mine(f->chain, 1);
+        UNTIL(f, mines_on_the_tip(f));
+        for (unsigned i = jobs; i < f->jobs_count; i++)
+            assert_int_not_equal(f->jobs[i].prev_hash[0], 0xee); /* the lie was seen through */
+    }
+    for (unsigned i = 0; i < f->nodes_opened; i++)
+        if (strcmp(node_name(f->nodes[i]), "b") == 0)
+            node_fake_trouble(f->nodes[i], NODE_FAKE_AWAY);
+    node_fake_mine(f->chain, 1);
+    UNTIL(f, mines_on_the_tip(f));
+    UNTIL(f, f->scheduler.nodes.list[1].standing == NODES_UNREACHED ||
+                 f->scheduler.nodes.list[1].standing == NODES_NO_TEMPLATE);
+    /* The follower believes the one that is left, and a block finds its way to it. */
+    UNTIL(f, f->scheduler.followed.whole && f->scheduler.followed.height < 100);
+    for (unsigned i = 0; i < f->nodes_opened; i++)
+        node_fake_trouble(f->nodes[i], NODE_FAKE_WELL);
+    UNTIL(f, f->node_trouble[0] == '\0');
+    UNTIL(f, mines_on_the_tip(f));
+    close_fixture(f);
+}
+
 static void a_node_that_was_away_gets_the_block_later(void **state)
 {
     (void)state;
@@ -1094,6 +1145,7 @@ int main(void)
         cmocka_unit_test(a_candidate_is_submitted_recorded_found_and_matures),
         cmocka_unit_test(a_candidate_whose_hash_is_not_its_headers_is_refused),
         cmocka_unit_test(a_candidate_is_submitted_also_while_the_store_is_away),
+        cmocka_unit_test(of_three_nodes_one_lies_and_one_dies_and_the_pool_mines_on),
         cmocka_unit_test(a_node_that_was_away_gets_the_block_later),
         cmocka_unit_test(a_candidate_that_only_the_window_knows_is_followed),
         cmocka_unit_test(no_two_leases_share_a_value_or_an_id_over_restarts_and_faults),

@@ -95,12 +95,31 @@ static void drop(struct offer *offer)
     free(offer);
 }
 
-static void note(struct submitter *submitter, const struct try *try)
+static struct submit_history *next_line(struct submitter *submitter)
 {
     struct submit_history *line = &submitter->history[submitter->history_next];
     submitter->history_next = (submitter->history_next + 1) % HISTORY_MAX;
     if (submitter->history_count < HISTORY_MAX)
         submitter->history_count++;
+    return line;
+}
+
+void submitter_heard(struct submitter *submitter, const uint8_t hash[32], size_t node,
+                     const char *answer, uint64_t took_us)
+{
+    struct submit_history *line = next_line(submitter);
+    *line = (struct submit_history){ .node = node,
+                                     .at_ms = loop_unix_ms(),
+                                     .took_us = took_us,
+                                     .attempts = 1,
+                                     .by_validator = true };
+    memcpy(line->hash, hash, 32);
+    snprintf(line->answer, sizeof line->answer, "%s", answer);
+}
+
+static void note(struct submitter *submitter, const struct try *try)
+{
+    struct submit_history *line = next_line(submitter);
     *line = (struct submit_history){ .node = try->node,
                                      .submit = try->submit,
                                      .at_ms = loop_unix_ms(),

@@ -42,7 +42,11 @@ struct submit_history {
     uint64_t took_us;
     unsigned attempts;
     char answer[SUBMIT_ANSWER_BYTES];
+    bool by_validator; /* heard of, not asked by ourselves */
 };
+/* A line of what a node answered to a validator. */
+void submitter_heard(struct submitter *submitter, const uint8_t hash[32], size_t node,
+                     const char *answer, uint64_t took_us);
 /* At most `capacity` of them; returns their number. */
 size_t submitter_history(const struct submitter *submitter, struct submit_history *history_r,
                          size_t capacity);

@@ -121,6 +121,25 @@ static void a_second_pool_is_refused_by_folder_and_by_port(void **state)
     assert_non_null(strstr(text, "pid"));
 }
 
+static void the_operator_sees_nodes_jobs_and_submissions(void **state)
+{
+    (void)state;
+    static char text[1 << 17];
+    assert_int_equal(adit("node", text, sizeof text), 0);
+    assert_non_null(strstr(text, "jobs of epoch 1"));
+    assert_int_equal(adit("node --json", text, sizeof text), 0);
+    json_t *document = json_loads(text, 0, NULL);
+    assert_non_null(document);
+    const json_t *node = json_array_get(json_object_get(document, "nodes"), 0);
+    const json_t *block = json_array_get(json_object_get(document, "submissions"), 0);
+    assert_string_equal(json_string_value(json_object_get(node, "standing")), "well");
+    assert_true(json_integer_value(json_object_get(node, "template_ms")) > 0);
+    assert_true(json_array_size(json_object_get(document, "jobs")) > 0);
+    assert_int_equal(strlen(json_string_value(json_object_get(block, "block"))), 64);
+    assert_true(strlen(json_string_value(json_object_get(block, "answer"))) > 0);
+    json_decref(document);
+}
+
 /* What all five processes print for Prometheus, as one text. */
 static char *all_metrics(void)
 {
@@ -226,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_demo_finds_a_block_that_matures),
         cmocka_unit_test(status_tells_the_same_from_another_shell),
         cmocka_unit_test(a_second_pool_is_refused_by_folder_and_by_port),
+        cmocka_unit_test(the_operator_sees_nodes_jobs_and_submissions),
         cmocka_unit_test(alerts_and_charts_name_metrics_there_are),
         cmocka_unit_test(the_audit_agrees_and_stopping_keeps_everything),
     };

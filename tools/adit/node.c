@@ -33,8 +33,8 @@ static const struct shape {
       { "job", "time_ms", "height", "transactions", "value", "node", "clean", "alive" } },
     { "submission",
       "submissions",
-      "nttnnt",
-      { "time_ms", "block", "node", "attempts", "took_us", "answer" } },
+      "ntttnnt",
+      { "time_ms", "block", "node", "by", "attempts", "took_us", "answer" } },
 };
 
 static json_t *cell_of(char kind, const char *text)
@@ -123,10 +123,10 @@ static void print_document(const json_t *document)
     printf("blocks submitted, newest first\n");
     json_array_foreach(json_object_get(document, "submissions"), index, line)
     {
-        printf("  %s  %-12s %s: %s (attempt %" PRId64 ", %.1f ms)\n", text_at(line, "block"),
-               age(document, number_at(line, "time_ms"), at), text_at(line, "node"),
-               text_at(line, "answer"), number_at(line, "attempts"),
-               (double)number_at(line, "took_us") / 1000);
+        printf("  %s  %-12s %s: %s (to the %s, attempt %" PRId64 ", %.1f ms)\n",
+               text_at(line, "block"), age(document, number_at(line, "time_ms"), at),
+               text_at(line, "node"), text_at(line, "answer"), text_at(line, "by"),
+               number_at(line, "attempts"), (double)number_at(line, "took_us") / 1000);
     }
 }
 

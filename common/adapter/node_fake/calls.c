@@ -39,6 +39,17 @@ static const char *call_name(const struct node *port)
     return ((const struct node_fake *)port)->name;
 }
 
+enum { LIE_BYTE = 0xee, LIE_HEIGHT = 1000 };
+
+/* What it claims to be its tip. */
+static bool lies(const struct node_fake *node, uint8_t hash_r[32])
+{
+    if (node->trouble != NODE_FAKE_LIES)
+        return false;
+    memset(hash_r, LIE_BYTE, 32);
+    return true;
+}
+
 static enum node_answer call_chain(struct node *port, struct node_chain *chain_r,
                                    struct error *error)
 {
@@ -50,6 +61,10 @@ static enum node_answer call_chain(struct node *port, struct node_chain *chain_r
     memcpy(chain_r->chain, node->chain->chain, sizeof chain_r->chain);
     memcpy(chain_r->tip, tip->hash, 32);
     store_be64(chain_r->chain_work + 24, tip->height + 1);
+    if (lies(node, chain_r->tip)) {
+        chain_r->height += LIE_HEIGHT;
+        memset(chain_r->chain_work, 0x7f, 32);
+    }
     return leave(node, NODE_OK, error);
 }
 
@@ -102,8 +117,10 @@ static enum node_answer call_template(struct node *port, const char *longpoll_id
                                            .coinbase_value = FAKE_COINBASE_VALUE,
                                            .fees_known = true };
     memcpy(template_r->prev_hash, tip->hash, 32);
+    if (lies(node, template_r->prev_hash))
+        template_r->height += LIE_HEIGHT;
     if (node->watcher.on_tip != NULL)
-        node->watcher.on_tip(node->watcher.context, tip->hash);
+        node->watcher.on_tip(node->watcher.context, template_r->prev_hash);
     char id[24];
     snprintf(id, sizeof id, "%llu", (unsigned long long)chain->changes);
     *longpoll_id_r = arena_text(arena, span_text(id));
@@ -127,6 +144,7 @@ static enum node_answer call_best(struct node *port, uint8_t hash_r[32], struct 
 {
     struct node_fake *node = enter(port);
     memcpy(hash_r, node->chain->blocks[fake_tip_of(node)].hash, 32);
+    (void)lies(node, hash_r);
     return leave(node, NODE_OK, error);
 }
 
@@ -134,7 +152,13 @@ static enum node_answer call_tip(struct node *port, const uint8_t hash[32], stru
                                  struct error *error)
 {
     struct node_fake *node = enter(port);
+    uint8_t lie[32];
     size_t at = fake_find(node->chain, hash);
+    if (lies(node, lie) && memcmp(hash, lie, 32) == 0) {
+        error_fill(error, ERROR_INVALID,
+                   "node %s: the header it shows for its tip has another hash", node->name);
+        return leave(node, NODE_REFUSED, error);
+    }
     if (at == NO_BLOCK)
         return leave(node, NODE_MISSING, error);
     const struct fake_block *block = &node->chain->blocks[at];

@@ -15,6 +15,7 @@ enum node_fake_trouble {
     NODE_FAKE_AWAY,    /* every call: NODE_UNAVAILABLE */
     NODE_FAKE_SILENT,  /* every call is carried out, and answers NODE_UNKNOWN */
     NODE_FAKE_SYNCING, /* initial_download */
+    NODE_FAKE_LIES,    /* its tip is a made-up block far above, which node_tip refuses to show */
     NODE_FAKE_REFUSES, /* submissions are rejected with "high-hash" */
 };
 

@@ -274,6 +274,24 @@ static void who_is_no_operator_any_more_is_none_at_once(void **state)
     pool_expect_no_errors(&pool, NULL);
 }
 
+/* The scheduler has looked at its node, and reaches a payout that leads and the gateway: a process
+ * that is ready may not have got so far. */
+static bool all_can_be_asked(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    (void)context;
+    if (get("/api/v1/operator/nodes", operator_token) != 200 ||
+        !json_is_true(
+            json_object_get(json_array_get(json_object_get(answer, "nodes"), 0), "usable")))
+        return false;
+    if (get("/api/v1/operator/ledger", operator_token) != 200 ||
+        !json_is_object(json_object_get(answer, "books")))
+        return false;
+    return get("/api/v1/operator/bans", operator_token) == 200 &&
+           json_is_true(
+               json_object_get(json_array_get(json_object_get(answer, "gateways"), 0), "answered"));
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -285,6 +303,7 @@ static int begin(void **state)
     on_the_machine("add olga");
     log_in("olga", operator_token);
     log_in("mats", miner_token);
+    pool_wait(&pool, "every part can be asked", 60, all_can_be_asked, NULL);
     return 0;
 }
 

@@ -33,6 +33,13 @@ static bool read_header(const json_t *result, uint8_t header_r[POW_HEADER_BYTES]
     return true;
 }
 
+/* Nothing stands before it: the previous block's hash, behind the version, is nothing. */
+static bool is_first(const uint8_t header[POW_HEADER_BYTES])
+{
+    static const uint8_t none[32];
+    return memcmp(header + 4, none, sizeof none) == 0;
+}
+
 /* NULL, or why it cannot be a block of this chain. */
 static const char *judge_header(enum pow_algorithm algorithm,
                                 const uint8_t header[POW_HEADER_BYTES], uint32_t bits,
@@ -83,6 +90,12 @@ enum node_answer node_rpc_tip(struct node *port, const uint8_t hash[32], struct 
     json_decref(reply.result);
     if (!ok)
         return node_rpc_odd(node, "its getblockheader lacks fields", error);
+    /* A chain's first block is given, and need not have been worked for; nor does its node's word
+     * for it outweigh anybody's. */
+    if (tip_r->height == 0 && is_first(header)) {
+        memset(tip_r->chain_work, 0, sizeof tip_r->chain_work);
+        return NODE_OK;
+    }
     const char *wrong = judge_header(node->coin->algorithm, header, tip_r->bits, hash);
     if (wrong == NULL)
         return NODE_OK;

@@ -136,7 +136,8 @@ static enum going tell(struct follower *follower, struct emission_record *emissi
 /* Its record, made where there is none, as of this block. */
 static enum going open_emission(struct follower *follower, const struct payment *payment,
                                 uint32_t height, const uint8_t block_hash[32],
-                                struct emission_record *emission, struct error *error)
+                                struct emission_record *emission, struct follow_result *result,
+                                struct error *error)
 {
     bool there;
     enum going going = read_emission(follower, payment->txid, emission, &there, error);
@@ -163,7 +164,15 @@ static enum going open_emission(struct follower *follower, const struct payment 
         error_fill(error, ERROR_UNAVAILABLE, "an emission's record may or may not be there");
         return GOING_PAST; /* the next pass reads it */
     }
-    /* A block of another branch holds it now. */
+    /* A block of another branch holds it now. Where it is credited for the one before, that was
+     * done by somebody who died before our track had that block. */
+    if (emission->credited && memcmp(emission->block_hash, block_hash, 32) != 0) {
+        going = tell(follower, emission, WIRE_REWARD_RETRACTED, result, error);
+        if (going == GOING_ON)
+            going = read_emission(follower, payment->txid, emission, &there, error);
+        if (going != GOING_ON)
+            return going;
+    }
     if (!emission->credited && memcmp(emission->block_hash, block_hash, 32) != 0) {
         memcpy(emission->block_hash, block_hash, 32);
         emission->height = height;
@@ -190,7 +199,7 @@ static enum going credit_block(struct follower *follower, struct node *node, uin
         going = GOING_PAST;
     for (size_t i = 0; i < paid.count && going == GOING_ON; i++) {
         struct emission_record emission;
-        going = open_emission(follower, &paid.payments[i], height, hash, &emission, error);
+        going = open_emission(follower, &paid.payments[i], height, hash, &emission, result, error);
         if (going == GOING_ON && !emission.credited)
             going = tell(follower, &emission, WIRE_REWARD_RECEIVED, result, error);
     }
@@ -198,9 +207,10 @@ static enum going credit_block(struct follower *follower, struct node *node, uin
     return going;
 }
 
-/* The payments of a block that left the best chain. */
-static enum going retract_block(struct follower *follower, uint32_t height, const uint8_t hash[32],
-                                struct follow_result *result, struct error *error)
+/* The payments of a block that left the best chain; or (`others`) of any but the one that is on
+ * it: credited by somebody who died before our track had that block. */
+static enum going retract(struct follower *follower, uint32_t height, const uint8_t hash[32],
+                          bool others, struct follow_result *result, struct error *error)
 {
     uint8_t(*txids)[32] = calloc(PAYMENTS_MAX, sizeof *txids);
     ASSERT(txids != NULL);
@@ -214,7 +224,7 @@ static enum going retract_block(struct follower *follower, uint32_t height, cons
         bool there;
         going = read_emission(follower, txids[i], &emission, &there, error);
         if (going == GOING_ON && there && emission.credited &&
-            memcmp(emission.block_hash, hash, 32) == 0)
+            (memcmp(emission.block_hash, hash, 32) != 0) == others)
             going = tell(follower, &emission, WIRE_REWARD_RETRACTED, result, error);
     }
     free(txids);
@@ -285,9 +295,6 @@ static enum going go_back(struct follower *follower, struct node *node,
         uint8_t left[32];
         uint32_t height = track->height;
         memcpy(left, track_tip(track), 32);
-        enum going going = retract_block(follower, height, left, result, error);
-        if (going != GOING_ON)
-            return going;
         if (!track_pop(track)) {
             error_fill(error, ERROR_INVALID,
                        "the chain left what was read of it at height %u, deeper than %d blocks: "
@@ -295,7 +302,11 @@ static enum going go_back(struct follower *follower, struct node *node,
                        height, TRACK_DEPTH);
             return GOING_FAILED;
         }
-        going = save(follower, error);
+        /* First: what is not retracted then is when that height is read again, and a block that is
+         * back by then is read like any other. The other way round it would pass for read. */
+        enum going going = save(follower, error);
+        if (going == GOING_ON)
+            going = retract(follower, height, left, false, result, error);
         if (going != GOING_ON)
             return going;
     }
@@ -317,7 +328,9 @@ static enum going go_on(struct follower *follower, struct node *node, uint32_t d
         return GOING_PAST;
     if (memcmp(block.prev_hash, track_tip(track), 32) != 0 || block.confirmations < 1)
         return GOING_ON; /* it moved while we looked: the next pass sees */
-    enum going going = credit_block(follower, node, track->height + 1, hash, result, error);
+    enum going going = retract(follower, track->height + 1, hash, true, result, error);
+    if (going == GOING_ON)
+        going = credit_block(follower, node, track->height + 1, hash, result, error);
     if (going != GOING_ON)
         return going;
     track_push(track, hash);

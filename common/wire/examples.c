@@ -123,12 +123,13 @@ static const struct wire_template_request template_request = { .template_id =
                                                                .first = 250 };
 static uint8_t encoded_job[] = { 0xad, 0x17, 0x01,
                                  0x01 }; /* the head alone: wire looks no deeper */
+static uint8_t extension[] = { 0xad, 0x17, 0x01, 0x01, 0x00, 0x00, 0x00, 0x00 };
 static const struct wire_template_reply template_reply = {
     .template_id = UINT64_C(0x0000000300000007),
     .first = 250,
     .last = 1,
     .job = { encoded_job, sizeof encoded_job },
-    .extension = { encoded_job, 8 },
+    .extension = { extension, sizeof extension },
     .transactions = transactions,
     .transactions_count = 1,
 };

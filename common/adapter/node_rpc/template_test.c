@@ -170,6 +170,66 @@ static void a_good_template_is_read_whole(void **state)
     json_decref(document);
 }
 
+/* A node's own answer, as it was; caller owns. */
+static char *recorded(const char *name)
+{
+    char path[4096];
+    const char *source = getenv("ADIT_SOURCE");
+    snprintf(path, sizeof path, "%s/common/adapter/node_rpc/testing/recorded/%s.json",
+             source != NULL ? source : ".", name);
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, 1 << 16);
+    if (file == NULL || text == NULL)
+        fail_msg("%s cannot be read", path);
+    size_t length = fread(text, 1, (1 << 16) - 1, file);
+    fclose(file);
+    assert_true(length > 1000);
+    return text;
+}
+
+/* Bitcoin Knots 29 and Litecoin Core 0.21.4 in regtest, each with payments in its memory pool,
+ * Litecoin's with one into the extension block; and what only a liar would make of them. */
+static void templates_that_nodes_gave_are_read_and_spoilt_ones_refused(void **state)
+{
+    static const struct {
+        const char *name, *other;
+        size_t transactions;
+        bool mweb;
+    } nodes[] = {
+        { "bitcoin-regtest", "bitcoin-cash-regtest", 3, false },
+        { "litecoin-regtest", "bitcoin-regtest", 2, true },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        char *text = recorded(nodes[i].name);
+        struct block_template template;
+        struct error error;
+        if (!template_read_both(text, strlen(text), coin(nodes[i].name), next_seed(), &template,
+                                &error))
+            fail_msg("%s: %s", nodes[i].name, error.text);
+        assert_int_equal(template.transactions_count, nodes[i].transactions);
+        assert_int_equal(template.mweb.length > 0, nodes[i].mweb);
+        assert_int_equal(template.witness_commitment.length, 38);
+        assert_true(template.fees_known && template.fees > 0);
+        assert_true(template.coinbase_value - template.fees ==
+                    coin_subsidy(coin(nodes[i].name), template.height));
+        /* Of another coin it makes none: its rules, commitment or extension are unknown there. */
+        assert_false(template_read_both(text, strlen(text), coin(nodes[i].other), next_seed(),
+                                        &template, &error));
+        /* A digit of its commitment is another: seen where every witness id can be made again,
+         * which those of transactions with an extension's flag cannot. */
+        char *at = strstr(text, "6a24aa21a9ed");
+        assert_non_null(at);
+        at[20] = at[20] == '0' ? '1' : '0';
+        bool taken = template_read_both(text, strlen(text), coin(nodes[i].name), next_seed(),
+                                        &template, &error);
+        assert_true(taken == nodes[i].mweb);
+        if (!taken)
+            assert_non_null(strstr(error.text, "default_witness_commitment"));
+        free(text);
+    }
+}
+
 static void four_megabytes_of_transactions_are_read_and_more_are_refused(void **state)
 {
     (void)state;
@@ -537,6 +597,7 @@ int main(void)
     printf("ADIT_SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_template_is_read_whole),
+        cmocka_unit_test(templates_that_nodes_gave_are_read_and_spoilt_ones_refused),
         cmocka_unit_test(four_megabytes_of_transactions_are_read_and_more_are_refused),
         cmocka_unit_test(a_template_without_any_one_needed_field_is_refused_by_name),
         cmocka_unit_test(absurd_values_are_refused),

@@ -54,6 +54,7 @@ static void who_registered_logs_in_and_sees_the_account(void **state)
 
 static void only_the_letter_tells_whether_a_name_is_free(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     char first[1024], other[1024];
     static const char *const bodies[] = {
@@ -114,6 +115,7 @@ static void of_several_who_ask_for_a_name_the_first_to_confirm_has_it(void **sta
 /* Where no letters are sent, who can log in has the name. */
 static void without_letters_the_first_who_asks_has_the_name_and_no_answer_tells(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     static const char again[] = "{\"name\":\"gertrude\",\"email\":\"a@b.cd\",\"password\":"
                                 "\"two gates 4 cows\",\"payout_address\":\"" ADDRESS "\"}";
@@ -203,7 +205,9 @@ static void what_is_wrong_with_a_form_is_said_by_field(void **state)
     assert_int_equal(post("/api/v1/login", "{\"name\":\"alice\",\"password\":\"hunter22\" oops"),
                      400);
     assert_null(strstr(text_of("detail"), "hunter"));
+#ifndef OUTSIDE
     assert_int_equal(store_fake_writes(f->store), 0);
+#endif
 }
 
 static void lengths_are_bounded(void **state)
@@ -278,6 +282,7 @@ static void a_wrong_password_and_an_unknown_name_are_answered_alike_and_cost_ali
 
 static void a_forgotten_password_costs_alike_for_names_that_are_not_there(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     static const char *const bodies[] = { "{\"name\":\"gertrude\"}", "{\"name\":\"nobody\"}",
                                           "{\"name\":\"no/name at all\"}",
@@ -380,6 +385,7 @@ static void letters_to_one_mailbox_are_limited(void **state)
 
 static void more_passwords_than_the_queue_holds_are_told_to_come_back(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     enum { BURST = 120 };
     struct http_exchange *exchanges[BURST];
@@ -406,6 +412,7 @@ static void more_passwords_than_the_queue_holds_are_told_to_come_back(void **sta
 
 static void while_the_store_is_away_people_are_told_to_come_back(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     char authorization[TOKEN_TEXT_BYTES + 16];
     enrol(GERTRUDE);
@@ -427,6 +434,7 @@ static void while_the_store_is_away_people_are_told_to_come_back(void **state)
 
 static void a_write_that_may_have_happened_is_settled(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     static const struct {
         enum store_fake_fault fault;
@@ -471,6 +479,7 @@ static void a_locked_account_is_told_so_only_with_its_password(void **state)
 
 static void a_hash_of_another_cost_is_made_anew_at_login(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     struct account before, after;
     struct error error;
@@ -528,6 +537,7 @@ static void only_a_token_of_ours_opens_the_account(void **state)
 
 static void the_address_behind_a_proxy_of_ours_is_the_one_that_counts(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     static const struct {
         const char *peer, *forwarded;
@@ -628,6 +638,7 @@ static void every_request_is_described_and_every_description_is_served(void **st
 
 static void at_the_end_everybody_is_answered(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     for (int i = 0; i < 20; i++) {
         char peer[32];

@@ -10,50 +10,6 @@
 struct fixture *f;
 const struct identity_key people_test_key = { { 9, 9 } };
 
-static struct store *open_store(void *context, struct error *error)
-{
-    (void)context;
-    (void)error;
-    return store_fake_share(f->store);
-}
-
-static void on_store(void *context, const char *reason)
-{
-    (void)context;
-    f->away = reason != NULL;
-}
-
-static void on_answered(struct http_exchange *exchange)
-{
-    assert_true(exchange->status != 0);
-    f->answered++;
-}
-
-void start(void)
-{
-    struct error error;
-    const struct people_options options = { .loop = f->loop,
-                                            .metrics = f->metrics,
-                                            .settings = &f->settings,
-                                            .coin = coin_profile_find(span_text("bitcoin-regtest")),
-                                            .key = &people_test_key,
-                                            .open_store = open_store,
-                                            .on_store = on_store };
-    f->people = people_create(&options, &error);
-    if (f->people == NULL)
-        fail_msg("%s", error.text);
-    f->site = (struct http_site){ .routes = people_routes,
-                                  .context = f->people,
-                                  .guard = people_guard,
-                                  .answered = on_answered };
-}
-
-void stop(void)
-{
-    people_destroy(f->people);
-    f->people = NULL;
-}
-
 int setup(void **state)
 {
     struct error error;
@@ -65,8 +21,7 @@ int setup(void **state)
     assert_non_null(f->contract);
     f->loop = loop_create(&error);
     f->metrics = metrics_create();
-    f->store = store_fake_create();
-    assert_true(account_declare(f->store, &error) && access_declare(f->store, &error));
+    world_open();
     setenv("ADIT_AUTH__SITE", "https://pool.example", 1);
     setenv("ADIT_AUTH__MAIL", "file:%d/mail", 1);
     assert_true(settings_load(&f->settings, NULL, f->folder, "1", &error));
@@ -153,25 +108,16 @@ bool has_letter(const char *to, const char *subject, char *token_r)
 
 int teardown(void **state)
 {
-    char path[64];
     (void)state;
     stop();
     for (size_t i = 0; i < f->asked_count; i++)
         exchange_free(f->asked[i]);
     json_decref(f->document);
     contract_close(f->contract);
-    store_close(f->store);
     loop_destroy(f->loop);
     metrics_destroy(f->metrics);
     settings_deinit(&f->settings);
-    forget_letters();
-    snprintf(path, sizeof path, "%s/mail", f->folder);
-    (void)rmdir(path);
-    snprintf(path, sizeof path, "%s/auth.key", f->folder);
-    assert_int_equal(unlink(path), 0);
-    snprintf(path, sizeof path, "%s/auth.pub", f->folder);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(f->folder), 0);
+    world_close();
     free(f);
     return 0;
 }
@@ -183,11 +129,7 @@ struct http_exchange *begin(enum exchange_method method, const char *path, const
     assert_non_null(exchange);
     assert_true(f->asked_count < ASKED_MAX);
     f->asked[f->asked_count++] = exchange;
-    for (; headers->name != NULL; headers++)
-        exchange_add_header(exchange, headers->name, headers->value);
-    if (body.length > 0)
-        memcpy(exchange_body(exchange, body.length), body.data, body.length);
-    exchange_dispatch(&exchange->task);
+    world_ask(exchange, body, headers);
     return exchange;
 }
 
@@ -291,15 +233,4 @@ const char *answer_header(const struct http_exchange *exchange, const char *name
         if (strcmp(exchange->answer_headers[i].name, name) == 0)
             return exchange->answer_headers[i].value;
     return NULL;
-}
-
-uint64_t metric_of(const char *line)
-{
-    static char text[65536];
-    size_t length = metrics_print(f->metrics, text, sizeof text);
-    assert_true(length > 0);
-    const char *at = strstr(text, line);
-    if (at == NULL)
-        fail_msg("no %s in %s", line, text);
-    return strtoull(at + strlen(line), NULL, 10);
 }

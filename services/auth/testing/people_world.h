@@ -49,16 +49,29 @@ extern const struct identity_key people_test_key;
 
 #define UNTIL(condition) LOOP_UNTIL(f->loop, condition, "")
 
-/* The service's part alone, on the store that stays. */
+/* The service's part alone, on the store that stays. These are in people_inside.c, and for the
+ * running process in people_outside.c. */
 void start(void);
 void stop(void);
+void world_open(void);
+void world_close(void);
 int setup(void **state);
 int teardown(void **state);
+
+/* For what only the world in one process can do: a store that fails on command, counts of its
+ * writes, other settings. */
+#ifdef OUTSIDE
+#define INSIDE_ALONE() skip()
+#else
+#define INSIDE_ALONE() (void)0
+#endif
 
 /* A header of `name` NULL ends them. */
 struct header {
     const char *name, *value;
 };
+/* Puts the question; the answer may be there at once. */
+void world_ask(struct http_exchange *exchange, struct span body, const struct header *headers);
 struct http_exchange *begin(enum exchange_method method, const char *path, const char *peer,
                             struct span body, const struct header *headers);
 struct http_exchange *begin_post(const char *path, const char *peer, const char *body);

@@ -242,6 +242,7 @@ static void sessions_die_of_age_and_with_their_account(void **state)
 
 static void while_the_store_fails_no_token_is_used_up_unseen(void **state)
 {
+    INSIDE_ALONE();
     (void)state;
     struct tokens tokens;
     log_in(&tokens);

@@ -42,6 +42,7 @@ const miners = [];
 export function mine(user, rate) {
     const miner = spawn(`${bin}/adit-miner`, ['--url', `stratum+tcp://${stratum}`, '--user', user, '--pass', 'x', '--algorithm', 'blake2s',
         '--threads', '1', '--hashrate-limit', `${rate}`], { stdio: 'ignore' });
+    miner.unref();
     miners.push(miner);
 }
 process.on('exit', () => miners.forEach(miner => miner.kill('SIGKILL')));
@@ -95,4 +96,8 @@ export async function visitor(options = {}) {
     const fact = async name => page.locator(`.facts div:has(> dt:text-is("${name}")) dd`).first().innerText();
     return { context, page, go, text, fact, card: title => page.locator(`section:has(> h2:text-is("${title}"))`) };
 }
-export const close = () => browser?.close();
+/* Lets Node.js end: neither a browser nor a miner of ours goes on. */
+export async function close() {
+    miners.forEach(miner => miner.kill('SIGKILL'));
+    await browser?.close();
+}

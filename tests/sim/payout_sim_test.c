@@ -285,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_request_is_paid_once_whichever_call_is_the_last),
         cmocka_unit_test(a_request_that_cannot_bear_its_fee_delays_nothing),
         cmocka_unit_test(a_coin_of_a_payment_that_waits_goes_into_no_other),
+        cmocka_unit_test(what_a_refused_version_locked_pays_the_next_account),
         cmocka_unit_test(a_payment_that_another_settled_is_not_reopened),
         cmocka_unit_test(what_another_gives_back_is_not_called_paid),
         cmocka_unit_test(a_death_before_any_call_changes_nothing),

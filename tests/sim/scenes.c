@@ -131,6 +131,40 @@ void a_coin_of_a_payment_that_waits_goes_into_no_other(void **state)
     leave_a_coin_alone(false);
 }
 
+/* A payment waits; the wallet takes the only other coin for its next version, and locks it. The
+ * version is refused, and that coin is all there is for the next account. */
+void what_a_refused_version_locked_pays_the_next_account(void **state)
+{
+    (void)state;
+    struct run run = start_rich();
+    struct sim_world *world = run.world;
+    world->fund_amounts[0] = 450000; /* not spent yet */
+    sim_fund(world, 450000);
+    ask_for(&run, 0, "one", 300000);
+    tick(&run, 1);
+    if (world->tx_count != 1 || !world->txs[0].pooled)
+        sim_fail(world, "the scene is not set");
+    world->swaps_coins = true;
+    world->rebroadcasts = false;
+    for (int i = 0; i < 12 && world->tx_count < 2; i++) {
+        sim_empty_mempool(world); /* it is in no block */
+        sim_mine(world, false, false);
+        tick(&run, 1);
+    }
+    if (world->tx_count != 2 || !world->txs[1].bad)
+        sim_fail(world, "no version was asked for");
+    ask_for(&run, 1, "two", 300000);
+    for (int i = 0; i < 6; i++)
+        tick(&run, 1);
+    bool built = false;
+    for (size_t i = 2; i < world->tx_count; i++)
+        built = built || (world->txs[i].original == i && !world->txs[i].bad);
+    if (!built)
+        sim_fail(world, "account 1 waits for a coin that nobody spends");
+    world->swaps_coins = false;
+    end_rich(&run);
+}
+
 /* What the first payout saw undone is in a block again, and deep in it, when it wakes up. */
 static void mine_and_work(struct sim_world *world)
 {

@@ -41,6 +41,7 @@ static const struct kind kinds[] = {
 };
 static char miner_address[128];
 static char outside_address[128];
+static char emission_address[128];
 static pid_t miner;
 
 static void take(char *answer, char *text_r, size_t bytes)
@@ -478,6 +479,44 @@ static void a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is
                   (long long)with);
 }
 
+/* A line of payout's log that names a cause and a sum. */
+static bool is_posted(const struct pool_fixture *self, void *context)
+{
+    char path[160];
+    char *text = calloc(1, 1 << 22);
+    assert_non_null(text);
+    snprintf(path, sizeof path, "%s/log/payout.log", self->data);
+    FILE *file = fopen(path, "re");
+    size_t length = file != NULL ? fread(text, 1, (1 << 22) - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    text[length] = '\0';
+    bool found = strstr(text, context) != NULL;
+    free(text);
+    return found;
+}
+
+static void a_payment_received_is_split_and_follows_the_chain(void **state)
+{
+    (void)state;
+    char txid[80], block[80], cause[128];
+    take(knots_ask(&knots, OUTSIDE, "sendtoaddress %s 1.00000007", emission_address), txid,
+         sizeof txid);
+    generate(1);
+    take(knots_ask(&knots, NULL, "getbestblockhash"), block, sizeof block);
+    snprintf(cause, sizeof cause, "cause=received:1:%s", txid);
+    assert_false(is_posted(&pool, cause)); /* one confirmation is not enough */
+    generate_empty(1);
+    pool_wait(&pool, "the payment is credited", 120, is_posted, cause);
+    reorganise(block, NULL);
+    snprintf(cause, sizeof cause, "cause=retracted:1:%s", txid);
+    pool_wait(&pool, "it is taken back", 120, is_posted, cause);
+    generate(1); /* it waits in the mempool, and is mined again */
+    generate_empty(2);
+    snprintf(cause, sizeof cause, "cause=received:2:%s", txid);
+    pool_wait(&pool, "it is credited again", 120, is_posted, cause);
+}
+
 static void audit_is_clean(void **state)
 {
     (void)state;
@@ -529,6 +568,8 @@ static int begin(void **state)
     free(knots_ask(&knots, NULL, "createwallet " WALLET));
     free(knots_ask(&knots, NULL, "createwallet " OUTSIDE));
     take(knots_ask(&knots, WALLET, "getnewaddress"), pool_address, sizeof pool_address);
+    take(knots_ask(&knots, WALLET, "getnewaddress \"\" bech32"), emission_address,
+         sizeof emission_address);
     take(knots_ask(&knots, OUTSIDE, "getnewaddress \"\" bech32"), miner_address,
          sizeof miner_address);
     take(knots_ask(&knots, OUTSIDE, "getnewaddress \"\" bech32"), outside_address,
@@ -543,9 +584,10 @@ static int begin(void **state)
              "\"zmq_hashblock\":[\"%s\"],"
              "\"cookie_file\":\"%s/srv/%s/regtest/.cookie\",\"wallet\":\"" WALLET "\","
              "\"address\":\"%s\"},\"reward\":{\"fee_basis_points\":%d},"
-             "\"time\":{\"push_tx\":1},\"payout\":{\"bump_blocks\":2}}",
+             "\"time\":{\"push_tx\":1},\"payout\":{\"bump_blocks\":2},"
+             "\"emission\":{\"address\":\"%s\",\"confirmations\":2}}",
              coin.profile, knots.port, zmq_address, knots.root, knots.data, pool_address,
-             FEE_BASIS_POINTS);
+             FEE_BASIS_POINTS, emission_address);
     pool_start(&pool, settings, false);
     return 0;
 }
@@ -606,9 +648,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(
             a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is_there),
         cmocka_unit_test(a_raised_payment_survives_a_reorganisation_and_deaths),
+        cmocka_unit_test(a_payment_received_is_split_and_follows_the_chain),
         cmocka_unit_test(audit_is_clean),
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 2) /* those of a pattern alone, by hand */
+        cmocka_set_test_filter(argv[2]);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (argc > 1 && strcmp(argv[1], kinds[i].name) == 0)
             coin = kinds[i];

@@ -66,6 +66,41 @@ enum store_outcome field_delete(struct store *store, const struct store_collecti
     return field_write(store, STORE_DELETE, collection, &record, error);
 }
 
+struct list {
+    field_reader read;
+    uint8_t *items;
+    size_t item_bytes;
+    size_t *count;
+    bool damaged;
+    struct error *error;
+};
+
+static bool visit(void *context, const struct store_record *record)
+{
+    struct list *list = context;
+    list->damaged = !list->read(record, list->items + *list->count * list->item_bytes, list->error);
+    *list->count += !list->damaged;
+    return !list->damaged;
+}
+
+enum store_outcome field_list(struct store *store, const struct store_collection *collection,
+                              uint64_t account_id, size_t limit, field_reader read, void *items_r,
+                              size_t item_bytes, size_t *count_r, struct error *error)
+{
+    char account[ACCOUNT_ID_BYTES];
+    account_id_text(account_id, account);
+    const struct store_query query = { .field = "account",
+                                       .has_low = true,
+                                       .has_high = true,
+                                       .low = store_text(account),
+                                       .high = store_text(account),
+                                       .limit = limit };
+    struct list list = { read, items_r, item_bytes, count_r, false, error };
+    *count_r = 0;
+    enum store_outcome outcome = store_find(store, collection, &query, visit, &list, error);
+    return list.damaged ? STORE_FAILED : outcome;
+}
+
 bool field_damaged(struct error *error, const char *what, const char *id)
 {
     return error_set(error, ERROR_INVALID, "the record of %s %s is damaged", what, id);

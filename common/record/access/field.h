@@ -24,5 +24,14 @@ MUST_CHECK enum store_outcome field_write(struct store *store, enum store_verb v
 MUST_CHECK enum store_outcome field_delete(struct store *store,
                                            const struct store_collection *collection,
                                            const char *id, uint64_t version, struct error *error);
+/* One record into an item; false with *error where it is damaged. */
+typedef bool (*field_reader)(const struct store_record *record, void *item_r, struct error *error);
+/* The records of an account in a collection that is indexed by `account`: at most `limit` items of
+ * item_bytes; how many in *count_r. */
+MUST_CHECK enum store_outcome field_list(struct store *store,
+                                         const struct store_collection *collection,
+                                         uint64_t account_id, size_t limit, field_reader read,
+                                         void *items_r, size_t item_bytes, size_t *count_r,
+                                         struct error *error);
 /* false, with *error: "the record of … is damaged". */
 bool field_damaged(struct error *error, const char *what, const char *id);

@@ -87,34 +87,14 @@ enum store_outcome grant_delete(struct store *store, const struct grant *grant, 
     return field_delete(store, &grant_collection, grant->id, grant->version, error);
 }
 
-struct list {
-    struct grant *grants;
-    size_t *count;
-    bool damaged;
-    struct error *error;
-};
-
-static bool visit(void *context, const struct store_record *record)
+static bool read_one(const struct store_record *record, void *grant_r, struct error *error)
 {
-    struct list *list = context;
-    list->damaged = !read(record, &list->grants[*list->count], list->error);
-    *list->count += !list->damaged;
-    return !list->damaged;
+    return read(record, grant_r, error);
 }
 
 enum store_outcome grant_list(struct store *store, uint64_t account_id, size_t limit,
                               struct grant *grants_r, size_t *count_r, struct error *error)
 {
-    char account[ACCOUNT_ID_BYTES];
-    account_id_text(account_id, account);
-    const struct store_query query = { .field = "account",
-                                       .has_low = true,
-                                       .has_high = true,
-                                       .low = store_text(account),
-                                       .high = store_text(account),
-                                       .limit = limit };
-    struct list list = { grants_r, count_r, false, error };
-    *count_r = 0;
-    enum store_outcome outcome = store_find(store, &grant_collection, &query, visit, &list, error);
-    return list.damaged ? STORE_FAILED : outcome;
+    return field_list(store, &grant_collection, account_id, limit, read_one, grants_r,
+                      sizeof *grants_r, count_r, error);
 }

@@ -103,35 +103,14 @@ enum store_outcome session_delete(struct store *store, const struct session *ses
     return field_delete(store, &session_collection, session->id, session->version, error);
 }
 
-struct list {
-    struct session *sessions;
-    size_t *count;
-    bool damaged;
-    struct error *error;
-};
-
-static bool visit(void *context, const struct store_record *record)
+static bool read_one(const struct store_record *record, void *session_r, struct error *error)
 {
-    struct list *list = context;
-    list->damaged = !read(record, &list->sessions[*list->count], list->error);
-    *list->count += !list->damaged;
-    return !list->damaged;
+    return read(record, session_r, error);
 }
 
 enum store_outcome session_list(struct store *store, uint64_t account_id, size_t limit,
                                 struct session *sessions_r, size_t *count_r, struct error *error)
 {
-    char account[ACCOUNT_ID_BYTES];
-    account_id_text(account_id, account);
-    const struct store_query query = { .field = "account",
-                                       .has_low = true,
-                                       .has_high = true,
-                                       .low = store_text(account),
-                                       .high = store_text(account),
-                                       .limit = limit };
-    struct list list = { sessions_r, count_r, false, error };
-    *count_r = 0;
-    enum store_outcome outcome =
-        store_find(store, &session_collection, &query, visit, &list, error);
-    return list.damaged ? STORE_FAILED : outcome;
+    return field_list(store, &session_collection, account_id, limit, read_one, sessions_r,
+                      sizeof *sessions_r, count_r, error);
 }

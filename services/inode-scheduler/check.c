@@ -20,6 +20,7 @@ bool scheduler_check(const struct settings *settings, const struct coin_profile 
         .fee_address = settings->emission_reward_address,
         .confirmations = (uint32_t)settings->emission_confirmations,
         .start_height = (uint32_t)settings->emission_start_height,
+        .least = (uint64_t)settings->emission_least,
         .coin = coin,
     };
     if (!registry_check(settings, coin, error))

@@ -238,5 +238,6 @@ void follower_destroy(struct follower *follower)
         return;
     free(follower->open);
     free(follower->receiving.memory);
+    free(follower->receiving.receivers);
     free(follower);
 }

@@ -31,6 +31,7 @@ struct receiving_options {
     const char *fee_address; /* "": the pool's fee account */
     uint32_t confirmations;
     uint32_t start_height; /* 0: from now on */
+    uint64_t least;        /* base units: payments below are not credited */
     const struct coin_profile *coin;
     const struct identity_key *key;
 };

@@ -34,6 +34,10 @@ struct follower {
         bool known; /* the track was read */
         struct track track;
         uint8_t *memory; /* EMISSION_ARENA_BYTES; NULL: not needed yet */
+        /* Among whom new payments of the block that is read are split, once it was looked up. */
+        bool is_split;
+        struct emission_record split;
+        struct emission_receiver *receivers; /* its arrays; NULL: not needed yet */
     } receiving;
 };
 

@@ -106,12 +106,18 @@ static enum going find(struct follower *follower, enum member_kind kind,
     return going;
 }
 
-enum going receiving_find_receivers(struct follower *follower, struct emission_record *emission,
-                                    struct error *error)
+/* From the registry as it stands; the accounts of addresses are bound. The arrays are the
+ * follower's, and hold until the next call. */
+static enum going find_receivers(struct follower *follower, struct emission_record *emission,
+                                 struct error *error)
 {
+    if (follower->receiving.receivers == NULL) {
+        follower->receiving.receivers =
+            calloc((size_t)2 * EMISSION_RECEIVERS_MAX, sizeof *follower->receiving.receivers);
+        ASSERT(follower->receiving.receivers != NULL);
+    }
     /* Room for both, behind each other. */
-    struct emission_receiver *receivers = (struct emission_receiver *)follower->receiving.memory;
-    _Static_assert(EMISSION_ARENA_BYTES >= 2 * EMISSION_RECEIVERS_MAX * sizeof *receivers, "room");
+    struct emission_receiver *receivers = follower->receiving.receivers;
     const char *fee_address = follower->options.receiving.fee_address;
     bool payable = true;
     enum going going =
@@ -128,4 +134,35 @@ enum going receiving_find_receivers(struct follower *follower, struct emission_r
     return going == GOING_ON ? find(follower, MEMBER_VALIDATOR, emission->validators,
                                     &emission->validator_count, error)
                              : going;
+}
+
+enum going receiving_make_emission(struct follower *follower, const uint8_t txid[32],
+                                   uint64_t amount, uint32_t height, const uint8_t block_hash[32],
+                                   struct emission_record *emission_r, struct error *error)
+{
+    struct emission_record *split = &follower->receiving.split;
+    enum going going = GOING_ON;
+    if (!follower->receiving.is_split) {
+        *split = (struct emission_record){ .terms = follower->options.receiving.terms };
+        going = find_receivers(follower, split, error);
+    }
+    follower->receiving.is_split = going == GOING_ON;
+    if (going == GOING_ON)
+        going = follow_check_leader(follower, error);
+    if (going != GOING_ON)
+        return going;
+    *emission_r = *split;
+    emission_r->height = height;
+    emission_r->time_ms = loop_unix_ms();
+    emission_r->reward.units = amount;
+    emission_r->epoch = follower->options.epoch;
+    memcpy(emission_r->txid, txid, 32);
+    memcpy(emission_r->block_hash, block_hash, 32);
+    enum store_outcome outcome = emission_insert(follower->options.store, emission_r, error);
+    if (outcome == STORE_DONE)
+        return GOING_ON;
+    if (outcome == STORE_FAILED)
+        return GOING_FAILED;
+    error_fill(error, ERROR_UNAVAILABLE, "an emission's record may or may not be there");
+    return GOING_PAST; /* the next pass reads it */
 }

@@ -9,9 +9,16 @@
 
 static const char track_name[] = "emission";
 
-enum { PAYMENTS_MAX = 1 << 17 /* more fit no block */, BLOCKS_A_PASS = 100, TXID_BYTES = 65 };
+/* No block of 64 MB has more transactions; one that had would be an error, again and again. */
+enum {
+    PAYMENTS_MAX = 1 << 20,
+    ROOM_FIRST = 1024,
+    ROOM_MAX = 2 * PAYMENTS_MAX, /* of all branches at one height */
+    BLOCKS_A_PASS = 100,
+    TXID_BYTES = 65
+};
 
-/* What a block pays us. */
+/* What a block pays us; what is below the least is only counted. */
 struct payment {
     uint8_t txid[32];
     uint64_t amount;
@@ -19,12 +26,21 @@ struct payment {
 struct paid {
     struct payment *payments;
     size_t count, room;
+    uint64_t least, below, below_units;
+    bool too_many;
 };
 
 static bool note_paid(void *context, const uint8_t txid[32], uint64_t amount)
 {
     struct paid *paid = context;
-    ASSERT(paid->count < PAYMENTS_MAX);
+    if (amount < paid->least) {
+        paid->below++;
+        paid->below_units += amount; /* there are not so many units in any coin */
+        return true;
+    }
+    paid->too_many = paid->count == PAYMENTS_MAX;
+    if (paid->too_many)
+        return false;
     if (paid->count == paid->room) {
         paid->room = paid->room == 0 ? 16 : 2 * paid->room;
         paid->payments = realloc(paid->payments, paid->room * sizeof *paid->payments);
@@ -143,27 +159,9 @@ static enum going open_emission(struct follower *follower, const struct payment 
     enum going going = read_emission(follower, payment->txid, emission, &there, error);
     if (going != GOING_ON)
         return going;
-    if (!there) {
-        *emission = (struct emission_record){ .height = height,
-                                              .time_ms = loop_unix_ms(),
-                                              .reward = { payment->amount },
-                                              .terms = follower->options.receiving.terms,
-                                              .epoch = follower->options.epoch };
-        memcpy(emission->txid, payment->txid, 32);
-        memcpy(emission->block_hash, block_hash, 32);
-        going = receiving_find_receivers(follower, emission, error);
-        if (going == GOING_ON)
-            going = follow_check_leader(follower, error);
-        if (going != GOING_ON)
-            return going;
-        enum store_outcome outcome = emission_insert(follower->options.store, emission, error);
-        if (outcome == STORE_DONE)
-            return GOING_ON;
-        if (outcome == STORE_FAILED)
-            return GOING_FAILED;
-        error_fill(error, ERROR_UNAVAILABLE, "an emission's record may or may not be there");
-        return GOING_PAST; /* the next pass reads it */
-    }
+    if (!there)
+        return receiving_make_emission(follower, payment->txid, payment->amount, height, block_hash,
+                                       emission, error);
     /* A block of another branch holds it now. Where it is credited for the one before, that was
      * done by somebody who died before our track had that block. */
     if (emission->credited && memcmp(emission->block_hash, block_hash, 32) != 0) {
@@ -192,11 +190,19 @@ static enum going credit_block(struct follower *follower, struct node *node, uin
                                const uint8_t hash[32], struct follow_result *result,
                                struct error *error)
 {
-    struct paid paid = { NULL, 0, 0 };
+    struct paid paid = { .least = follower->options.receiving.least };
     enum going going = GOING_ON;
     if (node_paid(node, hash, output_script_span(&follower->options.receiving.script), note_paid,
                   &paid, error) != NODE_OK)
         going = GOING_PAST;
+    if (going == GOING_ON && paid.too_many) {
+        error_fill(error, ERROR_FULL,
+                   "the block at height %u has more than %d payments at emission.address: none of "
+                   "it or later ones are followed",
+                   height, PAYMENTS_MAX);
+        going = GOING_FAILED;
+    }
+    follower->receiving.is_split = false;
     for (size_t i = 0; i < paid.count && going == GOING_ON; i++) {
         struct emission_record emission;
         going = open_emission(follower, &paid.payments[i], height, hash, &emission, result, error);
@@ -204,7 +210,27 @@ static enum going credit_block(struct follower *follower, struct node *node, uin
             going = tell(follower, &emission, WIRE_REWARD_RECEIVED, result, error);
     }
     free(paid.payments);
+    if (going == GOING_ON && paid.below > 0)
+        log_info("emission.below_least", "height=%u payments=%" PRIu64 " amount=%" PRIu64, height,
+                 paid.below, paid.below_units);
     return going;
+}
+
+/* The ids of the emissions at a height, from the heap; NULL with *error. */
+static uint8_t (*read_height(struct follower *follower, uint32_t height, size_t *count_r,
+                             struct error *error))[32]
+{
+    for (size_t room = ROOM_FIRST;; room *= 2) {
+        uint8_t(*txids)[32] = calloc(room, sizeof *txids);
+        ASSERT(txids != NULL);
+        if (emission_at_height(follower->options.store, height, txids, room, count_r, error) ==
+            STORE_DONE)
+            return txids;
+        free(txids);
+        /* Those of several branches' blocks may stand at one height. */
+        if (*count_r <= room || room >= ROOM_MAX)
+            return NULL;
+    }
 }
 
 /* The payments of a block that left the best chain; or (`others`) of any but the one that is on
@@ -212,13 +238,9 @@ static enum going credit_block(struct follower *follower, struct node *node, uin
 static enum going retract(struct follower *follower, uint32_t height, const uint8_t hash[32],
                           bool others, struct follow_result *result, struct error *error)
 {
-    uint8_t(*txids)[32] = calloc(PAYMENTS_MAX, sizeof *txids);
-    ASSERT(txids != NULL);
     size_t count = 0;
-    enum going going = emission_at_height(follower->options.store, height, txids, PAYMENTS_MAX,
-                                          &count, error) == STORE_DONE
-                           ? GOING_ON
-                           : GOING_FAILED;
+    uint8_t(*txids)[32] = read_height(follower, height, &count, error);
+    enum going going = txids != NULL ? GOING_ON : GOING_FAILED;
     for (size_t i = 0; i < count && going == GOING_ON; i++) {
         struct emission_record emission;
         bool there;

@@ -9,7 +9,8 @@
  * hash: a block that was read and is not on the best chain any more has its payments retracted, the
  * newest block first, and the other branch is read from the fork on. A node that is behind or away
  * proves nothing. A transaction that is mined again is credited again, under its next generation,
- * among the same receivers.
+ * among the same receivers. What is below emission.least is counted in the log and no more: each
+ * emission costs durable writes and a share of the books, whoever sends dust.
  *
  * Part of a follower's pass (follow.h): same thread, store, nodes and log of events. */
 #pragma once
@@ -22,8 +23,12 @@ MUST_CHECK enum going receiving_pass(struct follower *follower, struct node *nod
 MUST_CHECK enum going receiving_take_in(struct follower *follower,
                                         const struct wire_reward_event *event, struct error *error);
 
-/* receivers.c: fills in among whom a payment is split, from the registry as it stands; the accounts
- * of addresses are bound, so that they can be paid. Arrays of EMISSION_RECEIVERS_MAX. */
-MUST_CHECK enum going receiving_find_receivers(struct follower *follower,
-                                               struct emission_record *emission,
-                                               struct error *error);
+/* receivers.c: inserts a new payment's record, not yet credited, as of this block. Among whom it is
+ * split is looked up in the registry once a block (receiving.is_split), and the accounts of
+ * addresses are bound, so that they can be paid. *emission_r's arrays are the follower's, and hold
+ * until the next call. *error with anything but GOING_ON. */
+MUST_CHECK enum going receiving_make_emission(struct follower *follower, const uint8_t txid[32],
+                                              uint64_t amount, uint32_t height,
+                                              const uint8_t block_hash[32],
+                                              struct emission_record *emission_r,
+                                              struct error *error);

@@ -50,7 +50,7 @@ struct world {
     struct identity_key key;
     struct output_script ours, mined;
     uint32_t confirmations;
-    uint64_t epoch, now_ms;
+    uint64_t least, epoch, now_ms;
     struct place places[PAYMENT_PLACES_MAX];
     size_t place_count;
     uint64_t transactions;
@@ -76,6 +76,7 @@ static void open_follower(struct world *w)
                        .fee_address = "",
                        .confirmations = w->confirmations,
                        .start_height = 1,
+                       .least = w->least,
                        .coin = &w->coin,
                        .key = &w->key },
     });
@@ -98,6 +99,7 @@ static void open_world(struct world *w, uint32_t confirmations)
                          .ours = { .data = { 0x00, 0x14, 0xee }, .length = 22 },
                          .mined = { .data = { 0x00, 0x14, 0xdd }, .length = 22 },
                          .confirmations = confirmations,
+                         .least = 1,
                          .now_ms = loop_unix_ms() };
     w->shares = window_fake_create(w->loop);
     w->window = window_fake_reader(w->shares);
@@ -175,6 +177,12 @@ static struct follow_result follow(struct world *w)
     struct error why = { .text = "" };
     follow_pass(w->follower, NULL, 0, &result, &why);
     return result;
+}
+
+static void replace_follower(struct world *w)
+{
+    follower_destroy(w->follower);
+    open_follower(w);
 }
 
 static void post(struct world *w)
@@ -259,8 +267,7 @@ static void a_payment_is_split_when_it_is_deep_enough_and_once(void **state)
     node_fake_mine(w.chain, 20);
     settle(&w);
     /* nor by others who begin to lead, and by a payout that starts anew */
-    follower_destroy(w.follower);
-    open_follower(&w);
+    replace_follower(&w);
     engine_close(w.engine);
     open_engine(&w);
     settle(&w);
@@ -490,8 +497,7 @@ static void whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains(vo
             post(&w);
             store_fake_inject_random(w.store, 0, 0);
             if (test_random_below(&random, 6) == 0) {
-                follower_destroy(w.follower);
-                open_follower(&w);
+                replace_follower(&w);
             }
             if (test_random_below(&random, 6) == 0) {
                 engine_close(w.engine);
@@ -510,6 +516,16 @@ static void whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains(vo
     }
 }
 
+/* Everybody is there, and somebody has just paid. */
+static void open_paid_world(struct world *w, uint8_t txid_r[32])
+{
+    open_world(w, 1);
+    add_everybody(w);
+    node_fake_mine(w->chain, 3);
+    settle(w);
+    pay(w, 1000003, txid_r);
+}
+
 /* One write fails, or its answer is lost, at each place in turn. */
 static void whatever_write_fails_or_is_doubtful_it_is_credited_once(void **state)
 {
@@ -520,19 +536,14 @@ static void whatever_write_fails_or_is_doubtful_it_is_credited_once(void **state
         for (size_t skip = 0; skip < 25; skip++) {
             struct world w;
             uint8_t txid[32];
-            open_world(&w, 1);
-            add_everybody(&w);
-            node_fake_mine(w.chain, 3);
-            settle(&w);
-            pay(&w, 1000003, txid);
+            open_paid_world(&w, txid);
             store_fake_inject(w.store, faults[fault], skip, 1);
             (void)follow(&w);
             post(&w);
             /* the scheduler dies there, too */
             store_fake_inject(w.store, STORE_FAKE_FAIL, 0, 0);
             if (skip % 2 == 0) {
-                follower_destroy(w.follower);
-                open_follower(&w);
+                replace_follower(&w);
             }
             for (int i = 0; i < 3; i++) {
                 (void)follow(&w);
@@ -577,6 +588,124 @@ static void the_audit_sees_a_changed_emission(void **state)
     }
 }
 
+/* Its events are there and the track is not, wherever it died: the block leaves the chain, and what
+ * it paid is mined later on the other branch, or never. */
+static void what_is_credited_for_a_block_that_never_was_on_the_track_is_taken_back(void **state)
+{
+    (void)state;
+    const uint8_t other[32] = { [31] = 1 };
+    for (size_t skip = 0; skip < 20; skip++) {
+        struct world w;
+        uint8_t txid[32];
+        open_paid_world(&w, txid);
+        node_fake_pay(w.chain, other, output_script_span(&w.ours), 2000006);
+        store_fake_inject(w.store, STORE_FAKE_FAIL, skip, 1000);
+        (void)follow(&w);
+        store_fake_inject(w.store, STORE_FAKE_FAIL, 0, 0);
+        node_fake_reorganise(w.chain, 1);
+        replace_follower(&w);
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+        assert_int_equal(wallet(&w, WALLET_2), 0);
+        replace_follower(&w);
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+        pay_again(&w, txid, 1000003);
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+        assert_int_equal(wallet(&w, WALLET_2), 300001);
+        audit(&w);
+        close_world(&w);
+    }
+}
+
+/* No write succeeds: reading what the block pays takes it in whole before the first. */
+static void no_number_of_payments_in_a_block_ends_the_process(void **state)
+{
+    (void)state;
+    static const uint32_t many[] = { (1 << 17) + 1, (1 << 20) + 1 };
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        const uint8_t txid[32] = { 9 };
+        open_world(&w, 1);
+        node_fake_mine(w.chain, 4);
+        settle(&w);
+        node_fake_mine(w.chain, 1);
+        node_fake_pay_often(w.chain, txid, output_script_span(&w.ours), 5, many[i]);
+        store_fake_inject(w.store, STORE_FAKE_FAIL, 0, 1000);
+        for (int pass = 0; pass < 2; pass++) {
+            struct follow_result result;
+            struct error why = { .text = "" };
+            follow_pass(w.follower, NULL, 0, &result, &why);
+            assert_false(result.whole);
+            assert_int_equal(strstr(why.text, "more than 1048576 payments") != NULL, i == 1);
+        }
+        store_fake_inject(w.store, STORE_FAKE_FAIL, 0, 0);
+        node_fake_reorganise(w.chain, 1);
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+        audit(&w);
+        close_world(&w);
+    }
+}
+
+/* More at one height than are read at first. */
+static void a_block_of_many_payments_is_credited_and_taken_back(void **state)
+{
+    (void)state;
+    enum { MANY = 1500 };
+    struct world w;
+    const uint8_t txid[32] = { 9 };
+    open_world(&w, 1);
+    add_everybody(&w);
+    node_fake_mine(w.chain, 4);
+    settle(&w);
+    node_fake_mine(w.chain, 1);
+    node_fake_pay_often(w.chain, txid, output_script_span(&w.ours), 1000003, MANY);
+    settle(&w);
+    for (int i = 0; i < 200 && house(&w, LEDGER_NETWORK) > -(int64_t)MANY * 1000003; i++)
+        post(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -(int64_t)MANY * 1000003);
+    assert_int_equal(wallet(&w, WALLET_2), (int64_t)MANY * 300001);
+    node_fake_reorganise(w.chain, 1);
+    settle(&w);
+    for (int i = 0; i < 200 && house(&w, LEDGER_NETWORK) < 0; i++)
+        post(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+    audit(&w);
+    close_world(&w);
+}
+
+static void dust_costs_no_write_and_is_credited_to_nobody(void **state)
+{
+    (void)state;
+    struct world w;
+    uint8_t txid[32];
+    const uint8_t dust[32] = { 9 };
+    open_world(&w, 1);
+    w.least = 100000;
+    replace_follower(&w);
+    add_everybody(&w);
+    node_fake_mine(w.chain, 4);
+    settle(&w);
+    size_t before = store_fake_writes(w.store);
+    node_fake_mine(w.chain, 1);
+    (void)follow(&w);
+    size_t of_a_block = store_fake_writes(w.store) - before;
+    node_fake_mine(w.chain, 1);
+    node_fake_pay_often(w.chain, dust, output_script_span(&w.ours), 99999, 5000);
+    (void)follow(&w);
+    assert_int_equal(store_fake_writes(w.store) - before, 2 * of_a_block);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+    pay(&w, 100000, txid);
+    node_fake_pay_often(w.chain, dust, output_script_span(&w.ours), 99999, 5);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), -100000);
+    audit(&w);
+    close_world(&w);
+}
+
 int main(void)
 {
     log_open("emission-flow", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);
@@ -588,6 +717,10 @@ int main(void)
         cmocka_unit_test(a_node_that_is_behind_takes_nothing_back),
         cmocka_unit_test(whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains),
         cmocka_unit_test(whatever_write_fails_or_is_doubtful_it_is_credited_once),
+        cmocka_unit_test(what_is_credited_for_a_block_that_never_was_on_the_track_is_taken_back),
+        cmocka_unit_test(no_number_of_payments_in_a_block_ends_the_process),
+        cmocka_unit_test(a_block_of_many_payments_is_credited_and_taken_back),
+        cmocka_unit_test(dust_costs_no_write_and_is_credited_to_nobody),
         cmocka_unit_test(the_audit_sees_a_changed_emission),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

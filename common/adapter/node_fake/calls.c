@@ -272,6 +272,18 @@ static enum node_answer call_received(struct node *port, const uint8_t hash[32],
     return leave(node, NODE_OK, error);
 }
 
+static bool tell_paid(const struct fake_paid *paid, node_paid_visitor visit, void *context)
+{
+    bool more = true;
+    for (uint32_t i = 0; i < paid->times && more; i++) {
+        uint8_t txid[32];
+        memcpy(txid, paid->txid, 32);
+        store_le32(txid + 28, load_le32(paid->txid + 28) + i);
+        more = visit(context, txid, paid->amount);
+    }
+    return more;
+}
+
 static enum node_answer call_paid(struct node *port, const uint8_t hash[32], struct span script,
                                   node_paid_visitor visit, void *context, struct error *error)
 {
@@ -284,7 +296,7 @@ static enum node_answer call_paid(struct node *port, const uint8_t hash[32], str
     for (size_t i = 0; i < chain->paid_count && more; i++) {
         const struct fake_paid *paid = &chain->paid[i];
         if (paid->block == at && span_equal(span_of(paid->script, paid->script_length), script))
-            more = visit(context, paid->txid, paid->amount);
+            more = tell_paid(paid, visit, context);
     }
     return leave(node, NODE_OK, error);
 }

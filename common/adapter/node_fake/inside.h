@@ -35,6 +35,7 @@ struct fake_coin { /* what a payment's made-up input was worth */
 struct fake_paid { /* a payment of somebody else in a block */
     size_t block;
     uint8_t txid[32];
+    uint32_t times; /* by so many transactions, whose ids count up in their last four bytes */
     uint64_t amount;
     uint8_t script[64];
     size_t script_length;

@@ -205,10 +205,17 @@ void node_fake_tip(struct node_fake_chain *chain, uint8_t hash_r[32], uint32_t *
 void node_fake_pay(struct node_fake_chain *chain, const uint8_t txid[32], struct span script,
                    uint64_t amount)
 {
+    node_fake_pay_often(chain, txid, script, amount, 1);
+}
+
+void node_fake_pay_often(struct node_fake_chain *chain, const uint8_t txid[32], struct span script,
+                         uint64_t amount, uint32_t times)
+{
     pthread_mutex_lock(&chain->lock);
     ASSERT(chain->paid_count < PAID_MAX && script.length <= sizeof chain->paid[0].script);
     struct fake_paid *paid = &chain->paid[chain->paid_count++];
     paid->block = chain->tip;
+    paid->times = times;
     paid->amount = amount;
     paid->script_length = script.length;
     memcpy(paid->txid, txid, 32);

@@ -48,6 +48,9 @@ void node_fake_excess(struct node_fake_chain *chain, uint64_t amount);
 /* The best branch's tip holds a transaction of this id that pays so much to a script. */
 void node_fake_pay(struct node_fake_chain *chain, const uint8_t txid[32], struct span script,
                    uint64_t amount);
+/* So many of them, whose ids' last four bytes (little-endian) count up from this one's. */
+void node_fake_pay_often(struct node_fake_chain *chain, const uint8_t txid[32], struct span script,
+                         uint64_t amount, uint32_t times);
 
 /* What it was given: blocks submitted (also twice), transactions broadcast. */
 unsigned node_fake_submissions(struct node_fake_chain *chain);

@@ -2,7 +2,7 @@
  * name that is taken the same is read, hashed and written. Where letters are sent the truth stands
  * in one, to the address that was given, and the account is made by showing the token of that
  * letter. Where none are sent it is made at once, if it can be, and who can log in with the
- * password has it. docs/decisions/018-no-answer-tells-a-name.md says why. */
+ * password has it. docs/decisions/022-no-answer-tells-a-name.md says why. */
 #include "services/auth/register.h"
 
 #include "service/log.h"

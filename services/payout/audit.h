@@ -38,10 +38,11 @@ MUST_CHECK bool payout_audit(struct store *store, payout_audit_visitor visit, vo
                              struct payout_audit_report *report_r, struct error *error);
 
 /* Brings the ledger of an older format into today's (record/ledger): entries with their links, and
- * balances, which follow from them. Nothing older is changed, so it can be cut off and done again.
- * By who leads alone. True also where there was nothing to do; false with *error, also where the
+ * balances, which follow from them. It can be cut off and done again; the older balances are deleted
+ * once nothing needs them, so that an older payout finds nothing to pay. Under the leadership
+ * `epoch`, which it renews and without which it writes no page. True also where there was nothing to do; false with *error, also where the
  * format is newer, or an entry is not what its header says. */
-MUST_CHECK bool payout_convert(struct store *store, struct error *error);
+MUST_CHECK bool payout_convert(struct store *store, uint64_t epoch, struct error *error);
 
 /* Writes every balance anew that is not the sum of its entries. Takes the payout's leadership: one
  * that is at work steps down. True with how many were written; false with *error, also where a set

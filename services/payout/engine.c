@@ -167,7 +167,7 @@ struct engine *engine_open(const struct engine_options *options, struct store *s
     engine->relock = true;
     engine->push_due_ms = now_ms;
     engine->trim_due_ms = now_ms + options->trim_interval_ms;
-    if (!payout_convert(store, error) || !recall_network_work(engine, error)) {
+    if (!payout_convert(store, epoch, error) || !recall_network_work(engine, error)) {
         engine_close(engine);
         return NULL;
     }

@@ -92,6 +92,9 @@ static void a_backup_is_made_while_the_pool_runs(void **state)
     assert_non_null(strstr(text, "adit.db: OK"));
     assert_non_null(strstr(text, "secret: OK"));
     assert_non_null(strstr(text, ".manifest: OK"));
+    snprintf(command, sizeof command, "%s/inside", pool.data);
+    assert_int_equal(adit("backup", command, text, sizeof text), 1);
+    assert_non_null(strstr(text, "lies in what is backed up"));
     /* A second one does not write over the first. */
     assert_int_equal(adit("backup", backup, text, sizeof text), 1);
     assert_non_null(strstr(text, "exists"));

@@ -9,9 +9,11 @@
 
 #include "adapter/store_fake/fake.h"
 #include "record/event/event.h"
+#include "record/leader/leader.h"
 #include "record/ledger/stretch_record.h"
 #include "service/log.h"
 #include "services/payout/audit.h"
+#include "services/payout/engine.h"
 #include "tests/sim/run.h"
 
 #include <inttypes.h>
@@ -379,6 +381,39 @@ static bool take_entry(void *context, const struct entry_record *entry)
     return true;
 }
 
+/* As format 1 kept an account's balance; only whether there is one matters here. */
+static const struct store_field old_fields[] = {
+    { "owner", STORE_INT, false },       { "account", STORE_INT, false },
+    { "immature", STORE_INT, false },    { "available", STORE_INT, true },
+    { "in_flight", STORE_INT, false },   { "paid", STORE_INT, false },
+    { "applied_seq", STORE_INT, false }, { "waiting_since", STORE_INT, false },
+};
+static const struct store_collection old_balances = { "balances", old_fields, 8 };
+
+static size_t old_balances_in(struct store *store)
+{
+    const struct store_collection *old = &old_balances;
+    struct ids ids = { .count = 0 };
+    struct store_query query = { .field = "id" };
+    struct error error;
+    assert_true(store_declare(store, &old, 1, &error));
+    assert_int_equal(store_find(store, old, &query, take_id, &ids, &error), STORE_DONE);
+    return ids.count;
+}
+
+static void add_old_balance(struct store *store)
+{
+    const struct store_collection *old = &old_balances;
+    struct store_write write = { .verb = STORE_INSERT,
+                                 .collection = old,
+                                 .record = { .id = "1:0000000000000001" } };
+    struct error error;
+    assert_true(store_declare(store, &old, 1, &error));
+    for (size_t i = 0; i < 8; i++)
+        write.record.values[i] = store_int(1);
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+}
+
 /* Writes the entries as format 1 had them, and takes away everything newer. */
 static void make_older(struct store *store)
 {
@@ -409,7 +444,17 @@ static void make_older(struct store *store)
     remove_all(store, &entry_collection);
     remove_all(store, &balance_collection);
     remove_all(store, &format_collection);
+    add_old_balance(store);
     free(older);
+}
+
+/* Of whoever leads. */
+static uint64_t epoch_of(struct store *store)
+{
+    struct leader leader;
+    struct error error;
+    assert_int_equal(leader_read(store, ENGINE_ROLE, &leader, &error), STORE_DONE);
+    return leader.epoch;
 }
 
 static void a_ledger_of_an_older_format_becomes_what_it_would_have_been(void **state)
@@ -422,21 +467,46 @@ static void a_ledger_of_an_older_format_becomes_what_it_would_have_been(void **s
     struct error error;
     read_pages(store, &before);
     make_older(store);
+    const uint64_t epoch = epoch_of(store);
     assert_false(payout_audit(store, NULL, NULL, &report, &error));
     assert_non_null(strstr(error.text, "format 1"));
     /* Cut off anywhere, any number of times. */
     bool converted = false;
     for (uint64_t i = 1; i <= 1000 && !converted; i++) {
         store_fake_inject_random(store, i, 5);
-        converted = payout_convert(store, &error);
+        converted = payout_convert(store, epoch, &error);
     }
     store_fake_inject_random(store, 0, 0);
     assert_true(converted);
     assert_int_equal(differences_of(store), 0);
+    assert_int_equal(old_balances_in(store), 0); /* an older payout finds nothing to pay */
     read_pages(store, &after);
     assert_true(after.length == before.length && after.length > 0);
     assert_memory_equal(after.bytes, before.bytes, before.length);
-    assert_true(payout_convert(store, &error));
+    assert_true(payout_convert(store, epoch, &error));
+    sim_end(&run);
+}
+
+static void who_lost_the_lead_converts_nothing(void **state)
+{
+    (void)state;
+    struct run run = play();
+    struct store *store = run.world->memory;
+    struct error error;
+    uint64_t epoch;
+    make_older(store);
+    const uint64_t deposed = epoch_of(store);
+    assert_int_equal(leader_take(store, ENGINE_ROLE, "another", 7, 1, &epoch, &error), STORE_DONE);
+    assert_false(payout_convert(store, deposed, &error));
+    assert_int_equal(error.code, ERROR_REFUSED);
+    struct ids balances = { .count = 0 };
+    struct store_query query = { .field = "id" };
+    assert_int_equal(store_find(store, &balance_collection, &query, take_id, &balances, &error),
+                     STORE_DONE);
+    assert_int_equal(balances.count, 0);
+    assert_int_equal(old_balances_in(store), 1);
+    assert_true(payout_convert(store, epoch, &error));
+    assert_int_equal(differences_of(store), 0);
     sim_end(&run);
 }
 
@@ -448,12 +518,13 @@ static void a_ledger_that_cannot_be_read_is_refused(void **state)
     struct payout_audit_report report;
     struct error error;
     make_older(store);
+    const uint64_t epoch = epoch_of(store);
     struct store_write write = { .verb = STORE_INSERT,
                                  .collection = &format_collection,
                                  .record = { .id = "ledger" } };
     write.record.values[0] = store_int(LEDGER_FORMAT + 1);
     assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
-    assert_false(payout_convert(store, &error));
+    assert_false(payout_convert(store, epoch, &error));
     assert_false(payout_audit(store, NULL, NULL, &report, &error));
     assert_int_equal(error.code, ERROR_REFUSED);
     remove_all(store, &format_collection);
@@ -471,11 +542,11 @@ static void a_ledger_that_cannot_be_read_is_refused(void **state)
                                &error),
                      STORE_DONE);
     assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
-    assert_false(payout_convert(store, &error));
+    assert_false(payout_convert(store, epoch, &error));
     assert_int_equal(error.code, ERROR_INVALID);
     write.verb = STORE_INSERT;
     assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
-    assert_true(payout_convert(store, &error));
+    assert_true(payout_convert(store, epoch, &error));
     assert_int_equal(differences_of(store), 0);
     free(versions);
     sim_end(&run);
@@ -488,6 +559,7 @@ int main(void)
         cmocka_unit_test(whatever_is_changed_the_audit_sees_it),
         cmocka_unit_test(whatever_is_changed_within_a_page_the_audit_sees_it),
         cmocka_unit_test(a_ledger_of_an_older_format_becomes_what_it_would_have_been),
+        cmocka_unit_test(who_lost_the_lead_converts_nothing),
         cmocka_unit_test(a_ledger_that_cannot_be_read_is_refused),
         cmocka_unit_test(balances_are_rebuilt_to_what_they_were),
     };

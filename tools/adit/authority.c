@@ -97,7 +97,11 @@ static bool write_pem(const char *path, X509 *x509, EVP_PKEY *key, struct error 
                               : PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL)) == 1 &&
                 fflush(file) == 0 && fsync(fd) == 0;
     good = fclose(file) == 0 && good;
-    return good || error_system(error, errno, "%s", path);
+    if (good)
+        return true;
+    (void)error_system(error, errno, "%s", path);
+    unlink(path);
+    return false;
 }
 
 bool authority_make(const struct settings *settings, struct error *error)
@@ -113,12 +117,14 @@ bool authority_make(const struct settings *settings, struct error *error)
     bool good = make(settings->bus_name, &made) ||
                 error_set(error, ERROR_SYSTEM, "the bus's certificates cannot be made: %s",
                           ERR_reason_error_string(ERR_peek_last_error()));
-    good = good && write_pem(paths[0], NULL, made.key, error) &&
-           write_pem(paths[1], made.certificate, NULL, error) &&
-           write_pem(paths[2], made.authority, NULL, error);
-    if (!good)
-        for (size_t i = 0; i < 3; i++)
-            unlink(paths[i]);
+    X509 *const certificates[] = { NULL, made.certificate, made.authority };
+    size_t written = 0;
+    while (good && written < 3) {
+        good = write_pem(paths[written], certificates[written], made.key, error);
+        written += good;
+    }
+    while (!good && written > 0)
+        unlink(paths[--written]); /* ours; another's stay */
     forget(&made);
     if (good)
         printf("adit: certificates of the bus made: %s, %s, %s\n", paths[2], paths[1], paths[0]);

@@ -27,6 +27,7 @@ enum { STORE_MS = 10000 };
 
 #define STORE_FILE "adit.db"
 #define WINDOW_FOLDER "redis"
+#define ASIDE ".restoring" /* of the data folder: what is not in place yet */
 
 /* Of the data folder: what other steps copy, what a start makes anew, and the demo's own chain. */
 static bool is_left_out(const char *name)
@@ -120,6 +121,17 @@ static int failed(const struct error *error, int code)
     return code;
 }
 
+static bool lies_in(const char *folder, const char *outer)
+{
+    char *inside = realpath(folder, NULL), *whole = realpath(outer, NULL);
+    const size_t length = whole != NULL ? strlen(whole) : 0;
+    const bool yes = inside != NULL && length > 0 && strncmp(inside, whole, length) == 0 &&
+                     (inside[length] == '/' || inside[length] == '\0');
+    free(inside);
+    free(whole);
+    return yes;
+}
+
 int command_backup(const struct options *options)
 {
     char data_dir[80], list_path[1024], working[1024];
@@ -134,6 +146,10 @@ int command_backup(const struct options *options)
         return failed(&error, 64);
     struct copy_job job = { .from = data_dir, .to = options->rest[0] };
     bool good = mkdir(job.to, 0700) == 0 || error_system(&error, errno, "%s", job.to);
+    if (good && lies_in(job.to, data_dir)) {
+        rmdir(job.to);
+        good = error_set(&error, ERROR_INVALID, "%s lies in what is backed up", job.to);
+    }
     snprintf(working, sizeof working, "%.900s/" COPY_LIST ".new", job.to);
     snprintf(list_path, sizeof list_path, "%.900s/" COPY_LIST, job.to);
     if (good) {
@@ -174,10 +190,36 @@ static bool restore_one(void *context, const char *name, struct error *error)
     return copy_tree(job, name, error);
 }
 
+/* Moves what was restored, payments paused in it, from the folder it was made in to where a pool
+ * looks for it; the store last, so that nothing is paid from half of it. */
+static bool put_in_place(const char *aside, const char *data_dir, struct error *error)
+{
+    for (int last = 0; last <= 1; last++) {
+        DIR *folder = opendir(aside);
+        if (folder == NULL)
+            return error_system(error, errno, "%s", aside);
+        bool good = true;
+        for (const struct dirent *entry; good && (entry = readdir(folder)) != NULL;) {
+            char from[400], to[400];
+            if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                (strcmp(entry->d_name, STORE_FILE) == 0) != last)
+                continue;
+            snprintf(from, sizeof from, "%.120s/%.255s", aside, entry->d_name);
+            snprintf(to, sizeof to, "%.120s/%.255s", data_dir, entry->d_name);
+            good = rename(from, to) == 0 || error_system(error, errno, "%s", to);
+        }
+        closedir(folder);
+        if (!good)
+            return false;
+    }
+    rmdir(aside);
+    return copy_sync_folder(data_dir, error);
+}
+
 /* A data folder that holds a pool's own things already. */
 static bool is_empty(const char *data_dir, struct error *error)
 {
-    static const char *const ours[] = { "secret", STORE_FILE, WINDOW_FOLDER };
+    static const char *const ours[] = { "secret", STORE_FILE, WINDOW_FOLDER, ASIDE };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         char path[200];
         snprintf(path, sizeof path, "%s/%s", data_dir, ours[i]);
@@ -192,11 +234,11 @@ static bool is_empty(const char *data_dir, struct error *error)
 
 /* What was paid after the backup is not in it, and would be paid again: nothing is paid until a
  * person has looked. */
-static bool pause_payout(const char *data_dir, struct error *error)
+static bool pause_payout(const char *folder, struct error *error)
 {
     static const struct store_collection *const switches[] = { &switch_collection };
     char path[200];
-    snprintf(path, sizeof path, "%s/" STORE_FILE, data_dir);
+    snprintf(path, sizeof path, "%s/" STORE_FILE, folder);
     if (access(path, F_OK) != 0) {
         printf("adit: put back the MongoDB's own backup (mongorestore --oplogReplay), and start "
                "payout with payout.enabled false until what was paid since is known\n");
@@ -228,15 +270,17 @@ int command_restore(const struct options *options)
     }
     if (!plan_data_dir(options->data_dir, data_dir, sizeof data_dir, &error))
         return failed(&error, 64);
-    struct copy_job job = { .from = options->rest[0], .to = data_dir };
+    char aside[120];
+    snprintf(aside, sizeof aside, "%s/" ASIDE, data_dir);
+    struct copy_job job = { .from = options->rest[0], .to = aside };
     if (!is_empty(data_dir, &error) || !copy_check(job.from, NULL, NULL, &error))
         return failed(&error, 1);
-    if (mkdir(data_dir, 0700) != 0 && errno != EEXIST) {
-        (void)error_system(&error, errno, "%s", data_dir);
+    if ((mkdir(data_dir, 0700) != 0 && errno != EEXIST) || mkdir(aside, 0700) != 0) {
+        (void)error_system(&error, errno, "%s", aside);
         return failed(&error, 1);
     }
-    if (!copy_check(job.from, restore_one, &job, &error) || !pause_payout(data_dir, &error) ||
-        !copy_sync_folder(data_dir, &error))
+    if (!copy_check(job.from, restore_one, &job, &error) || !pause_payout(aside, &error) ||
+        !copy_sync_folder(aside, &error) || !put_in_place(aside, data_dir, &error))
         return failed(&error, 1);
     printf("adit: %" PRIu64 " files, %" PRIu64 " bytes put into %s; start the pool, then "
            "./adit audit\n",

@@ -2,6 +2,7 @@
 #include "adapter/window_redis/window_redis.h"
 
 #include <hiredis/hiredis.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +80,26 @@ static bool copy_held(redisContext *redis,
         return false;
     if (strcmp(on, "yes") != 0)
         return error_set(error, ERROR_INVALID, "redis keeps no append-only file");
+    if (strcmp(percentage, "0") == 0)
+        return error_set(error, ERROR_REFUSED,
+                         "auto-aof-rewrite-percentage is 0: another backup is being made, or one "
+                         "was cut off; set it back (100 is usual)");
     snprintf(whole, sizeof whole, "%s/%s", folder, name);
-    if (!set_percentage(redis, "0", error))
-        return false;
-    const bool good = rewrite_ended(redis, error) && copy(context, whole, error);
-    struct error other;
-    return set_percentage(redis, percentage, good ? error : &other) && good;
+    /* A process that is asked to end does so when rewrites are as they were. */
+    sigset_t ends, before;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &ends, &before);
+    bool good = set_percentage(redis, "0", error);
+    if (good) {
+        struct error other;
+        good = rewrite_ended(redis, error) && copy(context, whole, error);
+        good = set_percentage(redis, percentage, good ? error : &other) && good;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return good;
 }
 
 bool window_redis_copy_files(const struct window_redis_options *options,

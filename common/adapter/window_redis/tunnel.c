@@ -373,6 +373,9 @@ static void turn(struct redis_tunnel *tunnel, struct pair **at, short inner, sho
             return;
     } else if (inner == 0 && outer == 0) {
         return;
+    } else if ((inner & (POLLHUP | POLLERR)) != 0 && (*at)->up.end > 0) {
+        end_pair(at); /* hiredis has given up while the server does not read */
+        return;
     }
     if (!pump(*at))
         end_pair(at);

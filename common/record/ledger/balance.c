@@ -121,7 +121,8 @@ enum store_outcome balance_put(struct store *store, const struct balance_record 
 }
 
 enum store_outcome balance_put_all(struct store *store, const struct balance_record *balances,
-                                   size_t count, struct error *error)
+                                   size_t count, bool (*still)(void *context, struct error *error),
+                                   void *context, struct error *error)
 {
     enum store_outcome outcome = STORE_DONE;
     for (size_t first = 0, end; first < count && outcome == STORE_DONE; first = end) {
@@ -135,6 +136,10 @@ enum store_outcome balance_put_all(struct store *store, const struct balance_rec
         outcome = read_page(store, id, &before, error);
         if (outcome != STORE_DONE)
             break;
+        if (!still(context, error)) {
+            free(before.items);
+            return STORE_CONFLICT;
+        }
         uint8_t *packed = malloc(balance_page_bytes(end - first));
         ASSERT(packed != NULL);
         encode(id, before.version, balances + first, end - first, packed, &write);

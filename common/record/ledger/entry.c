@@ -29,9 +29,11 @@ enum {
     ENTRY_ID_BYTES = 48,
 };
 
+/* One hex digit, so that owners sort as their numbers do. */
+_Static_assert(LEDGER_OWNER_LAST < 16, "an owner is one digit of an entry page's id");
 static void format_id(uint64_t seq, const struct ledger_account *account, char id_r[ENTRY_ID_BYTES])
 {
-    snprintf(id_r, ENTRY_ID_BYTES, "%020" PRIu64 ":%u:%016" PRIx64, seq, (unsigned)account->owner,
+    snprintf(id_r, ENTRY_ID_BYTES, "%020" PRIu64 ":%x:%016" PRIx64, seq, (unsigned)account->owner,
              account->id);
 }
 

@@ -1,9 +1,11 @@
 /* What the records of the ledger look like, as a number in the store; and how format 1 kept
- * entries: one record a leg, whose id is "<set>:<owner>:<account>:<kind>". */
+ * entries: one record a leg, whose id is "<set>:<owner>:<account>:<kind>"; and balances, one record
+ * an account. */
 #include "record/ledger/keys.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum format_field { F_FORMAT, F_COUNT };
 
@@ -102,5 +104,50 @@ enum store_outcome entry_1_read_all(struct store *store, uint64_t seq, struct le
     enum store_outcome outcome =
         store_find(store, &entry_1_collection, &query, gather, &into, error);
     *count_r = into.count <= capacity ? into.count : 0;
+    return outcome;
+}
+
+static const struct store_field old_balance_fields[] = {
+    { "owner", STORE_INT, false },       { "account", STORE_INT, false },
+    { "immature", STORE_INT, false },    { "available", STORE_INT, true },
+    { "in_flight", STORE_INT, false },   { "paid", STORE_INT, false },
+    { "applied_seq", STORE_INT, false }, { "waiting_since", STORE_INT, false },
+};
+static const struct store_collection balance_1_collection = { "balances", old_balance_fields, 8 };
+
+struct doomed {
+    struct store_write *writes;
+    char (*ids)[STORE_ID_BYTES_MAX + 1];
+    size_t count;
+};
+
+static bool doom(void *context, const struct store_record *record)
+{
+    struct doomed *doomed = context;
+    char *id = doomed->ids[doomed->count];
+    snprintf(id, STORE_ID_BYTES_MAX + 1, "%s", record->id);
+    doomed->writes[doomed->count++] =
+        (struct store_write){ .verb = STORE_DELETE,
+                              .collection = &balance_1_collection,
+                              .record = { .id = id, .version = record->version } };
+    return true;
+}
+
+enum store_outcome balance_1_delete(struct store *store, size_t most, size_t *count_r,
+                                    struct error *error)
+{
+    const struct store_collection *older = &balance_1_collection;
+    const struct store_query query = { .field = "id", .limit = most };
+    struct doomed doomed = { .writes = calloc(most, sizeof *doomed.writes),
+                             .ids = calloc(most, sizeof *doomed.ids) };
+    ASSERT(doomed.writes != NULL && doomed.ids != NULL);
+    enum store_outcome outcome = STORE_FAILED;
+    if (store_declare(store, &older, 1, error))
+        outcome = store_find(store, older, &query, doom, &doomed, error);
+    *count_r = doomed.count;
+    if (outcome == STORE_DONE && doomed.count > 0)
+        outcome = store_apply(store, doomed.writes, doomed.count, error);
+    free(doomed.writes);
+    free(doomed.ids);
     return outcome;
 }

@@ -158,10 +158,17 @@ MUST_CHECK enum store_outcome balance_put(struct store *store, const struct bala
                                           struct error *error);
 /* Writes balances as they are, with all that lie in the same pages, whatever these held before:
  * ascending accounts, and all of a page at once. STORE_DONE, STORE_CONFLICT, STORE_UNKNOWN,
- * STORE_FAILED. For converting alone. */
+ * STORE_FAILED. For converting alone. `still` is asked between the reading of a page and its
+ * replacing, which is bound to what was read: so whoever leads next either wrote the page before,
+ * and `still` says no, or writes it after, over what is known to be ours. */
 MUST_CHECK enum store_outcome balance_put_all(struct store *store,
                                               const struct balance_record *balances, size_t count,
-                                              struct error *error);
+                                              bool (*still)(void *context, struct error *error),
+                                              void *context, struct error *error);
+/* Deletes up to `most` of the balances that format 1 kept, a record each; *count_r: how many there
+ * were. Outcomes as of balance_put. For converting alone. */
+MUST_CHECK enum store_outcome balance_1_delete(struct store *store, size_t most, size_t *count_r,
+                                               struct error *error);
 typedef bool (*balance_visitor)(void *context, const struct balance_record *balance);
 /* All of them: the pool's own accounts, then miners by id; or those with `available` at least
  * `least`, in no order. */

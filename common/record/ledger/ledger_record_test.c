@@ -161,6 +161,26 @@ static size_t sets_up_to(const bool *in, uint64_t newest)
 
 /* Two legs an account, as a maturing has; few accounts in some sets, all in others, so that pages
  * of entries are full or nearly empty. */
+/* A page that begins with the owner of the greatest number is still the last. */
+static void entries_of_the_last_owner_come_last(void **state)
+{
+    enum { LEGS = 257 }; /* one more than a page */
+    static struct ledger_leg legs[LEGS], read[LEGS];
+    (void)state;
+    size_t count;
+    for (size_t i = 0; i < LEGS; i++)
+        legs[i] = (struct ledger_leg){ .account = { .owner = LEDGER_MINER, .id = i + 1 },
+                                       .kind = LEDGER_AVAILABLE,
+                                       .amount = 1 };
+    legs[LEGS - 1].account =
+        (struct ledger_account){ .owner = LEDGER_UNALLOCATED_VALIDATORS, .id = 0 };
+    assert_int_equal(entry_insert_all(store, 9, legs, LEGS, &error), STORE_DONE);
+    assert_int_equal(entry_read_all(store, 9, read, NULL, LEGS, &count, &error), STORE_DONE);
+    assert_int_equal(count, LEGS);
+    for (size_t i = 0; i < LEGS; i++)
+        assert_int_equal(ledger_account_compare(&legs[i].account, &read[i].account), 0);
+}
+
 static void an_account_s_entries_are_found_from_any_set_on(void **state)
 {
     (void)state;
@@ -338,6 +358,7 @@ int main(void)
         TEST(a_place_in_the_log_is_given_once),
         TEST(a_set_is_advanced_by_who_read_it_last),
         TEST(entries_read_back_in_order_however_often_they_are_written),
+        TEST(entries_of_the_last_owner_come_last),
         TEST(an_account_s_entries_are_found_from_any_set_on),
         TEST(a_balance_is_put_only_over_what_was_read),
         TEST(balances_take_a_set_in_once_through_any_trouble),

@@ -64,7 +64,11 @@ static enum store_outcome read_page(struct store *store, const char *id,
     *page_r = (struct balance_page){ 0 };
     enum store_outcome outcome =
         store_find(store, &balance_collection, &query, take_page, &read, error);
-    return outcome == STORE_DONE && read.damaged ? damaged(error) : outcome;
+    if (outcome == STORE_DONE)
+        return read.damaged ? damaged(error) : outcome;
+    free(page_r->items); /* taken before the store failed */
+    *page_r = (struct balance_page){ 0 };
+    return outcome;
 }
 
 enum store_outcome balance_get(struct store *store, const struct ledger_account *account,

@@ -38,7 +38,7 @@ struct fixture {
     unsigned boots;
     struct node *nodes[256]; /* every handle opened, to trouble them */
     unsigned nodes_opened;
-    size_t nodes_count;      /* 2 where not said */
+    size_t nodes_count; /* 2 where not said */
     bool first_lies;
     char node_trouble[512]; /* as health has it */
     /* the listener */
@@ -155,7 +155,11 @@ static void start(struct fixture *f)
         .settings = &f->settings,
         .coin = *coin_profile_find(span_text("bitcoin-regtest")),
         .script = f->script,
-        .world = { open_store, open_node, open_window, NULL, f, f->nodes_count },
+        .world = { .open_store = open_store,
+                   .open_node = open_node,
+                   .open_window = open_window,
+                   .context = f,
+                   .nodes_count = f->nodes_count },
         .instance = "1",
         .boot_id = ++f->boots,
         .on_trouble = on_trouble,
@@ -336,7 +340,10 @@ static void a_coinbase_carries_the_head_of_the_chain_of_proofs(void **state)
         /* but not for miners that can take only the least */
         struct job_coinbase least;
         assert_true(job_coinbase(job, JOB_SHAPE_LEAST, &least));
-        assert_null(memmem(least.behind.data, least.behind.length, "\x6a\x28" "adit", 6));
+        assert_null(memmem(least.behind.data, least.behind.length,
+                           "\x6a\x28"
+                           "adit",
+                           6));
         assert_non_null(memmem(least.behind.data, least.behind.length, f->script.data, 22));
     }
     /* What is appended while it runs is found by itself. */

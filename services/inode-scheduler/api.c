@@ -78,36 +78,10 @@ bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange)
     return false;
 }
 
-json_t *api_number(u128 value)
-{
-    return value <= INT64_MAX ? json_integer((json_int_t)value) : json_real((double)value);
-}
-
-json_t *api_money(int64_t base_units)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)base_units);
-    return json_string(text);
-}
-
-json_t *api_hash(const uint8_t hash[32])
-{
-    char text[BLOCK_ID_BYTES];
-    block_id(hash, text);
-    return json_string(text);
-}
-
 void api_add_coin(json_t *document, const struct scheduler *scheduler)
 {
     json_object_set_new(document, "exponent", json_integer(scheduler->options.coin.decimals));
     json_object_set_new(document, "ticker", json_string(scheduler->options.coin.ticker));
-}
-
-json_t *api_id(uint64_t id)
-{
-    char text[20];
-    snprintf(text, sizeof text, "%016llx", (unsigned long long)id);
-    return json_string(text);
 }
 
 uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,

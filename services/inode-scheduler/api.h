@@ -8,9 +8,8 @@
 #include "adapter/http_kore/http.h"
 #include "adapter/token_sodium/token.h"
 #include "record/account/account.h"
+#include "services/inode-scheduler/api_values.h"
 #include "services/inode-scheduler/scheduler.h"
-
-#include <jansson.h>
 
 /* Ended by one with path NULL; the context is the scheduler. */
 extern const struct http_route api_routes[];
@@ -19,13 +18,8 @@ extern const struct http_route api_routes[];
 void api_reply(struct http_exchange *exchange, json_t *document);
 /* Likewise, with an entity tag (RFC 9110, 8.8.3); 304 where the client has this very document. */
 void api_reply_tagged(struct http_exchange *exchange, json_t *document);
-/* Whole numbers beyond 63 bits (hash rates) are written as reals. */
-json_t *api_number(u128 value);
-json_t *api_money(int64_t base_units);
 /* `exponent` (a coin has 10^exponent base units) and `ticker`, beside whatever money it holds. */
 void api_add_coin(json_t *document, const struct scheduler *scheduler);
-json_t *api_hash(const uint8_t hash[32]);
-json_t *api_id(uint64_t id);
 /* A query parameter's number within bounds, or the fallback. */
 uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,
                           uint64_t max);

@@ -5,6 +5,7 @@
 #include "record/account/account.h"
 #include "record/ledger/ledger_record.h"
 #include "record/payment/payment_record.h"
+#include "services/inode-scheduler/news.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +20,7 @@ static void reply_list(struct api_read *read, const char *name, json_t *list)
 
 static bool on_block(void *context, const struct block_record *block)
 {
-    json_t *list = context;
-    json_t *entry = json_pack(
-        "{s:o, s:i, s:s, s:o, s:i, s:i, s:I, s:I, s:o, s:s}", "hash", api_hash(block->hash),
-        "height", (int)block->chain.height, "state", block_state_name(block->chain.state), "reward",
-        api_money((int64_t)block->reward), "confirmations", (int)block->confirmations, "generation",
-        (int)block->chain.generation, "time", (json_int_t)block->time, "found_ms",
-        (json_int_t)block->found_ms, "network_work", api_number(block->network_work), "submissions",
-        block->submissions);
-    json_object_set_new(entry, "finder", api_id(block->account));
-    json_object_set_new(entry, "worker", api_id(block->worker));
-    json_array_append_new(list, entry);
+    json_array_append_new(context, news_block(block));
     return true;
 }
 
@@ -230,20 +221,9 @@ static bool on_payment(void *context, const struct payment_record *payment)
 /* What a payment gives the account, where it gives it anything. */
 static void add_payment(json_t *list, const struct payment_record *payment, uint64_t account)
 {
-    for (size_t i = 0; i < payment->output_count; i++) {
-        const struct payment_output *output = &payment->outputs[i];
-        if (output->account != account)
-            continue;
-        json_t *entry = json_pack(
-            "{s:I, s:s, s:o, s:s, s:i, s:I, s:I}", "number", (json_int_t)payment->number, "state",
-            payment_state_name(payment->state), "amount", api_money((int64_t)output->amount.units),
-            "address", output->address, "confirmations", (int)payment->confirmations, "created",
-            (json_int_t)(payment->created_ms / 1000), "updated",
-            (json_int_t)(payment->updated_ms / 1000));
-        if (payment->version_count > 0)
-            json_object_set_new(entry, "txid", api_hash(payment->txid));
-        json_array_append_new(list, entry);
-    }
+    for (size_t i = 0; i < payment->output_count; i++)
+        if (payment->outputs[i].account == account)
+            json_array_append_new(list, news_paid(payment, &payment->outputs[i]));
 }
 
 /* The next so many payments from `newest` on, of which those that give the account something go to

@@ -41,6 +41,8 @@ struct service_definition {
     const char *(*admin_address)(const struct settings *settings);
     /* its HTTP address where Kore hosts it, else NULL */
     const char *(*http_address)(const struct settings *settings);
+    /* and the reverse proxies that say there whose question they pass on; NULL: none */
+    const struct settings_list *(*http_proxies)(const struct settings *settings);
     /* Opens what it needs, calls service_ready, runs the loop, undoes in reverse. Its return value
      * is the process's exit code. The loop ends (loop_run returns) at SIGTERM or SIGINT. */
     int (*run)(struct service *service);

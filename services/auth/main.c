@@ -131,10 +131,16 @@ static int run(struct service *service)
     return SERVICE_EXIT_OK;
 }
 
+static const struct settings_list *http_proxies(const struct settings *settings)
+{
+    return &settings->auth_proxies;
+}
+
 const struct service_definition service_definition = {
     .name = "auth",
     .admin_address = admin_address,
     .http_address = http_address,
+    .http_proxies = http_proxies,
     .run = run,
     .prompt = true,
 };

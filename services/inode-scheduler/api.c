@@ -1,16 +1,17 @@
 #include "services/inode-scheduler/api.h"
 
+#include "adapter/http_kore/limit.h"
 #include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
 #include "core/share/outcome.h"
 #include "services/inode-scheduler/api_access.h"
-#include "services/inode-scheduler/api_limit.h"
 #include "services/inode-scheduler/inode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TAG_BYTES = 16 };
+/* What is kept is at most so old; the series behind it are counted once a second. */
+enum { TAG_BYTES = 16, KEEP_MS = 250 };
 
 /* The document as text, which the caller frees; NULL, with the exchange answered, where it cannot
  * be written. */
@@ -21,6 +22,18 @@ static char *text_of(struct http_exchange *exchange, json_t *document)
     if (text == NULL)
         http_problem(exchange, 500, "Internal error", "the answer could not be written", NULL);
     return text;
+}
+
+/* RFC 9110, 8.8.3; whether the client has it is looked at where the answer leaves. */
+static void add_tag(struct http_exchange *exchange, const char *text)
+{
+    char tag[2 * TAG_BYTES + 3];
+    uint8_t hash[32];
+    sha256(span_text(text), hash);
+    tag[0] = '"';
+    hex_encode(span_of(hash, TAG_BYTES), tag + 1);
+    strcpy(tag + 1 + 2 * TAG_BYTES, "\"");
+    http_add_header(exchange, "etag", tag);
 }
 
 void api_reply(struct http_exchange *exchange, json_t *document)
@@ -35,23 +48,19 @@ void api_reply(struct http_exchange *exchange, json_t *document)
 
 void api_reply_tagged(struct http_exchange *exchange, json_t *document)
 {
-    char *text = text_of(exchange, document), tag[2 * TAG_BYTES + 3];
-    uint8_t hash[32];
+    char *text = text_of(exchange, document);
     if (text == NULL)
         return;
-    sha256(span_text(text), hash);
-    tag[0] = '"';
-    hex_encode(span_of(hash, TAG_BYTES), tag + 1);
-    strcpy(tag + 1 + 2 * TAG_BYTES, "\"");
     http_add_header(exchange, "cache-control", "private, no-cache");
-    http_add_header(exchange, "etag", tag);
-    /* One tag or a list of them, weak or not: the hash is in it or it is not. */
-    const char *known = http_header(exchange, "if-none-match");
-    if (known != NULL && strstr(known, tag) != NULL)
-        http_reply(exchange, 304, "application/json", span_of(NULL, 0));
-    else
-        http_reply(exchange, 200, "application/json", span_text(text));
+    add_tag(exchange, text);
+    http_reply(exchange, 200, "application/json", span_text(text));
     free(text);
+}
+
+void api_reply_kept(struct http_exchange *exchange, json_t *document)
+{
+    http_keep(exchange, KEEP_MS);
+    api_reply_tagged(exchange, document);
 }
 
 bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange)
@@ -66,8 +75,8 @@ bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange)
         scheduler->proofs_limit->per_s = (uint32_t)settings->scheduler_proofs_per_s;
     }
     http_client(exchange, &settings->scheduler_proxies, client);
-    if (api_limit_take(scheduler->proofs_limit, client, loop_now_ms(scheduler->options.loop),
-                       &wait_s))
+    if (http_limit_take(scheduler->proofs_limit, client, loop_now_ms(scheduler->options.loop),
+                        &wait_s))
         return true;
     snprintf(wait, sizeof wait, "%u", wait_s);
     http_add_header(exchange, "retry-after", wait);
@@ -141,7 +150,10 @@ void api_read_end(struct api_read *read)
     if (read->text != NULL) {
         reply_csv(read);
     } else if (read->document != NULL) {
-        (read->tagged ? api_reply_tagged : api_reply)(read->exchange, read->document);
+        if (read->guarded != NULL)
+            api_reply(read->exchange, read->document);
+        else
+            (read->kept ? api_reply_kept : api_reply_tagged)(read->exchange, read->document);
     } else {
         if (read->status == 401)
             http_add_header(read->exchange, "www-authenticate",
@@ -202,75 +214,6 @@ void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange,
     read->has_worker = worker != NULL;
     snprintf(read->worker, sizeof read->worker, "%s", worker != NULL ? worker : "");
     api_read_submit(read);
-}
-
-static json_t *instance_of(const struct health *health, const struct health_instance *instance)
-{
-    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:i, s:s}", "instance", instance->instance,
-                     "status", health_status_name(health_of_instance(health, instance)),
-                     "last_check", (json_int_t)(instance->beat_unix_ms / 1000), "started",
-                     (json_int_t)(instance->started_ms / 1000), "error_count",
-                     (json_int_t)instance->error_count, "last_error", instance->last_error,
-                     "restarts", (int)instance->restarts, "admin_url", instance->admin_url);
-}
-
-static json_t *component_of(const struct health *health, enum health_component component)
-{
-    uint64_t last_check = 0;
-    uint64_t error_count = 0;
-    const char *last_error = "";
-    json_t *instances = json_array();
-    for (size_t i = 0; i < health->count; i++) {
-        const struct health_instance *instance = &health->instances[i];
-        if (instance->component != component)
-            continue;
-        if (instance->beat_unix_ms > last_check)
-            last_check = instance->beat_unix_ms;
-        error_count += instance->error_count;
-        if (instance->last_error[0] != '\0')
-            last_error = instance->last_error;
-        json_array_append_new(instances, instance_of(health, instance));
-    }
-    if (json_array_size(instances) == 0)
-        last_error = "not heard of yet";
-    return json_pack("{s:s, s:I, s:I, s:s, s:o}", "status",
-                     health_status_name(health_of_component(health, component)), "last_check",
-                     (json_int_t)(last_check / 1000), "error_count", (json_int_t)error_count,
-                     "last_error", last_error, "instances", instances);
-}
-
-/* What miners may be paid next to what the wallet could spend; null while payout does not know. */
-static json_t *solvency_of(const struct health *health)
-{
-    if (health_sum(health, HEALTH_PAYOUT, "wallet_read") == 0)
-        return json_null();
-    return json_pack("{s:o, s:o, s:o}", "owed",
-                     api_money((int64_t)health_sum(health, HEALTH_PAYOUT, "available")),
-                     "in_flight",
-                     api_money((int64_t)health_sum(health, HEALTH_PAYOUT, "in_flight")), "wallet",
-                     api_money((int64_t)health_sum(health, HEALTH_PAYOUT, "wallet")));
-}
-
-static void on_status(void *context, struct http_exchange *exchange)
-{
-    struct scheduler *scheduler = context;
-    uint64_t now = loop_unix_ms();
-    struct stats_pool pool;
-    const char *reason;
-    const char *state = scheduler_state(scheduler, &reason);
-    stats_of_pool(scheduler->stats, now, &pool);
-    json_t *components = json_object();
-    for (int i = 0; i < HEALTH_COMPONENT_COUNT; i++)
-        json_object_set_new(components, health_component_name((enum health_component)i),
-                            component_of(&scheduler->health, (enum health_component)i));
-    uint64_t miners = health_sum(&scheduler->health, HEALTH_GATEWAY, "miners");
-    api_reply(exchange,
-              json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:I}", "status", state, "reason",
-                        reason, "connected_miners", (json_int_t)miners, "total_shares",
-                        (json_int_t)(pool.totals.accepted + pool.totals.rejected), "valid_shares",
-                        (json_int_t)pool.totals.accepted, "component_health", components,
-                        "solvency", solvency_of(&scheduler->health), "last_updated",
-                        (json_int_t)(now / 1000)));
 }
 
 /* Why shares were rejected, as the gateways that live now have counted since each began. */
@@ -359,7 +302,7 @@ static void on_statistics(void *context, struct http_exchange *exchange)
     json_object_set_new(answer, "rejects", rejects_of(&scheduler->health));
     json_object_set_new(answer, "luck", luck_of(scheduler));
     api_add_coin(answer, scheduler);
-    api_reply(exchange, answer);
+    api_reply_kept(exchange, answer);
 }
 
 const struct http_route api_routes[] = {
@@ -367,7 +310,7 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/site/{}", site_file },
     { HTTP_METHOD_GET, "/account/confirm", site_page }, /* where letters lead */
     { HTTP_METHOD_GET, "/account/reset", site_page },
-    { HTTP_METHOD_GET, "/api/v1/pool/status", on_status },
+    { HTTP_METHOD_GET, "/api/v1/pool/status", api_status },
     { HTTP_METHOD_GET, "/api/v1/pool/statistics", on_statistics },
     { HTTP_METHOD_GET, "/api/v1/pool/series", api_pool_series },
     { HTTP_METHOD_GET, "/api/v1/blocks", api_blocks },

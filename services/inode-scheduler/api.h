@@ -14,10 +14,13 @@
 /* Ended by one with path NULL; the context is the scheduler. */
 extern const struct http_route api_routes[];
 
-/* Answers with the document, which is taken. */
+/* Answers with the document, which is taken, and is for the asker alone. */
 void api_reply(struct http_exchange *exchange, json_t *document);
-/* Likewise, with an entity tag (RFC 9110, 8.8.3); 304 where the client has this very document. */
+/* Likewise what anybody may ask: with an entity tag (RFC 9110, 8.8.3); 304 where the client has
+ * this very document. */
 void api_reply_tagged(struct http_exchange *exchange, json_t *document);
+/* Likewise what many ask at once: for a quarter of a second it is given to all of them. */
+void api_reply_kept(struct http_exchange *exchange, json_t *document);
 /* `exponent` (a coin has 10^exponent base units) and `ticker`, beside whatever money it holds. */
 void api_add_coin(json_t *document, const struct scheduler *scheduler);
 /* A query parameter's number within bounds, or the fallback. */
@@ -40,7 +43,7 @@ struct api_read {
     json_t *aside; /* what the loop knows and the worker may not look at; NULL: nothing */
     json_t *document;
     char *text;        /* or a CSV file, from the heap */
-    bool tagged;       /* the document changes seldom: with an entity tag */
+    bool kept;         /* many ask for this document at once */
     int status;        /* of the trouble, where there is neither document nor text */
     const char *field; /* what the trouble is about; may be NULL */
     struct error error;
@@ -64,6 +67,8 @@ MUST_CHECK bool api_may_ask(struct scheduler *scheduler, struct http_exchange *e
 void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*read)(struct api_read *read));
 
+/* api_health.c */
+void api_status(void *context, struct http_exchange *exchange);
 /* api_members.c */
 void api_validators(void *context, struct http_exchange *exchange);
 void api_pools(void *context, struct http_exchange *exchange);

@@ -123,5 +123,5 @@ void api_tasks(void *context, struct http_exchange *exchange)
     json_object_set_new(document, "waiting", json_integer((json_int_t)counts->waiting));
     json_object_set_new(document, "validators", json_integer((json_int_t)counts->askers));
     json_object_set_new(document, "rate", json_integer(scheduler->options.settings->audit_rate));
-    api_reply(exchange, document);
+    api_reply_tagged(exchange, document);
 }

@@ -22,7 +22,6 @@ static void chain_read(struct api_read *read)
     if (outcome != STORE_DONE && outcome != STORE_MISSING)
         return;
     json_t *list = json_array();
-    read->tagged = true;
     bool any = outcome == STORE_DONE;
     if (any && proof_link_walk(store, read->after, read->limit, add_statement, list,
                                &read->error) != STORE_DONE) {
@@ -147,7 +146,6 @@ static void proof_read(struct api_read *read)
                               &link, &account, &proof, &read->error)) {
     case PROOF_TREES_PROVEN:
         read->document = proof_json_of(&proof);
-        read->tagged = true;
         json_object_set_new(read->document, "account", json_string(account.name));
         json_object_set_new(read->document, "profile", json_string(scheduler->options.coin.name));
         break;

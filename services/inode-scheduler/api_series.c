@@ -59,7 +59,7 @@ static bool wants_hours(const struct http_exchange *exchange)
 void api_pool_series(void *context, struct http_exchange *exchange)
 {
     struct scheduler *scheduler = context;
-    api_reply(exchange, series_of(scheduler->stats, 0, 0, wants_hours(exchange)));
+    api_reply_kept(exchange, series_of(scheduler->stats, 0, 0, wants_hours(exchange)));
 }
 
 static void account_series_read(struct api_read *read)

@@ -14,7 +14,6 @@
 static void reply_list(struct api_read *read, const char *name, json_t *list)
 {
     read->document = json_pack("{s:o}", name, list);
-    read->tagged = true;
     api_add_coin(read->document, read->scheduler);
 }
 

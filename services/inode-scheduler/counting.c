@@ -4,6 +4,8 @@
 
 #include "service/log.h"
 
+#include <stdlib.h>
+
 enum { STATS_MS = 1000, SUMMARY_MS = 5000, HEALTH_MS = 1000 };
 
 static struct scheduler *of_stats_job(struct worker_job *job)
@@ -90,6 +92,7 @@ static void on_health_due(void *context)
     struct scheduler *scheduler = context;
     const char *reason;
     health_tick(&scheduler->health);
+    recovery_read(&scheduler->recovery, getenv("ADIT_PROCESSES"));
     if (scheduler->leading)
         metric_set(scheduler->metrics.leases, leases_alive(scheduler->leases));
     metric_set(scheduler->metrics.leading, scheduler->leading);
@@ -97,13 +100,18 @@ static void on_health_due(void *context)
         scheduler->was_running = true;
 }
 
+bool scheduler_is_early(const struct scheduler *scheduler)
+{
+    uint64_t age = loop_now_ms(scheduler->options.loop) - scheduler->health.began_ms;
+    uint64_t patience = (uint64_t)scheduler->options.settings->startup_deadline_s * 1000;
+    return !scheduler->was_running && age < patience;
+}
+
 const char *scheduler_state(const struct scheduler *scheduler, const char **reason_r)
 {
     struct jobs_view view;
     jobs_look(scheduler->jobs, &view);
     const struct health *health = &scheduler->health;
-    uint64_t age = loop_now_ms(scheduler->options.loop) - health->began_ms;
-    uint64_t patience = (uint64_t)scheduler->options.settings->startup_deadline_s * 1000;
     *reason_r = "";
     if (scheduler->stopping)
         return "stopping";
@@ -123,8 +131,7 @@ const char *scheduler_state(const struct scheduler *scheduler, const char **reas
         *reason_r = "payout is not healthy: nothing is credited until it is back";
     if (**reason_r == '\0')
         return "running";
-    /* Right after a start the others are still to be heard of. */
-    return !scheduler->was_running && age < patience ? "starting" : "error";
+    return scheduler_is_early(scheduler) ? "starting" : "error";
 }
 
 static void start(struct scheduler *scheduler, struct loop_timer *timer,

@@ -89,6 +89,10 @@ bool health_beat(struct health *health, const struct wire_heartbeat *beat)
     instance->started_ms = beat->started_ms;
     instance->beat_ms = loop_now_ms(health->loop);
     instance->beat_unix_ms = loop_unix_ms();
+    if (beat->state == WIRE_STATE_RUNNING)
+        instance->unwell_unix_ms = 0;
+    else if (instance->unwell_unix_ms == 0)
+        instance->unwell_unix_ms = instance->beat_unix_ms;
     instance->state = beat->state;
     instance->lease_id = beat->lease_id;
     instance->error_count = beat->error_count;

@@ -7,7 +7,9 @@
 enum {
     HEALTH_INSTANCES_MAX = 256,
     HEALTH_COUNTERS_MAX = 64,
-    HEALTH_MISSED_MS = 3000,       /* then it is unhealthy */
+    /* Beats come once a second. One that is lost leaves a gap of two, two leave three; a process
+     * that dies right after its beat is seen after this, any other sooner. */
+    HEALTH_MISSED_MS = 2500,       /* then it is unhealthy */
     HEALTH_DEAD_MS = 15000,        /* then it is in error */
     HEALTH_FORGET_MS = 600 * 1000, /* then it is no part of the pool any more */
     HEALTH_TEXT_BYTES = 256,
@@ -48,7 +50,8 @@ struct health_instance {
     uint64_t started_ms; /* unix */
     uint64_t beat_ms;    /* the loop's clock */
     uint64_t beat_unix_ms;
-    uint8_t state; /* enum wire_state */
+    uint64_t unwell_unix_ms; /* since when it says itself that something is wrong; 0: it does not */
+    uint8_t state;           /* enum wire_state */
     uint64_t lease_id;
     uint64_t error_count;
     char last_error[HEALTH_TEXT_BYTES];

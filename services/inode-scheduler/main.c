@@ -257,9 +257,15 @@ static int run(struct service *service)
     return service_fail(service, SERVICE_EXIT_PEER, &error);
 }
 
+static const struct settings_list *http_proxies(const struct settings *settings)
+{
+    return &settings->scheduler_proxies;
+}
+
 const struct service_definition service_definition = {
     .name = "inode-scheduler",
     .admin_address = admin_address,
     .http_address = http_address,
+    .http_proxies = http_proxies,
     .run = run,
 };

@@ -22,6 +22,7 @@
 #include "services/inode-scheduler/follow.h"
 #include "services/inode-scheduler/handover.h"
 #include "services/inode-scheduler/health.h"
+#include "services/inode-scheduler/recovery.h"
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
 #include "services/inode-scheduler/nodes.h"
@@ -109,7 +110,7 @@ struct scheduler {
     struct error lead_error;
     struct standing standing;
 
-    struct api_limit *proofs_limit; /* the API's; NULL: nobody asked yet */
+    struct http_limit *proofs_limit; /* the API's; NULL: nobody asked yet */
 
     struct worker *records; /* owns records_store, records_window */
     struct store *records_store;
@@ -147,6 +148,7 @@ struct scheduler {
     bool (*deliver)(struct scheduler *scheduler, const char *validator, struct span text);
     struct stats *stats;
     struct health health;
+    struct recovery recovery; /* read again with every look at health */
     struct bus_server *server;
     struct bus_publisher *publisher;
     struct peers validators, payouts, gateways; /* as the API asks them */
@@ -207,6 +209,9 @@ void scheduler_note(struct scheduler *scheduler, const uint8_t hash[32], bool re
 /* "starting", "running", "standby", "stopping" or "error"; *reason_r (static or within `scheduler`)
  * says why it is not running, else "". */
 const char *scheduler_state(const struct scheduler *scheduler, const char **reason_r);
+
+/* Right after a start: the others are still to be heard of. */
+bool scheduler_is_early(const struct scheduler *scheduler);
 
 /* control.c: every request on the bus. */
 void scheduler_on_call(void *context, struct bus_call *call, struct span message);

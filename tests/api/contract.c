@@ -104,6 +104,78 @@ size_t contract_count(const struct contract *contract, const char *tag)
     return count;
 }
 
+void contract_each(const struct contract *contract,
+                   void (*visit)(void *context, const char *method, const char *path,
+                                 const json_t *operation),
+                   void *context)
+{
+    const char *path, *method;
+    json_t *item, *operation;
+    json_object_foreach(json_object_get(contract->document, "paths"), path, item)
+    {
+        json_object_foreach(item, method, operation)
+        {
+            visit(context, method, path, operation);
+        }
+    }
+}
+
+static bool is_money(const char *key)
+{
+    static const char *const names[] = { "amount", "immature",  "available", "in_flight", "paid",
+                                         "owed",   "insolvent", "job_value", "reward",    NULL };
+    for (size_t i = 0; names[i] != NULL; i++)
+        if (strcmp(names[i], key) == 0)
+            return true;
+    return false;
+}
+
+static bool is_base_units(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (text == NULL)
+        return false;
+    text += *text == '-';
+    return *text != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+/* The first that is money and not told as money is; *any_r: there is some. NULL: none. */
+static const char *find_bad_money(json_t *value, bool *any_r)
+{
+    const char *key, *bad = NULL;
+    json_t *inner;
+    size_t i;
+    json_array_foreach(value, i, inner)
+    {
+        bad = bad != NULL ? bad : find_bad_money(inner, any_r);
+    }
+    json_object_foreach(value, key, inner)
+    {
+        if (bad != NULL)
+            break;
+        if (is_money(key) && !json_is_null(inner)) {
+            *any_r = true;
+            bad = is_base_units(inner) ? NULL : key;
+        } else {
+            bad = find_bad_money(inner, any_r);
+        }
+    }
+    return bad;
+}
+
+bool money_check(json_t *document, char *why_r, size_t bytes)
+{
+    bool any = false;
+    const char *bad = find_bad_money(document, &any);
+    if (bad != NULL)
+        snprintf(why_r, bytes, "\"%s\" is money and not text in base units", bad);
+    else if (any && !json_is_integer(json_object_get(document, "exponent")))
+        snprintf(why_r, bytes, "there is money without the coin's exponent beside it");
+    else
+        return true;
+    return false;
+}
+
 /* A response by reference, or as it stands. */
 static const json_t *response_of(const struct contract *contract, const json_t *operation,
                                  int status)
@@ -144,7 +216,8 @@ bool contract_check(const struct contract *contract, const struct contract_answe
         const json_t *schema = schema_of(response, answer->content_type);
         if (schema == NULL || answer->document == NULL)
             return false;
-        if (!schema_check(contract->document, schema, answer->document, why, sizeof why)) {
+        if (!schema_check(contract->document, schema, answer->document, why, sizeof why) ||
+            !money_check(answer->document, why, sizeof why)) {
             snprintf(why_r, bytes, "%s %s, %d: %s", answer->method, answer->path, answer->status,
                      why);
             return false;

@@ -19,7 +19,7 @@ struct contract_answer {
     int status;
     const char *content_type; /* NULL: no body */
     const json_t *request;    /* NULL: none, or it was not taken */
-    const json_t *document;   /* NULL: no body */
+    json_t *document;         /* NULL: no body */
 };
 /* False with the reason. */
 bool contract_check(const struct contract *contract, const struct contract_answer *answer,
@@ -29,7 +29,16 @@ bool contract_has(const struct contract *contract, const char *method, const cha
 /* How many operations a service's tag has. */
 size_t contract_count(const struct contract *contract, const char *tag);
 
+/* Every operation that is described. */
+void contract_each(const struct contract *contract,
+                   void (*visit)(void *context, const char *method, const char *path,
+                                 const json_t *operation),
+                   void *context);
+
 /* The parts, for their own test. */
+/* Whether all money in a document is text in base units, with the coin's exponent beside it at the
+ * document's top. contract_check asks this of each answer. */
+bool money_check(json_t *document, char *why_r, size_t bytes);
 /* The plain kind of YAML: maps and lists by indentation, scalars on one line, [flow, lists] of
  * scalars. NULL with the line where it is something else. */
 json_t *yaml_read(const char *text, size_t *line_r);

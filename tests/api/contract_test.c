@@ -142,12 +142,85 @@ static void the_file_is_read_whole_and_its_references_lead_somewhere(void **stat
     contract_close(contract);
 }
 
+static void money_is_text_in_base_units_with_the_exponent_beside_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        bool good;
+    } cases[] = {
+        { "{\"a\":1}", true },
+        { "{\"amount\":\"12\",\"exponent\":8}", true },
+        { "{\"list\":[{\"paid\":\"-3\"}],\"exponent\":8}", true },
+        { "{\"list\":[{\"paid\":null}]}", true },
+        { "{\"amount\":\"12\"}", false },
+        { "{\"amount\":12,\"exponent\":8}", false },
+        { "{\"amount\":\"1.2\",\"exponent\":8}", false },
+        { "{\"amount\":\"\",\"exponent\":8}", false },
+        { "{\"list\":[{\"deep\":{\"owed\":0.5}}],\"exponent\":8}", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char why[128];
+        json_t *document = json_loads(cases[i].json, 0, NULL);
+        if (money_check(document, why, sizeof why) != cases[i].good)
+            fail_msg("%s", cases[i].json);
+        json_decref(document);
+    }
+}
+
+static bool leads_to(const json_t *operation, const char *status, const char *response)
+{
+    const json_t *answer = json_object_get(json_object_get(operation, "responses"), status);
+    const char *ref = json_string_value(json_object_get(answer, "$ref"));
+    return ref != NULL && strcmp(ref, response) == 0;
+}
+
+static void look_at_operation(void *context, const char *method, const char *path,
+                              const json_t *operation)
+{
+    const json_t *security = json_object_get(operation, "security");
+    const char *text;
+    json_t *answer;
+    json_t *answers = json_object_get(operation, "responses");
+    ++*(size_t *)context;
+    /* Rate limits, whoever asks for whatever. */
+    if (!leads_to(operation, "429", "#/components/responses/Later"))
+        fail_msg("%s %s does not say what too many questions get", method, path);
+    /* What everybody may ask can be asked again cheaply. */
+    bool open = json_is_array(security) && json_array_size(security) == 0;
+    const json_t *good = json_object_get(answers, "200");
+    bool is_json = json_object_get(json_object_get(good, "content"), "application/json") != NULL;
+    if (open && strcmp(method, "get") == 0 && is_json && strstr(path, "receipts") == NULL &&
+        json_object_get(answers, "304") == NULL)
+        fail_msg("%s %s has no entity tag", method, path);
+    /* Trouble is a problem document. */
+    json_object_foreach(answers, text, answer)
+    {
+        if (text[0] >= '4' && !leads_to(operation, text, "#/components/responses/Later") &&
+            !leads_to(operation, text, "#/components/responses/Problem"))
+            fail_msg("%s %s, %s is no problem document", method, path, text);
+    }
+}
+
+static void every_operation_says_what_trouble_is_and_what_too_many_questions_get(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    struct contract *contract = contract_open();
+    assert_non_null(contract);
+    contract_each(contract, look_at_operation, &count);
+    assert_int_equal(count, contract_count(contract, "pool") + contract_count(contract, "auth"));
+    contract_close(contract);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_yaml_is_read_as_any_reader_would),
         cmocka_unit_test(schemas_let_through_what_fits_alone),
         cmocka_unit_test(the_file_is_read_whole_and_its_references_lead_somewhere),
+        cmocka_unit_test(money_is_text_in_base_units_with_the_exponent_beside_it),
+        cmocka_unit_test(every_operation_says_what_trouble_is_and_what_too_many_questions_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

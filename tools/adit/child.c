@@ -159,6 +159,7 @@ bool child_start(struct child *child, struct error *error)
     child->pid = pid;
     child->failure[0] = '\0';
     child->started_ms = loop_now_ms(child->loop);
+    child->begun_unix_ms = loop_unix_ms();
     child->ready_ms = 0;
     child->state = CHILD_STARTING;
     if (child->readiness == CHILD_READY_STARTED)
@@ -200,6 +201,33 @@ void child_probe(struct child *child)
         enter_running(child);
 }
 
+/* What it said itself says more than its exit code. */
+static void keep_reason(struct child *child, int status)
+{
+    char how[64];
+    child_describe_end(status, how, sizeof how);
+    snprintf(child->last_end, sizeof child->last_end, "%s%s%s", how,
+             child->failure[0] != '\0' ? ": " : "", child->failure);
+    for (char *at = child->last_end; *at != '\0'; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' '; /* run/processes has a line for each process */
+}
+
+void child_settle(struct child *child)
+{
+    if (child->attempts > 0 && child->state == CHILD_RUNNING &&
+        loop_now_ms(child->loop) - child->ready_ms >= SERVED_MS)
+        child->attempts = 0;
+}
+
+uint64_t child_next_unix_ms(const struct child *child)
+{
+    if (child->state != CHILD_WAITING || child->ended_unix_ms == 0)
+        return 0; /* nor was it ever started */
+    uint64_t now = loop_now_ms(child->loop);
+    return loop_unix_ms() + (child->start_again_ms > now ? child->start_again_ms - now : 0);
+}
+
 void child_ended(struct child *child, int status)
 {
     if (child->notify_fd >= 0)
@@ -207,6 +235,8 @@ void child_ended(struct child *child, int status)
     child->pid = 0;
     child->last_status = status;
     child->status[0] = '\0';
+    child->ended_unix_ms = loop_unix_ms();
+    keep_reason(child, status);
     if (child->state == CHILD_STOPPING) {
         child->state = CHILD_ENDED;
         return;
@@ -217,6 +247,7 @@ void child_ended(struct child *child, int status)
     child->start_again_ms = now;
     if (child->ready_ms != 0 && now - child->ready_ms >= SERVED_MS) {
         child->backoff_ms = CHILD_BACKOFF_FIRST_MS;
+        child->attempts = 0;
     } else {
         child->start_again_ms += child->backoff_ms;
         child->backoff_ms *= 2;
@@ -224,6 +255,7 @@ void child_ended(struct child *child, int status)
             child->backoff_ms = CHILD_BACKOFF_LAST_MS;
     }
     child->restarts++;
+    child->attempts++;
     child->state = CHILD_WAITING;
 }
 

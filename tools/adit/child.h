@@ -43,13 +43,17 @@ struct child {
 
     enum child_state state;
     pid_t pid;
-    unsigned restarts;
+    unsigned restarts; /* since the supervisor began */
+    unsigned attempts; /* starts since it last served for a second; 0: it serves, or never ended */
     uint64_t started_ms;     /* loop time of the last start */
     uint64_t ready_ms;       /* since when it serves; 0: it does not yet */
     uint64_t start_again_ms; /* loop time, while waiting */
     uint64_t backoff_ms;
-    int last_status;   /* of wait(2) */
-    char status[128];  /* what it said last by STATUS= */
+    int last_status;        /* of wait(2) */
+    uint64_t begun_unix_ms; /* the last start */
+    uint64_t ended_unix_ms; /* when it last ended; 0: never */
+    char last_end[700];     /* why: "killed by signal 9", "exit code 2: its own sentence" */
+    char status[128];       /* what it said last by STATUS= */
     char failure[600]; /* the sentence it ended with, by X_ADIT_FAILED=; "" where it said none */
     int notify_fd;
     struct loop_source notify_source;
@@ -67,6 +71,10 @@ MUST_CHECK bool child_open(struct child *child, struct loop *loop, const char *r
 MUST_CHECK bool child_start(struct child *child, struct error *error);
 /* Called now and then while it is starting: sees whether its socket takes connections. */
 void child_probe(struct child *child);
+/* Likewise while it runs: sees whether it has served for long enough to count as recovered. */
+void child_settle(struct child *child);
+/* Unix time in milliseconds when it is tried again; 0: it is not waiting for that. */
+uint64_t child_next_unix_ms(const struct child *child);
 /* It ended with this wait(2) status: waits to be started again, or ends when it was to. */
 void child_ended(struct child *child, int status);
 void child_signal(struct child *child, int signal_number);

@@ -67,7 +67,18 @@ static void one_that_served_is_started_at_once_however_often_it_dies(void **stat
         turn_for(1100);
         assert_int_equal(kill_child(), 0);
         assert_int_equal(child.restarts, i);
+        assert_int_equal(child.attempts, 1); /* the one before served */
+        assert_string_equal(child.last_end, "killed by signal 9");
+        assert_true(child.ended_unix_ms >= child.begun_unix_ms && child.begun_unix_ms > 0);
     }
+    start_child();
+    child_settle(&child);
+    assert_int_equal(child.attempts, 1); /* ready, and has not served yet */
+    turn_for(1100);
+    child_settle(&child);
+    assert_int_equal(child.attempts, 0);
+    assert_int_equal(child_next_unix_ms(&child), 0);
+    assert_int_equal(kill_child(), 0);
     child_deinit(&child);
 }
 
@@ -80,6 +91,8 @@ static void one_that_never_serves_waits_twice_as_long_each_time(void **state)
         start_child();
         assert_int_equal(child.state, CHILD_STARTING);
         assert_int_equal(kill_child(), wanted_ms);
+        assert_int_equal(child.attempts, i + 1);
+        assert_true(child_next_unix_ms(&child) >= loop_unix_ms());
         wanted_ms = 2 * wanted_ms < CHILD_BACKOFF_LAST_MS ? 2 * wanted_ms : CHILD_BACKOFF_LAST_MS;
     }
     child_deinit(&child);

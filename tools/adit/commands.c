@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lock.h"
 #include "pool.h"
+#include "status.h"
 #include "supervisor.h"
 #include "view.h"
 
@@ -20,53 +22,16 @@ static bool find_pool(const struct options *options, char *data_dir, size_t byte
            settings_load(settings, plan_config(options, data_dir), data_dir, "1", error);
 }
 
-static void print_components(const json_t *status)
+static void put_line(void *context, const char *line)
 {
-    const char *name;
-    json_t *component;
-    json_object_foreach((json_t *)json_object_get(status, "component_health"), name, component)
-    {
-        const char *state = json_string_value(json_object_get(component, "status"));
-        const char *trouble = json_string_value(json_object_get(component, "last_error"));
-        const json_t *instances = json_object_get(component, "instances");
-        size_t count = json_is_array(instances) ? json_array_size(instances)
-                                                : (size_t)json_integer_value(instances);
-        printf("  %-16s %-10s %zu instance%s%s%s\n", name, state == NULL ? "?" : state, count,
-               count == 1 ? "" : "s", trouble == NULL || *trouble == '\0' ? "" : "  last error: ",
-               trouble == NULL ? "" : trouble);
-    }
+    fprintf(context, "%s\n", line);
 }
 
-static void print_status(const json_t *status, const json_t *statistics, const json_t *blocks)
+/* Of the terminal; 0 where there is none. */
+static unsigned columns_of(FILE *out)
 {
-    printf("pool %s: %" JSON_INTEGER_FORMAT " miners connected, %" JSON_INTEGER_FORMAT
-           " of %" JSON_INTEGER_FORMAT " shares valid, %.0f H/s, %.2f shares/s, "
-           "%" JSON_INTEGER_FORMAT " blocks found\n",
-           json_string_value(json_object_get(status, "status")),
-           json_integer_value(json_object_get(status, "connected_miners")),
-           json_integer_value(json_object_get(status, "valid_shares")),
-           json_integer_value(json_object_get(status, "total_shares")),
-           json_number_value(json_object_get(statistics, "total_hashrate")),
-           json_number_value(json_object_get(statistics, "shares_per_second")),
-           json_integer_value(json_object_get(statistics, "blocks_found")));
-    print_components(status);
-    const json_t *solvency = json_object_get(status, "solvency");
-    if (json_is_object(solvency))
-        printf("  money            owed to miners %s, in flight %s, the wallet could spend %s\n",
-               json_string_value(json_object_get(solvency, "owed")),
-               json_string_value(json_object_get(solvency, "in_flight")),
-               json_string_value(json_object_get(solvency, "wallet")));
-    size_t index;
-    json_t *block;
-    json_array_foreach(json_object_get(blocks, "blocks"), index, block)
-    {
-        if (index == 5)
-            break;
-        printf("  block %" JSON_INTEGER_FORMAT " %s %s\n",
-               json_integer_value(json_object_get(block, "height")),
-               json_string_value(json_object_get(block, "hash")),
-               json_string_value(json_object_get(block, "state")));
-    }
+    struct winsize size;
+    return isatty(fileno(out)) == 1 && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 /* 0: running and healthy; 1: not running; 2: it runs, but something is wrong. */
@@ -85,7 +50,11 @@ int command_status(const struct options *options)
     json_t *blocks = status == NULL ? NULL : pool_get(pool, "/api/v1/blocks");
     const char *state = json_string_value(json_object_get(status, "status"));
     bool supervised = lock_owner(data_dir) != 0;
-    int code = state == NULL ? (supervised ? 2 : 1) : strcmp(state, "running") == 0 ? 0 : 2;
+    const char *health =
+        json_string_value(json_object_get(json_object_get(status, "health"), "status"));
+    bool well = state != NULL && strcmp(state, "running") == 0 && health != NULL &&
+                strcmp(health, "healthy") == 0;
+    int code = well ? 0 : state == NULL && !supervised ? 1 : 2;
     if (options->json) {
         json_t *all =
             json_pack("{s:s, s:o, s:o, s:o}", "status",
@@ -99,7 +68,8 @@ int command_status(const struct options *options)
         printf("\n");
         json_decref(all);
     } else if (status != NULL) {
-        print_status(status, statistics, blocks);
+        const struct status_picture picture = { status, statistics, blocks, loop_unix_ms() };
+        status_lines(&picture, columns_of(stdout), put_line, stdout);
     } else if (supervised) {
         printf("a pool runs on %s, but http://%s does not answer: see ./adit logs "
                "inode-scheduler\n",

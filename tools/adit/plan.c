@@ -402,7 +402,7 @@ bool plan_open(struct plan *plan, const struct options *options, struct error *e
  * moment for it; run/processes still names them. */
 static void wait_for_orphans(const struct plan *plan)
 {
-    char path[200], line[256];
+    char path[200], line[1024];
     snprintf(path, sizeof path, "%s/processes", plan->run_dir);
     FILE *file = fopen(path, "re");
     int tries = ORPHANS_WAIT_MS / ORPHANS_STEP_MS;

@@ -9,6 +9,7 @@
 #include "supervisor.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +51,9 @@ static void say(struct supervisor *self, const char *text)
     fflush(stdout);
 }
 
-/* run/processes: one line a process, for `adit status`, tests, and the operator at 3 a.m. */
+/* run/processes: one line a process, for the scheduler's health, `adit status`, tests, and the
+ * operator at 3 a.m.: name, instance, pid, state, restarts, attempts, begun, ended and next try
+ * (unix milliseconds, 0: none), and why it ended, to the line's end. */
 static void write_processes(struct supervisor *self)
 {
     char path[200], fresh[210];
@@ -61,8 +64,10 @@ static void write_processes(struct supervisor *self)
         return;
     for (size_t i = 0; i < self->plan->count; i++) {
         const struct child *child = &self->plan->children[i];
-        fprintf(file, "%s %s %d %s %u\n", child->name, child->instance, (int)child->pid,
-                child_state_name(child->state), child->restarts);
+        fprintf(file, "%s %s %d %s %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 "%s%s\n", child->name,
+                child->instance, (int)child->pid, child_state_name(child->state), child->restarts,
+                child->attempts, child->begun_unix_ms, child->ended_unix_ms,
+                child_next_unix_ms(child), child->last_end[0] != '\0' ? " " : "", child->last_end);
     }
     if (fclose(file) != 0 || rename(fresh, path) != 0)
         unlink(fresh);
@@ -75,6 +80,7 @@ static uint64_t processes_mark(const struct supervisor *self)
     for (size_t i = 0; i < self->plan->count; i++) {
         const struct child *child = &self->plan->children[i];
         mark = mark * 1099511628211u + (uint64_t)child->pid * 8 + (uint64_t)child->state;
+        mark = mark * 1099511628211u + child->attempts;
     }
     return mark;
 }
@@ -165,6 +171,7 @@ static void tick_run(struct supervisor *self)
     for (size_t i = 0; i < self->plan->count; i++) {
         struct child *child = &self->plan->children[i];
         child_probe(child);
+        child_settle(child);
         start_again_when_due(self, child);
         if (self->ticks % ROTATE_TICKS == 0)
             child_rotate_log(child);
@@ -281,6 +288,9 @@ int supervise(struct plan *plan, bool watch, void (*announce)(void *context), vo
         .plan = plan, .watch = watch, .announce = announce, .announce_context = context
     };
     struct error error;
+    char processes[200];
+    snprintf(processes, sizeof processes, "%s/processes", plan->run_dir);
+    setenv("ADIT_PROCESSES", processes, 1); /* the children's, who show it to people */
     if (!open_loop(&self, &error)) {
         fprintf(stderr, "adit: %s\n", error.text);
         return 1;

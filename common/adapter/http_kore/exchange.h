@@ -51,6 +51,8 @@ struct http_exchange {
     struct exchange_header headers[EXCHANGE_HEADERS_MAX];
     struct router_match match;
 
+    uint64_t began_us;          /* Kore's: when it had come whole */
+    unsigned keep_ms;           /* how long the answer is everybody's (http_keep) */
     int status;                 /* 0: not answered */
     struct http_socket *socket; /* status 101: the WebSocket it becomes */
     char *content_type;

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ enum { STOP_SECONDS_MAX = 5 };
 static struct host {
     struct service service;
     struct http_site site;
+    struct front *front;    /* Kore's thread's */
     _Atomic int *exit_code; /* shared with the parent */
     int wake_fd;
     char http_address[LISTEN_ADDRESS_BYTES];
@@ -147,6 +149,7 @@ static int open_and_run(struct service *service)
     if (service->bus == NULL)
         return service_fail(service, SERVICE_EXIT_SETTINGS, &error);
     service->life->host = &host.site;
+    front_measure(host.front, service->metrics);
     pthread_mutex_lock(&host.mutex);
     host.alive = true;
     bool stop = host.stop_asked;
@@ -169,6 +172,7 @@ static void *service_thread(void *context)
     host.site.routes = NULL;
     if (service->loop != NULL)
         loop_run_posted(service->loop);
+    front_measure(host.front, NULL);
     service_close(service);
     atomic_store(host.exit_code, code);
     pthread_mutex_lock(&host.mutex);
@@ -178,12 +182,26 @@ static void *service_thread(void *context)
     return NULL;
 }
 
+static void open_front(void)
+{
+    static const struct settings_list nobody;
+    const struct settings *settings = &host.service.settings;
+    struct front_options options = { .per_s = (uint32_t)settings->service_requests_per_s,
+                                     .proxies = service_definition.http_proxies != NULL
+                                                    ? service_definition.http_proxies(settings)
+                                                    : &nobody };
+    if (getrandom(&options.seed, sizeof options.seed, 0) != (ssize_t)sizeof options.seed)
+        options.seed = loop_clock_ns();
+    host.front = front_create(&options);
+}
+
 void host_start(int wake_fd, const char *http_address)
 {
     host.wake_fd = wake_fd;
     host.site.answered = on_answered;
     host.site.ordered = on_ordered;
     host.reload_task.run = run_reload;
+    open_front();
     snprintf(host.http_address, sizeof host.http_address, "%s", http_address);
     if (service_definition.prompt && host.service.settings.service_prompt)
         slice_set(
@@ -209,6 +227,11 @@ bool host_submit(struct http_exchange *exchange)
     if (!alive)
         exchange_refuse(exchange, 503, "Not ready", "this process is starting or stopping");
     return alive;
+}
+
+struct front *host_front(void)
+{
+    return host.front;
 }
 
 struct http_site *host_site(void)

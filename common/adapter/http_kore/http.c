@@ -260,6 +260,11 @@ void http_reply(struct http_exchange *exchange, int status, const char *content_
     exchange->site->answered(exchange);
 }
 
+void http_keep(struct http_exchange *exchange, unsigned ms)
+{
+    exchange->keep_ms = ms;
+}
+
 /* NULL for what is no UTF-8. */
 static void put_text(json_t *object, const char *key, const char *text)
 {

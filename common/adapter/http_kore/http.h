@@ -2,7 +2,8 @@
  * decided on the service's own loop and thread: handlers here are called there, may answer at once
  * or later (after a worker's job), and Kore is never blocked.
  *
- * Bounds: body ≤ 64 KiB, 512 exchanges outstanding (beyond: 503), path ≤ 512 bytes. */
+ * Bounds: body ≤ 64 KiB, 512 exchanges outstanding (beyond: 503), path ≤ 512 bytes, and for each
+ * address service.requests_per_s with ten seconds of it at once (beyond: 429 with Retry-After). */
 #pragma once
 #include "service/service.h"
 
@@ -55,6 +56,10 @@ void http_client(const struct http_exchange *exchange, const struct settings_lis
 void http_add_header(struct http_exchange *exchange, const char *name, const char *value);
 void http_reply(struct http_exchange *exchange, int status, const char *content_type,
                 struct span body);
+/* Before http_reply with status 200: the answer is the same for everybody for so long. Whoever asks
+ * for this path and query meanwhile, without a token, is given it by Kore's thread and the handler
+ * is not called. An answer with an "etag" becomes a 304 where the client has it, kept or not. */
+void http_keep(struct http_exchange *exchange, unsigned ms);
 /* A problem document; `field` (may be NULL) names what is wrong in the request. */
 void http_problem(struct http_exchange *exchange, int status, const char *title, const char *detail,
                   const char *field);

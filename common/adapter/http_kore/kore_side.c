@@ -192,6 +192,8 @@ static void let_go(struct http_exchange *exchange)
 static void wake_up_request(struct http_exchange *exchange)
 {
     exchange->is_back = true;
+    if (exchange->socket == NULL)
+        front_back(host_front(), exchange, loop_clock_ns() / 1000);
     if (exchange->kore != NULL) {
         http_request_wakeup(exchange->kore);
         return;
@@ -392,8 +394,10 @@ int http_kore_request(struct http_request *request)
     keep(exchange);
     if (full)
         exchange_refuse(exchange, 503, "Overloaded", "too many requests are waiting; try again");
-    if (full || !host_submit(exchange)) {
+    if (full || front_answers(host_front(), exchange, loop_clock_ns() / 1000) ||
+        !host_submit(exchange)) {
         exchange->is_back = true;
+        front_back(host_front(), exchange, loop_clock_ns() / 1000);
         respond(request, exchange);
         return KORE_RESULT_OK;
     }

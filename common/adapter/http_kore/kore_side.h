@@ -2,6 +2,7 @@
  * kore_side.c, which knows Kore. Their headers define each other's names, so neither sees both. */
 #pragma once
 #include "adapter/http_kore/exchange.h"
+#include "adapter/http_kore/front.h"
 
 /* What Kore must be told before it forks. */
 struct host_listener {
@@ -22,6 +23,7 @@ void host_start(int wake_fd, const char *http_address);
  * with a refusal. */
 bool host_submit(struct http_exchange *exchange);
 struct http_site *host_site(void);
+struct front *host_front(void);
 /* Hands a task of a socket's to the service's loop; false: it serves nothing any more. */
 bool host_note(struct loop_task *task);
 /* What sockets were told to do, oldest first. */

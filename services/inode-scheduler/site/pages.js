@@ -1,6 +1,6 @@
 /* The pages. Each has a title, its parts, and load(signal), which asks the API and draws. */
 import { barChart, lineChart } from './chart.js';
-import { ago, cap, count, duration, hashes, margin, money, percent, rate, reasons, short, shortHash } from './format.js';
+import { ago, cap, clock, count, duration, hashes, margin, money, percent, rate, reasons, short, shortHash } from './format.js';
 import { amount, ask, choice, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
 import { proofPanel } from './proof.js';
 
@@ -262,13 +262,18 @@ export function health() {
         part.instances.length > 0 && table(`Instances of ${key}`, ['Instance', 'State', 'Last beat', 'Running for', '#Restarts seen', '#Errors'],
             part.instances.map(i => [i.instance, mark(stateKind(i.status), i.status), when(i.last_check, now),
                 i.started ? duration(now - i.started) : '–', count(i.restarts), count(i.error_count)]))])]);
+    const wrong = section('What is wrong', list => list.length === 0 ? el('p', mark('good', 'Nothing.'))
+        : el('ol.needs', list.map(r => el('li', mark(r.status === 'error' ? 'bad' : 'warn', `${r.what}: ${r.reason}`), el('p', `${r.since ? `Since ${clock(r.since)}. ` : ''}${cap(r.do)}.`)))));
+    const again = section('Started again', list => table('What the supervisor starts again', ['Process', 'State', '#Attempts now', '#Restarts', 'Ended last', 'Why'],
+        list.map(p => [`${p.name} ${p.instance}`, mark(p.attempts ? 'warn' : 'good', p.next_try_ms ? `tried again at ${clock(p.next_try_ms / 1000)}` : p.state),
+            count(p.attempts), count(p.restarts), p.ended_ms ? clock(p.ended_ms / 1000) : 'never', p.why || 'nothing']), 'Nothing has ended since the pool was started, or something else than adit up supervises it.'));
     const validators = section('Validators and their scores', ([list]) => table('Validators', ['Validator', 'State', 'Score', 'Signs receipts with'],
         list.map(v => [v.name, mark(stateKind(v.status), v.status), `${v.score}`,
             v.receipt_key ? el('code', { title: v.receipt_key }, short(v.receipt_key, 6)) : 'nothing']),
         'No validator has been heard of.'));
     return { title: 'Health', parts: [el('h1', 'Health'), state,
-        el('p.lead', 'Every part sends a heartbeat each second. One lost beat is no outage; after three seconds of silence a part counts as unhealthy, after fifteen as failed.'),
-        el('div.grid', parts.map(([, card]) => card.element), validators.element)],
+        el('p.lead', 'Every part sends a heartbeat each second. One lost beat is no outage; after two and a half seconds of silence a part counts as unhealthy, after fifteen as failed.'),
+        el('div.grid', wrong.element, parts.map(([, card]) => card.element), again.element, validators.element)],
     async load(signal) {
         const [s, v] = await Promise.all([ask(api('pool/status'), signal), ask(api('validators'), signal)]);
         const now = step(s.last_updated), troubled = Object.values(s.component_health).some(p => p.status !== 'healthy');
@@ -278,6 +283,8 @@ export function health() {
         /* a beat within the last seconds is drawn as one time, so that tables rest */
         const calm = part => ({ ...part, last_check: undefined, instances: part.instances.map(i =>
             ({ ...i, last_check: now - i.last_check < 8 ? now : i.last_check })) });
+        wrong.update(s.health.reasons);
+        again.update((s.recovery?.processes || []).filter(p => p.restarts));
         parts.forEach(([key, card]) => card.update([calm(s.component_health[key]), now]));
         validators.update([v.validators.map(x => ({ ...x, last_seen: 0 }))]);
     } };

@@ -5,16 +5,16 @@
 #include <cmocka.h>
 
 #include "base/test_random.h"
-#include "services/inode-scheduler/api_limit.h"
+#include "adapter/http_kore/limit.h"
 
 #include <stdio.h>
 
-static struct api_limit limit;
+static struct http_limit limit;
 
 static int set_up(void **state)
 {
     (void)state;
-    limit = (struct api_limit){ .seed = 99, .per_s = 20 };
+    limit = (struct http_limit){ .seed = 99, .per_s = 20 };
     return 0;
 }
 
@@ -28,13 +28,13 @@ static void nobody_exceeds_the_rate_and_the_burst(void **state)
     (void)state;
     for (int i = 0; i < 20000; i++) {
         now_ms += test_random_below(&random, 60);
-        if (api_limit_take(&limit, "203.0.113.9", now_ms, &wait_s)) {
+        if (http_limit_take(&limit, "203.0.113.9", now_ms, &wait_s)) {
             granted++;
         } else {
             refused++;
             assert_true(wait_s >= 1 && wait_s <= 1);
         }
-        uint64_t most = (now_ms - began_ms) * limit.per_s / 1000 + 20 * API_LIMIT_BURST_S + 1;
+        uint64_t most = (now_ms - began_ms) * limit.per_s / 1000 + 20 * HTTP_LIMIT_BURST_S + 1;
         assert_true(granted <= most);
     }
     assert_true(refused > 1000 && granted > 1000);
@@ -45,15 +45,15 @@ static void who_waits_as_told_is_answered(void **state)
     unsigned wait_s = 0;
     uint64_t now_ms = 1;
     (void)state;
-    for (int i = 0; i < 20 * API_LIMIT_BURST_S; i++)
-        assert_true(api_limit_take(&limit, "2001:db8::", now_ms, &wait_s));
-    assert_false(api_limit_take(&limit, "2001:db8::", now_ms, &wait_s));
-    assert_true(api_limit_take(&limit, "2001:db8::", now_ms + wait_s * 1000, &wait_s));
+    for (int i = 0; i < 20 * HTTP_LIMIT_BURST_S; i++)
+        assert_true(http_limit_take(&limit, "2001:db8::", now_ms, &wait_s));
+    assert_false(http_limit_take(&limit, "2001:db8::", now_ms, &wait_s));
+    assert_true(http_limit_take(&limit, "2001:db8::", now_ms + wait_s * 1000, &wait_s));
     /* Others are not its business. */
-    assert_true(api_limit_take(&limit, "2001:db9::", now_ms, &wait_s));
+    assert_true(http_limit_take(&limit, "2001:db9::", now_ms, &wait_s));
     limit.per_s = 0;
     for (int i = 0; i < 1000; i++)
-        assert_true(api_limit_take(&limit, "2001:db8::", now_ms, &wait_s));
+        assert_true(http_limit_take(&limit, "2001:db8::", now_ms, &wait_s));
 }
 
 /* Many addresses that ask once cannot push out the one that asks too much. */
@@ -62,13 +62,13 @@ static void who_asks_too_much_is_remembered_among_many(void **state)
     unsigned wait_s = 0;
     char client[32];
     (void)state;
-    while (api_limit_take(&limit, "198.51.100.1", 7, &wait_s))
+    while (http_limit_take(&limit, "198.51.100.1", 7, &wait_s))
         ;
     for (unsigned i = 0; i < 100000; i++) {
         snprintf(client, sizeof client, "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
-        assert_true(api_limit_take(&limit, client, 7, &wait_s));
+        assert_true(http_limit_take(&limit, client, 7, &wait_s));
     }
-    assert_false(api_limit_take(&limit, "198.51.100.1", 7, &wait_s));
+    assert_false(http_limit_take(&limit, "198.51.100.1", 7, &wait_s));
 }
 
 int main(void)
@@ -78,5 +78,5 @@ int main(void)
         cmocka_unit_test_setup(who_waits_as_told_is_answered, set_up),
         cmocka_unit_test_setup(who_asks_too_much_is_remembered_among_many, set_up),
     };
-    return cmocka_run_group_tests_name("api limit", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("http limit", tests, NULL, NULL);
 }

@@ -1,0 +1,220 @@
+/* Who is alive and what is wrong, in words. Time is the test's, so that what is said of seconds is
+ * exact on any machine. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "loop/testing/virtual_clock.h"
+#include "services/inode-scheduler/condition.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static struct loop *loop;
+static struct health health;
+static struct recovery recovery;
+
+static void tick(void *context)
+{
+    *(bool *)context = true;
+}
+
+static void pass(uint64_t ms)
+{
+    bool over = false;
+    struct loop_timer timer = { .on_due = tick, .context = &over };
+    loop_timer_start(loop, &timer, ms, 0);
+    while (!over)
+        loop_run_once(loop, -1);
+}
+
+static void beat(enum health_component component, uint64_t boot_id, enum wire_state state,
+                 const char *last_error)
+{
+    const struct wire_heartbeat message = { .service = health_component_name(component),
+                                            .instance = "1",
+                                            .boot_id = boot_id,
+                                            .state = (uint8_t)state,
+                                            .last_error = last_error,
+                                            .admin_url = "" };
+    assert_true(health_beat(&health, &message));
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    struct error error;
+    virtual_clock_begin();
+    loop = loop_create(&error);
+    assert_non_null(loop);
+    health_init(&health, loop);
+    recovery = (struct recovery){ .known = false };
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    health_deinit(&health);
+    loop_destroy(loop);
+    virtual_clock_end();
+    return 0;
+}
+
+static enum health_status of_first(void)
+{
+    return health_of_instance(&health, &health.instances[0]);
+}
+
+/* Whenever within its second it dies, and however late within half a second its beats come. */
+static void a_dead_process_is_seen_within_three_seconds_and_one_lost_beat_is_none(void **state)
+{
+    (void)state;
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+        for (uint64_t late_ms = 0; late_ms <= 450; late_ms += 50)
+            for (uint64_t dies_ms = 0; dies_ms < 1000; dies_ms += 50) {
+                health.count = 0;
+                beat((enum health_component)c, 1, WIRE_STATE_RUNNING, "");
+                pass(2000 + late_ms); /* one is lost, the next is late */
+                assert_int_equal(of_first(), HEALTH_HEALTHY);
+                beat((enum health_component)c, 1, WIRE_STATE_RUNNING, "");
+                pass(dies_ms); /* after its last beat */
+                assert_int_equal(of_first(), HEALTH_HEALTHY);
+                pass(3000 - dies_ms);
+                assert_int_equal(of_first(), HEALTH_UNHEALTHY);
+                assert_int_equal(health_alive(&health, (enum health_component)c), 0);
+            }
+}
+
+static void an_instance_is_unhealthy_then_in_error_then_back(void **state)
+{
+    (void)state;
+    beat(HEALTH_AUTH, 1, WIRE_STATE_RUNNING, "");
+    pass(HEALTH_DEAD_MS);
+    assert_int_equal(of_first(), HEALTH_UNHEALTHY);
+    pass(1000);
+    assert_int_equal(of_first(), HEALTH_ERROR);
+    assert_int_equal(health_of_component(&health, HEALTH_AUTH), HEALTH_ERROR);
+    beat(HEALTH_AUTH, 2, WIRE_STATE_RUNNING, "");
+    assert_int_equal(of_first(), HEALTH_HEALTHY);
+    assert_int_equal(health.instances[0].restarts, 1);
+    beat(HEALTH_AUTH, 2, WIRE_STATE_DEGRADED, "the store: no answer");
+    assert_int_equal(of_first(), HEALTH_UNHEALTHY);
+    assert_int_not_equal(health.instances[0].unwell_unix_ms, 0);
+    beat(HEALTH_AUTH, 2, WIRE_STATE_RUNNING, "");
+    assert_int_equal(health.instances[0].unwell_unix_ms, 0);
+}
+
+static size_t look(struct condition_reason *reasons, enum health_status *status_r, bool early)
+{
+    const struct condition_view view = {
+        .health = &health, .recovery = &recovery, .job = true, .early = early
+    };
+    size_t count = condition_list(&view, reasons, status_r);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_not_equal(reasons[i].what[0], '\0');
+        assert_int_not_equal(reasons[i].reason[0], '\0');
+        assert_int_not_equal(reasons[i].todo[0], '\0');
+        assert_true(i == 0 || reasons[i].status <= reasons[i - 1].status);
+    }
+    return count;
+}
+
+static void every_trouble_has_a_reason_and_something_to_do_the_worst_first(void **state)
+{
+    (void)state;
+    struct condition_reason reasons[CONDITION_MAX];
+    enum health_status status;
+    assert_int_equal(look(reasons, &status, true), 0); /* nobody was to be heard of yet */
+    assert_int_equal(status, HEALTH_HEALTHY);
+    assert_int_equal(look(reasons, &status, false), HEALTH_COMPONENT_COUNT);
+    assert_int_equal(status, HEALTH_ERROR);
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+        beat((enum health_component)c, 1, WIRE_STATE_RUNNING, "");
+    assert_int_equal(look(reasons, &status, false), 0);
+    assert_int_equal(status, HEALTH_HEALTHY);
+    beat(HEALTH_PAYOUT, 1, WIRE_STATE_DEGRADED, "the wallet: it does not answer");
+    assert_int_equal(look(reasons, &status, false), 2);
+    assert_int_equal(status, HEALTH_ERROR);
+    assert_string_equal(reasons[0].what, "payout");
+    assert_non_null(strstr(reasons[0].reason, "misses something"));
+    assert_string_equal(reasons[1].what, "payout 1");
+    assert_string_equal(reasons[1].reason, "the wallet: it does not answer");
+    beat(HEALTH_PAYOUT, 1, WIRE_STATE_RUNNING, "");
+    pass(HEALTH_MISSED_MS + 1);
+    assert_int_equal(look(reasons, &status, false), 2 * HEALTH_COMPONENT_COUNT);
+    assert_non_null(strstr(reasons[0].reason, "every instance is silent"));
+    assert_non_null(strstr(reasons[HEALTH_COMPONENT_COUNT].reason, "not heard of for 2 s"));
+}
+
+static void more_troubles_than_there_is_room_for_are_cut(void **state)
+{
+    (void)state;
+    struct condition_reason reasons[CONDITION_MAX];
+    enum health_status status;
+    for (unsigned i = 0; i < HEALTH_INSTANCES_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%u", i);
+        const struct wire_heartbeat message = { .service = "share-validator",
+                                                .instance = name,
+                                                .state = WIRE_STATE_STARTING,
+                                                .last_error = "",
+                                                .admin_url = "" };
+        assert_true(health_beat(&health, &message));
+    }
+    assert_int_equal(look(reasons, &status, false), CONDITION_MAX);
+}
+
+static void the_supervisors_attempts_are_read_and_told(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "redis-server 1 11 running 0 0 1700000000000 0 0\n"
+        "auth 1 0 waiting 7 3 1700000001000 1700000002000 1700000003000 exit code 1: the store is "
+        "away\n"
+        "nonsense\n"
+        "payout 1 13 running 2 0 1700000001000 1700000002000 0 killed by signal 9\n";
+    char path[] = "/tmp/adit-processes-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, text, sizeof text - 1) == sizeof text - 1);
+    close(fd);
+    recovery_read(&recovery, path);
+    unlink(path);
+    assert_true(recovery.known);
+    assert_int_equal(recovery.count, 3);
+    assert_string_equal(recovery.list[1].why, "exit code 1: the store is away");
+    assert_int_equal(recovery.list[1].attempts, 3);
+    assert_true(recovery.list[1].next_unix_ms == 1700000003000);
+    assert_string_equal(recovery.list[0].why, "");
+    struct condition_reason reasons[CONDITION_MAX];
+    enum health_status status;
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+        beat((enum health_component)c, 1, WIRE_STATE_RUNNING, "");
+    assert_int_equal(look(reasons, &status, false), 1);
+    assert_int_equal(status, HEALTH_UNHEALTHY);
+    assert_string_equal(reasons[0].what, "auth 1");
+    assert_non_null(strstr(reasons[0].reason, "attempt 3"));
+    recovery_read(&recovery, NULL);
+    assert_false(recovery.known);
+    recovery_read(&recovery, path); /* it is gone */
+    assert_int_equal(recovery.count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            a_dead_process_is_seen_within_three_seconds_and_one_lost_beat_is_none, begin, end),
+        cmocka_unit_test_setup_teardown(an_instance_is_unhealthy_then_in_error_then_back, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            every_trouble_has_a_reason_and_something_to_do_the_worst_first, begin, end),
+        cmocka_unit_test_setup_teardown(more_troubles_than_there_is_room_for_are_cut, begin, end),
+        cmocka_unit_test_setup_teardown(the_supervisors_attempts_are_read_and_told, begin, end),
+    };
+    return cmocka_run_group_tests_name("health", tests, NULL, NULL);
+}

@@ -16,11 +16,14 @@
 #include "record/event/event.h"
 #include "record/leader/leader.h"
 #include "record/member/member.h"
+#include "core/score/score.h"
 #include "service/log.h"
+#include "services/inode-scheduler/books.h"
 #include "services/inode-scheduler/follow.h"
 #include "services/inode-scheduler/scheduler.h"
 #include "services/payout/audit.h"
 #include "services/payout/engine.h"
+#include "tests/emission/oracle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +37,13 @@ enum { CONFIRMATIONS = 5, TRANSACTIONS_MAX = 128, PAYMENT_PLACES_MAX = 256 };
 
 struct place {
     uint8_t txid[32], block[32];
+};
+
+/* Among whom a payment is to be split, by the members as they stood when its record was made. */
+struct kept {
+    bool there;
+    struct emission_record record;
+    struct emission_receiver pools[ORACLE_RECEIVERS_MAX], validators[ORACLE_RECEIVERS_MAX];
 };
 
 struct world {
@@ -54,6 +64,7 @@ struct world {
     struct place places[PAYMENT_PLACES_MAX];
     size_t place_count;
     uint64_t transactions;
+    struct kept kept[TRANSACTIONS_MAX]; /* by the number of the transaction */
 };
 
 static struct error error;
@@ -218,12 +229,17 @@ static int64_t house(struct world *w, enum ledger_owner owner)
     return available(w, ledger_house(owner));
 }
 
-static int64_t wallet(struct world *w, const char *address)
+static uint64_t account_of(const struct world *w, const char *address)
 {
     struct identity_account identity;
-    struct account account;
     assert_int_equal(identity_resolve(&w->coin, span_text(address), &identity, NULL), IDENTITY_OK);
-    uint64_t id = identity_account_id(&w->key, &identity);
+    return identity_account_id(&w->key, &identity);
+}
+
+static int64_t wallet(struct world *w, const char *address)
+{
+    struct account account;
+    uint64_t id = account_of(w, address);
     int64_t amount = available(w, ledger_miner(id));
     /* Who is credited can be paid. */
     if (amount != 0) {
@@ -410,20 +426,190 @@ static uint64_t amount_of(const uint8_t txid[32])
     return 1000 + load_le64(txid) * 7919;
 }
 
-/* What the chain says must be credited, against the ledger's network account. */
+/* Who has a share of a kind's part by the rule, in the order of accounts. */
+struct sharers {
+    const struct world *world;
+    struct emission_receiver list[ORACLE_RECEIVERS_MAX];
+    size_t count;
+};
+
+static bool gather_sharer(void *context, const struct member *member)
+{
+    struct sharers *sharers = context;
+    bool pool = member->kind == MEMBER_POOL;
+    if (member->source == MEMBER_GONE || member->score == 0 ||
+        (!pool && (member->score != 1 || member->stake == 0)))
+        return true;
+    bool ours = member->source == MEMBER_OWN && (pool || member->wallet[0] == '\0');
+    uint64_t account = ours ? 0 : account_of(sharers->world, member->wallet);
+    uint32_t weight = pool ? member->score : member->stake;
+    size_t at = 0;
+    while (at < sharers->count && sharers->list[at].account < account)
+        at++;
+    if (at < sharers->count && sharers->list[at].account == account) {
+        sharers->list[at].weight += weight;
+        return true;
+    }
+    assert_true(sharers->count < ORACLE_RECEIVERS_MAX);
+    memmove(&sharers->list[at + 1], &sharers->list[at],
+            (sharers->count - at) * sizeof *sharers->list);
+    sharers->list[at] = (struct emission_receiver){ .account = account, .weight = weight };
+    sharers->count++;
+    return true;
+}
+
+static void expect_sharers(const struct world *w, enum member_kind kind,
+                           const struct emission_receiver *receivers, size_t count)
+{
+    struct sharers sharers = { .world = w };
+    assert_int_equal(member_walk(w->store, kind, gather_sharer, &sharers, &error), STORE_DONE);
+    assert_int_equal(count, sharers.count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(receivers[i].account, sharers.list[i].account);
+        assert_int_equal(receivers[i].weight, sharers.list[i].weight);
+    }
+}
+
+/* After each look at the chain, and before a score changes: the records that were made are split
+ * among whom they must be. */
+static void keep_new_records(struct world *w)
+{
+    static uint8_t memory[EMISSION_ARENA_BYTES];
+    for (uint64_t i = 1; i <= w->transactions; i++) {
+        struct kept *kept = &w->kept[i];
+        struct arena arena = arena_over(memory, sizeof memory);
+        uint8_t txid[32] = { 0 };
+        store_le64(txid, i);
+        enum store_outcome outcome =
+            kept->there ? STORE_MISSING
+                        : emission_get(w->store, txid, &arena, &kept->record, &error);
+        assert_int_not_equal(outcome, STORE_FAILED);
+        if (outcome == STORE_MISSING)
+            continue;
+        struct emission_record *record = &kept->record;
+        expect_sharers(w, MEMBER_POOL, record->pools, record->pool_count);
+        expect_sharers(w, MEMBER_VALIDATOR, record->validators, record->validator_count);
+        memcpy(kept->pools, record->pools, record->pool_count * sizeof *record->pools);
+        memcpy(kept->validators, record->validators,
+               record->validator_count * sizeof *record->validators);
+        record->pools = kept->pools;
+        record->validators = kept->validators;
+        kept->there = true;
+    }
+}
+
+/* What the events say, computed again. */
+struct replay {
+    const struct world *world;
+    struct oracle_split splits[TRANSACTIONS_MAX];
+    bool split[TRANSACTIONS_MAX];
+    struct oracle_carry carry;
+    uint64_t wallets[3];
+    int64_t amounts[3], fee;
+};
+
+static void give(struct replay *replay, uint64_t account, int64_t amount)
+{
+    size_t i = 0;
+    if (account == 0) {
+        replay->fee += amount;
+        return;
+    }
+    while (i < 3 && replay->wallets[i] != account)
+        i++;
+    assert_true(i < 3);
+    replay->amounts[i] += amount;
+}
+
+static bool replay_event(void *context, const struct wire_reward_event *event)
+{
+    struct replay *replay = context;
+    if (event->kind != WIRE_REWARD_RECEIVED && event->kind != WIRE_REWARD_RETRACTED)
+        return true;
+    uint64_t number = load_le64(event->block_hash);
+    int sign = event->kind == WIRE_REWARD_RECEIVED ? 1 : -1;
+    const struct emission_record *record = &replay->world->kept[number].record;
+    struct oracle_split *split = &replay->splits[number];
+    assert_true(replay->world->kept[number].there);
+    if (!replay->split[number])
+        oracle_split(record, &replay->carry, split);
+    replay->split[number] = true;
+    oracle_carry_on(&replay->carry, split, sign);
+    give(replay, record->fee_account, sign * (int64_t)split->fee);
+    for (size_t i = 0; i < record->pool_count; i++)
+        give(replay, record->pools[i].account, sign * (int64_t)split->pools[i]);
+    for (size_t i = 0; i < record->validator_count; i++)
+        give(replay, record->validators[i].account, sign * (int64_t)split->validators[i]);
+    return true;
+}
+
+/* What the chain says must be credited, against the ledger's network account; and what everybody
+ * has, against the rules of the parts. */
 static void check(struct world *w)
 {
+    static const char *const wallets[] = { WALLET_1, WALLET_2, WALLET_3 };
+    static struct replay replay;
     int64_t due = 0;
     audit(w);
     for (size_t i = 0; i < w->place_count; i++)
         if (counts(w, w->places[i].block))
             due += (int64_t)amount_of(w->places[i].txid);
     assert_int_equal(house(w, LEDGER_NETWORK), -due);
-    int64_t given = house(w, LEDGER_FEE) + house(w, LEDGER_UNALLOCATED_POOLS) +
-                    house(w, LEDGER_UNALLOCATED_VALIDATORS) + house(w, LEDGER_LOSS) +
-                    wallet(w, WALLET_1) + wallet(w, WALLET_2) + wallet(w, WALLET_3);
+    replay = (struct replay){ .world = w };
+    for (size_t i = 0; i < 3; i++)
+        replay.wallets[i] = account_of(w, wallets[i]);
+    assert_int_equal(event_walk(w->store, 0, 10000, replay_event, &replay, &error), STORE_DONE);
+    int64_t given = replay.fee + replay.carry.pools + replay.carry.validators;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(wallet(w, wallets[i]), replay.amounts[i]);
+        given += replay.amounts[i];
+    }
+    assert_int_equal(house(w, LEDGER_FEE), replay.fee);
+    assert_int_equal(house(w, LEDGER_UNALLOCATED_POOLS), replay.carry.pools);
+    assert_int_equal(house(w, LEDGER_UNALLOCATED_VALIDATORS), replay.carry.validators);
     assert_int_equal(given, due);
     assert_int_equal(house(w, LEDGER_LOSS), 0); /* nobody was paid anything yet */
+}
+
+struct picked {
+    enum member_kind kind;
+    size_t left; /* how many to pass by */
+    bool found;
+    struct member member;
+};
+
+static bool pick(void *context, const struct member *member)
+{
+    struct picked *picked = context;
+    picked->member = *member;
+    picked->found = true;
+    return picked->left-- > 0;
+}
+
+/* A report is accepted, somebody is proved wrong, or a turn of decay comes; and any write of it may
+ * fail, as all others. */
+static void scores_move(struct world *w, struct test_random *random)
+{
+    struct books books = { .store = w->store, .role = SCHEDULER_ROLE, .epoch = w->epoch };
+    struct picked picked = { .kind =
+                                 test_random_below(random, 2) == 0 ? MEMBER_POOL : MEMBER_VALIDATOR,
+                             .left = test_random_below(random, 6) };
+    uint32_t score = SCORE_NONE;
+    if (test_random_below(random, 3) == 0) {
+        w->now_ms += 1000;
+        (void)!books_decay(&books, picked.kind, 1000, w->now_ms, NULL, &error);
+        return;
+    }
+    assert_int_equal(member_walk(w->store, picked.kind, pick, &picked, &error), STORE_DONE);
+    assert_true(picked.found);
+    struct member *member = &picked.member;
+    if (member->source == MEMBER_GONE)
+        return;
+    if (picked.kind == MEMBER_POOL)
+        score = score_pool_reported(member->score, 1 + (uint32_t)test_random_below(random, 10000));
+    else if (test_random_below(random, 4) > 0)
+        score = SCORE_VALIDATOR_ACTIVE;
+    (void)!member_set_score(w->store, member, score, test_random_u64(random), w->epoch, &error);
 }
 
 static void chain_moves(struct world *w, struct test_random *random)
@@ -476,7 +662,7 @@ static bool has_doubles(struct world *w)
     return false;
 }
 
-static void whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains(void **state)
+static void whatever_chain_and_scores_do_and_whoever_dies_the_ledger_is_the_chains(void **state)
 {
     (void)state;
     struct test_random random = test_random_begin("emission_flow_test");
@@ -486,6 +672,10 @@ static void whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains(vo
         struct world w;
         open_world(&w, 2);
         add_everybody(&w);
+        /* several of one wallet, which are one receiver */
+        add_member(&w, MEMBER_POOL, MEMBER_LISTED, "another", WALLET_1, 0, 20);
+        add_member(&w, MEMBER_VALIDATOR, MEMBER_LISTED, "another", WALLET_2, 700, 1);
+        add_member(&w, MEMBER_VALIDATOR, MEMBER_OWN, "own:2", "", 100, 0);
         node_fake_mine(w.chain, 10);
         for (unsigned step = 0; step < 60 && w.place_count < PAYMENT_PLACES_MAX - 2; step++) {
             chain_moves(&w, &random);
@@ -496,20 +686,28 @@ static void whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains(vo
             (void)follow(&w);
             post(&w);
             store_fake_inject_random(w.store, 0, 0);
-            if (test_random_below(&random, 6) == 0) {
-                replace_follower(&w);
+            keep_new_records(&w);
+            for (uint64_t i = test_random_below(&random, 4); i > 0; i--) {
+                if (test_random_below(&random, 3) == 0)
+                    store_fake_inject_random(w.store, test_random_u64(&random), 60);
+                scores_move(&w, &random);
+                store_fake_inject_random(w.store, 0, 0);
             }
+            if (test_random_below(&random, 6) == 0)
+                replace_follower(&w);
             if (test_random_below(&random, 6) == 0) {
                 engine_close(w.engine);
                 open_engine(&w);
             }
             if (test_random_below(&random, 4) == 0) {
                 settle(&w);
+                keep_new_records(&w);
                 check(&w);
             }
         }
         if (!has_doubles(&w)) {
             settle(&w);
+            keep_new_records(&w);
             check(&w);
         }
         close_world(&w);
@@ -557,10 +755,196 @@ static void whatever_write_fails_or_is_doubtful_it_is_credited_once(void **state
         }
 }
 
+/* A node whose chain moves on right before one of its answers. */
+struct moody {
+    struct node port;
+    struct node *inner;
+    struct world *world;
+    unsigned calls, at;
+};
+
+static struct node *ask(struct node *node)
+{
+    struct moody *moody = (struct moody *)node;
+    struct world *w = moody->world;
+    if (++moody->calls == moody->at) {
+        const uint8_t back[32] = { 2 };
+        node_fake_reorganise(w->chain, 4);
+        pay_again(w, back, amount_of(back));
+        node_fake_mine(w->chain, 1);
+    }
+    return moody->inner;
+}
+
+static const char *m_name(const struct node *node)
+{
+    return node_name(((const struct moody *)node)->inner);
+}
+static enum node_answer m_chain(struct node *node, struct node_chain *chain_r, struct error *why)
+{
+    return node_chain(ask(node), chain_r, why);
+}
+static enum node_answer m_tip(struct node *node, const uint8_t hash[32], struct node_tip *tip_r,
+                              struct error *why)
+{
+    return node_tip(ask(node), hash, tip_r, why);
+}
+static enum node_answer m_block_hash(struct node *node, uint32_t height, uint8_t hash_r[32],
+                                     struct error *why)
+{
+    return node_block_hash(ask(node), height, hash_r, why);
+}
+static enum node_answer m_block(struct node *node, const uint8_t hash[32],
+                                struct node_block *block_r, struct error *why)
+{
+    return node_block(ask(node), hash, block_r, why);
+}
+static enum node_answer m_paid(struct node *node, const uint8_t hash[32], struct span script,
+                               node_paid_visitor visit, void *context, struct error *why)
+{
+    return node_paid(ask(node), hash, script, visit, context, why);
+}
+static void m_interrupt(struct node *node)
+{
+    (void)node;
+}
+static void m_close(struct node *node)
+{
+    (void)node;
+}
+
+/* One was credited long ago, two are about to be; then the branch of all three is left, and the
+ * second alone stands in the other. */
+static void whenever_the_chain_moves_during_a_look_the_ledger_is_the_chains(void **state)
+{
+    (void)state;
+    static const struct node_ops ops = { .name = m_name,
+                                         .chain = m_chain,
+                                         .tip = m_tip,
+                                         .block_hash = m_block_hash,
+                                         .block = m_block,
+                                         .paid = m_paid,
+                                         .interrupt = m_interrupt,
+                                         .close = m_close };
+    bool moved = true;
+    for (unsigned at = 1; moved; at++) {
+        struct world w;
+        uint8_t txid[32];
+        open_world(&w, 1);
+        add_everybody(&w);
+        struct node *inner = w.node;
+        struct moody moody = { .port = { &ops }, .inner = inner, .world = &w };
+        w.node = &moody.port;
+        replace_follower(&w);
+        node_fake_mine(w.chain, 8);
+        pay(&w, amount_of((uint8_t[32]){ 1 }), txid);
+        node_fake_mine(w.chain, 1);
+        settle(&w);
+        keep_new_records(&w);
+        pay(&w, amount_of((uint8_t[32]){ 2 }), txid);
+        pay(&w, amount_of((uint8_t[32]){ 3 }), txid);
+        moody.calls = 0;
+        moody.at = at;
+        (void)follow(&w);
+        moved = moody.calls >= at;
+        moody.at = 0;
+        keep_new_records(&w);
+        settle(&w);
+        keep_new_records(&w);
+        check(&w);
+        w.node = inner;
+        close_world(&w);
+    }
+}
+
+/* It dies while it goes back to the fork, and the first branch is the best again when the next one
+ * looks: what was taken back by then must not pass for read. */
+static void a_branch_that_is_back_before_it_was_left_for_good_is_read_again(void **state)
+{
+    (void)state;
+    for (uint32_t depth = 1; depth <= 6; depth++)
+        for (size_t skip = 0; skip < 16; skip++) {
+            struct world w;
+            uint8_t txid[32], tip[32];
+            uint32_t height;
+            open_paid_world(&w, txid);
+            node_fake_mine(w.chain, depth - 1);
+            settle(&w);
+            node_fake_tip(w.chain, tip, &height);
+            node_fake_reorganise(w.chain, depth);
+            store_fake_inject(w.store, STORE_FAKE_FAIL, skip, 1000);
+            (void)follow(&w);
+            store_fake_inject(w.store, STORE_FAKE_FAIL, 0, 0);
+            assert_true(node_fake_bring_back(w.chain, tip));
+            replace_follower(&w);
+            settle(&w);
+            assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+            assert_int_equal(wallet(&w, WALLET_2), 300001);
+            audit(&w);
+            close_world(&w);
+        }
+}
+
+/* It may be about to credit, and about to take back. */
+static void a_deposed_scheduler_credits_nothing_and_takes_nothing_back(void **state)
+{
+    (void)state;
+    for (int back = 0; back < 2; back++) {
+        struct world w;
+        uint8_t txid[32];
+        uint64_t epoch;
+        open_paid_world(&w, txid);
+        if (back == 1) {
+            settle(&w);
+            node_fake_reorganise(w.chain, 1);
+        }
+        assert_int_equal(leader_take(w.store, SCHEDULER_ROLE, "2", 99, 1, &epoch, &error),
+                         STORE_DONE);
+        size_t writes = store_fake_writes(w.store);
+        assert_true(follow(&w).deposed);
+        assert_int_equal(store_fake_writes(w.store), writes);
+        post(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), back == 1 ? -1000003 : 0);
+        replace_follower(&w);
+        settle(&w);
+        assert_int_equal(house(&w, LEDGER_NETWORK), back == 1 ? 0 : -1000003);
+        audit(&w);
+        close_world(&w);
+    }
+}
+
+static bool take_event(void *context, const struct wire_reward_event *event)
+{
+    *(struct wire_reward_event *)context = *event;
+    return true;
+}
+
+/* The newest event says that the chain paid a unit more. */
+static void raise_newest_event(struct world *w)
+{
+    _Alignas(16) uint8_t memory[4096];
+    uint8_t body[512];
+    char id[24];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct wire_reward_event event;
+    struct store_write write = { .verb = STORE_REPLACE, .collection = &event_collection };
+    assert_int_equal(event_walk(w->store, 0, 1000, take_event, &event, &error), STORE_DONE);
+    snprintf(id, sizeof id, "%020llu", (unsigned long long)event.sequence);
+    assert_int_equal(store_get(w->store, &event_collection, id, &arena, &write.record, &error),
+                     STORE_DONE);
+    event.reward++;
+    size_t length = wire_encode_reward_event(&event, body, sizeof body);
+    assert_true(length > 0);
+    for (size_t i = 0; i < event_collection.field_count; i++)
+        if (strcmp(event_collection.fields[i].name, "body") == 0)
+            write.record.values[i].bytes = span_of(body, length);
+    assert_int_equal(store_apply(w->store, &write, 1, &error), STORE_DONE);
+}
+
 static void the_audit_sees_a_changed_emission(void **state)
 {
     (void)state;
-    for (int change = 0; change < 4; change++) {
+    for (int change = 0; change < 5; change++) {
         struct world w;
         uint8_t txid[32], *memory = malloc(EMISSION_ARENA_BYTES);
         struct arena arena = arena_over(memory, EMISSION_ARENA_BYTES);
@@ -578,8 +962,10 @@ static void the_audit_sees_a_changed_emission(void **state)
             emission.validators[1].weight++;
         else if (change == 2)
             emission.terms = (struct emission_terms){ 1700, 4200, 4100 };
-        else
+        else if (change == 3)
             emission.generation--;
+        else
+            raise_newest_event(&w);
         assert_int_equal(emission_save(w.store, &emission, &error), STORE_DONE);
         assert_true(payout_audit(w.store, NULL, NULL, &report, &error));
         assert_int_equal(report.differences > 0, change != 3); /* a death in between is no lie */
@@ -715,12 +1101,15 @@ int main(void)
         cmocka_unit_test(a_payment_that_leaves_the_chain_is_taken_back_and_comes_back),
         cmocka_unit_test(a_carry_that_was_given_and_then_lost_its_emission_is_made_up_for),
         cmocka_unit_test(a_node_that_is_behind_takes_nothing_back),
-        cmocka_unit_test(whatever_the_chain_does_and_whoever_dies_the_ledger_is_the_chains),
+        cmocka_unit_test(whatever_chain_and_scores_do_and_whoever_dies_the_ledger_is_the_chains),
         cmocka_unit_test(whatever_write_fails_or_is_doubtful_it_is_credited_once),
         cmocka_unit_test(what_is_credited_for_a_block_that_never_was_on_the_track_is_taken_back),
         cmocka_unit_test(no_number_of_payments_in_a_block_ends_the_process),
         cmocka_unit_test(a_block_of_many_payments_is_credited_and_taken_back),
         cmocka_unit_test(dust_costs_no_write_and_is_credited_to_nobody),
+        cmocka_unit_test(whenever_the_chain_moves_during_a_look_the_ledger_is_the_chains),
+        cmocka_unit_test(a_branch_that_is_back_before_it_was_left_for_good_is_read_again),
+        cmocka_unit_test(a_deposed_scheduler_credits_nothing_and_takes_nothing_back),
         cmocka_unit_test(the_audit_sees_a_changed_emission),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

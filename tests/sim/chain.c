@@ -6,13 +6,12 @@
 
 #include <stdlib.h>
 
-static void hash_of(const struct sim_world *world, uint64_t a, uint64_t b, uint8_t hash_r[32])
+void sim_hash(uint64_t a, uint64_t b, uint8_t hash_r[32])
 {
     uint8_t bytes[24];
     store_le64(bytes, a);
     store_le64(bytes + 8, b);
     store_le64(bytes + 16, sim_seed);
-    (void)world;
     sha256(span_of(bytes, sizeof bytes), hash_r);
 }
 
@@ -137,7 +136,8 @@ static int add_block(struct sim_world *world, int parent, bool ours)
     struct sim_block *block = &world->blocks[world->block_count];
     *block = (struct sim_block){ .parent = parent, .ours = ours, .finder_batch = -1 };
     block->height = world->blocks[parent].height + 1;
-    hash_of(world, 1, world->block_count, block->hash);
+    sim_hash(1, world->block_count, block->hash);
+    sim_receive(world, (int)world->block_count);
     return (int)world->block_count++;
 }
 
@@ -174,7 +174,7 @@ void sim_fund(struct sim_world *world, uint64_t amount)
 {
     ASSERT(world->fund_count < SIM_COINS_MAX);
     struct sim_coin *coin = &world->funds[world->fund_count];
-    hash_of(world, 2, world->fund_count, coin->txid);
+    sim_hash(2, world->fund_count, coin->txid);
     coin->output = 1;
     world->fund_amounts[world->fund_count++] = amount;
 }
@@ -341,7 +341,7 @@ bool sim_steal(struct sim_world *world)
         thief->inputs[0] = victim->inputs[0];
         thief->outputs[0].account = -2;
         thief->outputs[0].amount = amount;
-        hash_of(world, 3, world->tx_count, thief->txid);
+        sim_hash(3, world->tx_count, thief->txid);
         size_t at = world->tx_count++;
         for (size_t k = 0; k < at; k++) {
             struct sim_tx *tx = &world->txs[k];
@@ -431,4 +431,5 @@ void sim_scheduler(struct sim_world *world)
             block->matured = block->matured_ever = true;
         }
     }
+    sim_receipts(world);
 }

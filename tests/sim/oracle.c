@@ -257,6 +257,7 @@ static int64_t borne_by(const struct sim_world *world, size_t account)
 struct house {
     uint64_t fees, unallocated, rewards, reserve, spent, deposits;
     int64_t excess; /* what miners have beyond what the chain gave them */
+    struct sim_received received;
 };
 
 static int64_t total_of(const struct sim_world *world, enum ledger_owner owner)
@@ -277,8 +278,13 @@ static void verify_house(const struct sim_world *world, const struct house *hous
         int64_t is, must;
     } sums[] = {
         { "the fee account", total_of(world, LEDGER_FEE),
-          (int64_t)house->fees - (int64_t)(cost - borne) },
-        { "the network", total_of(world, LEDGER_NETWORK), -(int64_t)house->rewards },
+          (int64_t)house->fees + house->received.fee - (int64_t)(cost - borne) },
+        { "the network", total_of(world, LEDGER_NETWORK),
+          -(int64_t)house->rewards - house->received.amount },
+        { "what pools wait for", total_of(world, LEDGER_UNALLOCATED_POOLS),
+          house->received.carry.pools },
+        { "what validators wait for", total_of(world, LEDGER_UNALLOCATED_VALIDATORS),
+          house->received.carry.validators },
         { "unallocated", total_of(world, LEDGER_UNALLOCATED), (int64_t)house->unallocated },
         { "the operator", total_of(world, LEDGER_CAPITAL), -(int64_t)house->deposits },
         { "reserve and loss", total_of(world, LEDGER_RESERVE) + total_of(world, LEDGER_LOSS),
@@ -411,9 +417,11 @@ void sim_verify(struct sim_world *world, bool quiet, uint64_t threshold)
     house.spent = bought.spent;
     for (size_t i = 0; i < world->deposit_count; i++)
         house.deposits += world->deposits[i];
+    sim_oracle_received(world, &house.received);
+    deep = deep || house.received.taken_back;
     for (size_t a = 0; a < world->account_count; a++) {
-        ever[a] += bought.credits[a];
-        now[a] += bought.credits[a];
+        ever[a] += bought.credits[a] + house.received.ever[a];
+        now[a] += bought.credits[a] + (uint64_t)house.received.credits[a];
     }
     for (size_t a = 0; a < world->account_count; a++) {
         uint64_t reached = sim_on_chain(world, a, true);

@@ -132,6 +132,8 @@ static void run_seed(uint64_t seed)
     world->day_max = seed % 11 == 6 ? 2000000 : 0;
     world->own_approvals = seed % 11 == 5;
     world->swaps_coins = seed % 11 == 9;
+    world->receives = seed % 5 == 2 || seed % 5 == 3;
+    world->received_confirmations = 1 + (uint32_t)(seed / 5 % 3);
     if (world->own_approvals) {
         world->requests_open = 3;
         world->requests_day = 9;

@@ -207,7 +207,7 @@ static void quieten(struct run *run)
     struct sim_world *world = run->world;
     sim_revive(world);
     world->store_trouble_per_mille = world->node_trouble_per_mille = 0;
-    world->node_away = world->window_away = world->congested = false;
+    world->node_away = world->window_away = world->congested = world->receives = false;
     sim_arrive(world, 0);
     /* Whose payment a wallet at fault spoiled is put aside, for a day at the most. */
     world->now_ms += world->errs > 0 ? 24 * 3600 * 1000 : 0;
@@ -318,7 +318,7 @@ struct run sim_start_month(struct store *store)
     run.options = sim_options(run.world);
     run.options.candidate_wait_ms = 10000;
     run.options.payment.settle_depth = 16; /* deeper than anything comes back */
-    run.world->rebroadcasts = true;
+    run.world->rebroadcasts = run.world->receives = true;
     run.world->spends_coinbases = false;
     return run;
 }

@@ -12,6 +12,7 @@
 #include "port/window.h"
 #include "record/ledger/stretch_record.h"
 #include "services/payout/engine.h"
+#include "tests/emission/oracle.h"
 
 enum {
     SIM_ACCOUNTS_MAX = 12,
@@ -27,6 +28,9 @@ enum {
     SIM_REGIMES_MAX = 8,
     SIM_STRETCHES_MAX = 2000,
     SIM_DEPOSITS_MAX = 64,
+    SIM_RECEIPTS_MAX = 96,
+    SIM_BLOCK_RECEIPTS_MAX = 4,
+    SIM_SAYINGS_MAX = 4096,
 };
 
 struct sim_random {
@@ -71,6 +75,8 @@ struct sim_block {
     uint64_t reward;
     size_t txs[SIM_BLOCK_TXS_MAX];
     size_t tx_count;
+    size_t receipts[SIM_BLOCK_RECEIPTS_MAX];
+    size_t receipt_count;
     /* of ours */
     size_t finder_index; /* of its share in that batch */
     int finder_batch;    /* the batch of its share; -1: found before any share; -2: the
@@ -98,6 +104,23 @@ enum sim_fault {
     SIM_DIE_AFTER,   /* it happens, nobody hears the answer, and nothing after it */
     SIM_STOP_BEFORE, /* the process sleeps before the call, while world->rival runs */
     SIM_STOP_AFTER,
+};
+
+/* A payment from outside. The other branch of a fork may hold it too. */
+struct sim_receipt {
+    uint8_t txid[32];
+    uint64_t amount;
+    int block; /* in which it was credited last */
+    bool credited;
+    uint32_t generation; /* 0: never yet */
+    uint64_t event;      /* the newest about it */
+    bool behind;         /* the record does not have that event yet */
+    struct emission_record record;
+    struct emission_receiver pools[SIM_ACCOUNTS_MAX + 1], validators[SIM_ACCOUNTS_MAX + 1];
+};
+struct sim_saying {
+    size_t receipt;
+    bool credited; /* else taken back */
 };
 
 /* How blocks are shared while it is in force. */
@@ -139,6 +162,14 @@ struct sim_world {
     uint32_t height;
     struct sim_tx *txs;
     size_t tx_count;
+    /* what is received from outside */
+    bool receives; /* more comes */
+    struct sim_random luck;
+    uint32_t received_confirmations;
+    struct sim_receipt *receipts;
+    size_t receipt_count;
+    struct sim_saying *sayings; /* the scheduler's, in their order */
+    size_t saying_count;
     /* the wallet */
     struct sim_coin funds[SIM_COINS_MAX];
     uint64_t fund_amounts[SIM_COINS_MAX];
@@ -216,6 +247,12 @@ uint64_t sim_on_chain(const struct sim_world *world, size_t account, bool mempoo
 /* Confirmations of a block, 0 when it is not on the best branch. */
 uint32_t sim_confirmations(const struct sim_world *world, int block);
 
+/* received.c: a new block holds some payments; and what the scheduler says of them by now. */
+void sim_receive(struct sim_world *world, int block);
+void sim_receipts(struct sim_world *world);
+/* A hash of these numbers and the seed. */
+void sim_hash(uint64_t a, uint64_t b, uint8_t hash_r[32]);
+
 /* What chain.c and wallet.c tell each other. */
 bool sim_coin_exists(const struct sim_world *world, const struct sim_coin *coin,
                      uint64_t *amount_r);
@@ -254,6 +291,15 @@ struct sim_bought {
     struct stretch_record newest;
 };
 void sim_oracle_bought(const struct sim_world *world, struct sim_bought *bought_r);
+/* received.c: what everybody has of what was received, by the scheduler's word. */
+struct sim_received {
+    int64_t credits[SIM_ACCOUNTS_MAX], fee;
+    uint64_t ever[SIM_ACCOUNTS_MAX]; /* at the most, whatever was taken back */
+    struct oracle_carry carry;
+    int64_t amount;  /* in all */
+    bool taken_back; /* something was, ever */
+};
+void sim_oracle_received(const struct sim_world *world, struct sim_received *received_r);
 /* Whether a share was bought by a stretch made until then; and the end of the last run before it.
  */
 bool sim_is_bought(const struct sim_world *world, const struct window_position *place,

@@ -84,12 +84,16 @@ struct sim_world *sim_create(uint64_t seed, size_t accounts, struct store *store
     struct sim_world *world = calloc(1, sizeof *world);
     ASSERT(world != NULL);
     world->random.state = seed * 2654435761u + 17;
+    world->luck.state = seed * 40503 + 11;
+    world->received_confirmations = 2;
     world->coin = coin_profile_find(span_text("bitcoin-regtest"));
     world->blocks = calloc(SIM_BLOCKS_MAX, sizeof *world->blocks);
     world->txs = calloc(SIM_TXS_MAX, sizeof *world->txs);
     world->batches = calloc(SIM_BATCHES_MAX, sizeof *world->batches);
+    world->receipts = calloc(SIM_RECEIPTS_MAX, sizeof *world->receipts);
+    world->sayings = calloc(SIM_SAYINGS_MAX, sizeof *world->sayings);
     ASSERT(world->coin != NULL && world->blocks != NULL && world->txs != NULL &&
-           world->batches != NULL);
+           world->batches != NULL && world->receipts != NULL && world->sayings != NULL);
     world->now_ms = 1000000;
     world->maturity = 4;
     world->regimes[0] = (struct sim_regime){ REWARD_PPLNS, 200, 0, 100 };
@@ -122,5 +126,7 @@ void sim_destroy(struct sim_world *world)
     free(world->blocks);
     free(world->txs);
     free(world->batches);
+    free(world->receipts);
+    free(world->sayings);
     free(world);
 }

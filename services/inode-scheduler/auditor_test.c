@@ -269,6 +269,25 @@ static void everybody_being_right_raises_the_reporter_and_the_pool(void **state)
     assert_int_equal(auditor_counts(w->auditor).waiting, 0);
 }
 
+/* It had stake enough when it was given the task. */
+static void a_report_of_one_whose_stake_is_gone_raises_nobody(void **state)
+{
+    (void)state;
+    const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
+    struct auditor_offer offer;
+    struct member member;
+    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    int by = make_task(0, &offer);
+    assert_int_equal(member_get(w->store, MEMBER_VALIDATOR, w->ids[by], &member, &w->error),
+                     STORE_DONE);
+    member.stake = 99;
+    assert_int_equal(member_save(w->store, &member, 1, &w->error), STORE_DONE);
+    assert_int_equal(report(by, offer.val_id, SHARE_ACCEPTED), AUDITOR_DONE);
+    assert_int_equal(score(MEMBER_VALIDATOR, w->ids[by]), 0);
+    assert_int_equal(score(MEMBER_POOL, "pool"), 0);
+    assert_int_equal(auditor_counts(w->auditor).waiting, 0);
+}
+
 static void a_task_goes_evenly_to_all_who_did_not_judge_it_first(void **state)
 {
     (void)state;
@@ -771,6 +790,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(everybody_being_right_raises_the_reporter_and_the_pool),
+        TEST(a_report_of_one_whose_stake_is_gone_raises_nobody),
         TEST(a_task_goes_evenly_to_all_who_did_not_judge_it_first),
         TEST(who_accepts_bad_work_or_rejects_good_work_loses_its_score),
         TEST(a_wrong_report_costs_its_giver_alone),

@@ -307,6 +307,23 @@ static void scores_fade_by_turns_and_no_turn_counts_twice(void **state)
     store_close(ground.store);
 }
 
+/* Who is new has nothing to do with the turns there were. */
+static void who_comes_later_fades_from_the_next_turn_on(void **state)
+{
+    (void)state;
+    struct ground ground = open_ground();
+    uint64_t now_ms = 10000;
+    for (int i = 0; i < 5; i++, now_ms += 600)
+        assert_int_equal(books_decay(&ground.books, MEMBER_POOL, 600, now_ms, NULL, &error),
+                         STORE_DONE);
+    take(&ground, "{\"pools\":[{\"wallet\":\"" WALLET_A "\"}]}", 5);
+    set_score(&ground, MEMBER_POOL, WALLET_A, 100, 1);
+    assert_int_equal(books_decay(&ground.books, MEMBER_POOL, 600, now_ms, NULL, &error),
+                     STORE_DONE);
+    assert_int_equal(get(&ground, MEMBER_POOL, WALLET_A).score, 90);
+    store_close(ground.store);
+}
+
 /* A leader dies after each of its writes in turn, or has that write's answer lost; the next one
  * ends the turn. */
 static void a_turn_that_is_cut_off_anywhere_is_ended_by_the_next_leader_once(void **state)
@@ -497,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_list_names_marks_and_forgets),
         cmocka_unit_test(our_own_share_what_the_list_leaves_and_go_when_silent),
         cmocka_unit_test(scores_fade_by_turns_and_no_turn_counts_twice),
+        cmocka_unit_test(who_comes_later_fades_from_the_next_turn_on),
         cmocka_unit_test(a_turn_that_is_cut_off_anywhere_is_ended_by_the_next_leader_once),
         cmocka_unit_test(a_deposed_leader_changes_nothing),
         cmocka_unit_test(the_worked_examples_are_signed_right),

@@ -500,14 +500,44 @@ static void a_second_start_has_a_higher_epoch_and_other_job_ids(void **state)
     stop_well(f);
 }
 
+/* It does not start under these settings (%s: chain.address), says why in one sentence, and ends
+ * with this code. */
+struct refusal {
+    const char *setting;
+    int code;
+    const char *words;
+};
+
+static void expect_refusal(struct fixture *f, const struct refusal *refusal)
+{
+    static char log[1 << 16];
+    char setting[256], deadline[] = "ADIT_STARTUP__DEADLINE_S=1";
+    char *settings[] = { deadline, setting, NULL };
+    const char *address = strstr(refusal->setting, "%s");
+    snprintf(setting, sizeof setting, "%.*s%s",
+             (int)(address != NULL ? address - refusal->setting : 200), refusal->setting,
+             address != NULL ? f->address : "");
+    start_scheduler(f, settings);
+    int code = wait_exit(&f->scheduler);
+    read_file(f, "scheduler.log", log, sizeof log);
+    size_t sentences = 0; /* for people; the log's lines begin with the time */
+    bool says = false;
+    for (const char *line = log; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, "inode-scheduler: ", 17) != 0)
+            continue;
+        const char *words = strstr(line, refusal->words);
+        says = words != NULL && words < line + strcspn(line, "\n");
+        sentences++;
+    }
+    if (code != refusal->code || sentences != 1 || !says)
+        fail_msg("%s: exit code %d\n%s", refusal->setting, code, log);
+}
+
 static void each_failure_to_start_has_its_sentence_and_its_code(void **state)
 {
     struct fixture *f = *state;
-    static const struct {
-        const char *setting;
-        int code;
-        const char *words;
-    } cases[] = {
+    static const struct refusal refusals[] = {
         { "ADIT_CHAIN__NODES=http://127.0.0.1:1", 2, "127.0.0.1:1" },
         { "ADIT_STORE__URL=sqlite:/proc/none/adit.db", 1, "/proc/none/adit.db" },
         { "ADIT_CHAIN__PROFILE=bitcoin", 64, "chain.address" },
@@ -517,18 +547,43 @@ static void each_failure_to_start_has_its_sentence_and_its_code(void **state)
         { "ADIT_CHAIN__TAG=a tag that is much longer than thirty-two bytes", 64, "chain.tag" },
         { "ADIT_SERVICE__PUBLISH_URL=ipc:///proc/none/pub", 65, "/proc/none/pub" },
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        static char log[1 << 16];
-        char setting[256];
-        char deadline[] = "ADIT_STARTUP__DEADLINE_S=1";
-        char *settings[] = { setting, deadline, NULL };
-        snprintf(setting, sizeof setting, "%s", cases[i].setting);
-        start_scheduler(f, settings);
-        int code = wait_exit(&f->scheduler);
-        read_file(f, "scheduler.log", log, sizeof log);
-        if (code != cases[i].code || strstr(log, cases[i].words) == NULL)
-            fail_msg("%s: exit code %d\n%s", cases[i].setting, code, log);
-    }
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        expect_refusal(f, &refusals[i]);
+}
+
+#define TOGETHER "emission.fee, emission.pools and emission.validators must be 10000 together"
+
+/* Also where no payment is followed: a split that is wrong is found before it matters. */
+static void emission_settings_that_make_no_sense_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    static const struct refusal refusals[] = {
+        { "ADIT_EMISSION__FEE=1801", 64, TOGETHER },
+        { "ADIT_EMISSION__POOLS=4099", 64, TOGETHER },
+        { "ADIT_EMISSION__VALIDATORS=0", 64, TOGETHER },
+        { "ADIT_EMISSION__FEE=10000", 64, TOGETHER },
+        { "ADIT_EMISSION__FEE=18.00", 64, "ADIT_EMISSION__FEE is" },
+        { "ADIT_EMISSION__POOLS=10001", 64, "emission.pools is 10001" },
+        { "ADIT_EMISSION__VALIDATORS=-1", 64, "emission.validators is -1" },
+        { "ADIT_EMISSION__ADDRESS=nonsense", 64, "emission.address" },
+        /* of another network, and of another coin */
+        { "ADIT_EMISSION__ADDRESS=1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", 64, "emission.address" },
+        { "ADIT_EMISSION__ADDRESS=ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9", 64,
+          "emission.address" },
+        { "ADIT_EMISSION__ADDRESS=%s", 64, "emission.address must be another than chain.address" },
+        { "ADIT_EMISSION__REWARD_ADDRESS=nonsense", 64, "emission.reward_address" },
+        { "ADIT_EMISSION__LEAST=0", 64, "emission.least is 0" },
+        { "ADIT_EMISSION__LEAST=9000000000000001", 64, "emission.least is 9000000000000001" },
+        { "ADIT_EMISSION__LEAST=many", 64, "ADIT_EMISSION__LEAST is" },
+        { "ADIT_EMISSION__CONFIRMATIONS=0", 64, "emission.confirmations is 0" },
+        { "ADIT_EMISSION__CONFIRMATIONS=1001", 64, "emission.confirmations is 1001" },
+        { "ADIT_EMISSION__START_HEIGHT=-1", 64, "emission.start_height is -1" },
+        { "ADIT_TIME__DECAY=0", 64, "time.decay is 0" },
+        { "ADIT_TIME__VALIDATOR_DECAY=86401", 64, "time.validator_decay is 86401" },
+        { "ADIT_SCHEDULER__OWN_STAKE=10001", 64, "scheduler.own_stake is 10001" },
+    };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        expect_refusal(f, &refusals[i]);
 }
 
 static int run_client(const struct fixture *f, const char *how)
@@ -611,6 +666,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(outside_validators_speak_over_websocket, open_fixture,
                                         close_fixture),
         cmocka_unit_test_setup_teardown(each_failure_to_start_has_its_sentence_and_its_code,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(emission_settings_that_make_no_sense_are_refused,
                                         open_fixture, close_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

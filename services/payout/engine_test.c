@@ -12,6 +12,7 @@
 #include "adapter/window_fake/window_fake.h"
 #include "record/account/account.h"
 #include "record/block/block.h"
+#include "record/emission/emission_record.h"
 #include "record/event/event.h"
 #include "record/payment/payment_record.h"
 #include "record/proof/proof_record.h"
@@ -1028,6 +1029,36 @@ static void what_is_not_signed_is_recalled_when_its_block_is_orphaned(void **sta
     audit(bench);
 }
 
+/* Nor would it be for what was received and left the chain. */
+static void what_is_not_signed_is_recalled_when_what_it_came_from_is_retracted(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct emission_receiver alice = { .account = ALICE, .weight = 1 };
+    struct emission_record emission = { .txid = { 7 },
+                                        .reward = { 100000 },
+                                        .terms = { 0, 10000, 0 },
+                                        .pools = &alice,
+                                        .pool_count = 1 };
+    bench->options.approve_above.units = 1;
+    bench->options.approvals = 1;
+    engine_close(bench->engine);
+    open_engine(bench);
+    node_fake_fund(bench->chain, 10000000);
+    assert_int_equal(emission_insert(bench->store, &emission, &error), STORE_DONE);
+    tell(bench, WIRE_REWARD_RECEIVED, emission.txid, 100000, 1000);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 100000);
+    tell(bench, WIRE_REWARD_RETRACTED, emission.txid, 100000, 1000);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(tick(bench), STEP_DONE);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).in_flight, 0);
+    assert_int_equal(balance(bench, ledger_miner(ALICE)).available, 0);
+    assert_int_equal(balance(bench, ledger_house(LEDGER_LOSS)).available, 0);
+    audit(bench);
+}
+
 static void a_plan_that_is_not_covered_any_more_is_given_up(void **state)
 {
     struct bench *bench = *state;
@@ -1240,6 +1271,7 @@ int main(void)
         TEST(who_asks_for_a_payment_does_not_approve_it),
         TEST(an_account_cannot_ask_without_end),
         TEST(what_is_not_signed_is_recalled_when_its_block_is_orphaned),
+        TEST(what_is_not_signed_is_recalled_when_what_it_came_from_is_retracted),
         TEST(a_plan_that_is_not_covered_any_more_is_given_up),
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),

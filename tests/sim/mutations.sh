@@ -27,11 +27,13 @@ run() {
     timeout "${1:-120}" "$build/build/tests/$program" >"$build/run.log" 2>&1
 }
 
-# What the last run said first: the test that was under way, and its complaint.
+# What the last run said first: the test that failed, or was under way at its end, and its complaint.
 complaint() {
-    test=$(sed -n 's/^\[ RUN      \] //p' "$build/run.log" | tail -n 1)
+    test=$(sed -n 's/^\[  FAILED  \] //p' "$build/run.log" | head -n 1)
+    [ -n "$test" ] || test=$(sed -n 's/^\[ RUN      \] //p' "$build/run.log" | tail -n 1)
     [ "$test" = no_seed_is_one_base_unit_off ] && test=seeds
     said=$(grep -m1 -oE '(seed [0-9]+, call.*|ASSERT.*|[Aa]ssert.*)' "$build/run.log" | cut -c1-120)
+    [ -n "$said" ] || said=$(sed -n 's/^\[  ERROR   \] --- //p' "$build/run.log" | head -n 1 | cut -c1-120)
     echo "$test: ${said:-it does not end}"
 }
 

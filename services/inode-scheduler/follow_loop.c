@@ -56,6 +56,7 @@ static void on_followed(struct worker_job *job)
         loop_timer_start(scheduler->options.loop, &scheduler->summary_timer, 0,
                          5000); /* the numbers changed */
     if (!fresh->whole) {
+        metric_add(scheduler->metrics.unfollowed, 1);
         log_warn("chain.not_followed", "reason=\"%s\"", scheduler->follow_error.text);
         scheduler->options.on_trouble(scheduler->options.context, "chain",
                                       scheduler->follow_error.text);

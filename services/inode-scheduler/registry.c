@@ -21,9 +21,25 @@ enum {
     HELLO_BYTES_MAX = 512,
 };
 
+/* What is done again and again, or again until it is done; and what a failure is counted under. */
+enum timer { TIMER_BEGIN, TIMER_DECAY, TIMER_VALIDATOR_DECAY, TIMER_FETCH, TIMER_HELLO, TIMERS };
+static const char *const timer_names[TIMERS] = {
+    [TIMER_BEGIN] = "begin",
+    [TIMER_DECAY] = "decay",
+    [TIMER_VALIDATOR_DECAY] = "validator_decay",
+    [TIMER_FETCH] = "fetch_validators",
+    [TIMER_HELLO] = "hello",
+};
+
 _Static_assert((int)INODE_SIGNATURE_BYTES == (int)TOKEN_SIGNATURE_BYTES &&
                    (int)MEMBER_KEY_BYTES == (int)TOKEN_PUBLIC_BYTES,
                "members sign as tokens are signed");
+
+/* What became of one thing to do. */
+struct done {
+    enum store_outcome outcome;
+    struct error error;
+};
 
 /* What is done every second, where it is due. */
 struct round {
@@ -33,8 +49,7 @@ struct round {
     bool begun;            /* members': our epoch is in every record */
     struct turn turns[2];  /* as last seen */
     bool known[2];
-    enum store_outcome outcome;
-    struct error error;
+    struct done beginning, decayed[2];
 };
 
 /* The list on its way: read on `lists`, taken in on `members`. */
@@ -59,7 +74,8 @@ struct registry {
     _Atomic bool stop;
     bool stopping, deposed, down;
     char trouble[sizeof((struct error *)0)->text];
-    struct metric *stale, *fetches, *failures, *refused[INODE_REFUSALS_COUNT], *taken;
+    struct metric *stale, *fetches, *refused[INODE_REFUSALS_COUNT], *taken;
+    struct metric *failures[TIMERS];
 };
 
 bool registry_check(const struct settings *settings, const struct coin_profile *coin,
@@ -82,9 +98,15 @@ static void tell_trouble(struct registry *registry, const char *reason)
     registry->options.on_trouble(registry->options.context, "validators", reason);
 }
 
+static void count_failure(struct registry *registry, enum timer timer, const struct error *error)
+{
+    metric_add(registry->failures[timer], 1);
+    log_warn("timer.failed", "timer=%s reason=\"%s\"", timer_names[timer], error->text);
+}
+
 /* What the store's answer means: true where all is done. */
-static bool settle(struct registry *registry, enum store_outcome outcome, const struct error *error,
-                   const char *what)
+static bool settle(struct registry *registry, enum timer timer, enum store_outcome outcome,
+                   const struct error *error)
 {
     if (outcome == STORE_DONE)
         return true;
@@ -92,8 +114,7 @@ static bool settle(struct registry *registry, enum store_outcome outcome, const 
         registry->deposed = true;
         registry->options.on_deposed(registry->options.context);
     } else if (outcome != STORE_CONFLICT) {
-        metric_add(registry->failures, 1);
-        log_warn("registry.not_done", "what=%s reason=\"%s\"", what, error->text);
+        count_failure(registry, timer, error);
     }
     return false;
 }
@@ -114,19 +135,22 @@ static void round_work(struct worker_job *job)
         [MEMBER_VALIDATOR] = (uint64_t)settings->time_validator_decay * 1000,
         [MEMBER_POOL] = (uint64_t)settings->time_decay * 1000,
     };
-    round->outcome = STORE_DONE;
+    round->beginning.outcome = STORE_DONE;
     if (round->begin) {
-        round->outcome =
-            books_begin(&registry->books, registry->pool, settings->chain_tag, &round->error);
-        round->begun = round->outcome == STORE_DONE;
+        round->beginning.outcome = books_begin(&registry->books, registry->pool,
+                                               settings->chain_tag, &round->beginning.error);
+        round->begun = round->beginning.outcome == STORE_DONE;
     }
-    for (int kind = 0; kind < 2 && round->outcome == STORE_DONE; kind++)
-        if (round->decays[kind]) {
-            round->outcome =
-                books_decay(&registry->books, (enum member_kind)kind, intervals_ms[kind],
-                            loop_unix_ms(), &round->turns[kind], &round->error);
-            round->known[kind] = round->outcome == STORE_DONE;
-        }
+    /* Each for itself: one that fails stops no other. */
+    for (int kind = 0; kind < 2; kind++) {
+        struct done *decayed = &round->decayed[kind];
+        decayed->outcome = STORE_DONE;
+        if (!round->begun || !round->decays[kind])
+            continue;
+        decayed->outcome = books_decay(&registry->books, (enum member_kind)kind, intervals_ms[kind],
+                                       loop_unix_ms(), &round->turns[kind], &decayed->error);
+        round->known[kind] = decayed->outcome == STORE_DONE;
+    }
 }
 
 static void round_done(struct worker_job *job)
@@ -134,9 +158,11 @@ static void round_done(struct worker_job *job)
     struct registry *registry = of_round(job);
     struct round *round = &registry->round;
     round->running = false;
-    if (!settle(registry, round->outcome, &round->error, round->begin ? "begin" : "decay"))
-        return;
-    if (round->begin && !registry->stopping) /* the list at once */
+    for (int kind = 0; kind < 2; kind++)
+        (void)!settle(registry, kind == MEMBER_POOL ? TIMER_DECAY : TIMER_VALIDATOR_DECAY,
+                      round->decayed[kind].outcome, &round->decayed[kind].error);
+    if (settle(registry, TIMER_BEGIN, round->beginning.outcome, &round->beginning.error) &&
+        round->begin && !registry->stopping) /* the list at once */
         loop_timer_start(registry->options.loop, &registry->refresh, 0,
                          (uint64_t)registry->options.settings->time_fetch_validators * 1000);
 }
@@ -178,10 +204,10 @@ static bool read_list(struct registry *registry, struct member_list *list, struc
             return false;
     if (settings->scheduler_validators_from[0] != '\0') {
         const struct list_source source = { .from = settings->scheduler_validators_from,
-                                              .ca_file = settings->scheduler_validators_ca_file,
-                                              .bytes_max = MEMBER_LIST_BYTES_MAX,
-                                              .timeout_ms = SOURCE_TIMEOUT_MS,
-                                              .stop = &registry->stop };
+                                            .ca_file = settings->scheduler_validators_ca_file,
+                                            .bytes_max = MEMBER_LIST_BYTES_MAX,
+                                            .timeout_ms = SOURCE_TIMEOUT_MS,
+                                            .stop = &registry->stop };
         char *text;
         size_t length;
         if (!list_source_read(&source, &text, &length, error))
@@ -238,7 +264,7 @@ static void take_done(struct worker_job *job)
     struct listing *listing = &registry->listing;
     member_list_free(&listing->list);
     listing->running = false;
-    if (!settle(registry, listing->outcome, &listing->error, "list") && !registry->stopping &&
+    if (!settle(registry, TIMER_FETCH, listing->outcome, &listing->error) && !registry->stopping &&
         !registry->deposed)
         loop_timer_start(registry->options.loop, &registry->refresh, RETRY_MS,
                          (uint64_t)registry->options.settings->time_fetch_validators * 1000);
@@ -249,6 +275,8 @@ static void list_done(struct worker_job *job)
     struct registry *registry = of_listing(job);
     struct listing *listing = &registry->listing;
     metric_add(registry->fetches, 1);
+    if (!listing->good)
+        count_failure(registry, TIMER_FETCH, &listing->error);
     if (!registry->stopping)
         tell_source(registry, listing);
     listing->job = (struct worker_job){ .work = take_work, .done = take_done };
@@ -334,7 +362,7 @@ static void hello_done(struct worker_job *job)
     if (hello->refusal != NULL)
         log_warn("validators.refused", "reason=\"%s\"", hello->refusal);
     size_t length = wire_encode_ack(&ack, bytes, sizeof bytes);
-    if (settle(hello->registry, hello->outcome, &hello->error, "hello"))
+    if (settle(hello->registry, TIMER_HELLO, hello->outcome, &hello->error))
         bus_reply(hello->call, span_of(bytes, length));
     else
         bus_drop(hello->call);
@@ -465,6 +493,14 @@ struct store *registry_store(struct registry *registry)
     return registry->books.store;
 }
 
+struct metric *registry_timer_failures(struct metrics *metrics, const char *timer)
+{
+    char label[48];
+    snprintf(label, sizeof label, "timer=\"%s\"", timer);
+    return metrics_counter(metrics, "adit_scheduler_timer_failures_total", label,
+                           "periodic work that failed and is done again at its next turn", NULL);
+}
+
 static void open_metrics(struct registry *registry)
 {
     struct metrics *metrics = registry->options.metrics;
@@ -472,8 +508,8 @@ static void open_metrics(struct registry *registry)
                                     "1 where the list of validators could not be read again", NULL);
     registry->fetches = metrics_counter(metrics, "adit_validators_fetches_total", "",
                                         "times the list of validators was asked for", NULL);
-    registry->failures = metrics_counter(metrics, "adit_registry_failures_total", "",
-                                         "work on validators and pools to be done again", NULL);
+    for (int timer = 0; timer < TIMERS; timer++)
+        registry->failures[timer] = registry_timer_failures(metrics, timer_names[timer]);
     registry->taken = metrics_counter(metrics, "adit_inode_messages_total", "outcome=\"taken\"",
                                       "messages of outside validators", NULL);
     for (int refusal = INODE_BAD_FORMAT; refusal < INODE_REFUSALS_COUNT; refusal++) {

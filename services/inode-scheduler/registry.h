@@ -71,3 +71,7 @@ void registry_refused(struct registry *registry, enum inode_refusal refusal);
 /* For who changes scores: the thread and the handle that all changes of records are made with. */
 struct worker *registry_worker(struct registry *registry);
 struct store *registry_store(struct registry *registry);
+
+/* What failures of a timer's work are counted in; for every timer of the scheduler. Borrowed for
+ * the life of `metrics`. */
+struct metric *registry_timer_failures(struct metrics *metrics, const char *timer);

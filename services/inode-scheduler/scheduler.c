@@ -532,6 +532,7 @@ static void open_metrics(struct scheduler *scheduler)
                                  "1 where this scheduler leads, 0 where it stands by", "leading"),
         .refused_messages = metrics_counter(metrics, "adit_scheduler_refused_messages_total", "",
                                             "messages that made no sense", NULL),
+        .unfollowed = registry_timer_failures(metrics, "check_interval"),
     };
 }
 

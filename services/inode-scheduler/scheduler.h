@@ -95,7 +95,7 @@ struct scheduler_summary {
 
 struct scheduler_metrics {
     struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages,
-        *notices;
+        *notices, *unfollowed;
 };
 
 struct inode;

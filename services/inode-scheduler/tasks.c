@@ -494,16 +494,13 @@ static void open_metrics(struct tasks *tasks, struct metrics *metrics)
                                           "event=\"reported\"", "event=\"refused\"",
                                           "event=\"expired\"",  "event=\"alone\"",
                                           "event=\"agreed\"",   "event=\"credit_checked\"" };
-    static const char *const timers[TASKS_TIMERS] = { "timer=\"gen_validation_task\"",
-                                                      "timer=\"end_tasks\"",
-                                                      "timer=\"check_credits\"" };
+    static const char *const timers[TASKS_TIMERS] = { "gen_validation_task", "end_tasks",
+                                                      "check_credits" };
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         tasks->events[i] = metrics_counter(metrics, "adit_scheduler_tasks_total", events[i],
                                            "validation tasks, by what became of them", NULL);
     for (size_t i = 0; i < TASKS_TIMERS; i++)
-        tasks->timers[i].failures =
-            metrics_counter(metrics, "adit_scheduler_timer_failures_total", timers[i],
-                            "periodic work that failed and is done again at its next turn", NULL);
+        tasks->timers[i].failures = registry_timer_failures(metrics, timers[i]);
     tasks->disputes =
         metrics_counter(metrics, "adit_scheduler_disputes_total", "",
                         "verdicts, reports and credits found to be wrong", "disputes");

@@ -239,6 +239,8 @@ static void done_tick(struct worker_job *job)
     if (leads_now && tick->has_wallet)
         show_wallet(payout, tick);
     show_health(payout, tick);
+    if (tick->trouble != ENGINE_NONE || tick->step == STEP_AWAY)
+        metric_add(payout->metrics.failures, 1);
     if (payout->again && !service_stopping(payout->service))
         start_tick(payout);
 }
@@ -320,6 +322,7 @@ static void make_metrics(struct payout *payout)
     COUNTER(sent, "payments_sent", "payments broadcast");
     COUNTER(confirmed, "payments_confirmed", "payments posted as paid");
     COUNTER(refused, NULL, "times a node refused a payment");
+    COUNTER(failures, NULL, "turns that store, window or node cut short, done again at the next");
     GAUGE(newest_event, "event", "the newest reward event processed");
     GAUGE(newest_set, NULL, "the newest posting set");
     GAUGE(epoch, "epoch", "the leadership's epoch");

@@ -134,6 +134,13 @@ struct window_totals {
     uint64_t candidates;
 };
 
+/* What the window says of itself. */
+struct window_state {
+    uint64_t history; /* as in window_result: 0 where it is not known, or may not be asked */
+    bool empty;       /* no batch is there: `oldest` is zeros */
+    struct window_position oldest; /* of the batches there */
+};
+
 /* A candidate as read back, with its place resolved: the window of its block ends at `end`,
  * inclusive (its own share if that was credited, else the last share before its batch). */
 struct window_found {
@@ -176,6 +183,7 @@ struct window_reader_ops {
     bool (*leases_below)(struct window_reader *reader, uint64_t lease_id, struct error *error);
     bool (*totals)(struct window_reader *reader, struct window_totals *totals_r,
                    struct error *error);
+    bool (*state)(struct window_reader *reader, struct window_state *state_r, struct error *error);
     bool (*ping)(struct window_reader *reader, struct error *error);
     void (*close)(struct window_reader *reader);
 };
@@ -260,6 +268,13 @@ MUST_CHECK static inline bool window_totals_read(struct window_reader *reader,
                                                  struct error *error)
 {
     return reader->ops->totals(reader, totals_r, error);
+}
+/* Where it says the same history before and after a walk, all that was walked is of that history.
+ */
+MUST_CHECK static inline bool window_state_read(struct window_reader *reader,
+                                                struct window_state *state_r, struct error *error)
+{
+    return reader->ops->state(reader, state_r, error);
 }
 MUST_CHECK static inline bool window_ping(struct window_reader *reader, struct error *error)
 {

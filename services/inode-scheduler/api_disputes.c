@@ -111,6 +111,7 @@ void api_tasks(void *context, struct http_exchange *exchange)
 {
     const struct scheduler *scheduler = context;
     const struct auditor_counts *counts = &scheduler->tasks.counts;
+    const uint64_t since_ms = places_steady_since_ms(scheduler->tasks.places);
     json_t *document =
         json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "taken", (json_int_t)counts->taken,
                   "issued", (json_int_t)counts->issued, "reported", (json_int_t)counts->reported,
@@ -120,6 +121,8 @@ void api_tasks(void *context, struct http_exchange *exchange)
     json_object_set_new(document, "credits_checked", json_integer((json_int_t)counts->credits));
     json_object_set_new(document, "credits_unknown",
                         json_integer((json_int_t)counts->credits_unknown));
+    json_object_set_new(document, "credits_since_ms",
+                        since_ms != 0 ? json_integer((json_int_t)since_ms) : json_null());
     json_object_set_new(document, "waiting", json_integer((json_int_t)counts->waiting));
     json_object_set_new(document, "validators", json_integer((json_int_t)counts->askers));
     json_object_set_new(document, "rate", json_integer(scheduler->options.settings->audit_rate));

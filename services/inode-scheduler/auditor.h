@@ -8,7 +8,10 @@
  * judges alone.
  *
  * Beside the verdict the credit is looked at: whether the window holds, for a submission said to be
- * accepted, that very account, worker, work and job, and nothing for one said to be rejected.
+ * accepted, that very account, worker, work and job, and nothing for one said to be rejected. A
+ * batch that is not there at all is evidence as well, but only where nothing can have taken it away
+ * since: over a change of the window's history, or where batches were trimmed unread, nobody is
+ * said to have dropped anything, and nobody loses anything for what stands there now.
  *
  * Who was wrong loses its score, by a cause that names the task, so that settling again changes
  * nothing; a dispute is durable before that, the end of the task behind it. Where more than one
@@ -18,9 +21,9 @@
  * Blocking (store and window): everything on one worker's thread. Bounded: waiting_max tasks. */
 #pragma once
 #include "core/audit/audit.h"
-#include "port/window.h"
 #include "record/member/member.h"
 #include "record/task/dispute.h"
+#include "services/inode-scheduler/credits.h"
 
 enum {
     AUDITOR_ASKERS_MAX = 2048,
@@ -29,22 +32,19 @@ enum {
     AUDITOR_FRESH_MS = 120000, /* who said something since may get a task */
 };
 
-/* What the window holds of a batch. */
-enum credit_outcome { CREDIT_THERE, CREDIT_NOT_THERE, CREDIT_NOT_KNOWN };
-
 struct auditor_options {
     struct store *store; /* borrowed */
     uint64_t epoch;      /* of our leadership */
     const char *pool;    /* id of the pool whose work it is; borrowed; "": none, no score rises */
     size_t waiting_max, turn_max;
     uint64_t expiry_ms, keep_ms;
-    uint64_t missing_ms; /* a batch that is not in the window so long after its verdict is missing */
+    uint64_t
+        missing_ms; /* a batch that is not in the window so long after its verdict is missing */
     uint64_t (*random)(void *context); /* that nobody can guess */
-    /* The credited shares of a batch that was appended, if it was, between two times (unix), into
-     * shares_r of WINDOW_BATCH_SHARES_MAX. NULL: credits are not looked at. */
-    enum credit_outcome (*find_credit)(void *context, uint64_t lease_id, uint64_t sequence,
+    /* As credits_find. NULL: credits are not looked at. */
+    struct credit_found (*find_credit)(void *context, uint64_t lease_id, uint64_t sequence,
                                        uint64_t from_ms, uint64_t to_ms,
-                                       struct window_share *shares_r, size_t *count_r);
+                                       struct window_share *shares_r);
     /* When a job's tip was left, as this process saw it (unix); 0: it is the tip; UINT64_MAX: not
      * known. NULL: never known. */
     uint64_t (*tip_gone_ms)(void *context, const uint8_t prev_hash[32]);

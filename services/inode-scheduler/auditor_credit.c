@@ -35,26 +35,28 @@ static bool is_same(const struct window_share *credited, const struct wire_share
            credited->time_ms == share->received_ms;
 }
 
-/* What is wrong with it; NULL: nothing. *credited_r is the share in its place, or NULL. */
+/* What is wrong with it; NULL: nothing. *credited_r is the share in its place, or NULL. Where the
+ * number is wrong no place says anything of any one share. */
 static const char *find_fault(const struct credit *credit, const struct window_share *shares,
                               size_t count, const struct window_share **credited_r)
 {
     const struct wire_audit_sample *sample = &credit->sample;
-    bool accepted = sample->outcome == SHARE_ACCEPTED;
-    *credited_r = accepted && sample->rank < count ? &shares[sample->rank] : NULL;
-    if (*credited_r != NULL && (*credited_r)->account != credit->share.account)
-        return "it was credited to another account";
-    if (*credited_r != NULL && (*credited_r)->worker != credit->share.worker)
-        return "it was credited to another worker";
-    if (*credited_r != NULL && (*credited_r)->work != credit->share.work)
-        return "another work was credited for it";
+    *credited_r = NULL;
     if (count < sample->accepted)
         return "fewer shares of its batch were credited than were accepted";
     if (count > sample->accepted)
         return "more shares of its batch were credited than were accepted";
-    if (*credited_r != NULL && !is_same(*credited_r, &credit->share))
-        return "it was credited under another job or time";
-    return NULL;
+    if (sample->outcome != SHARE_ACCEPTED || sample->rank >= count)
+        return NULL;
+    *credited_r = &shares[sample->rank];
+    if ((*credited_r)->account != credit->share.account)
+        return "it was credited to another account";
+    if ((*credited_r)->worker != credit->share.worker)
+        return "it was credited to another worker";
+    if ((*credited_r)->work != credit->share.work)
+        return "another work was credited for it";
+    return is_same(*credited_r, &credit->share) ? NULL
+                                                : "it was credited under another job or time";
 }
 
 static void pack(const struct window_share *share, uint8_t *bytes_r)
@@ -66,8 +68,19 @@ static void pack(const struct window_share *share, uint8_t *bytes_r)
     store_le64(bytes_r + 32, share->time_ms);
 }
 
+static const char *doubt_text(const struct dispute *dispute, bool steady)
+{
+    if (dispute->certain)
+        return "";
+    return steady
+               ? " (more than one validator had its batch, or it did not prove who it is: nobody "
+                 "loses a score for it)"
+               : " (the window's history has changed since, and another validator may have "
+                 "appended the batch anew: nobody loses a score for it)";
+}
+
 static bool dispute_credit(struct auditor *auditor, const struct credit *credit, const char *fault,
-                           const struct window_share *credited, uint64_t now_ms,
+                           const struct window_share *credited, bool steady, uint64_t now_ms,
                            struct error *error)
 {
     uint8_t packed[DISPUTE_CREDITED_BYTES_MAX];
@@ -78,10 +91,8 @@ static bool dispute_credit(struct auditor *auditor, const struct credit *credit,
     auditor_describe(auditor, &sample, &credit->share, id, now_ms, &dispute);
     dispute.kind = DISPUTE_CREDIT_WRONG;
     snprintf(dispute.first, sizeof dispute.first, "%s", credit->first);
-    snprintf(dispute.text, sizeof dispute.text, "%s%s", fault,
-             dispute.certain ? ""
-                             : " (more than one validator had its batch, or it did not prove who "
-                               "it is: nobody loses a score for it)");
+    dispute.certain = dispute.certain && steady;
+    snprintf(dispute.text, sizeof dispute.text, "%s%s", fault, doubt_text(&dispute, steady));
     if (credited != NULL) {
         pack(credited, packed);
         dispute.credited = span_of(packed, sizeof packed);
@@ -92,29 +103,40 @@ static bool dispute_credit(struct auditor *auditor, const struct credit *credit,
 
 enum look { LOOK_DONE, LOOK_AGAIN, LOOK_FAILED };
 
-static enum look look(struct auditor *auditor, const struct credit *credit, uint64_t now_ms,
+/* Whether what was found is the last word on it. A batch that is not there is waited for: nothing
+ * is there as long as the window's own readers are behind what validators see. It need not be seen
+ * to be absent at the end once more: its place may be forgotten by then, and in a steady stretch
+ * nobody appends it late but a validator that was asked for it late. */
+static bool is_final(struct auditor *auditor, struct credit *credit,
+                     const struct credit_found *found, uint64_t now_ms)
+{
+    const struct wire_audit_sample *sample = &credit->sample;
+    credit->absent = credit->absent || found->outcome == CREDIT_NOT_THERE;
+    if (found->outcome == CREDIT_THERE || (credit->absent && sample->accepted == 0))
+        return true;
+    return credit->absent && found->steady &&
+           now_ms >= sample->judged_ms + auditor->options.missing_ms;
+}
+
+static enum look look(struct auditor *auditor, struct credit *credit, uint64_t now_ms,
                       struct error *error)
 {
     const struct wire_audit_sample *sample = &credit->sample;
     const struct window_share *credited = NULL;
     const uint64_t received_ms = credit->share.received_ms;
-    size_t count = 0;
-    enum credit_outcome outcome = auditor->options.find_credit(
+    const struct credit_found found = auditor->options.find_credit(
         auditor->options.context, sample->lease_id, sample->sequence,
         received_ms < AUDIT_CLOCKS_MS ? 0 : received_ms - AUDIT_CLOCKS_MS,
-        sample->judged_ms + AUDIT_CLOCKS_MS, auditor->shares, &count);
-    bool owed = sample->accepted > 0;
-    if (outcome == CREDIT_NOT_KNOWN) {
+        sample->judged_ms + AUDIT_CLOCKS_MS, auditor->shares);
+    if (!is_final(auditor, credit, &found, now_ms)) {
         if (now_ms < sample->judged_ms + GIVE_UP_MS)
             return LOOK_AGAIN;
         auditor->counts.credits_unknown++;
         return LOOK_DONE;
     }
-    if (outcome == CREDIT_NOT_THERE && owed && now_ms < sample->judged_ms + auditor->options.missing_ms)
-        return LOOK_AGAIN;
-    const char *fault =
-        find_fault(credit, auditor->shares, outcome == CREDIT_THERE ? count : 0, &credited);
-    if (fault != NULL && !dispute_credit(auditor, credit, fault, credited, now_ms, error))
+    const char *fault = find_fault(credit, auditor->shares, found.count, &credited);
+    if (fault != NULL &&
+        !dispute_credit(auditor, credit, fault, credited, found.steady, now_ms, error))
         return LOOK_FAILED;
     auditor->counts.credits++;
     return LOOK_DONE;
@@ -126,7 +148,7 @@ bool auditor_check_credits(struct auditor *auditor, uint64_t now_ms, struct erro
         auditor->credits_count < CHECKS_AT_ONCE ? auditor->credits_count : (size_t)CHECKS_AT_ONCE;
     for (size_t i = 0; i < count; i++) {
         const size_t max = auditor->options.waiting_max;
-        const struct credit credit = auditor->credits[auditor->credits_first];
+        struct credit credit = auditor->credits[auditor->credits_first];
         enum look outcome = look(auditor, &credit, now_ms, error);
         if (outcome == LOOK_FAILED)
             return false;

@@ -15,6 +15,7 @@ struct credit {
     char first[TASK_MEMBER_BYTES];
     struct wire_audit_sample sample; /* its text is not used */
     struct wire_share share;
+    bool absent; /* it was seen not to be there, once all of its time was read */
 };
 
 struct asker {

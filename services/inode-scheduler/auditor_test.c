@@ -30,6 +30,7 @@ static struct world {
     size_t job_length;
     /* the window of every batch */
     enum credit_outcome credit;
+    bool steady;
     struct window_share credited[WINDOW_BATCH_SHARES_MAX];
     size_t credited_count;
     struct error error;
@@ -60,17 +61,17 @@ static uint64_t random_number(void *context)
     return test_random_u64(&w->random);
 }
 
-static enum credit_outcome find_credit(void *context, uint64_t lease_id, uint64_t sequence,
+static struct credit_found find_credit(void *context, uint64_t lease_id, uint64_t sequence,
                                        uint64_t from_ms, uint64_t to_ms,
-                                       struct window_share *shares_r, size_t *count_r)
+                                       struct window_share *shares_r)
 {
     (void)context;
     (void)sequence;
     assert_int_equal(lease_id, 17);
     assert_true(from_ms < to_ms);
     memcpy(shares_r, w->credited, w->credited_count * sizeof *shares_r);
-    *count_r = w->credited_count;
-    return w->credit;
+    const bool there = w->credit == CREDIT_THERE;
+    return (struct credit_found){ w->credit, w->steady, there ? w->credited_count : 0 };
 }
 
 static void start(void)
@@ -102,7 +103,8 @@ static int begin(void **state)
     *w = (struct world){ .store = store_fake_create(),
                          .now_ms = NOW_MS,
                          .random = test_random_begin("auditor"),
-                         .credit = CREDIT_NOT_KNOWN };
+                         .credit = CREDIT_NOT_KNOWN,
+                         .steady = true };
     assert_true(store_declare(w->store, collections, 4, &w->error));
     wire_examples_visit(on_example, NULL);
     for (int i = 0; i < VALIDATORS; i++) {
@@ -650,6 +652,55 @@ static void what_a_failover_took_back_is_waited_for_and_what_never_comes_is_told
     assert_int_equal(disputes(), 2);
 }
 
+static void over_a_change_of_history_nothing_is_missed_and_nobody_loses(void **state)
+{
+    (void)state;
+    const struct wire_audit_sample lost = sample_of(0, SHARE_ACCEPTED);
+    give_scores();
+    w->steady = false;
+    w->credit = CREDIT_NOT_THERE;
+    assert_int_equal(hand_in(&lost, &w->share), AUDITOR_DONE);
+    assert_true(auditor_check_credits(w->auditor, lost.judged_ms + 299999, &w->error));
+    assert_int_equal(auditor_counts(w->auditor).credits_unknown, 0);
+    assert_true(auditor_check_credits(w->auditor, lost.judged_ms + 300000, &w->error));
+    assert_int_equal(auditor_counts(w->auditor).credits_unknown, 1);
+    assert_int_equal(disputes(), 0);
+    /* One that is there and wrong may be another's: it is told. */
+    const struct wire_audit_sample anew = sample_of(0, SHARE_ACCEPTED);
+    set_credit();
+    w->credited[0].account++;
+    assert_int_equal(hand_in(&anew, &w->share), AUDITOR_DONE);
+    assert_true(auditor_check_credits(w->auditor, w->now_ms, &w->error));
+    assert_int_equal(disputes(), 1);
+    assert_false(last_dispute.certain);
+    assert_string_equal(last_dispute.text,
+                        "it was credited to another account (the window's history has changed "
+                        "since, and another validator may have appended the batch anew: nobody "
+                        "loses a score for it)");
+    assert_int_equal(score(MEMBER_VALIDATOR, w->ids[0]), 1);
+}
+
+static void what_was_absent_is_told_though_its_place_is_forgotten_by_then(void **state)
+{
+    (void)state;
+    const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
+    give_scores();
+    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    w->credit = CREDIT_NOT_KNOWN; /* not read yet */
+    assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 1000, &w->error));
+    w->credit = CREDIT_NOT_THERE;
+    assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 6000, &w->error));
+    w->credit = CREDIT_NOT_KNOWN;
+    assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 89999, &w->error));
+    assert_int_equal(disputes(), 0);
+    assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 90000, &w->error));
+    assert_int_equal(disputes(), 1);
+    assert_true(last_dispute.certain);
+    assert_string_equal(last_dispute.text,
+                        "fewer shares of its batch were credited than were accepted");
+    assert_int_equal(score(MEMBER_VALIDATOR, w->ids[0]), 0);
+}
+
 static enum auditor_outcome admit(const uint8_t *key)
 {
     const char *id = "";
@@ -805,6 +856,8 @@ int main(void)
         TEST(settled_tasks_are_forgotten_after_a_while_and_disputes_are_not),
         TEST(who_credits_another_than_it_said_loses_its_score),
         TEST(what_a_failover_took_back_is_waited_for_and_what_never_comes_is_told),
+        TEST(over_a_change_of_history_nothing_is_missed_and_nobody_loses),
+        TEST(what_was_absent_is_told_though_its_place_is_forgotten_by_then),
         TEST(only_registered_validators_with_stake_enough_are_admitted),
         TEST(validators_outside_that_were_heard_of_late_get_tasks_too),
         TEST(anything_failing_on_the_way_changes_nothing_of_the_end),

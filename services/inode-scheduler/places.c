@@ -7,8 +7,8 @@ enum { BUCKETS = PLACES_MAX };
 
 struct place {
     uint64_t lease_id, sequence, high, low;
-    uint64_t read_ms; /* the newest time that everything was noted up to, when this was */
-    uint32_t next;    /* in its bucket, place + 1; 0: none */
+    uint64_t noted_ms; /* it was appended by then */
+    uint32_t next;     /* in its bucket, place + 1; 0: none */
 };
 
 struct places {
@@ -16,8 +16,9 @@ struct places {
     struct place ring[PLACES_MAX];
     uint32_t buckets[BUCKETS];
     uint64_t noted;              /* ever */
-    uint64_t began_ms, up_to_ms; /* 0: never read */
-    uint64_t forgotten_ms;       /* what was noted then may be gone; 0: nothing is */
+    uint64_t history;            /* of the steady stretch; 0: there is none */
+    uint64_t since_ms, up_to_ms; /* it */
+    uint64_t forgotten_ms;       /* what was appended by then may be gone; 0: nothing is */
 };
 
 struct places *places_create(void)
@@ -51,11 +52,12 @@ static void forget(struct places *places, uint32_t at)
     while (*link != at + 1)
         link = &places->ring[*link - 1].next;
     *link = place->next;
-    places->forgotten_ms = place->read_ms;
+    if (place->noted_ms > places->forgotten_ms)
+        places->forgotten_ms = place->noted_ms;
 }
 
 void places_note(struct places *places, uint64_t lease_id, uint64_t sequence,
-                 struct window_position first)
+                 struct window_position first, uint64_t unix_ms)
 {
     pthread_mutex_lock(&places->lock);
     uint32_t at = (uint32_t)(places->noted % PLACES_MAX);
@@ -63,38 +65,52 @@ void places_note(struct places *places, uint64_t lease_id, uint64_t sequence,
         forget(places, at);
     uint32_t *bucket = bucket_of(places, lease_id, sequence);
     places->ring[at] =
-        (struct place){ lease_id, sequence, first.high, first.low, places->up_to_ms, *bucket };
+        (struct place){ lease_id, sequence, first.high, first.low, unix_ms, *bucket };
     *bucket = at + 1;
     pthread_mutex_unlock(&places->lock);
 }
 
-void places_read_up_to(struct places *places, uint64_t unix_ms)
+void places_read_up_to(struct places *places, uint64_t unix_ms, uint64_t history)
 {
     pthread_mutex_lock(&places->lock);
-    if (places->began_ms == 0)
-        places->began_ms = unix_ms;
+    if (history == 0 || history != places->history)
+        places->since_ms = unix_ms;
+    places->history = history;
     places->up_to_ms = unix_ms;
     pthread_mutex_unlock(&places->lock);
 }
 
-enum places_outcome places_find(struct places *places, uint64_t lease_id, uint64_t sequence,
-                                uint64_t from_ms, uint64_t to_ms,
-                                struct window_position *position_r)
+uint64_t places_steady_since_ms(struct places *places)
 {
-    enum places_outcome outcome = PLACES_NONE;
     pthread_mutex_lock(&places->lock);
+    uint64_t since_ms = places->history != 0 ? places->since_ms : 0;
+    pthread_mutex_unlock(&places->lock);
+    return since_ms;
+}
+
+/* The place of that batch in the ring; NULL where it is not noted. */
+static const struct place *find(struct places *places, uint64_t lease_id, uint64_t sequence)
+{
     uint32_t at = *bucket_of(places, lease_id, sequence);
     while (at != 0 &&
            (places->ring[at - 1].lease_id != lease_id || places->ring[at - 1].sequence != sequence))
         at = places->ring[at - 1].next;
-    if (at != 0) {
-        *position_r =
-            (struct window_position){ places->ring[at - 1].high, places->ring[at - 1].low, 0 };
-        outcome = PLACES_FOUND;
-    } else if (places->began_ms == 0 || from_ms <= places->began_ms ||
-               from_ms <= places->forgotten_ms || places->up_to_ms <= to_ms) {
-        outcome = PLACES_UNKNOWN;
+    return at != 0 ? &places->ring[at - 1] : NULL;
+}
+
+struct places_found places_find(struct places *places, uint64_t lease_id, uint64_t sequence,
+                                uint64_t from_ms, uint64_t to_ms)
+{
+    struct places_found found = { .outcome = PLACES_UNKNOWN };
+    pthread_mutex_lock(&places->lock);
+    const struct place *place = find(places, lease_id, sequence);
+    found.steady = places->history != 0 && from_ms > places->since_ms;
+    if (place != NULL) {
+        found.position = (struct window_position){ place->high, place->low, 0 };
+        found.outcome = PLACES_FOUND;
+    } else if (found.steady && from_ms > places->forgotten_ms && places->up_to_ms > to_ms) {
+        found.outcome = PLACES_NONE;
     }
     pthread_mutex_unlock(&places->lock);
-    return outcome;
+    return found;
 }

@@ -199,7 +199,7 @@ static bool on_new_batch(void *context, struct window_position first, uint64_t l
     stats->have_last = true;
     add_batch(stats, shares, count);
     if (stats->places != NULL)
-        places_note(stats->places, lease_id, sequence, first);
+        places_note(stats->places, lease_id, sequence, first, loop_unix_ms());
     return true;
 }
 
@@ -208,11 +208,27 @@ void stats_note_places(struct stats *stats, struct places *places)
     stats->places = places;
 }
 
+/* The history of what was read between the two states; 0 where it changed, or where batches behind
+ * the last one read before may have been trimmed unread. */
+static uint64_t history_between(const struct window_state *before, const struct window_state *after,
+                                const struct window_position *last)
+{
+    if (before->history != after->history)
+        return 0;
+    if (last != NULL && (after->empty || window_position_compare(&after->oldest, last) > 0))
+        return 0;
+    return after->history;
+}
+
 bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,
                 struct error *error)
 {
     struct window_totals totals;
-    bool ok = window_totals_read(window, &totals, error);
+    struct window_state before = { .empty = true }, after = { .empty = true };
+    const struct window_position last = stats->last;
+    const bool had_last = stats->have_last, notes = stats->places != NULL;
+    bool ok = (!notes || window_state_read(window, &before, error)) &&
+              window_totals_read(window, &totals, error);
     if (ok && !stats->began) {
         uint64_t reach_ms = (uint64_t)STATS_HOURS_MAX * HOUR_MS;
         stats->hour_ago_ms = now_ms > HOUR_MS ? now_ms - HOUR_MS : 0;
@@ -223,10 +239,11 @@ bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_
         ok = window_walk_on(window, stats->have_last ? &stats->last : NULL, on_new_batch, stats,
                             error);
     }
-    if (!ok)
+    if (!ok || (notes && !window_state_read(window, &after, error)))
         return false;
-    if (stats->places != NULL)
-        places_read_up_to(stats->places, now_ms);
+    if (notes)
+        places_read_up_to(stats->places, now_ms,
+                          history_between(&before, &after, had_last ? &last : NULL));
     pthread_mutex_lock(&stats->lock);
     stats->totals = totals;
     stats->totals_known = true;

@@ -49,46 +49,12 @@ static uint64_t random_number(void *context)
     return number;
 }
 
-struct gathering {
-    struct window_share *shares;
-    size_t count;
-    uint64_t lease_id, sequence;
-    bool found;
-};
-
-static bool on_batch(void *context, struct window_position first, uint64_t lease_id,
-                     uint64_t sequence, const struct window_share *shares, size_t count)
-{
-    struct gathering *gathering = context;
-    (void)first;
-    gathering->found = lease_id == gathering->lease_id && sequence == gathering->sequence;
-    if (gathering->found) {
-        memcpy(gathering->shares, shares, count * sizeof *shares);
-        gathering->count = count;
-    }
-    return false;
-}
-
-static enum credit_outcome find_credit(void *context, uint64_t lease_id, uint64_t sequence,
+static struct credit_found find_credit(void *context, uint64_t lease_id, uint64_t sequence,
                                        uint64_t from_ms, uint64_t to_ms,
-                                       struct window_share *shares_r, size_t *count_r)
+                                       struct window_share *shares_r)
 {
     struct tasks *tasks = &((struct scheduler *)context)->tasks;
-    struct gathering gathering = { shares_r, 0, lease_id, sequence, false };
-    struct window_position at;
-    struct error error;
-    switch (places_find(tasks->places, lease_id, sequence, from_ms, to_ms, &at)) {
-    case PLACES_NONE:
-        return CREDIT_NOT_THERE;
-    case PLACES_UNKNOWN:
-        return CREDIT_NOT_KNOWN;
-    case PLACES_FOUND:
-        break;
-    }
-    if (!window_walk_back(tasks->window, &at, on_batch, &gathering, &error) || !gathering.found)
-        return CREDIT_NOT_KNOWN; /* away, or trimmed since */
-    *count_r = gathering.count;
-    return CREDIT_THERE;
+    return credits_find(tasks->places, tasks->window, lease_id, sequence, from_ms, to_ms, shares_r);
 }
 
 static uint64_t tip_gone_ms(void *context, const uint8_t prev_hash[32])

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "core/pow/sha256.h"
-#include "services/inode-scheduler/places.h"
 #include "services/inode-scheduler/tasks_text.h"
 #include "wire/examples.h"
 #include "wire/job/job_wire.h"
@@ -112,43 +111,11 @@ static void the_largest_job_there_can_be_fits_into_a_text(void **state)
     assert_true(tasks_text(&offer, text));
 }
 
-static void a_place_is_found_or_surely_not_there_or_not_known(void **state)
-{
-    struct window_position at;
-    struct places *places = places_create();
-    (void)state;
-    assert_non_null(places);
-    assert_int_equal(places_find(places, 1, 1, 5000, 6000, &at), PLACES_UNKNOWN);
-    places_read_up_to(places, 1000);
-    places_note(places, 1, 7, (struct window_position){ 42, 3, 0 });
-    assert_int_equal(places_find(places, 1, 7, 5000, 6000, &at), PLACES_FOUND);
-    assert_true(at.high == 42 && at.low == 3);
-    assert_int_equal(places_find(places, 2, 7, 5000, 6000, &at), PLACES_UNKNOWN);
-    places_read_up_to(places, 6001);
-    assert_int_equal(places_find(places, 2, 7, 5000, 6000, &at), PLACES_NONE);
-    assert_int_equal(places_find(places, 2, 7, 900, 6000, &at), PLACES_UNKNOWN); /* before us */
-    /* A batch that a failover took back and that was appended anew stands at its new place. */
-    places_note(places, 1, 7, (struct window_position){ 50, 0, 0 });
-    assert_int_equal(places_find(places, 1, 7, 5000, 6000, &at), PLACES_FOUND);
-    assert_int_equal(at.high, 50);
-    /* The oldest go, and then nothing is sure of their time. */
-    places_read_up_to(places, 7000);
-    for (uint64_t i = 0; i < PLACES_MAX; i++)
-        places_note(places, 3, i + 1, (struct window_position){ 60 + i, 0, 0 });
-    places_read_up_to(places, 9000);
-    assert_int_equal(places_find(places, 1, 7, 5000, 6000, &at), PLACES_UNKNOWN);
-    assert_int_equal(places_find(places, 4, 1, 7500, 8000, &at), PLACES_NONE);
-    for (uint64_t i = 0; i < PLACES_MAX; i += 1000)
-        assert_int_equal(places_find(places, 3, i + 1, 7500, 8000, &at), PLACES_FOUND);
-    places_destroy(places);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_told_as_text_can_be_judged_from_it_alone),
         cmocka_unit_test(the_largest_job_there_can_be_fits_into_a_text),
-        cmocka_unit_test(a_place_is_found_or_surely_not_there_or_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -562,6 +562,19 @@ static bool totals(struct window_reader *port, struct window_totals *totals_r, s
     return true;
 }
 
+static bool state(struct window_reader *port, struct window_state *state_r, struct error *error)
+{
+    struct window_fake *fake = ((struct fake_reader *)port)->fake;
+    if (!readable(fake, error))
+        return false;
+    pthread_mutex_lock(&fake->mutex);
+    *state_r = (struct window_state){ .history = fake->history, .empty = fake->entries.count == 0 };
+    if (fake->entries.count > 0)
+        state_r->oldest = entries_of(fake)[0].first;
+    pthread_mutex_unlock(&fake->mutex);
+    return true;
+}
+
 static bool ping(struct window_reader *port, struct error *error)
 {
     return readable(((struct fake_reader *)port)->fake, error);
@@ -601,6 +614,7 @@ struct window_reader *window_fake_reader(struct window_fake *fake)
         .lease_end = lease_end,
         .leases_below = leases_below,
         .totals = totals,
+        .state = state,
         .ping = ping,
         .close = close_reader,
     };

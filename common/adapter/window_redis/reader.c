@@ -2,6 +2,7 @@
  * it sends may be sent twice without harm, so one that fails on an old connection is tried once
  * more on a new one. */
 #include "adapter/window_redis/address.h"
+#include "adapter/window_redis/info.h"
 #include "adapter/window_redis/packed.h"
 #include "adapter/window_redis/window_redis.h"
 
@@ -21,6 +22,7 @@ struct reader {
     struct redis_address address;
     struct timeval timeout;
     redisContext *redis;
+    bool may_not_ask;          /* for the history: the user lacks the right to INFO */
     struct packed_batch batch; /* scratch of the walks */
 };
 
@@ -457,6 +459,39 @@ static bool totals(struct window_reader *port, struct window_totals *totals_r, s
     return true;
 }
 
+/* The history's name; 0 where this user may not ask for it. */
+static bool read_history(struct reader *reader, uint64_t *history_r, struct error *error)
+{
+    *history_r = 0;
+    if (reader->may_not_ask)
+        return true;
+    struct error why;
+    redisReply *answer = ASK(reader, REDIS_REPLY_STRING, &why, "INFO", "replication");
+    reader->may_not_ask = answer == NULL && why.code == ERROR_REFUSED;
+    if (answer == NULL)
+        return reader->may_not_ask || error_set(error, why.code, "%s", why.text);
+    if (answer->type == REDIS_REPLY_STRING)
+        *history_r = info_history(answer->str);
+    freeReplyObject(answer);
+    return true;
+}
+
+static bool state(struct window_reader *port, struct window_state *state_r, struct error *error)
+{
+    struct reader *reader = reader_of(port);
+    *state_r = (struct window_state){ .empty = true };
+    if (!read_history(reader, &state_r->history, error))
+        return false;
+    redisReply *page =
+        ASK(reader, REDIS_REPLY_ARRAY, error, "XRANGE", PACKED_KEY_STREAM, "-", "+", "COUNT", "1");
+    if (page == NULL)
+        return false;
+    state_r->empty = page->elements == 0;
+    bool good = state_r->empty || read_entry(reader, page->element[0], &state_r->oldest, error);
+    freeReplyObject(page);
+    return good;
+}
+
 static bool ping(struct window_reader *port, struct error *error)
 {
     redisReply *answer = ASK(reader_of(port), REDIS_REPLY_STATUS, error, "PING");
@@ -485,6 +520,7 @@ static const struct window_reader_ops reader_ops = {
     .lease_end = lease_end,
     .leases_below = leases_below,
     .totals = totals,
+    .state = state,
     .ping = ping,
     .close = close_reader,
 };

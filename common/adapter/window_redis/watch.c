@@ -3,44 +3,21 @@
  * The history may change without the connection's end (a server that was made a replica and leads
  * again), so it is asked for again and again. */
 #include "adapter/window_redis/greeting.h"
+#include "adapter/window_redis/info.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-enum { WATCH_EVERY_MS = 1000, HISTORY_DIGITS = 16 };
-
-/* What stands behind "name:" at the start of a line, or NULL. */
-static const char *line_of(const char *text, const char *name)
-{
-    size_t length = strlen(name);
-    for (const char *at = text; at != NULL && *at != '\0';) {
-        if (strncmp(at, name, length) == 0 && at[length] == ':')
-            return at + length + 1;
-        at = strchr(at, '\n');
-        at += at != NULL;
-    }
-    return NULL;
-}
-
-static uint64_t number_of(const char *text, const char *name)
-{
-    const char *value = line_of(text, name);
-    return value != NULL ? strtoull(value, NULL, 10) : 0;
-}
+enum { WATCH_EVERY_MS = 1000 };
 
 bool link_take_info(struct link *link, const redisReply *answer)
 {
     if (answer->type != REDIS_REPLY_STRING)
         return false;
-    const char *id = line_of(answer->str, "master_replid");
-    if (id == NULL || strlen(id) < HISTORY_DIGITS)
+    uint64_t history = info_history(answer->str);
+    if (history == 0)
         return false;
-    uint64_t used = number_of(answer->str, "used_memory");
-    uint64_t room = number_of(answer->str, "maxmemory");
-    char digits[HISTORY_DIGITS + 1] = "";
-    memcpy(digits, id, HISTORY_DIGITS);
-    link->history = strtoull(digits, NULL, 16);
-    link->replicas = (unsigned)number_of(answer->str, "connected_slaves");
+    uint64_t used = info_number(answer->str, "used_memory");
+    uint64_t room = info_number(answer->str, "maxmemory");
+    link->history = history;
+    link->replicas = (unsigned)info_number(answer->str, "connected_slaves");
     link->memory_percent = room == 0 ? 0 : (unsigned)((u128)used * 100 / room);
     return true;
 }

@@ -32,6 +32,7 @@ struct answer {
     bool inside; /* the append has not returned yet: no answer may come */
     enum window_outcome outcome;
     struct window_position position;
+    uint64_t history;
     uint8_t verdicts[WINDOW_VERDICTS_BYTES_MAX];
     size_t verdicts_bytes;
 };

@@ -125,6 +125,42 @@ static void trimming_keeps_the_batch_of_the_position_and_what_follows(void **sta
     seen_free(&all);
 }
 
+static struct window_state state_of(struct world *world)
+{
+    struct window_state state;
+    struct error error;
+    if (!window_state_read(world->reader, &state, &error))
+        fail_msg("%s", error.text);
+    return state;
+}
+
+static void it_says_its_history_and_the_oldest_batch_there(void **state)
+{
+    struct world *world = *state;
+    struct error error;
+    uint64_t removed;
+    const uint64_t history = state_of(world).history;
+    assert_true(state_of(world).empty);
+    fill(world, 5);
+    struct seen all = read_all(world);
+    struct window_state now = state_of(world);
+    assert_int_equal(window_position_compare(&now.oldest, &all.batches[0].first), 0);
+    assert_true(window_trim(world->reader, &all.batches[3].first, &removed, &error));
+    now = state_of(world);
+    assert_int_equal(window_position_compare(&now.oldest, &all.batches[3].first), 0);
+    seen_free(&all);
+    assert_false(state_of(world).empty);
+    /* Readers and writers hear the same name. */
+    struct window_share share;
+    make_shares(&share, 1, 9, 6, 1);
+    struct window_batch batch = {
+        .lease_id = 9, .sequence = 6, .lowest = 1, .shares = &share, .share_count = 1
+    };
+    assert_int_not_equal(history, 0);
+    assert_true(append_wait(world, world->writer, &batch).history == history);
+    assert_true(state_of(world).history == history);
+}
+
 struct found {
     unsigned count;
     struct window_found last;
@@ -255,6 +291,7 @@ const struct CMUnitTest read_tests[] = {
     WORLD_TEST(walking_back_is_walking_on_reversed),
     WORLD_TEST(a_walk_begins_where_it_is_told_and_ends_when_told),
     WORLD_TEST(trimming_keeps_the_batch_of_the_position_and_what_follows),
+    WORLD_TEST(it_says_its_history_and_the_oldest_batch_there),
     WORLD_TEST(a_candidate_ends_its_window_at_its_share_or_at_the_last_one_before),
     WORLD_TEST(a_candidate_stays_as_it_was_first_recorded_until_it_is_done),
 };

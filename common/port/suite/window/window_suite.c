@@ -59,6 +59,7 @@ void answer_take(void *context, const struct window_result *result)
     answer->done = true;
     answer->outcome = result->outcome;
     answer->position = result->position;
+    answer->history = result->history;
     assert_true(result->verdicts.length <= sizeof answer->verdicts);
     answer->verdicts_bytes = result->verdicts.length;
     if (result->verdicts.length > 0)

@@ -1,7 +1,6 @@
 #include "services/inode-scheduler/api.h"
 
 #include "adapter/http_kore/limit.h"
-#include "core/difficulty/difficulty.h"
 #include "core/pow/sha256.h"
 #include "core/share/outcome.h"
 #include "services/inode-scheduler/api_access.h"
@@ -228,24 +227,14 @@ static json_t *rejects_of(const struct health *health)
     return reasons;
 }
 
-static u128 network_work_of(const struct scheduler *scheduler)
-{
-    struct jobs_view view;
-    struct u256 target;
-    jobs_look(scheduler->jobs, &view);
-    if (!view.any || !difficulty_target_from_bits(view.bits, &target))
-        return 0;
-    return difficulty_network_work_capped(target).expected_hashes;
-}
-
-/* Blocks found against those that the work was worth at the network's difficulty of now. */
+/* Blocks found against those that the work was worth, each share at the network's difficulty of its
+ * time. */
 static json_t *luck_of(const struct scheduler *scheduler)
 {
     const struct scheduler_summary *summary = &scheduler->summary;
-    u128 network_work = network_work_of(scheduler);
-    if (!summary->known || network_work == 0 || summary->luck_work == 0)
+    double expected = summary->luck_expected;
+    if (!summary->known || expected <= 0)
         return json_null();
-    double expected = (double)summary->luck_work / (double)network_work;
     return json_pack("{s:I, s:I, s:f, s:f}", "since", (json_int_t)(summary->luck_since_ms / 1000),
                      "blocks", (json_int_t)summary->luck_blocks, "expected_blocks", expected,
                      "luck", (double)summary->luck_blocks / expected);
@@ -262,7 +251,7 @@ static json_t *network_of(const struct scheduler *scheduler)
                   bits, "tip", api_hash(scheduler->followed.tip), "chain",
                   scheduler->options.coin.chain, "profile", scheduler->options.coin.name);
     json_object_set_new(network, "job_height", json_integer(view.height));
-    json_object_set_new(network, "network_work", api_number(network_work_of(scheduler)));
+    json_object_set_new(network, "network_work", api_number(scheduler_network_work(scheduler)));
     json_object_set_new(network, "job_value", api_money((int64_t)view.coinbase_value));
     json_object_set_new(network, "coinbase_maturity",
                         json_integer(scheduler->options.coin.coinbase_maturity));
@@ -322,6 +311,7 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/series", api_account_series },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/credits", api_credits },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/earnings.csv", api_earnings },
+    { HTTP_METHOD_GET, "/api/v1/accounts/{}/outlook", api_outlook },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/payments", api_payments },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs", api_proofs },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/proofs/{}", api_proof },

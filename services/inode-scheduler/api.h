@@ -80,8 +80,9 @@ void api_credits(void *context, struct http_exchange *exchange);
 void api_payments(void *context, struct http_exchange *exchange);
 /* The account of the path's name; false with status and sentence. On the worker. */
 MUST_CHECK bool api_find_account(struct api_read *read, struct account *account_r);
-/* api_earnings.c */
+/* api_earnings.c, api_outlook.c */
 void api_earnings(void *context, struct http_exchange *exchange);
+void api_outlook(void *context, struct http_exchange *exchange);
 /* api_series.c */
 void api_pool_series(void *context, struct http_exchange *exchange);
 void api_account_series(void *context, struct http_exchange *exchange);

@@ -31,11 +31,8 @@ json_t *api_rate_errors(const struct stats_sums *sums)
     return errors;
 }
 
-static json_t *series_of(struct stats *stats, uint64_t account, uint64_t worker, bool hours)
+static json_t *series_of(const struct stats_point *points, size_t count, bool hours, uint64_t now)
 {
-    struct stats_point points[STATS_HOURS_MAX];
-    uint64_t now = loop_unix_ms();
-    size_t count = stats_series(stats, account, worker, hours, now, points);
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const struct stats_point *point = &points[i];
@@ -50,24 +47,60 @@ static json_t *series_of(struct stats *stats, uint64_t account, uint64_t worker,
                      (json_int_t)(now / 1000));
 }
 
+static json_t *series_read(struct api_read *read, uint64_t account, uint64_t worker, bool hours)
+{
+    struct stats_point points[STATS_HOURS_MAX];
+    uint64_t now = loop_unix_ms();
+    size_t count = stats_series(read->scheduler->stats, account, worker, hours, now, points);
+    return series_of(points, count, hours, now);
+}
+
 /* ?step=3600: by the hour; else by the minute. */
 static bool wants_hours(const struct http_exchange *exchange)
 {
     return api_query_number(exchange, "step", 60, 3600) == 3600;
 }
 
+/* How many blocks were found in the point's minute or hour; -1 where they were not counted. */
+static json_int_t blocks_at(const struct scheduler_summary *summary, uint64_t time_ms, bool hours)
+{
+    uint64_t length_ms = hours ? 3600 * 1000 : 60 * 1000;
+    uint64_t newest = summary->counted_ms / length_ms, at = time_ms / length_ms;
+    if (!summary->known || at > newest)
+        return summary->known ? 0 : -1; /* it began after the last look */
+    if (newest - at >= (hours ? STATS_HOURS_MAX : STATS_MINUTES_MAX))
+        return -1;
+    return (hours ? summary->hours : summary->minutes)[newest - at];
+}
+
+/* The pool's points also say how many workers were active, how many blocks were found, and how
+ * many the work was worth. */
 void api_pool_series(void *context, struct http_exchange *exchange)
 {
     struct scheduler *scheduler = context;
-    api_reply_kept(exchange, series_of(scheduler->stats, 0, 0, wants_hours(exchange)));
+    struct stats_point points[STATS_HOURS_MAX];
+    bool hours = wants_hours(exchange);
+    uint64_t now = loop_unix_ms();
+    size_t count = stats_series(scheduler->stats, 0, 0, hours, now, points);
+    json_t *answer = series_of(points, count, hours, now),
+           *list = json_object_get(answer, "points");
+    for (size_t i = 0; i < count; i++) {
+        json_t *point = json_array_get(list, i);
+        json_int_t blocks = blocks_at(&scheduler->summary, points[i].time_ms, hours);
+        bool known = points[i].workers > 0 || points[i].shares == 0;
+        json_object_set_new(point, "workers",
+                            known ? json_integer(points[i].workers) : json_null());
+        json_object_set_new(point, "blocks", blocks < 0 ? json_null() : json_integer(blocks));
+        json_object_set_new(point, "expected_blocks", json_real(points[i].expected));
+    }
+    api_reply_kept(exchange, answer);
 }
 
 static void account_series_read(struct api_read *read)
 {
     struct account account;
     if (api_find_account(read, &account))
-        read->document =
-            series_of(read->scheduler->stats, account.id, 0, wants_hours(read->exchange));
+        read->document = series_read(read, account.id, 0, wants_hours(read->exchange));
 }
 
 void api_account_series(void *context, struct http_exchange *exchange)
@@ -101,8 +134,7 @@ static void worker_series_read(struct api_read *read)
         error_fill(&read->error, ERROR_INVALID, "the account has no worker of this name");
         return;
     }
-    read->document =
-        series_of(read->scheduler->stats, account.id, sought.id, wants_hours(read->exchange));
+    read->document = series_read(read, account.id, sought.id, wants_hours(read->exchange));
 }
 
 void api_worker_series(void *context, struct http_exchange *exchange)

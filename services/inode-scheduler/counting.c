@@ -2,11 +2,19 @@
  * few seconds, and who is alive. */
 #include "services/inode-scheduler/scheduler.h"
 
+#include "core/difficulty/difficulty.h"
 #include "service/log.h"
 
 #include <stdlib.h>
 
-enum { STATS_MS = 1000, SUMMARY_MS = 5000, HEALTH_MS = 1000 };
+enum {
+    STATS_MS = 1000,
+    SUMMARY_MS = 5000,
+    HEALTH_MS = 1000,
+    MINUTE_MS = 60000,
+    HOUR_MS = 60 * MINUTE_MS,
+    STATS_WAITS_MAX = 10, /* looks */
+};
 
 static struct scheduler *of_stats_job(struct worker_job *job)
 {
@@ -29,13 +37,40 @@ static void stats_done(struct worker_job *job)
                                       scheduler->stats_ok ? NULL : scheduler->stats_error.text);
 }
 
+u128 scheduler_network_work(const struct scheduler *scheduler)
+{
+    struct jobs_view view;
+    struct u256 target;
+    jobs_look(scheduler->jobs, &view);
+    if (!view.any || !difficulty_target_from_bits(view.bits, &target))
+        return 0;
+    return difficulty_network_work_capped(target).expected_hashes;
+}
+
+/* Shares from before the start are worth what blocks took then, so those are read first; but no
+ * longer is waited than a store or a node may need. */
+static bool waits(struct scheduler *scheduler, u128 network_work)
+{
+    return (!scheduler->summary.known || network_work == 0) &&
+           scheduler->stats_waited++ < STATS_WAITS_MAX;
+}
+
 static void on_stats_due(void *context)
 {
     struct scheduler *scheduler = context;
-    if (scheduler->reading_stats || scheduler->stopping)
+    u128 network_work = scheduler_network_work(scheduler);
+    if (scheduler->reading_stats || scheduler->stopping || waits(scheduler, network_work))
         return;
+    stats_network_is(scheduler->stats, (double)network_work);
     scheduler->stats_job = (struct worker_job){ .work = stats_work, .done = stats_done };
     scheduler->reading_stats = worker_submit(scheduler->counting, &scheduler->stats_job);
+}
+
+/* Into the slot `back` of the running one. */
+static void count_at(uint16_t *slots, size_t count, uint64_t back)
+{
+    if (back < count && slots[back] < UINT16_MAX)
+        slots[back]++;
 }
 
 static bool on_block(void *context, const struct block_record *block)
@@ -46,6 +81,16 @@ static bool on_block(void *context, const struct block_record *block)
         summary->last_block_ms = block->found_ms;
         summary->last_block_height = block->chain.height;
     }
+    if (counts && block->found_ms <= summary->counted_ms) {
+        count_at(summary->minutes, STATS_MINUTES_MAX,
+                 summary->counted_ms / MINUTE_MS - block->found_ms / MINUTE_MS);
+        count_at(summary->hours, STATS_HOURS_MAX,
+                 summary->counted_ms / HOUR_MS - block->found_ms / HOUR_MS);
+    }
+    if (summary->networks != NULL && summary->networks_count < STATS_NETWORK_MAX)
+        summary->networks[summary->networks_count++] =
+            (struct stats_network){ .time_ms = block->found_ms,
+                                    .work = (double)block->network_work };
     summary->luck_blocks += counts && block->found_ms >= summary->luck_since_ms;
     summary->blocks_orphaned +=
         block->chain.state == BLOCK_ORPHANED || block->chain.state == BLOCK_REJECTED;
@@ -62,9 +107,16 @@ static void summary_work(struct worker_job *job)
     struct scheduler *scheduler = of_summary_job(job);
     struct error error;
     struct stats_pool pool;
-    stats_of_pool(scheduler->stats, loop_unix_ms(), &pool);
+    uint64_t now_ms = loop_unix_ms();
+    stats_of_pool(scheduler->stats, now_ms, &pool);
     scheduler->summary_fresh = (struct scheduler_summary){ .luck_since_ms = pool.sums.since_ms,
-                                                           .luck_work = pool.sums.accepted_work };
+                                                           .luck_expected = pool.expected,
+                                                           .counted_ms = now_ms };
+    if (!scheduler->summary.known) {
+        scheduler->summary_fresh.networks =
+            calloc(STATS_NETWORK_MAX, sizeof *scheduler->summary_fresh.networks);
+        ASSERT(scheduler->summary_fresh.networks != NULL);
+    }
     scheduler->summary_fresh.known =
         block_walk_newest(scheduler->api_store, 0, 0, on_block, &scheduler->summary_fresh,
                           &error) == STORE_DONE;
@@ -74,6 +126,11 @@ static void summary_done(struct worker_job *job)
 {
     struct scheduler *scheduler = of_summary_job(job);
     scheduler->summing = false;
+    if (scheduler->summary_fresh.networks != NULL && scheduler->summary_fresh.known)
+        stats_network_was(scheduler->stats, scheduler->summary_fresh.networks,
+                          scheduler->summary_fresh.networks_count);
+    free(scheduler->summary_fresh.networks);
+    scheduler->summary_fresh.networks = NULL;
     if (scheduler->summary_fresh.known)
         scheduler->summary = scheduler->summary_fresh;
 }

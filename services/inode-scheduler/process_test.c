@@ -442,7 +442,8 @@ static void the_dashboard_comes_with_its_policy_and_is_not_sent_twice(void **sta
     assert_true(json_is_array(json_object_get(series, "points")));
     json_decref(series);
     char path[256];
-    static const char *const lists[] = { "series", "workers/x/series", "earnings.csv" };
+    static const char *const lists[] = { "series", "workers/x/series", "earnings.csv",
+                                         "outlook" };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         snprintf(path, sizeof path, "/api/v1/accounts/%s/%s", f->address, lists[i]);
         json_decref(get(f, path, 404));

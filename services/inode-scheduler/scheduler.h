@@ -90,7 +90,13 @@ struct scheduler_summary {
     uint32_t last_block_height;
     uint64_t luck_since_ms; /* unix: since when work and blocks are held against each other */
     uint64_t luck_blocks;   /* found since, on the best chain now */
-    u128 luck_work;         /* done since, up to the look at the blocks */
+    double luck_expected;   /* what the work since was worth, up to the look at the blocks */
+    /* how many were found, by the minute and the hour of counted_ms and those before it */
+    uint64_t counted_ms; /* unix */
+    uint16_t minutes[STATS_MINUTES_MAX], hours[STATS_HOURS_MAX];
+    /* the first time: what a block took when the newest were found */
+    struct stats_network *networks;
+    size_t networks_count;
 };
 
 struct scheduler_metrics {
@@ -169,6 +175,7 @@ struct scheduler {
 
     /* counting */
     bool reading_stats, summing;
+    unsigned stats_waited; /* looks that waited for what blocks took */
     bool stats_ok;
     struct worker_job stats_job, summary_job;
     struct error stats_error;
@@ -209,6 +216,8 @@ void scheduler_note(struct scheduler *scheduler, const uint8_t hash[32], bool re
 /* "starting", "running", "standby", "stopping" or "error"; *reason_r (static or within `scheduler`)
  * says why it is not running, else "". */
 const char *scheduler_state(const struct scheduler *scheduler, const char **reason_r);
+/* Expected hashes of a block, as the newest job has it; 0: there is no job. */
+u128 scheduler_network_work(const struct scheduler *scheduler);
 
 /* Right after a start: the others are still to be heard of. */
 bool scheduler_is_early(const struct scheduler *scheduler);

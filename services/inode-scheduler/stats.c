@@ -8,13 +8,19 @@
 /* A series is three rings: 6 slots of 10 s for the minute, 120 of 60 s for ten minutes and the
  * hour, and slots of an hour: 168 for the pool and an account, 24 for a worker. A slot is known by
  * the number of its time span since the epoch, so that an old one is seen to be old. A worker takes
- * 4 KB, an account 7 KB: 90 MB where the bound is met by accounts of one worker. */
+ * 4 KB, an account 7 KB: 90 MB where the bound is met by accounts of one worker.
+ *
+ * Beside the pool's series stands how many workers were active by the minute and by the hour. A
+ * worker is counted where its own ring shows that it was not yet, so it does not matter in which
+ * order the window is read. */
 enum {
     FINE_SLOTS = 6,
     FINE_MS = 10000,
     COARSE_SLOTS = STATS_MINUTES_MAX,
     COARSE_MS = 60000,
     WORKER_HOURS = 24,
+    ACTIVE_MINUTES = 10, /* so long after a share a worker counts as active */
+    ACTIVE_SLOTS = COARSE_SLOTS + ACTIVE_MINUTES,
     TABLE_SLOTS = 2 * STATS_SERIES_MAX,
     HOUR_MS = 3600 * 1000,
 };
@@ -36,6 +42,13 @@ static u128 work_of_slot(const struct slot *slot)
     return (u128)slot->work_high << 64 | slot->work_low;
 }
 
+/* How many workers were active in a span of the pool, and what its work was worth. */
+struct active {
+    uint32_t span; /* as a slot's */
+    uint32_t workers;
+    double expected;
+};
+
 struct series {
     uint64_t account, worker;
     uint64_t since_ms, last_ms;
@@ -51,6 +64,12 @@ struct stats {
     struct places *places; /* NULL: none are noted */
     pthread_mutex_t lock;
     struct series *pool;
+    struct active minutes[ACTIVE_SLOTS], hours[STATS_HOURS_MAX];
+    uint32_t newest_hour; /* of any share */
+    double expected;
+    double network;                                   /* what a block takes now; 0: not known */
+    struct stats_network networks[STATS_NETWORK_MAX]; /* newest first */
+    size_t networks_count;
     struct series *table[TABLE_SLOTS]; /* open addressing; NULL: empty */
     size_t count;
     struct window_totals totals;
@@ -132,22 +151,79 @@ static struct series *take(struct stats *stats, uint64_t account, uint64_t worke
     return series;
 }
 
-static void add_slot(struct slot *slots, size_t count, uint64_t length_ms, uint64_t time_ms,
+/* Whether the share is the first of its slot. */
+static bool add_slot(struct slot *slots, size_t count, uint64_t length_ms, uint64_t time_ms,
                      uint64_t work)
 {
     uint32_t span = (uint32_t)(time_ms / length_ms);
     struct slot *slot = &slots[span % count];
     if ((int32_t)(span - slot->span) < 0 && slot->span != 0)
-        return; /* older than what the ring holds */
-    if (slot->span != span)
+        return false; /* older than what the ring holds */
+    bool first = slot->span != span;
+    if (first)
         *slot = (struct slot){ .span = span };
     u128 sum = work_of_slot(slot) + work;
     slot->shares++;
     slot->work_low = (uint64_t)sum;
     slot->work_high = (uint64_t)(sum >> 64);
+    return first;
 }
 
-static void add(struct series *series, const struct window_share *share)
+static void count_in(struct active *slots, size_t count, uint32_t span, uint32_t workers,
+                     double expected)
+{
+    struct active *slot = &slots[span % count];
+    if ((int32_t)(span - slot->span) < 0 && slot->span != 0)
+        return;
+    if (slot->span != span)
+        *slot = (struct active){ .span = span };
+    slot->workers += workers;
+    slot->expected += expected;
+}
+
+/* What a block took at that time; 0: not known. */
+static double network_at(const struct stats *stats, uint64_t time_ms)
+{
+    double work = stats->network;
+    for (size_t i = 0; i < stats->networks_count && stats->networks[i].time_ms >= time_ms; i++)
+        work = stats->networks[i].work;
+    return work > 0 || stats->networks_count == 0 ? work : stats->networks[0].work;
+}
+
+static void count_worth(struct stats *stats, const struct window_share *share)
+{
+    double network = network_at(stats, share->time_ms);
+    double expected = network > 0 ? (double)share->work / network : 0;
+    stats->expected += expected;
+    count_in(stats->minutes, ACTIVE_SLOTS, (uint32_t)(share->time_ms / COARSE_MS), 0, expected);
+    count_in(stats->hours, STATS_HOURS_MAX, (uint32_t)(share->time_ms / HOUR_MS), 0, expected);
+}
+
+static bool was_active(const struct series *worker, uint32_t minute, uint32_t but)
+{
+    for (uint32_t at = minute - ACTIVE_MINUTES + 1; at != minute + 1; at++)
+        if (at != but && worker->coarse[at % COARSE_SLOTS].span == at)
+            return true;
+    return false;
+}
+
+/* The worker's first share in this minute. */
+static void count_minutes(struct stats *stats, const struct series *worker, uint32_t minute)
+{
+    for (uint32_t at = minute; at != minute + ACTIVE_MINUTES; at++)
+        if (!was_active(worker, at, minute))
+            count_in(stats->minutes, ACTIVE_SLOTS, at, 1, 0);
+}
+
+/* The worker's first share in this hour, as far as its own ring reaches: further back, some of the
+ * workers would not be counted. */
+static void count_hour(struct stats *stats, uint32_t hour)
+{
+    if ((int32_t)(stats->newest_hour - hour) < WORKER_HOURS)
+        count_in(stats->hours, STATS_HOURS_MAX, hour, 1, 0);
+}
+
+static void add(struct stats *stats, struct series *series, const struct window_share *share)
 {
     if (series == NULL)
         return;
@@ -158,18 +234,27 @@ static void add(struct series *series, const struct window_share *share)
     series->accepted++;
     series->accepted_work += share->work;
     add_slot(series->fine, FINE_SLOTS, FINE_MS, share->time_ms, share->work);
-    add_slot(series->coarse, COARSE_SLOTS, COARSE_MS, share->time_ms, share->work);
-    add_slot(series->hours, series->hours_count, HOUR_MS, share->time_ms, share->work);
+    bool minute = add_slot(series->coarse, COARSE_SLOTS, COARSE_MS, share->time_ms, share->work);
+    bool hour = add_slot(series->hours, series->hours_count, HOUR_MS, share->time_ms, share->work);
+    if (series->worker != 0 && minute)
+        count_minutes(stats, series, (uint32_t)(share->time_ms / COARSE_MS));
+    if (series->worker != 0 && hour)
+        count_hour(stats, (uint32_t)(share->time_ms / HOUR_MS));
 }
 
 static void add_batch(struct stats *stats, const struct window_share *shares, size_t count)
 {
     pthread_mutex_lock(&stats->lock);
     for (size_t i = 0; i < count; i++) {
-        add(stats->pool, &shares[i]);
-        add(take(stats, shares[i].account, 0, shares[i].time_ms), &shares[i]);
+        uint32_t hour = (uint32_t)(shares[i].time_ms / HOUR_MS);
+        if ((int32_t)(hour - stats->newest_hour) > 0 || stats->newest_hour == 0)
+            stats->newest_hour = hour;
+        count_worth(stats, &shares[i]);
+        add(stats, stats->pool, &shares[i]);
+        add(stats, take(stats, shares[i].account, 0, shares[i].time_ms), &shares[i]);
         if (shares[i].worker != 0)
-            add(take(stats, shares[i].account, shares[i].worker, shares[i].time_ms), &shares[i]);
+            add(stats, take(stats, shares[i].account, shares[i].worker, shares[i].time_ms),
+                &shares[i]);
     }
     pthread_mutex_unlock(&stats->lock);
 }
@@ -218,6 +303,21 @@ static uint64_t history_between(const struct window_state *before, const struct 
     if (last != NULL && (after->empty || window_position_compare(&after->oldest, last) > 0))
         return 0;
     return after->history;
+}
+
+void stats_network_is(struct stats *stats, double work)
+{
+    pthread_mutex_lock(&stats->lock);
+    stats->network = work;
+    pthread_mutex_unlock(&stats->lock);
+}
+
+void stats_network_was(struct stats *stats, const struct stats_network *list, size_t count)
+{
+    pthread_mutex_lock(&stats->lock);
+    stats->networks_count = count < STATS_NETWORK_MAX ? count : STATS_NETWORK_MAX;
+    memcpy(stats->networks, list, stats->networks_count * sizeof *list);
+    pthread_mutex_unlock(&stats->lock);
 }
 
 bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,
@@ -299,7 +399,8 @@ void stats_of_pool(struct stats *stats, uint64_t now_ms, struct stats_pool *pool
     pthread_mutex_lock(&stats->lock);
     *pool_r = (struct stats_pool){ .totals = stats->totals,
                                    .totals_known = stats->totals_known,
-                                   .read_ms = stats->read_ms };
+                                   .read_ms = stats->read_ms,
+                                   .expected = stats->expected };
     sums_of(stats->pool, now_ms, &pool_r->sums);
     for (size_t i = 0; i < TABLE_SLOTS; i++) {
         const struct series *series = stats->table[i];
@@ -354,13 +455,18 @@ size_t stats_series(struct stats *stats, uint64_t account, uint64_t worker, bool
         uint64_t from_ms = begin_ms > series->since_ms ? begin_ms : series->since_ms;
         uint64_t end_ms = back == 0 ? now_ms : begin_ms + length_ms;
         bool known = slot->span == (uint32_t)span;
+        const struct active *active = hours ? &stats->hours[(uint32_t)span % STATS_HOURS_MAX]
+                                            : &stats->minutes[(uint32_t)span % ACTIVE_SLOTS];
         if (end_ms <= from_ms && !known)
             continue; /* nothing was looked at yet: not the same as no work */
+        bool counted = account == 0 && active->span == (uint32_t)span;
         points_r[count++] =
             (struct stats_point){ .time_ms = begin_ms,
                                   .length_ms = end_ms > from_ms ? end_ms - from_ms : 0,
                                   .shares = known ? slot->shares : 0,
-                                  .work = known ? work_of_slot(slot) : 0 };
+                                  .work = known ? work_of_slot(slot) : 0,
+                                  .workers = counted ? active->workers : 0,
+                                  .expected = counted ? active->expected : 0 };
     }
     pthread_mutex_unlock(&stats->lock);
     return count;

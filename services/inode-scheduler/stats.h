@@ -11,7 +11,12 @@
 struct places;
 struct stats;
 
-enum { STATS_SERIES_MAX = 16384, STATS_MINUTES_MAX = 120, STATS_HOURS_MAX = 168 };
+enum {
+    STATS_SERIES_MAX = 16384,
+    STATS_MINUTES_MAX = 120,
+    STATS_HOURS_MAX = 168,
+    STATS_NETWORK_MAX = 1024,
+};
 
 /* Work in expected hashes; spans of 60, 600, 3600 and 86400 s, whose last part is the running one.
  */
@@ -28,6 +33,7 @@ extern const unsigned stats_span_seconds[STATS_SPANS];
 
 struct stats_pool {
     struct stats_sums sums;
+    double expected; /* blocks: what the work of sums was worth, each share at its time */
     struct window_totals totals;
     bool totals_known;
     size_t accounts_active; /* with a share in the last ten minutes */
@@ -40,6 +46,18 @@ void stats_destroy(struct stats *stats);
 
 /* Before the first read: from now on the place of each new batch is noted there (borrowed). */
 void stats_note_places(struct stats *stats, struct places *places);
+
+/* What a block took or takes, in expected hashes, from some time on. A statistic: no credit follows
+ * from it. */
+struct stats_network {
+    uint64_t time_ms; /* unix */
+    double work;
+};
+/* From any thread: what a block takes now (0: not known). */
+void stats_network_is(struct stats *stats, double work);
+/* Before the first read: what blocks took that were found, newest first; copied. Shares from before
+ * count by the first block found after them. */
+void stats_network_was(struct stats *stats, const struct stats_network *list, size_t count);
 
 /* On the worker's thread: reads what is new in the window. False with *error; what was read
  * counts. */
@@ -68,6 +86,10 @@ struct stats_point {
     uint64_t length_ms; /* shorter for the first and the running one */
     uint64_t shares;
     u128 work;
+    /* of the pool: workers with a share in that hour, or in the ten minutes up to that minute's
+     * end; 0 beside shares: not known, a worker's series does not reach back so far */
+    uint32_t workers;
+    double expected; /* of the pool: blocks that the work was worth at the time */
 };
 /* The points of the last two hours by the minute, or of the last week (a worker's: day) by the
  * hour, oldest first, from the series' beginning on; account 0 is the pool. points_r has room for

@@ -3,14 +3,15 @@
  * soon and how much. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { base, modules, ok, shots, until, visitor } from './world.mjs';
+import { api, base, modules, ok, shots, until, visitor } from './world.mjs';
 
 const axe = readFileSync(`${modules}/node_modules/axe-core/axe.min.js`, 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const SIZES = { '': { width: 1280, height: 900 }, 'phone-': { width: 390, height: 844 } };
 const BYTES_MAX = 200 * 1024;
 
-const everybodys = miner => ({ overview: '', blocks: '#/blocks', account: `#/account/${miner}`, look: '#/account', health: '#/health',
+const everybodys = (miner, rig) => ({ overview: '', blocks: '#/blocks', account: `#/account/${miner}`, worker: `#/account/${miner}/${rig}`, look: '#/account',
+    connect: '#/connect', 'connect-seen': `#/connect/${miner}`, unknown: '#/account/nobody-of-this-name', health: '#/health',
     login: '#/login', register: '#/register', forgot: '#/forgot', nowhere: '#/nowhere' });
 const ones = { me: '#/me', 'me-payout': '#/me/payout', 'me-security': '#/me/security', 'me-keys': '#/me/keys', 'me-activity': '#/me/activity' };
 const operators = Object.fromEntries(['', 'nodes', 'validators', 'payments', 'ledger', 'bans', 'activity']
@@ -74,7 +75,8 @@ async function lookAtAll(pages, visit) {
 }
 
 export async function looksWell(miner, account, operator) {
-    const count = await lookAtAll(everybodys(miner)) + await lookAtAll(ones, account) + await lookAtAll(operators, operator);
+    const rig = (await api(`accounts/${miner}/workers`)).workers[0].name;
+    const count = await lookAtAll(everybodys(miner, rig)) + await lookAtAll(ones, account) + await lookAtAll(operators, operator);
     ok(`axe-core finds nothing on ${count} pages: every one, in both themes, on desktop and phone`);
 }
 

@@ -1,11 +1,55 @@
 /* What everybody sees: the pool from its first share to a payout that is checked in the browser. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { api, base, data, KINDS, ledger, ok, units, until, visitor } from './world.mjs';
+import { api, base, data, KINDS, ledger, ok, rpc, stratum, units, until, visitor } from './world.mjs';
 
 /* Who mines is told by nobody but the demo's own miner. */
 export const demoMiner = () => until('a miner that was let in', () =>
     /authorized as ([^.\s]+)/.exec(readFileSync(`${data}/log/miner.log`, 'utf8'))?.[1]);
+
+const chartOf = (page, title) => page.locator('figure.chart', { has: page.getByRole('slider', { name: title, exact: true }) });
+
+/* Each chart's table, and what its slider says by the keyboard, are the series' numbers. */
+async function drawsWhatTheApiSays(page) {
+    for (const title of ['Pool hashrate', 'Workers', 'Luck']) {
+        const chart = chartOf(page, title), slider = chart.getByRole('slider');
+        await chart.locator('summary').click();
+        await slider.focus();
+        await page.keyboard.press('Home');
+        const first = await slider.getAttribute('aria-valuetext');
+        assert.equal(await slider.getAttribute('aria-valuenow'), '0');
+        await page.keyboard.press('ArrowRight');
+        await page.keyboard.press('ArrowLeft');
+        assert.equal(await slider.getAttribute('aria-valuetext'), first);
+    }
+    const digits = text => Number(text.replace(/\D/g, ''));
+    await until('the last point\u2019s workers and the sums of blocks are the API\u2019s', async () => {
+        const { points } = await api('pool/series?step=60'), rows = async title => chartOf(page, title).locator('tbody tr').evaluateAll(trs => trs.map(tr => [...tr.children].map(td => td.textContent)));
+        const workers = await rows('Workers'), luck = await rows('Luck');
+        return digits(workers[0][1]) === points.at(-1).workers && luck.length === points.length
+            && digits(luck[0][1]) === points.reduce((sum, p) => sum + (p.blocks ?? 0), 0);
+    });
+    const { luck, blocks_found: found } = await api('pool/statistics');
+    assert.ok(luck.blocks <= found && luck.expected_blocks > 0);
+    ok('the charts of hashrate, workers and luck are read by arrow keys, and their tables are the series of the API');
+}
+
+/* What a miner is told can be copied, and its first share is noticed. */
+async function connects(page, name, go, text) {
+    await go('#/connect');
+    await page.getByLabel('Address or account name').fill(name);
+    const told = page.locator('.pairs code').filter({ hasText: `${name}.rig1` });
+    await told.waitFor();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: base });
+    await page.getByRole('button', { name: 'Copy User' }).click();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${name}.rig1`);
+    assert.equal(await page.locator('.pairs code').first().innerText(), `stratum+tcp://${stratum}`);
+    await page.getByRole('button', { name: 'Wait for it' }).click();
+    await until('its shares are noticed', async () => (await text('main')).includes('It works'));
+    await go(`#/connect/${await rpc('getnewaddress')}`);
+    await until('no share yet', async () => (await text('main')).includes('No share yet'));
+    ok('a miner is told the pool, user and password to copy, and its first share is noticed');
+}
 
 export async function watchThePool() {
     const { page, go, text, fact } = await visitor();
@@ -26,6 +70,7 @@ export async function watchThePool() {
     }
     ok(`${rows.length} blocks and their rewards are the API's`);
 
+    await drawsWhatTheApiSays(page);
     const name = await demoMiner();
     await page.fill('#who', name);
     await page.keyboard.press('Enter');
@@ -36,6 +81,18 @@ export async function watchThePool() {
         return books[3] > 0n && shown.every((amount, i) => amount === books[i]);
     });
     ok('a looked up account has its worker, and its four balances are the sums of its postings');
+
+    /* What was earned is what the ledger has, of all kinds: a pool this young has paid no more. */
+    await until('what was earned is the sum of its postings', async () => {
+        const { earned } = await api(`accounts/${name}/outlook`), shown = await fact(/^Earned in/);
+        return earned.whole_day && units(shown) > 0n && units(shown) === ledger(id).reduce((all, one) => all + one, 0n);
+    });
+    ok('what it earned in a day is the sum of all its postings');
+    await page.getByRole('link', { name: /^cpu\d?$/ }).first().click();
+    await until('its worker works', async () => (await text('main .state')).startsWith('Working'));
+    await page.goBack();
+    await until('the account again', async () => (await page.locator('h1').innerText()).includes(name.slice(0, 12)));
+    ok('a worker has a page of its own, and the way back leads back');
 
     const button = page.getByRole('button', { name: /Check this payout/ }).last();
     await until('a payout to check', () => button.count());
@@ -56,6 +113,8 @@ export async function watchThePool() {
     await until('a changed proof is refused', async () => (await text('.verdict')).includes('WRONG'));
     await page.unroute('**/proofs/*');
     ok('a proof with one changed digit is called wrong');
+
+    await connects(page, name, go, text);
 
     await go('#/account/nobody-of-this-name');
     await until('an unknown name is told', async () => (await text('main')).includes('typing error'));

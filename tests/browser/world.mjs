@@ -93,7 +93,8 @@ export async function visitor(options = {}) {
     });
     const go = async hash => { await page.goto(`${base}/${hash}`); };
     const text = selector => page.locator(selector).first().innerText();
-    const fact = async name => page.locator(`.facts div:has(> dt:text-is("${name}")) dd`).first().innerText();
+    const fact = async name => page.locator('.facts > div').filter({ has: page.locator('dt', { hasText: name instanceof RegExp ? name : new RegExp(`^${name}$`) }) })
+        .locator('dd').first().innerText();
     return { context, page, go, text, fact, card: title => page.locator(`section:has(> h2:text-is("${title}"))`) };
 }
 /* Lets Node.js end: neither a browser nor a miner of ours goes on. */

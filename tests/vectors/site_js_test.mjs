@@ -12,9 +12,9 @@ const folder = mkdtempSync(join(tmpdir(), 'adit-site-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 cpSync(`${process.argv[2]}/services/inode-scheduler/site`, folder, { recursive: true });
 writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
-const { coins, count, duration, margin, money, rate, scaled, short, unitsOf } =
+const { coins, count, duration, margin, money, rate, rough, scaled, short, unitsOf } =
     await import(pathToFileURL(join(folder, 'format.js')));
-const { scale, ticks, timeTicks, whole } = await import(pathToFileURL(join(folder, 'chart.js')));
+const { scale, sums, ticks, timeTicks, whole } = await import(pathToFileURL(join(folder, 'chart.js')));
 const { qr } = await import(pathToFileURL(join(folder, 'qr.js')));
 
 const seed = Number(process.env.ADIT_SEED ?? Date.now() % 1000000);
@@ -86,6 +86,33 @@ test('a scale begins at nothing, reaches the largest value and has few round ste
         assert.equal(marks[0], 0);
         assert.ok(marks.at(-1) >= max * (1 - 1e-9) && marks.length >= 2 && marks.length <= 6, `${max}`);
         assert.ok(marks.at(-1) <= max * 2.5);
+    }
+});
+
+test('what is counted has no steps between whole numbers', () => {
+    assert.deepEqual(ticks(1, 4, 1), [0, 1]);
+    assert.deepEqual(ticks(2, 4, 1), [0, 1, 2]);
+    for (let i = 0; i < 2000; i++) {
+        const max = 1 + Math.floor(random() * 10 ** (random() * 9)), marks = ticks(max, 4, 1);
+        assert.ok(marks.every(Number.isInteger) && marks.at(-1) >= max && marks.length <= 6, `${max}`);
+    }
+});
+
+test('blocks found and expected are added up, and what is not known adds nothing', () => {
+    const list = sums([{ time: 1, seconds: 60, blocks: 2, expected_blocks: 1.5 }, { time: 2, seconds: 60, blocks: null, expected_blocks: 0.25 },
+        { time: 3, seconds: 30, blocks: 1, expected_blocks: 0 }]);
+    assert.deepEqual(list.map(p => [p.time, p.found, p.expected]), [[1, 2, 1.5], [2, 2, 1.75], [3, 3, 1.75]]);
+});
+
+test('an estimate of money has three figures and is never more than the amount', () => {
+    const plain = text => text.replace(/[\u202f\u00a0]/g, ' ');
+    assert.equal(plain(rough('43219872090320', 8, 'DEV')), '432 000 DEV');
+    assert.equal(plain(rough('123456789', 8, 'DEV')), '1.23 DEV');
+    assert.equal(plain(rough('1', 8, 'DEV')), '0.00000001 DEV');
+    assert.equal(plain(rough('0', 8, 'DEV')), '0 DEV');
+    for (let i = 0; i < 1000; i++) {
+        const units = `${Math.floor(random() * 10 ** (1 + random() * 14))}`, shown = BigInt(unitsOf(rough(units, 8, '').trim(), 8));
+        assert.ok(shown <= BigInt(units) && (BigInt(units) - shown) * 100n <= BigInt(units));
     }
 });
 

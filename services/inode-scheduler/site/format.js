@@ -20,6 +20,12 @@ export function money(units, exponent, ticker = '') {
     return `${sign}${whole}${part && '.' + part}${ticker && '\u00a0' + ticker}`;
 }
 
+/* An estimate of money: three figures of it, and no more decimals than those take. */
+export function rough(units, exponent, ticker) {
+    const digits = `${units}`, kept = digits.slice(0, 3).padEnd(digits.length, '0');
+    return money(kept, exponent, ticker).replace(/\.00(?=\u00a0|$)/, '');
+}
+
 /* What a person wrote, as text of base units; null where it is no amount of this coin. */
 export function unitsOf(text, exponent) {
     const [, whole, part = ''] = /^\s*([\d\s\u202f]*)(?:[.,](\d*))?\s*$/.exec(text) ?? [];

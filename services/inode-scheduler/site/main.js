@@ -1,12 +1,13 @@
 /* Which page is shown, asking for its numbers every few seconds while somebody looks, the theme.
  * The pool is asked again rather than telling by itself: docs/dashboard.md says why. */
-import { account, accounts, blocks, health, overview } from './pages.js';
+import { account, accounts, blocks, health, overview, worker } from './pages.js';
+import { connect } from './connect.js';
 import { clock, moment } from './format.js';
 import { name, operates, SignedOut } from './session.js';
 import { el, mark, Refusal } from './view.js';
 
 const EVERY_MS = 5000;
-const content = document.getElementById('content'), pulse = document.getElementById('pulse');
+const content = document.getElementById('content'), pulse = document.getElementById('pulse'), trouble = document.getElementById('trouble');
 let page = null, timer = 0, asking = null, answered = 0;
 
 /* Pages that few visits need come when they are asked for. */
@@ -21,10 +22,14 @@ const OPERATE = { '': 'overview', nodes: 'nodes', validators: 'validators', paym
 async function pageOf(hash) {
     if (location.pathname === '/account/reset') return signin('reset');
     if (location.pathname === '/account/confirm') return signin('confirm');
-    const [name = '', argument = ''] = hash.replace(/^#\/?/, '').split('/');
-    let text = '';
-    try { text = decodeURIComponent(argument); } catch { /* no name then */ }
-    if (name === 'account' && text !== '') return account(text);
+    const [name = '', argument = '', more] = hash.replace(/^#\/?/, '').split('/');
+    let text = '', rest = '';
+    try {
+        text = decodeURIComponent(argument);
+        rest = decodeURIComponent(more ?? '');
+    } catch { /* no name then */ }
+    if (name === 'account' && text !== '') return more === undefined ? account(text) : worker(text, rest);
+    if (name === 'connect') return connect(text);
     if (name === 'link') return import('./signin.js').then(all => all.byLink(text));
     if (name === 'me' && Object.hasOwn(ME, argument)) return import('./settings.js').then(all => all[ME[argument]]());
     if (name === 'operate' && Object.hasOwn(OPERATE, argument)) return import('./operate.js').then(all => all[OPERATE[argument]]());
@@ -34,6 +39,11 @@ async function pageOf(hash) {
 }
 
 const say = text => { if (pulse.textContent !== text) pulse.textContent = text; };
+/* Above the page: numbers below are old, or not there. '' ends it. */
+function warn(text) {
+    content.classList.toggle('old', text !== '');
+    if (trouble.textContent !== text) trouble.replaceChildren(text && mark('warn', text));
+}
 
 async function look() {
     clearTimeout(timer);
@@ -44,7 +54,7 @@ async function look() {
         await mine.load(control.signal);
         if (mine !== page) return;
         answered = Date.now();
-        content.classList.remove('old');
+        warn('');
         say(`As of ${clock(answered / 1000)}${mine.ended ? '' : `, asked again every ${EVERY_MS / 1000} seconds`}.`);
         mine.trouble?.(null);
     } catch (error) {
@@ -69,9 +79,9 @@ async function look() {
             say('');
             return;
         }
-        content.classList.add('old');
-        say(`${error instanceof Refusal ? `The pool answers: ${error.message}.` : 'The pool does not answer.'} ` +
-            `${answered ? `What is shown is of ${moment(answered / 1000)}. ` : ''}Trying again.`);
+        warn(`${error instanceof Refusal ? `The pool answers: ${error.message}.` : 'The pool does not answer.'} ` +
+            `${answered ? `What is shown is of ${moment(answered / 1000)}. ` : ''}Trying again every ${EVERY_MS / 1000} seconds.`);
+        say('');
     } finally {
         clearTimeout(late);
         if (mine === page && document.hidden === false && !mine.ended)
@@ -93,7 +103,8 @@ async function show(first) {
     page = next;
     page.look = () => { if (page === next) { next.ended = false; look(); } };
     document.title = `${page.title} · adit`;
-    content.classList.remove('old');
+    warn('');
+    answered = 0;
     content.replaceChildren(...page.parts);
     for (const link of document.querySelectorAll('.top a[href^="/#/"]')) {
         const of = link.hash.split('/')[1] ?? '', here = location.hash.split('/')[1] ?? '';

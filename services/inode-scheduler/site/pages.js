@@ -1,7 +1,8 @@
 /* The pages. Each has a title, its parts, and load(signal), which asks the API and draws. */
 import { barChart, lineChart } from './chart.js';
-import { ago, cap, clock, count, duration, hashes, margin, money, percent, rate, reasons, short, shortHash } from './format.js';
-import { amount, ask, choice, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
+import { ago, cap, clock, count, duration, hashes, margin, moment, money, percent, rate, reasons, rough, short, shortHash } from './format.js';
+import { amount, ask, choice, copyable, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
+import { targetList, targets } from './connect.js';
 import { proofPanel } from './proof.js';
 
 const PARTS = {
@@ -16,28 +17,27 @@ const step = now => Math.floor(now / 5) * 5;
 const api = path => `/api/v1/${path}`;
 const accountPath = (name, rest = '') => api(`accounts/${encodeURIComponent(name)}${rest}`);
 
-function rateChart(title, path) {
-    const chart = lineChart(title);
+/* Charts of one series, and the switch of the time they show. */
+function seriesCharts(path, charts) {
     let span = '60';
     const self = { async load(signal) {
         const asked = span, series = await ask(`${path}?step=${asked}`, signal);
-        if (asked === span) chart.update(series);
+        if (asked === span) charts.forEach(chart => chart.update(series));
     } };
-    const switcher = choice('Time shown', { 60: '2 hours', 3600: '7 days' }, span, key => {
+    return Object.assign(self, { switcher: choice('Time shown', { 60: '2 hours', 3600: '7 days' }, span, key => {
         span = key;
         self.load().catch(() => {}); /* the next look tries again, and says what is wrong */
-    });
-    return Object.assign(self, { element: el('div.plot', switcher, chart.element) });
+    }) });
 }
 
-const blockState = block => ({
-    candidate: 'Found, offered to the nodes', accepted: `On the chain, ${count(block.confirmations)} deep`,
+const blockState = (block, maturity) => ({
+    candidate: 'Found, offered to the nodes', accepted: maturity ? `${count(block.confirmations)} of ${count(maturity)} deep` : `On the chain, ${count(block.confirmations)} deep`,
     matured: 'Matured', orphaned: 'Orphaned: another block took its place', rejected: 'Refused by every node',
 })[block.state] ?? block.state;
 
-function blockTable(list, coin, now, nothing) {
+function blockTable(list, coin, now, nothing, maturity) {
     return table('Blocks, newest first', ['Height', 'State', 'Found', '#Reward', 'Hash'],
-        list.map(block => [count(block.height), mark(stateKind(block.state), blockState(block)),
+        list.map(block => [count(block.height), mark(stateKind(block.state), blockState(block, maturity)),
             when(block.found_ms / 1000, now), amount(block.reward, coin),
             el('code', { title: block.hash }, shortHash(block.hash))]), nothing);
 }
@@ -48,6 +48,7 @@ function stateWords(status) {
     if (status.status === 'running' && troubled.length === 0) return 'The pool is running, and all five parts are healthy.';
     const why = status.reason || troubled.map(([name, part]) => `${name} is ${part.status}` +
         `${part.last_error ? ` (${part.last_error})` : ''}`).join(', ');
+    if (status.status === 'standby') return `This server stands by${why ? `: ${why}` : ''}.`;
     return `The pool is ${status.status === 'error' ? 'in trouble' : status.status}: ${why}.`;
 }
 
@@ -68,19 +69,42 @@ function luckWords(luck) {
         (spread > 1 ? 'chance decides almost alone so far' : `chance alone makes ±\u00a0${percent(2 * spread, 0)}`)];
 }
 
+/* What is older than it should be, in words; '' where nothing is. */
+const late = t => {
+    const behind = t.last_updated - t.share_statistics.last_updated;
+    return t.share_statistics.last_updated && behind > 15 ? `Shares were last counted ${duration(behind)} ago: the numbers below are of then.` : '';
+};
+
+const numberFacts = ([s, t]) => facts([
+    ['Miners connected', count(s.connected_miners), `${count(t.active_miners)} ${t.active_miners === 1 ? 'worker' : 'workers'} of ` +
+        `${count(t.active_accounts)} ${t.active_accounts === 1 ? 'account' : 'accounts'} with a share in ten minutes`],
+    ['Shares a second', t.shares_per_second.toFixed(2), `${count(s.valid_shares)} valid of ${count(s.total_shares)}`],
+    ['Blocks found', count(t.blocks_found), t.blocks_orphaned ? `${count(t.blocks_orphaned)} more orphaned or refused` : 'none orphaned'],
+    ['Luck', ...luckWords(t.luck)],
+    s.solvency && ['Owed to miners', amount(s.solvency.owed, t), `the wallet could spend ${money(s.solvency.wallet, t.exponent, t.ticker)}`],
+]);
+
+const networkFacts = ([n, t, now]) => facts([
+    ['Height', count(n.height), `${n.profile}${n.chain === n.profile ? '' : `, chain ${n.chain}`}`],
+    ['A block takes', `${hashes(n.network_work)} hashes`, t.total_hashrate > 0
+        ? `this pool: one in ${duration(n.network_work / t.total_hashrate)} on average` : 'nobody is mining'],
+    ['The next one pays', amount(n.job_value, t), `${n.template_transactions === 1 ? 'one transaction' : `${count(n.template_transactions)} transactions`}; ` +
+        `spendable ${count(n.coinbase_maturity)} blocks later`],
+    ['Last block of ours', t.last_block_time ? ago(t.last_block_time, now) : 'none yet'],
+]);
+
+/* Where nobody mines yet: what to tell a miner, ready to be copied. */
+const welcome = () => section('Nobody mines here yet', a => [el('p', 'Point a miner at the pool and its first share is here within seconds. No account is needed, an address is enough.'),
+    targetList(targets(a, 'YOUR-ADDRESS.rig1')), el('p.more', el('a', { href: '#/connect' }, 'Step by step'))], '.welcome');
+
 export function overview() {
-    const state = el('p.state', { role: 'status' }), big = el('p.big', '–'), words = el('p.words', 'Asking the pool…');
-    const chart = rateChart('Pool hashrate', api('pool/series'));
-    const numbers = section('', ([s, t]) => facts([
-        ['Miners connected', count(s.connected_miners), `${count(t.active_miners)} workers of ` +
-            `${count(t.active_accounts)} accounts with a share in ten minutes`],
-        ['Shares a second', t.shares_per_second.toFixed(2), `${count(s.valid_shares)} valid of ${count(s.total_shares)}`],
-        ['Blocks found', count(t.blocks_found), t.blocks_orphaned ? `${count(t.blocks_orphaned)} more orphaned or refused` : 'none orphaned'],
-        ['Luck', ...luckWords(t.luck)],
-        s.solvency && ['Owed to miners', amount(s.solvency.owed, t), `the wallet could spend ${money(s.solvency.wallet, t.exponent, t.ticker)}`],
-    ]), '.plain');
-    const latest = section('Latest blocks', ([list, coin, now]) => [blockTable(list, coin, now,
-        'None found yet. With the work that is done now, the next one is a matter of chance.'),
+    const state = el('p.state', { role: 'status' }), old = el('p.late', { role: 'status' }), big = el('p.big', '–'), words = el('p.words', 'Asking the pool…');
+    const chart = lineChart('Pool hashrate'), workers = lineChart('Workers', 'workers'), luck = lineChart('Luck', 'luck');
+    const series = seriesCharts(api('pool/series'), [chart, workers, luck]);
+    const numbers = section('', numberFacts, '.plain'), network = section('Network', networkFacts), hello = welcome();
+    hello.element.hidden = true;
+    const latest = section('Latest blocks', ([list, coin, now, maturity]) => [blockTable(list, coin, now,
+        'None found yet. With the work that is done now, the next one is a matter of chance.', maturity),
     el('p.more', el('a', { href: '#/blocks' }, 'All blocks'))]);
     const bars = barChart('Rejected shares by reason', count);
     const rejects = section('Rejected shares', ([all, list]) => {
@@ -89,33 +113,32 @@ export function overview() {
             words: `${count(value)} (${percent(all ? value / all : NaN, 2)})` })));
         return [bars.element];
     });
-    const network = section('Network', ([n, t, now]) => facts([
-        ['Height', count(n.height), `${n.profile}${n.chain === n.profile ? '' : `, chain ${n.chain}`}`],
-        ['A block takes', `${hashes(n.network_work)} hashes`, t.total_hashrate > 0
-            ? `this pool: one in ${duration(n.network_work / t.total_hashrate)} on average` : 'nobody is mining'],
-        ['The next one pays', amount(n.job_value, t), `${n.template_transactions === 1 ? 'one transaction' : `${count(n.template_transactions)} transactions`}; ` +
-            `spendable ${count(n.coinbase_maturity)} blocks later`],
-        ['Last block of ours', t.last_block_time ? ago(t.last_block_time, now) : 'none yet'],
-    ]));
     const parts = section('Health', list => [el('ul.parts', list.map(([name, status, instances]) =>
         el('li', mark(stateKind(status), `${PARTS[name]?.[0] ?? name}: ${status}`),
             el('span.muted', instances > 1 ? `${instances} of it` : PARTS[name]?.[1] ?? '')))),
     el('p.more', el('a', { href: '#/health' }, 'What that means'))]);
-    return { title: 'Overview', parts: [el('h1.hidden', 'Overview'), state,
-        el('section.hero', el('div.herohead', el('div', el('h2', 'Pool hashrate'), big, words), lookUp()), chart.element),
-        numbers.element, el('div.two', el('div', latest.element, rejects.element), el('div.stack', parts.element, network.element))],
+    const chartCard = (title, lead, one) => el('section.card', el('h2', title), el('p.under', lead), one.element);
+    return { title: 'Overview', parts: [el('h1.hidden', 'Overview'), state, old, hello.element,
+        el('section.hero', el('div.herohead', el('div', el('h2', 'Pool hashrate'), big, words), lookUp()), el('div.plot', series.switcher, chart.element)),
+        numbers.element,
+        el('div.even', chartCard('Workers', 'With a share in ten minutes; over days, in the hour.', workers),
+            chartCard('Luck', 'Blocks found, and as many as the work was worth.', luck)),
+        el('div.two', el('div', latest.element, rejects.element), el('div.stack', parts.element, network.element))],
     async load(signal) {
         const [s, t, b] = await Promise.all([ask(api('pool/status'), signal),
-            ask(api('pool/statistics'), signal), ask(api('blocks?limit=8'), signal), chart.load(signal)]);
+            ask(api('pool/statistics'), signal), ask(api(`blocks?limit=${narrow.matches ? 4 : 8}`), signal), series.load(signal)]);
         const now = step(t.last_updated), troubled = Object.values(s.component_health).some(p => p.status !== 'healthy');
-        const sentence = stateWords(s);
+        const sentence = stateWords(s), behind = late(t), nobody = s.connected_miners === 0 && t.active_miners === 0;
         if (state.textContent !== sentence)
             state.replaceChildren(mark(s.status === 'running' && troubled ? 'warn' : stateKind(s.status), sentence));
+        if (old.textContent !== behind) old.replaceChildren(behind && mark('warn', behind));
+        if (nobody) hello.update(await ask(api('pool/about'), signal));
+        hello.element.hidden = !nobody;
         big.textContent = rate(t.total_hashrate);
         words.textContent = t.hashrate_errors['10m'] === null ? 'No share came in the last ten minutes.'
             : `over ten minutes, ${margin(t.hashrate_errors['10m'])}`;
         numbers.update([s, t]);
-        latest.update([b.blocks, b, now]);
+        latest.update([b.blocks, b, now, t.network.coinbase_maturity]);
         network.update([t.network, t, now]);
         parts.update(Object.entries(s.component_health).map(([name, p]) => [name, p.status, p.instances.length]));
         rejects.update([s.total_shares, Object.entries(t.rejects).filter(([, n]) => n > 0).sort((a, z) => z[1] - a[1])]);
@@ -123,8 +146,9 @@ export function overview() {
 }
 
 /* A list that grows by pages: the newest are asked for again, older ones on demand. */
-function paged(path, name, before, draw, PAGE = 10) {
-    const body = el('div'), more = el('button', { type: 'button', hidden: '' }, 'Show older ones');
+const narrow = matchMedia('(max-width: 40rem)');
+function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
+    const body = el('div'), more = el('button.quiet.older', { type: 'button', hidden: '' }, 'Show older ones');
     let older = [], drained = false, head = [];
     const all = () => [...head, ...older.filter(o => !head.some(h => before(h) === before(o)))];
     const redraw = answer => {
@@ -156,12 +180,23 @@ function paged(path, name, before, draw, PAGE = 10) {
 }
 
 export function blocks() {
+    let maturity = 0;
     const list = paged(api('blocks'), 'blocks', block => block.found_ms, (all, coin) =>
-        blockTable(all, coin, Date.now() / 1000, 'This pool has not found a block yet.'), 25);
-    const card = el('section.card', list.element);
+        blockTable(all, coin, Date.now() / 1000, 'This pool has not found a block yet. When it does, it stands here at once, and its reward is shared.', maturity), 25);
+    const numbers = section('', t => facts([
+        ['Found', count(t.blocks_found), t.blocks_orphaned ? `${count(t.blocks_orphaned)} more orphaned or refused` : 'none orphaned'],
+        ['Luck', ...luckWords(t.luck)],
+        ['One in', t.total_hashrate > 0 ? duration(t.network.network_work / t.total_hashrate) : '–', t.total_hashrate > 0 ? 'on average, with the work that is done now' : 'nobody is mining'],
+    ]), '.plain');
     return { title: 'Blocks', parts: [el('h1', 'Blocks'),
-        el('p.lead', 'Every block the pool found, and what became of it. A reward can be paid out when its block has matured.'), card],
-    load: signal => list.load(signal) };
+        el('p.lead', 'Every block the pool found, and what became of it. A reward can be paid out when its block has matured.'), numbers.element,
+        el('section.card', el('h2.hidden', 'All blocks'), list.element)],
+    async load(signal) {
+        const t = await ask(api('pool/statistics'), signal);
+        maturity = t.network.coinbase_maturity;
+        numbers.update(t);
+        await list.load(signal);
+    } };
 }
 
 export function accounts() {
@@ -171,31 +206,61 @@ export function accounts() {
 }
 
 const SPANS = { '1m': 'minute', '10m': '10 minutes', '1h': 'hour', '1d': 'day' };
+const estimatesOf = a => [table('Hashrate by the time it is estimated over', ['Over the last', '#Hashrate', '#Error'],
+    Object.entries(SPANS).map(([key, words]) => [words, rate(a.hashrates[key]), margin(a.hashrate_errors[key])])),
+el('p.note', 'A hashrate is counted from shares, which arrive by chance: the fewer, the less it says. In 19 of 20 cases it is within the error.')];
+
+const rejectsOf = r => !r ? el('p.empty', 'This pool keeps no traces of rejected shares.')
+    : r.traces === 0 ? el('p.empty', mark('good', 'None lately.'))
+        : [el('p', `${count(r.traces)} lately. What the traces say:`), el('ul.findings', r.advice.map(a => el('li',
+            mark('warn', `${count(a.count)}\u00a0×: ${a.what}`), el('p.note', a.todo),
+            a.detail && el('p.note', a.detail))))];
+const askRejects = (path, signal) => ask(path, signal).then(r => ({ traces: r.traces, advice: r.advice }), error => { /* of a cache: it may be away */
+    if (error instanceof Refusal) return null;
+    throw error;
+});
+
+/* Whether a worker works, from its last share; it may be slow. */
+const SILENT_S = 600;
+const workerState = (w, now) => !w.last_share ? mark('wait', 'no share yet') : now - w.last_share < SILENT_S ? mark('good', 'working')
+    : mark('warn', `silent for ${duration(now - w.last_share)}`);
+
+/* What a miner wants to know first: what came in, what is to be expected, when it is paid. */
+function outlookFacts([a, o]) {
+    const open = BigInt(o.threshold) - BigInt(a.available), coming = BigInt(a.immature), days = Number(open - coming) / Number(o.expected_day ?? 0);
+    const paid = !a.payout_address ? ['nowhere', 'no payout address is set']
+        : o.locked_until ? [moment(o.locked_until), 'nothing is paid before: the address was changed']
+            : open <= 0n ? ['next', 'enough is available: it goes out with the next payment']
+                : coming >= open ? ['soon', `as soon as enough of what is immature has matured`]
+                    : Number.isFinite(days) ? [`in ${duration(days * 86400)}`, 'at the work of the last hour; chance may make it sooner or later'] : ['–', 'with the first blocks'];
+    return facts([
+        [o.earned.whole_day ? 'Earned in 24 hours' : `Earned in ${duration(step(Date.now() / 1000) - o.earned.since)}`, amount(o.earned.amount, o), 'credited for blocks, after the fee'],
+        ['To be expected a day', o.expected_day === null ? '–' : `≈\u00a0${rough(o.expected_day, o.exponent, o.ticker)}`, o.expected_day === null || o.expected_error === null ? 'no share in the last hour'
+            : `at the work of the last hour, ${margin(o.expected_error)}; ${percent(o.fee_basis_points / 10000, 2)} fee is off`],
+        ['Next payment', ...paid], ['Paid from', amount(o.threshold, o), 'available on, by itself'],
+    ]);
+}
+
+const moneyFacts = a => facts([
+    ['Immature', amount(a.immature, a), 'of blocks that could still be orphaned'],
+    ['Available', amount(a.available, a), 'paid with the next payment'],
+    ['On its way', amount(a.in_flight, a), 'in a payment that is not confirmed'],
+    ['Paid', amount(a.paid, a), a.payout_address ? el('code', { title: a.payout_address }, short(a.payout_address)) : 'no payout address is set'],
+]);
+
+/* Nobody of this name: what to look at, and how to begin. */
+const unknownAccount = name => [el('section.card', el('p', 'Check for a typing error. A name appears here with its first accepted share, a few seconds after it.'), lookUp(name)),
+    el('p', el('a', { href: `#/connect/${encodeURIComponent(name)}` }, 'Connect a miner to this address, and wait for its first share'))];
 
 export function account(name) {
-    const title = el('h1', el('span.hidden', 'Account '), short(name, 12)), sub = el('p.lead', 'Asking the pool…');
-    const copy = el('button.quiet', { type: 'button', onclick: async event => {
-        try { await navigator.clipboard.writeText(name); event.target.textContent = 'Copied'; } catch {
-            event.target.replaceWith(el('code.break', name)); }
-    } }, 'Copy the whole name');
-    const chart = rateChart('Hashrate of this account', accountPath(name, '/series'));
-    const money4 = section('', a => facts([
-        ['Immature', amount(a.immature, a), 'of blocks that could still be orphaned'],
-        ['Available', amount(a.available, a), 'paid with the next payment'],
-        ['On its way', amount(a.in_flight, a), 'in a payment that is not confirmed'],
-        ['Paid', amount(a.paid, a), a.payout_address ? el('code', { title: a.payout_address }, short(a.payout_address)) : 'no payout address is set'],
-    ]), '.plain');
-    const estimates = section('Estimates', a => [table('Hashrate by the time it is estimated over', ['Over the last', '#Hashrate', '#Error'],
-        Object.entries(SPANS).map(([key, words]) => [words, rate(a.hashrates[key]), margin(a.hashrate_errors[key])])),
-    el('p.note', 'A hashrate is counted from shares, which arrive by chance: the fewer, the less it says. In 19 of 20 cases it is within the error.')]);
-    const workers = section('Workers', ([list, now]) => table('Workers', ['Worker', '#10 minutes', '#Error', '#Hour', '#Shares', 'Last share'],
-        list.map(w => [w.name || '(no name)', rate(w.hashrates['10m']), margin(w.hashrate_errors['10m']), rate(w.hashrates['1h']),
-            count(w.shares_accepted), when(w.last_share, now)]), 'No worker has been seen.'));
-    const rejects = section('Rejected shares', r => !r ? el('p.empty', 'This pool keeps no traces of rejected shares.')
-        : r.traces === 0 ? el('p.empty', 'None lately.')
-            : [el('p', `${count(r.traces)} lately. What the traces say:`), el('ul.findings', r.advice.map(a => el('li',
-                mark('warn', `${count(a.count)}\u00a0×: ${a.what}`), el('p.note', a.todo),
-                a.detail && el('p.note', a.detail))))]);
+    const title = el('h1', el('span.hidden', 'Account '), short(name, 12)), sub = el('p.state', { role: 'status' }, 'Asking the pool…');
+    const chart = lineChart('Hashrate of this account'), series = seriesCharts(accountPath(name, '/series'), [chart]);
+    const outlook = section('', outlookFacts, '.plain'), money4 = section('Balances', moneyFacts), estimates = section('Estimates', estimatesOf);
+    const workers = section('Workers', ([list, now]) => [table('Workers', ['Worker', 'State', '#10 minutes', '#Error', '#Hour', '#Shares', 'Last share'],
+        list.map(w => [w.name ? el('a', { href: `#/account/${encodeURIComponent(name)}/${encodeURIComponent(w.name)}` }, w.name) : '(no name)', workerState(w, now), rate(w.hashrates['10m']), margin(w.hashrate_errors['10m']), rate(w.hashrates['1h']),
+            count(w.shares_accepted), when(w.last_share, now)]), 'No worker has been seen.'),
+    list.length === WORKERS_SHOWN && el('p.note', `The first ${WORKERS_SHOWN} are shown.`)]);
+    const rejects = section('Rejected shares', rejectsOf);
     const panel = el('div.panel', { 'aria-live': 'polite' });
     const check = async posting => {
         panel.replaceChildren(el('p.empty', 'Fetching the proof and the chain of statements…'));
@@ -204,11 +269,11 @@ export function account(name) {
     };
     /* What matures leaves one balance for another: one line says so; the CSV file has both postings. */
     const moved = c => !(c.event === 'matured' && c.kind === 'immature');
-    const EVENTS = { found: 'Block found', matured: 'Block matured', orphaned: 'Block orphaned' };
+    const EVENTS = { found: 'Block found', matured: 'Block matured', orphaned: 'Block orphaned', received: 'Payment received', retracted: 'Payment taken back' };
     const credits = paged(accountPath(name, '/credits'), 'credits', c => c.sequence, (list, coin) =>
         table('Credits, newest first', ['What', 'When', '#Amount', 'Balance', 'Block', 'Proof'], list.filter(moved).map(c => [
             EVENTS[c.event] ?? c.event, when(c.time, Date.now() / 1000), amount(c.amount, coin), c.kind,
-            el('code', { title: c.block }, shortHash(c.block)), c.event === 'found' ? el('button.quiet', { type: 'button',
+            el('code', { title: c.block ?? c.transaction }, shortHash(c.block ?? c.transaction ?? '')), c.event === 'found' ? el('button.quiet', { type: 'button',
                 id: `proof${c.sequence}`, onclick: () => check(c) }, 'Check this payout',
             el('span.hidden', ` of block ${shortHash(c.block)}`)) : '']),
         'Nothing has been credited yet. Credits come with the pool\u2019s next block.'));
@@ -217,34 +282,58 @@ export function account(name) {
             `${p.number}`, mark(stateKind(p.state), `${cap(p.state)}${p.confirmations ? `, ${count(p.confirmations)} deep` : ''}`),
             amount(p.amount, coin), el('code', { title: p.address }, short(p.address)), when(p.created, Date.now() / 1000),
             p.txid ? el('code', { title: p.txid }, short(p.txid)) : '–']), 'Nothing has been paid yet.'));
-    const whole = [el('section.hero', el('h2', 'Hashrate'), chart.element), money4.element,
-        el('div.two', el('div', workers.element, rejects.element), estimates.element),
-        el('section.card', el('h2', 'Credits'), panel, credits.element,
+    const whole = [outlook.element, el('section.hero', el('h2', 'Hashrate'), el('div.plot', series.switcher, chart.element)), money4.element,
+        workers.element, el('div.even', rejects.element, estimates.element),
+        el('section.card', el('h2', 'Credits'), el('p.under', 'Your part of every block. \u201cCheck this payout\u201d makes your own browser do the sums, so that you need not believe the pool.'), panel, credits.element,
             el('p.more', el('a', { href: accountPath(name, '/earnings.csv'), download: '' }, 'All postings as a CSV file'))),
         el('section.card', el('h2', 'Payments'), payments.element)];
     const rest = el('div', whole);
-    const page = { title: `Account ${short(name)}`, parts: [el('div.heading', title, copy), sub, rest],
+    const page = { title: `Account ${short(name)}`, parts: [el('div.heading', title, copyable(name, 'the whole name', '')), sub, rest],
         missing(text) {
             page.ended = false;
             sub.replaceChildren(mark('warn', `${cap(text)}.`));
-            rest.replaceChildren(el('section.card', el('p', 'Check for a typing error. A name appears here with its first accepted share, a few seconds after it.'), lookUp(name)));
+            rest.replaceChildren(...unknownAccount(name));
         },
         async load(signal) {
             const a = await ask(accountPath(name), signal);
             if (rest.firstChild !== whole[0]) rest.replaceChildren(...whole);
-            const [w, r] = await Promise.all([ask(accountPath(name, '/workers?limit=200'), signal),
-                ask(accountPath(name, '/rejects?limit=1'), signal).catch(error => { /* of a cache: it may be away */
-                    if (error instanceof Refusal) return null;
-                    throw error;
-                }), chart.load(signal), credits.load(signal), payments.load(signal)]);
-            rejects.update(r && { traces: r.traces, advice: r.advice });
-            const now = step(Date.now() / 1000);
-            const live = w.workers.filter(x => now - x.last_share < 600).length;
-            sub.replaceChildren(mark(live ? 'good' : 'wait', a.last_share
-                ? `${live} of ${w.workers.length} workers active, last share ${ago(a.last_share, now)}.` : 'No share since the pool looked last.'));
+            const [w, r, o] = await Promise.all([ask(accountPath(name, `/workers?limit=${WORKERS_SHOWN}`), signal), askRejects(accountPath(name, '/rejects?limit=1'), signal),
+                ask(accountPath(name, '/outlook'), signal), series.load(signal), credits.load(signal), payments.load(signal)]);
+            rejects.update(r);
+            const now = step(Date.now() / 1000), live = w.workers.filter(x => now - x.last_share < SILENT_S).length;
+            const sentence = a.last_share ? `${live} of ${count(w.workers.length)} ${w.workers.length === 1 ? 'worker' : 'workers'} working, last share ${ago(a.last_share, now)}.` : 'No share since the pool looked last.';
+            if (sub.textContent !== sentence) sub.replaceChildren(mark(live ? live < w.workers.length ? 'warn' : 'good' : 'wait', sentence));
+            outlook.update([a, o]);
             money4.update(a);
             estimates.update(a);
             workers.update([[...w.workers].sort((x, y) => y.hashrates['10m'] - x.hashrates['10m']), now]);
+        } };
+    return page;
+}
+const WORKERS_SHOWN = 200;
+
+/* #/account/NAME/WORKER */
+export function worker(name, of) {
+    const base = accountPath(name, `/workers/${encodeURIComponent(of)}`), back = `#/account/${encodeURIComponent(name)}`;
+    const sub = el('p.state', { role: 'status' }, 'Asking the pool…'), chart = lineChart('Hashrate of this worker'), series = seriesCharts(`${base}/series`, [chart]);
+    const estimates = section('Estimates', estimatesOf), rejects = section('Rejected shares', rejectsOf);
+    const rest = el('div', el('section.hero', el('h2', 'Hashrate'), el('div.plot', series.switcher, chart.element)), el('div.even', rejects.element, estimates.element));
+    const page = { title: `Worker ${of}`, parts: [el('p.crumb', el('a', { href: back }, `Account ${short(name)}`)), el('h1', el('span.hidden', 'Worker '), of || '(no name)'), sub, rest],
+        missing(text) {
+            page.ended = false;
+            sub.replaceChildren(mark('warn', `${cap(text)}.`));
+            rest.hidden = true;
+        },
+        async load(signal) {
+            const { workers } = await ask(accountPath(name, '/workers?limit=500'), signal), w = workers.find(x => x.name === of), now = step(Date.now() / 1000);
+            if (!w) throw new Refusal(404, 'the account has no worker of this name');
+            rest.hidden = false;
+            const [r] = await Promise.all([askRejects(`${base}/rejects?limit=1`, signal), series.load(signal)]);
+            const said = workerState(w, now), more = w.last_share ? `, last share ${ago(w.last_share, now)}, ${count(w.shares_accepted)} accepted.` : '.';
+            said.lastElementChild.textContent = cap(said.textContent) + more;
+            if (sub.textContent !== said.textContent) sub.replaceChildren(said);
+            rejects.update(r);
+            estimates.update(w);
         } };
     return page;
 }

@@ -4,6 +4,7 @@ import { action, CODE, form, PASSWORD, proof, shownOnce, sure } from './forms.js
 import { ago, money, moment, short, unitsOf } from './format.js';
 import { amount, ask, choiceLinks, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
 import { about, asked, ended, logOut, me, remove, tell } from './session.js';
+import { targetList, targets } from './connect.js';
 import { qrPicture } from './qr.js';
 
 const TABS = { '': 'Overview', payout: 'Payouts', security: 'Security', keys: 'Keys and links', activity: 'Activity' };
@@ -34,13 +35,7 @@ export function overview() {
         ['Available', amount(a.available, a), 'paid with the next payment'],
         ['On its way', amount(a.in_flight, a), 'in a payment that is not confirmed'],
         ['Paid', amount(a.paid, a), el('a', { href: `#/account/${encodeURIComponent(a.name)}` }, 'workers, credits, payments, proofs')]]), '.plain');
-    const connect = section('Point a miner here', ({ a, who }) => {
-        const tls = a.stratum_tls_port, host = location.hostname;
-        return el('dl.pairs', [['Pool', `stratum+tcp://${host}:${a.stratum_port ?? 3333}`],
-            tls && ['With TLS', `stratum+ssl://${host}:${tls}`], ['User', `${who.name}.anything`],
-            ['Password', who.worker_password ? 'the one you set for miners' : 'x, or anything']].filter(Boolean)
-            .map(([key, value]) => el('div', el('dt', key), el('dd', el('code', value)))));
-    });
+    const connect = section('Point a miner here', ({ a, who }) => targetList(targets(a, `${who.name}.rig1`, who.worker_password ? 'the one you set for miners' : 'x')));
     const out = action('Log out', async () => { await logOut(); location.hash = '#/login'; });
     return page('', null, [looks.element, balances.element, connect.element, el('p', out)], async signal => {
         const [who, a] = await Promise.all([me(signal), about(signal)]);

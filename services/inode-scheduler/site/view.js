@@ -44,7 +44,7 @@ export async function ask(path, signal) {
 /* The right-hand zeros are there, and out of the way. */
 export function amount(units, { exponent, ticker }, unit = true) {
     const { sign, whole, part, rest } = coins(units, exponent);
-    return el('span.money', `${sign}${whole}${part && '.' + part}`, rest && el('span.zeros', rest),
+    return el('span.money', `${sign}${whole}`, part && el('span.part', `.${part}`), rest && el('span.zeros', rest),
         unit && el('span.unit', ` ${ticker}`));
 }
 
@@ -87,6 +87,26 @@ export function table(caption, heads, rows, nothing) {
 
 export const facts = list => el('dl.facts', list.filter(Boolean).map(([name, value, words]) =>
     el('div', el('dt', name), el('dd', value), words && el('dd.words', words))));
+
+/* Names and values beside each other. */
+export const pairs = list => el('dl.pairs', list.filter(Boolean).map(([name, value]) => el('div', el('dt', name), el('dd', value))));
+
+/* A text with a button that copies it; where the browser lets nobody copy, it is selected. */
+export function copyable(text, what = 'it', shown = text) {
+    const code = el('code.break', shown), said = el('span.hidden', { role: 'status' });
+    const button = el('button.quiet.small', { type: 'button', 'aria-label': `Copy ${what}`, onclick: async () => {
+        try {
+            await navigator.clipboard.writeText(text);
+            button.textContent = 'Copied';
+            said.textContent = `${what} copied`;
+            setTimeout(() => { button.textContent = 'Copy'; said.textContent = ''; }, 2000);
+        } catch {
+            code.textContent = text;
+            getSelection().selectAllChildren(code);
+        }
+    } }, 'Copy');
+    return el('span.copyable', code, button, said);
+}
 
 /* A box whose insides `draw(data)` makes, again only when data is another. What has the focus keeps
  * it where the new insides have something of the same id. */

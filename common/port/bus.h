@@ -6,8 +6,12 @@
  * copied before the call returns; messages handed to a callback are borrowed until it returns.
  * Delivery of requests is at most once per call here (no silent resends): a caller that wants it
  * again asks again under the same id of its own, because a request that timed out may have been
- * carried out. Addresses are nng URLs (ipc:///path, tcp://host:port);
- * who dials may give several with commas, of which those that listen are talked to. */
+ * carried out. Addresses are nng URLs (ipc:///path, tcp://host:port).
+ *
+ * Who dials may give several with commas, of which those that listen are talked to, in turn. There
+ * a request that is late is asked of a second one too, and the first answer counts: a peer that
+ * hangs holds up nobody while another answers. So each of several may carry a request out, as it
+ * may when a caller asks again. */
 #pragma once
 #include "loop/loop.h"
 
@@ -34,7 +38,8 @@ typedef void (*bus_event_handler)(void *context);
 struct bus_client_options {
     unsigned in_flight_max;   /* requests outstanding at once; more are refused */
     size_t message_bytes_max; /* the longest reply taken */
-    /* may be NULL: the peer's connection came up, or went away */
+    /* may be NULL: the peer's connection came up, or went away; of several peers, each time one
+     * does, and it is told as up again while another is there */
     bus_event_handler on_up;
     bus_event_handler on_down;
     void *context;

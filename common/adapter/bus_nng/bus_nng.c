@@ -151,7 +151,7 @@ struct bus *bus_nng_create(struct loop *loop, struct error *error)
         .reply = server_reply,
         .drop = server_drop,
         .server_close = server_close,
-        .connect = client_open,
+        .connect = routes_open,
         .request = client_request,
         .client_close = client_close,
         .publisher = publisher_open,
@@ -161,6 +161,8 @@ struct bus *bus_nng_create(struct loop *loop, struct error *error)
         .subscriber_close = subscriber_close,
         .destroy = bus_end,
     };
+    static const struct bus_ops routed = { .request = routes_request,
+                                           .client_close = routes_close };
     repair_check();
     struct bus_nng *bus = calloc(1, sizeof *bus);
     if (bus == NULL) {
@@ -168,6 +170,7 @@ struct bus *bus_nng_create(struct loop *loop, struct error *error)
         return NULL;
     }
     bus->base.ops = &ops;
+    bus->routed.ops = &routed;
     bus->loop = loop;
     return &bus->base;
 }

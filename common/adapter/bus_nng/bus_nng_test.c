@@ -66,10 +66,11 @@ static const char *tcp_url(void)
     return url_text;
 }
 
+/* Answers with the same bytes, or, where it is asked, with its own url (the context). */
 static void echo(void *context, struct bus_call *call, struct span message)
 {
-    (void)context;
-    bus_reply(call, message);
+    bool asked = context != NULL && span_equal(message, span_text("who"));
+    bus_reply(call, asked ? span_text(context) : message);
 }
 
 static int serve_alone(const char *url)
@@ -78,7 +79,7 @@ static int serve_alone(const char *url)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct loop *loop = loop_create(&error);
     struct bus *bus = create(loop);
-    if (bus_serve(bus, url, 16, 1 << 20, echo, NULL, &error) == NULL) {
+    if (bus_serve(bus, url, 16, 1 << 20, echo, (void *)(uintptr_t)url, &error) == NULL) {
         fprintf(stderr, "%s\n", error.text);
         return 1;
     }
@@ -380,6 +381,188 @@ static void a_busy_server_may_be_killed_again_and_again(void **state)
         __lsan_enable();
 }
 
+enum { PAIR = 2, NEVER_MS = 600000 /* longer than any test waits */ };
+
+/* Two servers and one client of both. */
+struct pair {
+    char urls[PAIR][256];
+    char both[PAIR * 256];
+    pid_t pids[PAIR];
+    struct scene scene;
+    unsigned by[PAIR]; /* "who" was answered by each */
+};
+
+static void pair_begin(struct pair *pair, unsigned servers)
+{
+    *pair = (struct pair){ .pids = { 0 } };
+    for (unsigned i = 0; i < PAIR; i++) {
+        snprintf(pair->urls[i], sizeof pair->urls[i], "%s", ipc_url());
+        if (i < servers)
+            pair->pids[i] = start_server(pair->urls[i]);
+    }
+    snprintf(pair->both, sizeof pair->both, "%s,%s", pair->urls[0], pair->urls[1]);
+    open_scene(&pair->scene, pair->both);
+    assert_true(bus_suite_until(pair->scene.loop, &pair->scene.ups, servers));
+}
+
+static void pair_kill(struct pair *pair, unsigned which)
+{
+    assert_int_equal(kill(pair->pids[which], SIGKILL), 0);
+    waitpid(pair->pids[which], NULL, 0);
+    pair->pids[which] = 0;
+}
+
+static void pair_end(struct pair *pair)
+{
+    for (unsigned i = 0; i < PAIR; i++)
+        if (pair->pids[i] != 0)
+            pair_kill(pair, i);
+    close_scene(&pair->scene);
+}
+
+static void on_who(void *context, enum bus_outcome outcome, struct span reply)
+{
+    struct pair *pair = context;
+    pair->scene.answers++;
+    pair->scene.outcomes[outcome]++;
+    for (unsigned i = 0; i < PAIR; i++)
+        pair->by[i] += span_equal(reply, span_text(pair->urls[i]));
+}
+
+/* One after the other. */
+static void pair_ask(struct pair *pair, unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        unsigned wanted = pair->scene.answers + 1;
+        assert_true(bus_request(pair->scene.client, span_text("who"), NEVER_MS, on_who, pair));
+        assert_true(bus_suite_until(pair->scene.loop, &pair->scene.answers, wanted));
+    }
+}
+
+static void two_that_are_well_are_asked_in_turn(void **state)
+{
+    struct pair pair;
+    (void)state;
+    pair_begin(&pair, 2);
+    pair_ask(&pair, 40);
+    assert_int_equal(pair.scene.outcomes[BUS_REPLIED], 40);
+    assert_int_equal(pair.by[0] + pair.by[1], 40);
+    assert_true(pair.by[0] > 0 && pair.by[1] > 0);
+    pair_end(&pair);
+}
+
+static void one_of_two_that_is_stopped_holds_nobody_up(void **state)
+{
+    struct pair pair;
+    (void)state;
+    for (unsigned stopped = 0; stopped < PAIR; stopped++) {
+        pair_begin(&pair, 2);
+        stop_server(pair.pids[stopped]);
+        pair_ask(&pair, 200); /* each would wait for ever where it waited for its time-out */
+        assert_int_equal(pair.scene.outcomes[BUS_REPLIED], 200);
+        assert_int_equal(pair.by[stopped], 0);
+        pair_end(&pair);
+    }
+}
+
+static void what_a_stopped_one_owes_is_asked_of_the_next_to_come(void **state)
+{
+    struct pair pair;
+    (void)state;
+    pair_begin(&pair, 1);
+    stop_server(pair.pids[0]);
+    for (int i = 0; i < 8; i++)
+        assert_true(bus_request(pair.scene.client, span_text("who"), NEVER_MS, on_who, &pair));
+    assert_false(bus_request(pair.scene.client, span_text("who"), NEVER_MS, on_who, &pair));
+    pair.pids[1] = start_server(pair.urls[1]);
+    assert_true(bus_suite_until(pair.scene.loop, &pair.scene.answers, 8));
+    assert_int_equal(pair.by[1], 8);
+    pair_end(&pair);
+}
+
+static void one_that_goes_on_is_asked_again(void **state)
+{
+    struct pair pair;
+    (void)state;
+    pair_begin(&pair, 2);
+    stop_server(pair.pids[0]);
+    pair_ask(&pair, 20);
+    assert_int_equal(kill(pair.pids[0], SIGCONT), 0);
+    const uint64_t deadline_ns = loop_clock_ns() + UINT64_C(60000000000);
+    while (pair.by[0] == 0 && loop_clock_ns() < deadline_ns)
+        pair_ask(&pair, 1);
+    assert_true(pair.by[0] > 0);
+    /* From then on it need not be the one that is asked beside another. */
+    stop_server(pair.pids[1]);
+    pair_ask(&pair, 20);
+    pair_end(&pair);
+}
+
+static void where_all_are_stopped_requests_end_in_time_and_whoever_goes_on_answers(void **state)
+{
+    struct pair pair;
+    (void)state;
+    pair_begin(&pair, 2);
+    stop_server(pair.pids[0]);
+    stop_server(pair.pids[1]);
+    for (int i = 0; i < 8; i++)
+        assert_true(bus_request(pair.scene.client, span_text("who"), 300, on_who, &pair));
+    assert_true(bus_suite_until(pair.scene.loop, &pair.scene.answers, 8));
+    assert_int_equal(pair.scene.outcomes[BUS_TIMEOUT], 8);
+    assert_int_equal(kill(pair.pids[1], SIGCONT), 0);
+    const uint64_t deadline_ns = loop_clock_ns() + UINT64_C(60000000000);
+    while (pair.by[1] == 0 && loop_clock_ns() < deadline_ns) {
+        unsigned wanted = pair.scene.answers + 1;
+        assert_true(bus_request(pair.scene.client, span_text("who"), 1000, on_who, &pair));
+        assert_true(bus_suite_until(pair.scene.loop, &pair.scene.answers, wanted));
+    }
+    pair_ask(&pair, 50); /* the one that is heard is asked */
+    assert_int_equal(pair.by[0], 0);
+    pair_end(&pair);
+}
+
+static void
+a_client_of_two_is_told_of_each_that_goes_and_closes_with_requests_under_way(void **state)
+{
+    struct pair pair;
+    (void)state;
+    pair_begin(&pair, 2);
+    pair_kill(&pair, 0);
+    assert_true(bus_suite_until(pair.scene.loop, &pair.scene.downs, 1));
+    assert_int_equal(pair.scene.ups, 3); /* the other is there still */
+    pair_ask(&pair, 1);
+    assert_int_equal(pair.by[1], 1);
+    stop_server(pair.pids[1]);
+    for (int i = 0; i < 8; i++)
+        assert_true(bus_request(pair.scene.client, span_text("who"), NEVER_MS, on_who, &pair));
+    pair.pids[0] = start_server(pair.urls[0]);
+    assert_true(bus_suite_until(pair.scene.loop, &pair.scene.answers, 2)); /* copies are out */
+    pair_end(&pair);
+    assert_int_equal(pair.scene.answers, 9);
+    assert_int_equal(pair.scene.outcomes[BUS_REPLIED] + pair.scene.outcomes[BUS_CLOSED] +
+                         pair.scene.outcomes[BUS_GONE],
+                     9);
+}
+
+static void too_many_addresses_and_bad_ones_are_refused(void **state)
+{
+    struct error error;
+    (void)state;
+    struct loop *loop = loop_create(&error);
+    struct bus *bus = create(loop);
+    const struct bus_client_options options = { 1, 1000, NULL, NULL, NULL };
+    char many[600] = "";
+    for (int i = 0; i < 17; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), "%sipc:///tmp/none-%d",
+                 i == 0 ? "" : ",", i);
+    assert_null(bus_connect(bus, many, &options, &error));
+    assert_non_null(strstr(error.text, "more than 16 addresses"));
+    assert_null(bus_connect(bus, "ipc:///tmp/none,nonsense", &options, &error));
+    assert_null(bus_connect(bus, "ipc:///tmp/none,,ipc:///tmp/none", &options, &error));
+    bus_destroy(bus);
+    loop_destroy(loop);
+}
+
 /* However many processors there are; repair.h says why. */
 static void two_threads_carry_all_tasks_of_nng(void **state)
 {
@@ -425,6 +608,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_server_that_hangs_up_at_the_door_is_dialled_again),
         cmocka_unit_test(a_busy_connection_can_be_closed_from_either_side_at_any_time),
         cmocka_unit_test(a_busy_server_may_be_killed_again_and_again),
+        cmocka_unit_test(two_that_are_well_are_asked_in_turn),
+        cmocka_unit_test(one_of_two_that_is_stopped_holds_nobody_up),
+        cmocka_unit_test(what_a_stopped_one_owes_is_asked_of_the_next_to_come),
+        cmocka_unit_test(one_that_goes_on_is_asked_again),
+        cmocka_unit_test(where_all_are_stopped_requests_end_in_time_and_whoever_goes_on_answers),
+        cmocka_unit_test(
+            a_client_of_two_is_told_of_each_that_goes_and_closes_with_requests_under_way),
+        cmocka_unit_test(too_many_addresses_and_bad_ones_are_refused),
     };
     int failed = bus_suite_run("bus_nng over ipc", create, ipc_url);
     failed += bus_suite_run("bus_nng over tcp", create, tcp_url);

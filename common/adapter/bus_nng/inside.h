@@ -26,6 +26,7 @@ struct server;
 
 struct bus_nng {
     struct bus base;
+    struct bus routed; /* of the clients of several addresses */
     struct loop *loop;
     struct tls tls;
     size_t open;            /* parts not closed yet */
@@ -78,6 +79,13 @@ struct bus_client *client_open(struct bus *bus, const char *url,
 bool client_request(struct bus_client *client, struct span message, unsigned timeout_ms,
                     bus_reply_handler handler, void *context);
 void client_close(struct bus_client *client);
+
+/* The same for a url of several addresses (routes.c); routes_open is client_open for one. */
+struct bus_client *routes_open(struct bus *bus, const char *url,
+                               const struct bus_client_options *options, struct error *error);
+bool routes_request(struct bus_client *client, struct span message, unsigned timeout_ms,
+                    bus_reply_handler handler, void *context);
+void routes_close(struct bus_client *client);
 
 struct bus_publisher *publisher_open(struct bus *bus, const char *url,
                                      bus_event_handler on_subscriber, void *context,

@@ -42,6 +42,17 @@ static struct store *open_store(void *context, struct error *error)
     return store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
 }
 
+/* Who renews must not wait longer than others wait for it. */
+static struct store *open_lease_store(void *context, struct error *error)
+{
+    const struct settings *settings = &((struct process *)context)->service->settings;
+    int64_t most_ms = settings->scheduler_lease_ms / 2;
+    return store_open(
+        settings->store_url,
+        (unsigned)(settings->store_timeout_ms < most_ms ? settings->store_timeout_ms : most_ms),
+        error);
+}
+
 static struct node *open_node(void *context, size_t index, struct error *error)
 {
     const struct process *process = context;
@@ -202,7 +213,7 @@ static bool open_scheduler(void *context, struct error *error)
         .coin = *process->coin,
         .script = process->script,
         .world = { open_store, open_node, open_window, open_rejects, process,
-                   service->settings.chain_nodes.count, hear, hear_no_more },
+                   service->settings.chain_nodes.count, hear, hear_no_more, open_lease_store },
         .instance = service->instance,
         .boot_id = service->boot_id,
         .on_trouble = on_trouble,

@@ -279,20 +279,14 @@ static void close_nodes(struct node **nodes, size_t count)
     }
 }
 
-static bool take_leadership(struct scheduler *scheduler, struct error *error)
+/* What standing->taken is. */
+static bool begin_epoch(struct scheduler *scheduler, struct error *error)
 {
-    enum store_outcome outcome =
-        leader_take_after(scheduler->records_store, SCHEDULER_ROLE, scheduler->options.instance,
-                          scheduler->options.boot_id, loop_unix_ms(),
-                          scheduler->standing.seen.epoch, &scheduler->epoch, error);
-    scheduler->outrun = outcome == STORE_CONFLICT;
-    if (scheduler->outrun)
-        return error_set(error, ERROR_REFUSED, "another scheduler took the leadership first");
-    if (outcome == STORE_DONE && scheduler->epoch > UINT32_MAX)
+    scheduler->epoch = scheduler->standing.taken;
+    if (scheduler->epoch > UINT32_MAX)
         return error_set(error, ERROR_FULL, "the leadership was taken too often for job ids");
-    if (outcome == STORE_DONE)
-        log_info("leader.taken", "epoch=%" PRIu64, scheduler->epoch);
-    return outcome == STORE_DONE;
+    log_info("leader.taken", "epoch=%" PRIu64, scheduler->epoch);
+    return true;
 }
 
 static bool open_workers(struct scheduler *scheduler, struct error *error)
@@ -578,13 +572,9 @@ static bool open_leading(struct scheduler *scheduler, struct error *error)
 
 static bool lead(struct scheduler *scheduler, struct error *error)
 {
-    if (!open_nodes(&scheduler->options.world, scheduler->chain_nodes, error))
+    if (!begin_epoch(scheduler, error) ||
+        !open_nodes(&scheduler->options.world, scheduler->chain_nodes, error))
         return false;
-    if (!take_leadership(scheduler, error)) {
-        if (scheduler->outrun) /* it stands by, as before */
-            close_nodes(scheduler->chain_nodes, scheduler->options.world.nodes_count);
-        return false;
-    }
     scheduler->leading = open_leading(scheduler, error);
     if (!scheduler->leading)
         return false;
@@ -596,7 +586,7 @@ static bool lead(struct scheduler *scheduler, struct error *error)
 
 void scheduler_lead(struct scheduler *scheduler)
 {
-    if (lead(scheduler, &scheduler->lead_error) || scheduler->outrun)
+    if (lead(scheduler, &scheduler->lead_error))
         return;
     scheduler->lead_failed = true;
     scheduler_deposed(scheduler);
@@ -649,9 +639,9 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
          scheduler_check(options->settings, &scheduler->options.coin, &options->script,
                          &scheduler->receiving, error) &&
          open_stores(scheduler, error) && open_workers(scheduler, error) &&
-         tasks_open(scheduler, error);
-    if (ok && standing_is_free(scheduler) && !lead(scheduler, error))
-        ok = scheduler->outrun;
+         standing_open(scheduler, error) && tasks_open(scheduler, error);
+    if (ok && standing_take_now(scheduler))
+        ok = lead(scheduler, error);
     ok = ok && open_peers(scheduler, error);
     if (!ok) {
         scheduler_close(scheduler);
@@ -705,7 +695,7 @@ void scheduler_close(struct scheduler *scheduler)
     end_worker(&scheduler->counting);
     registry_destroy(scheduler->registry);
     scheduler->registry = NULL;
-    standing_release(scheduler);
+    standing_close(scheduler);
     leases_destroy(scheduler->leases);
     handover_end(&scheduler->handover);
     peers_close(&scheduler->validators);

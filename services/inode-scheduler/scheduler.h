@@ -58,6 +58,8 @@ struct scheduler_world {
     bool (*hear)(void *context, size_t index, const struct scheduler_hearing *hearing,
                  void **heard_r, struct error *error);
     void (*hear_no_more)(void *heard);
+    /* A store whose calls give up sooner than a lease lapses. NULL: any of open_store. */
+    struct store *(*open_lease_store)(void *context, struct error *error);
 };
 
 struct scheduler_options {
@@ -112,7 +114,6 @@ struct scheduler {
     bool leading, deposed, stopping;
     bool address_refused; /* why it cannot lead: an address of the bus cannot be had */
     bool lead_failed;     /* it was to lead and could not */
-    bool outrun;          /* another took the leadership that it had found free */
     struct error lead_error;
     struct standing standing;
 
@@ -199,8 +200,8 @@ MUST_CHECK bool scheduler_declare(struct store *store, struct error *error);
  * may. False with *error: nothing is left open. */
 MUST_CHECK bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
                                struct error *error);
-/* Takes the leadership and starts all that a leader does. Calls on_leading, or on_deposed with
- * lead_failed set. */
+/* Starts all that a leader does, under the epoch that standing has taken. Calls on_leading, or
+ * on_deposed with lead_failed set. */
 void scheduler_lead(struct scheduler *scheduler);
 /* Another leads. */
 void scheduler_deposed(struct scheduler *scheduler);

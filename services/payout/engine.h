@@ -26,6 +26,7 @@ struct engine;
 struct engine_options {
     const char *instance;
     uint64_t boot_id;
+    const char *process; /* its name to others on its machine; NULL: none is said */
     const struct coin_profile *coin;
     enum reward_scheme scheme;
     struct identity_key key; /* the deployment's secret: salts what is committed to */

@@ -44,9 +44,11 @@ static void fill_options(struct payout *payout, const struct coin_profile *coin)
 {
     const struct settings *settings = &payout->service->settings;
     uint32_t confirmations = (uint32_t)settings->payout_confirmations;
+    process_name(0, payout->process);
     payout->options = (struct engine_options){
         .instance = payout->service->instance,
         .boot_id = payout->service->boot_id,
+        .process = payout->process,
         .coin = coin,
         .scheme = payout->terms.scheme,
         .window_percent = payout->terms.window_percent,

@@ -19,16 +19,28 @@ static struct payout *payout_of(struct payout_tick *tick)
     return (struct payout *)((char *)tick - offsetof(struct payout, tick));
 }
 
+static uint64_t clock_ms(void)
+{
+    return loop_clock_ns() / 1000000;
+}
+
 /* Standing by: takes over where the leader's record says so. */
 static bool take_lead(struct payout *payout, struct payout_tick *tick)
 {
     struct leader leader = { 0 };
-    uint64_t lease_ms = (uint64_t)payout->service->settings.payout_lease_ms;
+    struct leader_look look = { .instance = payout->options.instance,
+                                .boot_id = payout->options.boot_id,
+                                .lease_ms = (uint64_t)payout->service->settings.payout_lease_ms,
+                                .began_ms = clock_ms() };
     enum store_outcome outcome = leader_read(payout->store, ENGINE_ROLE, &leader, &tick->error);
+    look.ended_ms = clock_ms();
     tick->other = leader;
     if (outcome == STORE_DONE || outcome == STORE_MISSING) {
-        if (!leader_watch_lapsed(&payout->watch, outcome == STORE_DONE ? &leader : NULL,
-                                 payout->options.instance, loop_clock_ns() / 1000000, lease_ms))
+        look.process_ended = process_life(leader.process) == PROCESS_ENDED;
+        enum leader_watched watched =
+            leader_watch_look(&payout->watch, outcome == STORE_DONE ? &leader : NULL, &look);
+        tick->namesake = watched == LEADER_NAMESAKE;
+        if (watched != LEADER_LAPSED)
             return false;
         payout->engine = engine_open(&payout->options, payout->store, payout->window, payout->node,
                                      loop_unix_ms(), &tick->error);
@@ -51,8 +63,7 @@ static void step_down(struct payout *payout)
     payout->engine = NULL;
     /* When it leads again it reads all of it anew. */
     payout->sums_sets = payout->sums_due_ms = payout->wallet_due_ms = 0;
-    /* What it sees next is not its own predecessor, whatever its name. */
-    payout->watch = (struct leader_watch){ .looked = true };
+    payout->watch = (struct leader_watch){ .looked = false };
 }
 
 static void work_tick(struct worker_job *job)
@@ -63,7 +74,7 @@ static void work_tick(struct worker_job *job)
     const char *text;
     tick->step = STEP_WAIT;
     tick->trouble = ENGINE_NONE;
-    tick->has_sums = tick->has_wallet = false;
+    tick->has_sums = tick->has_wallet = tick->namesake = false;
     tick->leads = payout->engine != NULL || take_lead(payout, tick);
     if (!tick->leads)
         return;
@@ -199,6 +210,10 @@ static void show_role(struct payout *payout, const struct payout_tick *tick)
 {
     char safe[LEADER_INSTANCE_BYTES * 2];
     bool leads = tick->leads && tick->step != STEP_LOST;
+    service_degraded(payout->service, "instance",
+                     tick->namesake ? "another payout leads under this one's name: give each its "
+                                      "own --instance"
+                                    : NULL);
     if (tick->step == STEP_LOST) {
         log_warn("payout.stepped_down", "epoch=%" PRIu64, tick->counters.epoch);
         forget_sums(payout);

@@ -10,6 +10,7 @@
 #pragma once
 #include "loop/worker.h"
 #include "record/leader/leader.h"
+#include "service/process/process_life.h"
 #include "service/service.h"
 #include "service/token_source/token_source.h"
 #include "services/payout/audit.h"
@@ -27,6 +28,7 @@ struct payout_tick {
     bool push;           /* in: look at payments now */
     bool leads;          /* out, like the rest */
     struct leader other; /* who does, where this one does not */
+    bool namesake;       /* under this one's name */
     enum step step;
     struct error error;
     enum engine_part trouble;
@@ -75,8 +77,9 @@ struct payout {
     struct window_reader *window; /* the worker's */
     struct node *node;            /* the worker's; NULL: none */
     struct engine_options options;
-    struct engine *engine;          /* the worker's; NULL: it stands by */
-    struct leader_watch watch;      /* the worker's */
+    struct engine *engine;     /* the worker's; NULL: it stands by */
+    struct leader_watch watch; /* the worker's */
+    char process[PROCESS_NAME_BYTES];
     _Atomic uint64_t leading_epoch; /* 0: it stands by */
     struct store *lease_store;      /* the lease's own thread's */
     struct worker *worker, *lessor;

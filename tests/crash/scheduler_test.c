@@ -1,9 +1,12 @@
 /* Two schedulers on one store: the one that leads is killed, or stopped for longer than its lease
  * and continued, at the moment a block is found or at any other, while miners mine. The other goes
  * on: jobs flow again (how soon is printed), the block is the pool's, and in the end every block of
- * the chain is known once, no lease was granted twice, and the ledger sums to the rewards.
+ * the chain is known once, no lease was granted twice, and the ledger sums to the rewards. One that
+ * hangs and keeps its connections holds nobody up; one that hangs inside a write to SQLite is
+ * ended.
  *
- * ADIT_KILLS: how often (default 3). ADIT_SEED: which signal, and when. */
+ * ADIT_KILLS: how often (default 3). ADIT_SEED: which signal, and when. ADIT_HANG_S: for how long
+ * one hangs (default 8). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +22,7 @@
 #include <time.h>
 
 static struct pool_fixture pool;
-static unsigned kills = 3;
+static unsigned kills = 3, hang_s = 8;
 static unsigned seed;
 
 enum { MINERS = 2, RECOVERY_S = 60, BLOCK_S = 90, LOG_BYTES = 1 << 22 };
@@ -142,18 +145,17 @@ static bool writes(pid_t pid)
     return found;
 }
 
-/* Stopped, but not inside a write: SQLite's lock would keep everybody from the store, which no
- * other store's does. */
-static pid_t stop(const char *instance)
+/* Stopped inside a write or outside of one, as wished. */
+static pid_t stop(const char *instance, bool writing)
 {
-    for (unsigned i = 0; i < 10000; i++) {
+    for (unsigned i = 0; i < 100000; i++) {
         pid_t pid = pool_signal(&pool, "inode-scheduler", instance, SIGSTOP);
-        if (!pool_any_of(pid, writes))
+        if (pool_any_of(pid, writes) == writing)
             return pid;
         pool_signal_pid(pid, SIGCONT);
-        pause_ms(1);
+        pause_ms(1 + (long)random_below(7));
     }
-    fail_msg("the leader never ends a write");
+    fail_msg("the leader %s a write", writing ? "never begins" : "never ends");
     return 0;
 }
 
@@ -165,7 +167,7 @@ static void strike(unsigned round)
         wait_for_block();
     else
         pause_ms((long)random_below(1500));
-    pid_t pid = stopping ? stop(instances[who])
+    pid_t pid = stopping ? stop(instances[who], false)
                          : pool_signal(&pool, "inode-scheduler", instances[who], SIGKILL);
     uint64_t began_ms = now_ms();
     pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
@@ -188,6 +190,75 @@ static void the_other_goes_on_whenever_the_leader_is_lost(void **state)
     wait_for_shares();
     for (unsigned i = 0; i < kills; i++)
         strike(i);
+}
+
+struct beats {
+    uint64_t answered, lost;
+};
+
+/* The heartbeats of all who ask the scheduler. */
+static struct beats count_beats(void)
+{
+    static const char *const askers[] = { "stratum-gateway", "share-validator", "auth", "payout" };
+    struct beats beats = { 0, 0 };
+    for (size_t i = 0; i < sizeof askers / sizeof *askers; i++) {
+        char path[160];
+        snprintf(path, sizeof path, "%s/log/%s.log", pool.data, askers[i]);
+        beats.answered += pool_metric(path, "adit_heartbeats_total{outcome=\"answered\"}");
+        beats.lost += pool_metric(path, "adit_heartbeats_total{outcome=\"lost\"}");
+    }
+    return beats;
+}
+
+static bool has_beaten(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    return count_beats().answered >= *(const uint64_t *)context;
+}
+
+/* Its kernel goes on taking requests for it. Were every second one lost to it, as many would be as
+ * are answered. */
+static void one_that_hangs_holds_nobody_up(void **state)
+{
+    char user[160];
+    struct pool_miner_report report;
+    unsigned epoch, who = leader(&epoch), other = who;
+    (void)state;
+    pid_t pid = stop(instances[who], false);
+    pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
+    struct beats before = count_beats();
+    assert_true(before.answered > 0);
+    uint64_t wanted = before.answered + 3 * (uint64_t)hang_s;
+    snprintf(user, sizeof user, "%s.late", pool.pool_address);
+    size_t miner = pool_add_miner(&pool, user, 30000);
+    pool_wait(&pool, "heartbeats are answered", hang_s + RECOVERY_S, has_beaten, &wanted);
+    struct beats after = count_beats();
+    printf("while it hung: %llu heartbeats answered, %llu lost\n",
+           (unsigned long long)(after.answered - before.answered),
+           (unsigned long long)(after.lost - before.lost));
+    assert_true(4 * (after.lost - before.lost) < after.answered - before.answered);
+    assert_int_equal(count_in(read_log("stratum-gateway"), " lease.lost "), 0);
+    pool_end_miner(&pool, miner, &report);
+    assert_true(report.accepted > 0);
+    pool_signal_pid(pid, SIGCONT);
+    pool_wait(&pool, "the other stands by", RECOVERY_S, stands_by, &other);
+    wait_for_shares();
+}
+
+static void one_that_hangs_inside_a_write_is_ended(void **state)
+{
+    unsigned epoch, who = leader(&epoch), other = who;
+    (void)state;
+    unsigned before = count_in(read_log(logs[1 - who]), " leader.ended ");
+    pid_t pid = stop(instances[who], true);
+    uint64_t began_ms = now_ms();
+    pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
+    printf("stopped inside a write: a job of the next epoch after %llu ms\n",
+           (unsigned long long)(now_ms() - began_ms));
+    assert_true(count_in(read_log(logs[1 - who]), " leader.ended ") > before);
+    pool_signal_pid(pid, SIGCONT); /* what Kore left of it */
+    pool_wait(&pool, "the other stands by", RECOVERY_S, stands_by, &other);
+    wait_for_shares();
 }
 
 static void nothing_is_doubled_or_lost(void **state)
@@ -243,9 +314,13 @@ int main(void)
                                        : (unsigned)time(NULL);
     if (getenv("ADIT_KILLS") != NULL)
         kills = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
+    if (getenv("ADIT_HANG_S") != NULL)
+        hang_s = (unsigned)strtoul(getenv("ADIT_HANG_S"), NULL, 10);
     printf("ADIT_SEED=%u\n", seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_other_goes_on_whenever_the_leader_is_lost),
+        cmocka_unit_test(one_that_hangs_holds_nobody_up),
+        cmocka_unit_test(one_that_hangs_inside_a_write_is_ended),
         cmocka_unit_test(nothing_is_doubled_or_lost),
     };
     return cmocka_run_group_tests_name("two schedulers", tests, begin, end);

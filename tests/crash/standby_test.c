@@ -4,10 +4,10 @@
  * own account; the audit finds nothing; the deposed one stands by.
  *
  * Each round is a block: found, matured, its miners paid. The leader is payout's twin that stops
- * itself (services/payout/testing/stopping.c), the one that takes over is the shipped payout, under
- * the same instance's name, as who starts a hung process anew would do: so it need not wait for the
- * lease. It wakes the other up as soon as it leads, or when all is done. ADIT_STANDBY_STEPS: how
- * many moments are tried, one after the other, both ways (0, the default: some by their names). */
+ * itself (services/payout/testing/stopping.c), the one that takes over is the shipped payout, which
+ * waits for a short lease. The other is woken up as soon as it leads, or when all is done.
+ * ADIT_STANDBY_STEPS: how many moments are tried, one after the other, both ways (0, the default:
+ * some by their names). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -181,6 +181,7 @@ static void check_books(const char *when)
 
 static pid_t start(const char *program, const char *listen, const char *stop_at)
 {
+    bool rival = stop_at[0] == '\0';
     const char *settings[] = { "ADIT_CHAIN__PROFILE",
                                "devnet-sha256d",
                                "ADIT_CHAIN__NODES",
@@ -195,13 +196,15 @@ static pid_t start(const char *program, const char *listen, const char *stop_at)
                                store_url,
                                "ADIT_STOP_AT",
                                stop_at,
+                               "ADIT_PAYOUT__LEASE_MS",
+                               rival ? "1000" : "3000",
                                NULL };
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u", chain.node.node_port);
     settings[3] = url;
     return payout_process_start(&(struct payout_start){ .program = program,
                                                         .folder = folder,
-                                                        .instance = "1",
+                                                        .instance = rival ? "2" : "1",
                                                         .listen = listen,
                                                         .window = redis.url,
                                                         .settings = settings });

@@ -9,6 +9,7 @@ enum {
     FIELD_TAKEN_MS,
     FIELD_BEAT,
     FIELD_RELEASED,
+    FIELD_PROCESS,
     FIELD_COUNT
 };
 
@@ -19,10 +20,15 @@ static const struct store_field fields[FIELD_COUNT] = {
     [FIELD_TAKEN_MS] = { "taken_ms", STORE_INT, false },
     [FIELD_BEAT] = { "beat", STORE_INT, false },
     [FIELD_RELEASED] = { "released", STORE_INT, false },
+    [FIELD_PROCESS] = { "process", STORE_TEXT, false },
 };
 const struct store_collection leader_collection = { "leaders", fields, FIELD_COUNT };
 
 enum { ATTEMPTS_MAX = 8, READ_BYTES = 4096 };
+
+/* Beats of one leader under a watcher's own name. One may be the last of its predecessor, which was
+ * on its way when that ended. */
+enum { NAMESAKE_MOVES = 2 };
 
 static enum store_outcome read(struct store *store, const char *role, struct leader *leader_r,
                                uint64_t *version_r, struct error *error)
@@ -36,7 +42,9 @@ static enum store_outcome read(struct store *store, const char *role, struct lea
     if (outcome != STORE_DONE)
         return outcome;
     struct span instance = record.values[FIELD_INSTANCE].bytes;
-    if (instance.length >= sizeof leader_r->instance || record.values[FIELD_EPOCH].integer < 1) {
+    struct span process = record.values[FIELD_PROCESS].bytes;
+    if (instance.length >= sizeof leader_r->instance ||
+        process.length >= sizeof leader_r->process || record.values[FIELD_EPOCH].integer < 1) {
         error_fill(error, ERROR_INVALID, "the store's leader record \"%s\" is damaged", role);
         return STORE_FAILED;
     }
@@ -47,6 +55,8 @@ static enum store_outcome read(struct store *store, const char *role, struct lea
     leader_r->released = record.values[FIELD_RELEASED].integer != 0;
     if (instance.length > 0)
         memcpy(leader_r->instance, instance.data, instance.length);
+    if (process.length > 0)
+        memcpy(leader_r->process, process.data, process.length);
     *version_r = record.version;
     return STORE_DONE;
 }
@@ -64,7 +74,8 @@ static enum store_outcome write(struct store *store, const char *role, const str
                                 [FIELD_BOOT_ID] = store_int((int64_t)leader->boot_id),
                                 [FIELD_TAKEN_MS] = store_int((int64_t)leader->taken_ms),
                                 [FIELD_BEAT] = store_int((int64_t)leader->beat),
-                                [FIELD_RELEASED] = store_int(leader->released) } }
+                                [FIELD_RELEASED] = store_int(leader->released),
+                                [FIELD_PROCESS] = store_text(leader->process) } }
     };
     enum store_outcome outcome = store_apply(store, &write, 1, error);
     return outcome == STORE_DONE ? write.outcome : outcome;
@@ -73,13 +84,14 @@ static enum store_outcome write(struct store *store, const char *role, const str
 #define ANY_EPOCH UINT64_MAX
 
 /* judged_epoch ANY_EPOCH: whoever had it. */
-static enum store_outcome take(struct store *store, const char *role, const char *instance,
-                               uint64_t boot_id, uint64_t now_ms, uint64_t judged_epoch,
-                               uint64_t *epoch_r, struct error *error)
+enum store_outcome leader_take_as(struct store *store, const char *role,
+                                  const struct leader_claim *claim, uint64_t *epoch_r,
+                                  struct error *error)
 {
     ASSERT(strlen(role) <= LEADER_ROLE_BYTES_MAX);
-    struct leader wanted = { .boot_id = boot_id, .taken_ms = now_ms };
-    snprintf(wanted.instance, sizeof wanted.instance, "%s", instance);
+    struct leader wanted = { .boot_id = claim->boot_id, .taken_ms = claim->now_ms };
+    snprintf(wanted.instance, sizeof wanted.instance, "%s", claim->instance);
+    snprintf(wanted.process, sizeof wanted.process, "%s", claim->process);
     enum store_outcome outcome = STORE_CONFLICT;
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         struct leader held;
@@ -88,12 +100,12 @@ static enum store_outcome take(struct store *store, const char *role, const char
         if (found == STORE_FAILED)
             return STORE_FAILED;
         /* Our own write whose answer got lost. */
-        if (i > 0 && held.epoch == wanted.epoch && held.boot_id == boot_id &&
+        if (i > 0 && held.epoch == wanted.epoch && held.boot_id == wanted.boot_id &&
             strcmp(held.instance, wanted.instance) == 0) {
             *epoch_r = held.epoch;
             return STORE_DONE;
         }
-        if (judged_epoch != ANY_EPOCH && held.epoch != judged_epoch)
+        if (claim->judged_epoch != ANY_EPOCH && held.epoch != claim->judged_epoch)
             return STORE_CONFLICT;
         wanted.epoch = held.epoch + 1;
         outcome = write(store, role, &wanted, version, error);
@@ -111,14 +123,12 @@ enum store_outcome leader_take(struct store *store, const char *role, const char
                                uint64_t boot_id, uint64_t now_ms, uint64_t *epoch_r,
                                struct error *error)
 {
-    return take(store, role, instance, boot_id, now_ms, ANY_EPOCH, epoch_r, error);
-}
-
-enum store_outcome leader_take_after(struct store *store, const char *role, const char *instance,
-                                     uint64_t boot_id, uint64_t now_ms, uint64_t judged_epoch,
-                                     uint64_t *epoch_r, struct error *error)
-{
-    return take(store, role, instance, boot_id, now_ms, judged_epoch, epoch_r, error);
+    const struct leader_claim claim = { .instance = instance,
+                                        .boot_id = boot_id,
+                                        .now_ms = now_ms,
+                                        .process = "",
+                                        .judged_epoch = ANY_EPOCH };
+    return leader_take_as(store, role, &claim, epoch_r, error);
 }
 
 enum store_outcome leader_still(struct store *store, const char *role, uint64_t epoch,
@@ -166,15 +176,22 @@ enum store_outcome leader_release(struct store *store, const char *role, uint64_
     return beat(store, role, epoch, true, error);
 }
 
-bool leader_watch_lapsed(struct leader_watch *watch, const struct leader *leader,
-                         const char *instance, uint64_t now_ms, uint64_t lease_ms)
+enum leader_watched leader_watch_look(struct leader_watch *watch, const struct leader *leader,
+                                      const struct leader_look *look)
 {
-    bool first = !watch->looked;
     if (leader == NULL || leader->epoch == 0 || leader->released)
-        return true;
-    if (first || leader->epoch != watch->epoch || leader->beat != watch->beat)
-        *watch = (struct leader_watch){ true, leader->epoch, leader->beat, now_ms };
-    if (first && strcmp(leader->instance, instance) == 0)
-        return true;
-    return now_ms - watch->since_ms >= lease_ms;
+        return LEADER_LAPSED;
+    if (!watch->looked || leader->epoch != watch->epoch)
+        *watch = (struct leader_watch){ true, leader->epoch, leader->beat, look->ended_ms, 0 };
+    if (leader->beat != watch->beat) {
+        watch->beat = leader->beat;
+        watch->since_ms = look->ended_ms;
+        watch->moves++;
+    }
+    if (look->process_ended)
+        return LEADER_LAPSED;
+    if (watch->moves >= NAMESAKE_MOVES && leader->boot_id != look->boot_id &&
+        strcmp(leader->instance, look->instance) == 0)
+        return LEADER_NAMESAKE;
+    return look->began_ms >= watch->since_ms + look->lease_ms ? LEADER_LAPSED : LEADER_HELD;
 }

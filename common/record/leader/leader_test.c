@@ -50,20 +50,28 @@ static void who_found_a_role_free_takes_it_only_as_it_was_found(void **state)
 {
     struct store *store = store_fake_create();
     struct error error;
+    struct leader leader;
     uint64_t epoch = 0;
     (void)state;
     assert_true(store_declare(store, (const struct store_collection *const[]){ &leader_collection },
                               1, &error));
-    assert_int_equal(leader_take_after(store, "scheduler", "a", 1, 1, 0, &epoch, &error),
-                     STORE_DONE);
+    struct leader_claim claim = { "a", 1, 1, "process of a", 0 };
+    assert_int_equal(leader_take_as(store, "scheduler", &claim, &epoch, &error), STORE_DONE);
     assert_int_equal(epoch, 1);
-    assert_int_equal(leader_take_after(store, "scheduler", "b", 2, 1, 0, &epoch, &error),
-                     STORE_CONFLICT);
-    assert_int_equal(leader_take_after(store, "scheduler", "b", 2, 1, 1, &epoch, &error),
-                     STORE_DONE);
+    claim = (struct leader_claim){ "b", 2, 1, "", 0 };
+    assert_int_equal(leader_take_as(store, "scheduler", &claim, &epoch, &error), STORE_CONFLICT);
+    assert_int_equal(leader_read(store, "scheduler", &leader, &error), STORE_DONE);
+    assert_string_equal(leader.process, "process of a");
+    assert_int_equal(leader_renew(store, "scheduler", 1, &error), STORE_DONE);
+    assert_int_equal(leader_read(store, "scheduler", &leader, &error), STORE_DONE);
+    assert_string_equal(leader.process, "process of a");
+    claim.judged_epoch = 1;
+    assert_int_equal(leader_take_as(store, "scheduler", &claim, &epoch, &error), STORE_DONE);
     assert_int_equal(epoch, 2);
-    assert_int_equal(leader_take_after(store, "scheduler", "c", 3, 1, 1, &epoch, &error),
-                     STORE_CONFLICT);
+    assert_int_equal(leader_read(store, "scheduler", &leader, &error), STORE_DONE);
+    assert_string_equal(leader.process, "");
+    claim = (struct leader_claim){ "c", 3, 1, "", 1 };
+    assert_int_equal(leader_take_as(store, "scheduler", &claim, &epoch, &error), STORE_CONFLICT);
     assert_int_equal(leader_still(store, "scheduler", 2, &error), STORE_DONE);
     store_close(store);
 }
@@ -138,27 +146,91 @@ static void a_renewal_moves_the_record_and_only_its_holder_can(void **state)
     store_close(store);
 }
 
+/* A look that takes no time. */
+static struct leader_look look_at(const char *instance, uint64_t now_ms)
+{
+    return (struct leader_look){
+        .instance = instance, .boot_id = 7, .began_ms = now_ms, .ended_ms = now_ms, .lease_ms = 500
+    };
+}
+
+static enum leader_watched watch_as(struct leader_watch *watch, const struct leader *leader,
+                                    const char *instance, uint64_t now_ms)
+{
+    const struct leader_look look = look_at(instance, now_ms);
+    return leader_watch_look(watch, leader, &look);
+}
+
 static void a_role_lapses_only_where_nothing_moved_for_a_lease(void **state)
 {
     (void)state;
     struct leader_watch watch = { 0 };
     struct leader leader = { .epoch = 3, .instance = "1" };
-    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1000, 500));
-    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1499, 500));
+    assert_int_equal(watch_as(&watch, &leader, "2", 1000), LEADER_HELD);
+    assert_int_equal(watch_as(&watch, &leader, "2", 1499), LEADER_HELD);
     leader.beat++;
-    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1500, 500));
+    assert_int_equal(watch_as(&watch, &leader, "2", 1500), LEADER_HELD);
     leader.epoch++; /* another took it */
     leader.beat = 1;
-    assert_false(leader_watch_lapsed(&watch, &leader, "2", 1999, 500));
-    assert_false(leader_watch_lapsed(&watch, &leader, "2", 2498, 500));
-    assert_true(leader_watch_lapsed(&watch, &leader, "2", 2499, 500));
-    /* One's own name at the first look is a process that ended; later it is somebody's mistake. */
-    struct leader_watch fresh = { 0 };
-    assert_true(leader_watch_lapsed(&fresh, &leader, "1", 1000, 500));
-    assert_false(leader_watch_lapsed(&fresh, &leader, "1", 1100, 500));
+    assert_int_equal(watch_as(&watch, &leader, "2", 1999), LEADER_HELD);
+    assert_int_equal(watch_as(&watch, &leader, "2", 2498), LEADER_HELD);
+    assert_int_equal(watch_as(&watch, &leader, "2", 2499), LEADER_LAPSED);
+    leader.beat++; /* it was slow */
+    assert_int_equal(watch_as(&watch, &leader, "2", 2600), LEADER_HELD);
     leader.released = true;
-    assert_true(leader_watch_lapsed(&watch, &leader, "2", 2499, 500));
-    assert_true(leader_watch_lapsed(&watch, NULL, "2", 2499, 500));
+    assert_int_equal(watch_as(&watch, &leader, "2", 2601), LEADER_LAPSED);
+    assert_int_equal(watch_as(&watch, NULL, "2", 2601), LEADER_LAPSED);
+}
+
+static void a_process_that_ended_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct leader_watch watch = { 0 };
+    const struct leader leader = { .epoch = 3, .instance = "1" };
+    struct leader_look look = look_at("2", 1000);
+    assert_int_equal(leader_watch_look(&watch, &leader, &look), LEADER_HELD);
+    look.process_ended = true;
+    assert_int_equal(leader_watch_look(&watch, &leader, &look), LEADER_LAPSED);
+}
+
+/* A watcher that was stopped for an hour has read what was written before or after. */
+static void a_time_in_which_the_watcher_stood_still_does_not_count(void **state)
+{
+    (void)state;
+    struct leader_watch watch = { 0 };
+    struct leader leader = { .epoch = 3, .instance = "1" };
+    struct leader_look look = look_at("2", 1000);
+    look.ended_ms = 5000; /* it stood still while it read */
+    assert_int_equal(leader_watch_look(&watch, &leader, &look), LEADER_HELD);
+    look.began_ms = 5100;
+    look.ended_ms = 9000; /* and again: nothing says that the leader did not move meanwhile */
+    assert_int_equal(leader_watch_look(&watch, &leader, &look), LEADER_HELD);
+    look.began_ms = look.ended_ms = 9001;
+    leader.beat++;
+    assert_int_equal(leader_watch_look(&watch, &leader, &look), LEADER_HELD);
+    look.began_ms = look.ended_ms = 9501;
+    assert_int_equal(leader_watch_look(&watch, &leader, &look), LEADER_LAPSED);
+}
+
+static void a_living_leader_of_the_same_name_is_told_from_a_predecessor(void **state)
+{
+    (void)state;
+    struct leader_watch watch = { 0 };
+    struct leader leader = { .epoch = 3, .instance = "1", .boot_id = 6 };
+    assert_int_equal(watch_as(&watch, &leader, "1", 1000), LEADER_HELD);
+    leader.beat++; /* the predecessor's last write was on its way */
+    assert_int_equal(watch_as(&watch, &leader, "1", 1100), LEADER_HELD);
+    assert_int_equal(watch_as(&watch, &leader, "1", 1600), LEADER_LAPSED);
+    leader.beat++; /* it does not end */
+    assert_int_equal(watch_as(&watch, &leader, "1", 1700), LEADER_NAMESAKE);
+    struct leader_watch other = { 0 };
+    for (unsigned i = 0; i < 10; i++, leader.beat++)
+        assert_int_equal(watch_as(&other, &leader, "2", 1700 + 100 * i), LEADER_HELD);
+    /* Its own record, which it wrote before it knew. */
+    struct leader_watch own = { 0 };
+    leader.boot_id = 7;
+    for (unsigned i = 0; i < 10; i++, leader.beat++)
+        assert_int_equal(watch_as(&own, &leader, "1", 1700 + 100 * i), LEADER_HELD);
 }
 
 int main(void)
@@ -166,6 +238,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_renewal_moves_the_record_and_only_its_holder_can),
         cmocka_unit_test(a_role_lapses_only_where_nothing_moved_for_a_lease),
+        cmocka_unit_test(a_process_that_ended_is_not_waited_for),
+        cmocka_unit_test(a_time_in_which_the_watcher_stood_still_does_not_count),
+        cmocka_unit_test(a_living_leader_of_the_same_name_is_told_from_a_predecessor),
         cmocka_unit_test(each_taking_raises_the_epoch_and_ends_the_one_before),
         cmocka_unit_test(who_found_a_role_free_takes_it_only_as_it_was_found),
         cmocka_unit_test(no_epoch_is_given_twice_under_random_faults),

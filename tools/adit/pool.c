@@ -10,6 +10,7 @@ enum { ANSWER_BYTES_MAX = 4 * 1024 * 1024 };
 struct pool {
     CURL *curl;
     char bases[2][300]; /* of each inode-scheduler; the second may be "" */
+    unsigned leads;     /* which of them is asked first */
 };
 
 struct answer {
@@ -110,15 +111,19 @@ static json_t *get_from(struct pool *pool, const char *base, const char *path, b
     return json;
 }
 
+/* First the one that was found to lead: one that hangs costs its time-out once. */
 json_t *pool_get(struct pool *pool, const char *path)
 {
     bool standby, other_standby;
-    json_t *answer = get_from(pool, pool->bases[0], path, &standby);
+    unsigned other_place = 1 - pool->leads;
+    json_t *answer = get_from(pool, pool->bases[pool->leads], path, &standby);
     if (pool->bases[1][0] == '\0' || (answer != NULL && !standby))
         return answer;
-    json_t *other = get_from(pool, pool->bases[1], path, &other_standby);
+    json_t *other = get_from(pool, pool->bases[other_place], path, &other_standby);
     if (other == NULL)
         return answer;
+    if (!other_standby)
+        pool->leads = other_place;
     json_decref(answer);
     return other;
 }

@@ -222,22 +222,28 @@ static void write_settings(struct fixture *f)
     write_file(f, "settings.json", text);
 }
 
-static pid_t start_scheduler(struct fixture *f, char *const settings[])
+static pid_t start_one(const struct fixture *f, const char *log, char *const settings[])
 {
     char program[TEXT_BYTES], config[TEXT_BYTES];
     snprintf(program, sizeof program, "%s/bin/inode-scheduler", getenv("ADIT_BUILD"));
     path_of(f, "settings.json", config);
-    char *const arguments[] = { program, "--config", config, "--data", f->folder, NULL };
-    return f->scheduler = start(f, "scheduler.log", arguments, settings);
+    char *const arguments[] = { program, "--config", config, "--data", (char *)f->folder, NULL };
+    return start(f, log, arguments, settings);
+}
+
+static pid_t start_scheduler(struct fixture *f, char *const settings[])
+{
+    return f->scheduler = start_one(f, "scheduler.log", settings);
 }
 
 /* Waits for a line of the log; what stands behind `mark` up to a space goes to value_r. */
-static void await(const struct fixture *f, const char *mark, char *value_r, size_t bytes)
+static void await_in(const struct fixture *f, const char *name, const char *mark, char *value_r,
+                     size_t bytes)
 {
     static char log[1 << 16];
     for (int waited = 0; waited < DEADLINE_MS; waited += 20) {
         const char *found = NULL;
-        if (read_file(f, "scheduler.log", log, sizeof log))
+        if (read_file(f, name, log, sizeof log))
             found = strstr(log, mark);
         if (found != NULL && strchr(found, '\n') != NULL) {
             found += strlen(mark);
@@ -248,6 +254,11 @@ static void await(const struct fixture *f, const char *mark, char *value_r, size
         pause_ms(20);
     }
     fail_msg("no \"%s\" in the log:\n%s", mark, log);
+}
+
+static void await(const struct fixture *f, const char *mark, char *value_r, size_t bytes)
+{
+    await_in(f, "scheduler.log", mark, value_r, bytes);
 }
 
 static void start_well(struct fixture *f)
@@ -535,6 +546,29 @@ static void expect_refusal(struct fixture *f, const struct refusal *refusal)
         fail_msg("%s: exit code %d\n%s", refusal->setting, code, log);
 }
 
+/* As two hosts would have it whose processes were given one name. */
+static void another_of_the_same_name_deposes_nobody_and_says_so(void **state)
+{
+    struct fixture *f = *state;
+    static char log[1 << 16];
+    char listen[] = "ADIT_SCHEDULER__LISTEN=ipc://%d/run/second.rep";
+    char publish[] = "ADIT_SCHEDULER__PUBLISH=ipc://%d/run/second.pub";
+    char *const settings[] = { listen, publish, NULL };
+    start_well(f);
+    pid_t second = start_one(f, "second.log", settings);
+    await_in(f, "second.log", "another inode-scheduler leads under this one's name", NULL, 0);
+    assert_true(read_file(f, "second.log", log, sizeof log));
+    assert_null(strstr(log, "leader.taken"));
+    assert_true(read_file(f, "scheduler.log", log, sizeof log));
+    assert_null(strstr(log, "took the leadership"));
+    json_decref(get(f, "/api/v1/pool/status", 200)); /* the first one's */
+    /* It is no worse a successor. */
+    kill(f->scheduler, SIGKILL);
+    wait_exit(&f->scheduler);
+    await_in(f, "second.log", "leader.taken", NULL, 0);
+    end(&second);
+}
+
 static void each_failure_to_start_has_its_sentence_and_its_code(void **state)
 {
     struct fixture *f = *state;
@@ -663,6 +697,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_stops_in_order_also_while_node_and_redis_hang,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(a_second_start_has_a_higher_epoch_and_other_job_ids,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(another_of_the_same_name_deposes_nobody_and_says_so,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(outside_validators_speak_over_websocket, open_fixture,
                                         close_fixture),

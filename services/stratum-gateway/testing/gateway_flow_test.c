@@ -394,6 +394,11 @@ static void rubbish_harms_only_who_sends_it(void **state)
     disconnect(slow);
 }
 
+static void name_job(char id_r[32])
+{
+    snprintf(id_r, 32, "[\"%016llx\"", (unsigned long long)f->job_id);
+}
+
 static void a_new_job_reaches_everybody_and_old_ones_are_late(void **state)
 {
     (void)state;
@@ -406,7 +411,7 @@ static void a_new_job_reaches_everybody_and_old_ones_are_late(void **state)
     uint64_t old = f->job_id;
     publish_job(true);
     char id[32];
-    snprintf(id, sizeof id, "[\"%016llx\"", (unsigned long long)f->job_id);
+    name_job(id);
     for (unsigned i = 0; i < MINERS; i++) {
         hear(miners[i], id);
         assert_non_null(strstr(miners[i]->line, ",true]}"));
@@ -428,6 +433,41 @@ static void a_new_job_reaches_everybody_and_old_ones_are_late(void **state)
         disconnect(miners[i]);
 }
 
+/* What a deposed scheduler still says goes to no miner, whatever its sequence and tip. */
+static void a_job_of_an_older_epoch_goes_to_nobody(void **state)
+{
+    (void)state;
+    struct miner *miner = connect_miner();
+    char id[32];
+    log_in(miner, "w");
+    uint64_t old_sequence = f->sequence;
+    f->epoch = 2;
+    f->sequence = 0;
+    publish_job(true);
+    name_job(id);
+    hear(miner, "mining.notify");
+    assert_non_null(strstr(miner->line, id));
+    f->epoch = 1;
+    f->sequence = old_sequence + 1000;
+    publish_job(true);
+    f->epoch = 2;
+    f->sequence = 1;
+    publish_job(false);
+    name_job(id);
+    hear(miner, "mining.notify");
+    assert_non_null(strstr(miner->line, id));
+    submit(miner, 3, "w", 1);
+    hear(miner, "{\"id\":3,\"result\":true");
+    f->job_id--; /* the deposed one's */
+    submit(miner, 4, "w", 1);
+    hear(miner, "{\"id\":4,\"result\":false,\"error\":[21,\"Job not found\",null]}");
+    f->job_id++;
+    struct miner *late = connect_miner();
+    log_in(late, "w");
+    disconnect(late);
+    disconnect(miner);
+}
+
 static void jobs_faster_than_they_go_out_leave_nobody_on_an_old_tip(void **state)
 {
     (void)state;
@@ -441,7 +481,7 @@ static void jobs_faster_than_they_go_out_leave_nobody_on_an_old_tip(void **state
     publish_job(false);
     publish_job(false);
     char id[32];
-    snprintf(id, sizeof id, "[\"%016llx\"", (unsigned long long)f->job_id);
+    name_job(id);
     unsigned notified = 0;
     for (unsigned i = 0; i < MINERS; i++) {
         hear(miners[i], "mining.notify");
@@ -567,6 +607,7 @@ int main(void)
             tear_down),
         TEST(rubbish_harms_only_who_sends_it),
         TEST(a_new_job_reaches_everybody_and_old_ones_are_late),
+        TEST(a_job_of_an_older_epoch_goes_to_nobody),
         cmocka_unit_test_setup_teardown(jobs_faster_than_they_go_out_leave_nobody_on_an_old_tip,
                                         set_up_large, tear_down),
         TEST(a_lost_lease_is_replaced_and_sessions_move),

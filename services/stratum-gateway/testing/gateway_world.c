@@ -28,7 +28,7 @@ static struct wire_job current_job(void)
 {
     /* 41 bytes to the input script's length, which runs to the end of extranonce2 */
     static uint8_t coinbase[60] = { [41] = 60 - 42 + 4 + 8 };
-    struct wire_job job = { .epoch = 1,
+    struct wire_job job = { .epoch = f->epoch,
                             .sequence = f->sequence,
                             .job_id = f->job_id,
                             .height = 100,
@@ -90,7 +90,8 @@ static void on_scheduler(void *context, struct bus_call *call, struct span messa
         answer_lease(call, message);
     } else if (type == WIRE_TYPE_job_request) {
         struct wire_job job = current_job();
-        REPLY(call, job_reply, .epoch = 1, .sequence = f->sequence, .jobs = &job, .jobs_count = 1);
+        REPLY(call, job_reply, .epoch = f->epoch, .sequence = f->sequence, .jobs = &job,
+              .jobs_count = 1);
     } else if (type == WIRE_TYPE_heartbeat) {
         f->beats++;
         REPLY(call, heartbeat_reply, .epoch = 1, .lease_known = !f->lease_unknown);
@@ -285,6 +286,7 @@ int set_up_with(const struct limits *limits)
         f->validators[i].status = WIRE_BATCH_JUDGED;
         f->validators[i].server = serve(name, on_batch, &f->validators[i]);
     }
+    f->epoch = 1;
     f->sequence = 1;
     start(limits);
     UNTIL(strstr(f->log, "validator-0") != NULL && strstr(f->log, "validator-1") != NULL);

@@ -59,7 +59,7 @@ struct fixture {
     struct wire_share last_share;
     unsigned seen_count;
     unsigned asked_auth, beats;
-    uint64_t lease_id, sequence, job_id;
+    uint64_t lease_id, epoch, sequence, job_id;
     bool lease_unknown;
     uint64_t boot_ids[16]; /* of leases 1, 2, … */
     unsigned lease_values;

@@ -46,16 +46,6 @@ bool file_write(const char *path, const char *aside, const struct span *parts, s
     return true;
 }
 
-bool file_sync_folder(const char *folder, struct error *error)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_system(error, errno, "the folder %s", folder);
-    bool good = fsync(fd) == 0 || error_system(error, errno, "fsync of %s", folder);
-    close(fd);
-    return good;
-}
-
 /* False where no memory or the disk fails it. */
 static bool read_all(int fd, const char *path, size_t length, uint8_t **bytes_r,
                      struct error *error)

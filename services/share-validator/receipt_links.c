@@ -1,9 +1,9 @@
 #include "services/share-validator/receipt_links.h"
 
+#include "base/folder.h"
 #include "service/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,20 +50,6 @@ static bool read_links(const char *path, struct receipt_links *links_r, struct e
     return good || error_set(error, ERROR_INVALID, "%s does not hold links of keys", path);
 }
 
-static bool sync_folder(const char *path)
-{
-    char folder[PATH_BYTES];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash != NULL)
-        *(slash == folder ? slash + 1 : slash) = '\0';
-    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return synced;
-}
-
 /* All of them under another name first: who reads meanwhile finds a whole file. */
 static bool write_links(const char *path, const struct receipt_links *links, struct error *error)
 {
@@ -79,9 +65,9 @@ static bool write_links(const char *path, const struct receipt_links *links, str
     int cause = errno;
     if (file != NULL && fclose(file) != 0)
         good = false;
-    if (!good || rename(fresh, path) != 0 || !sync_folder(path))
+    if (!good || rename(fresh, path) != 0)
         return error_system(error, good ? errno : cause, "%s cannot be written", path);
-    return true;
+    return folder_sync_of(path, error);
 }
 
 static void make_link(const struct token_signer *old, const struct token_signer *signer,

@@ -1,5 +1,6 @@
 #include "services/share-validator/spool.h"
 
+#include "base/folder.h"
 #include "core/pow/sha256.h"
 #include "services/share-validator/file.h"
 
@@ -57,7 +58,7 @@ bool spool_write(const char *folder, const uint8_t block_hash[32], struct span r
     sha256_final(&state, sum);
     const struct span parts[] = { span_of(head, sizeof head), record, block,
                                   span_of(sum, sizeof sum) };
-    return file_write(path, aside, parts, 4, true, error) && file_sync_folder(folder, error);
+    return file_write(path, aside, parts, 4, true, error) && folder_sync(folder, error);
 }
 
 bool spool_remove(const char *folder, const uint8_t block_hash[32], struct error *error)

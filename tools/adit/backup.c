@@ -17,6 +17,7 @@
 
 #include "adapter/store_sqlite/store_sqlite.h"
 #include "adapter/window_redis/window_redis.h"
+#include "base/folder.h"
 #include "copy.h"
 #include "lock.h"
 #include "plan.h"
@@ -112,7 +113,7 @@ static bool back_up(const struct settings *settings, struct copy_job *job, struc
     if (here && !window_redis_copy_files(&window, copy_window, job, error))
         return false;
     return copy_rest(job, error) && copy_store(job, settings, error) &&
-           copy_sync_folder(job->to, error);
+           folder_sync(job->to, error);
 }
 
 static int failed(const struct error *error, int code)
@@ -162,7 +163,7 @@ int command_backup(const struct options *options)
         fclose(job.list);
         if (good && (!written || rename(working, list_path) != 0))
             good = error_system(&error, errno, "%s", list_path);
-        good = good && copy_sync_folder(job.to, &error);
+        good = good && folder_sync(job.to, &error);
     }
     settings_deinit(&settings);
     if (!good)
@@ -213,7 +214,7 @@ static bool put_in_place(const char *aside, const char *data_dir, struct error *
             return false;
     }
     rmdir(aside);
-    return copy_sync_folder(data_dir, error);
+    return folder_sync(data_dir, error);
 }
 
 /* A data folder that holds a pool's own things already. */
@@ -280,7 +281,7 @@ int command_restore(const struct options *options)
         return failed(&error, 1);
     }
     if (!copy_check(job.from, restore_one, &job, &error) || !pause_payout(aside, &error) ||
-        !copy_sync_folder(aside, &error) || !put_in_place(aside, data_dir, &error))
+        !folder_sync(aside, &error) || !put_in_place(aside, data_dir, &error))
         return failed(&error, 1);
     printf("adit: %" PRIu64 " files, %" PRIu64 " bytes put into %s; start the pool, then "
            "./adit audit\n",

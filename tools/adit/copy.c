@@ -1,4 +1,5 @@
 #include "copy.h"
+#include "base/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -111,7 +112,7 @@ static bool copy_folder(struct copy_job *job, const char *name, struct error *er
         good = join(inner, name, entry->d_name, error) && copy_tree(job, inner, error);
     }
     closedir(folder);
-    return good && join(path, job->to, name, error) && copy_sync_folder(path, error);
+    return good && join(path, job->to, name, error) && folder_sync(path, error);
 }
 
 bool copy_tree(struct copy_job *job, const char *name, struct error *error)
@@ -182,15 +183,5 @@ bool copy_check(const char *folder,
         good = good && (each == NULL || each(context, name, error));
     }
     fclose(file);
-    return good;
-}
-
-bool copy_sync_folder(const char *folder, struct error *error)
-{
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_system(error, errno, "%s", folder);
-    const bool good = fsync(fd) == 0 || error_system(error, errno, "syncing %s", folder);
-    close(fd);
     return good;
 }

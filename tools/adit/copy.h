@@ -28,5 +28,3 @@ MUST_CHECK bool copy_listed(struct copy_job *job, const char *name, struct error
 MUST_CHECK bool copy_check(const char *folder,
                            bool (*each)(void *context, const char *name, struct error *error),
                            void *context, struct error *error);
-/* Syncs a folder, so that names in it outlive the machine's death. */
-MUST_CHECK bool copy_sync_folder(const char *folder, struct error *error);

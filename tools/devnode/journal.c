@@ -1,9 +1,9 @@
 #include "tools/devnode/journal.h"
+#include "base/folder.h"
 #include "tools/devnode/consensus/buffer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -90,24 +90,6 @@ static bool replay_all(struct span bytes, journal_replay *replay, void *context,
     return true;
 }
 
-static bool sync_folder_of(const char *path, struct error *error)
-{
-    char copy[PATH_MAX];
-    size_t length = strlen(path);
-    if (length >= sizeof copy)
-        return error_set(error, ERROR_INVALID, "the path %s is too long", path);
-    memcpy(copy, path, length + 1);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) != 0) {
-        int saved = errno;
-        if (fd >= 0)
-            close(fd);
-        return error_system(error, saved, "cannot sync the folder of %s", path);
-    }
-    close(fd);
-    return true;
-}
-
 bool journal_open(struct journal *journal, const char *path, journal_replay *replay, void *context,
                   uint64_t *dropped_r, struct error *error)
 {
@@ -120,7 +102,7 @@ bool journal_open(struct journal *journal, const char *path, journal_replay *rep
         error_fill(error, ERROR_REFUSED, "another devnode uses %s", path);
         goto close;
     }
-    if (!sync_folder_of(path, error) || !read_all(journal->fd, &bytes, error) ||
+    if (!folder_sync_of(path, error) || !read_all(journal->fd, &bytes, error) ||
         !replay_all(buffer_span(&bytes), replay, context, &sound, error))
         goto close;
     *dropped_r = bytes.length - sound;

@@ -1,11 +1,11 @@
 #include "tools/devnode/wallet.h"
+#include "base/folder.h"
 #include "tools/devnode/consensus/key.h"
 #include "tools/devnode/consensus/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <libgen.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,15 +62,7 @@ static bool save(const struct wallet *wallet, struct error *error)
     bool good = text != NULL && write_synced(next, text, error);
     if (good && rename(next, wallet->path) != 0)
         good = error_system(error, errno, "cannot rename %s", next);
-    if (good) {
-        char folder[sizeof wallet->path];
-        memcpy(folder, wallet->path, sizeof folder);
-        int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fsync(fd) != 0)
-            good = error_system(error, errno, "cannot sync the folder of %s", wallet->path);
-        if (fd >= 0)
-            close(fd);
-    }
+    good = good && folder_sync_of(wallet->path, error);
     free(text);
     free(changes);
     json_decref(root);

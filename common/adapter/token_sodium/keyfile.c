@@ -2,6 +2,8 @@
  * finds a whole file, the old one or the new. */
 #include "adapter/token_sodium/inside.h"
 
+#include "base/folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,21 +24,6 @@ static bool write_whole(int fd, const char *text, size_t length)
         length -= (size_t)written;
     }
     return fsync(fd) == 0;
-}
-
-/* A rename within the folder lasts only once the folder is written. */
-static bool sync_folder(const char *path)
-{
-    char folder[4096];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash != NULL)
-        *(slash == folder ? slash + 1 : slash) = '\0';
-    int fd = open(slash != NULL ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool synced = fd >= 0 && fsync(fd) == 0;
-    if (fd >= 0)
-        close(fd);
-    return synced;
 }
 
 /* Writes the text to a fresh file beside `path`. */
@@ -79,7 +66,7 @@ bool keyfile_make(const char *path, uint64_t from_s, struct error *error)
     (void)unlink(temporary);
     if (cause != 0)
         return error_system(error, cause, "the token key %s cannot be written", path);
-    return sync_folder(path) || error_system(error, errno, "the folder of %s", path);
+    return folder_sync_of(path, error);
 }
 
 bool keyfile_replace(const char *path, const char *text, struct error *error)
@@ -92,7 +79,7 @@ bool keyfile_replace(const char *path, const char *text, struct error *error)
         (void)unlink(temporary);
         return error_system(error, cause, "the token key %s cannot be replaced", path);
     }
-    return sync_folder(path) || error_system(error, errno, "the folder of %s", path);
+    return folder_sync_of(path, error);
 }
 
 bool keyfile_read(const char *path, char text_r[KEYFILE_BYTES], bool *missing_r,

@@ -115,6 +115,13 @@ struct feed_job *job_feed_restore(struct job_feed *feed, const struct wire_job *
     return take(feed, wire) ? feed_job_of(stratum_jobs_current(&feed->table)) : NULL;
 }
 
+static void enter_epoch(struct job_feed *feed, uint64_t epoch)
+{
+    if (epoch != feed->epoch)
+        log_info("scheduler.epoch", "epoch=%" PRIu64 " was=%" PRIu64, epoch, feed->epoch);
+    feed->epoch = epoch;
+}
+
 /* The rules of the sequence: an older epoch is not heard; a newer one begins anew; within one, only
  * what is newer counts, and a hole is asked for. Returns whether there is a new current job. */
 static bool consider(struct job_feed *feed, const struct wire_job *wire)
@@ -126,7 +133,7 @@ static bool consider(struct job_feed *feed, const struct wire_job *wire)
     }
     bool first = wire->epoch > feed->epoch;
     bool hole = !first && wire->sequence > feed->sequence + 1;
-    feed->epoch = wire->epoch;
+    enter_epoch(feed, wire->epoch);
     feed->sequence = wire->sequence;
     if (hole) {
         feed->gaps++;
@@ -173,7 +180,7 @@ static void take_reply(struct job_feed *feed, const struct wire_job_reply *reply
         from--;
     for (uint32_t i = from; i < reply->jobs_count; i++)
         any |= take(feed, &reply->jobs[i]);
-    feed->epoch = reply->epoch;
+    enter_epoch(feed, reply->epoch);
     feed->sequence = reply->sequence;
     if (any)
         feed->on_job(feed->context);

@@ -5,8 +5,8 @@
  * hangs and keeps its connections holds nobody up; one that hangs inside a write to SQLite is
  * ended.
  *
- * ADIT_KILLS: how often (default 3). ADIT_SEED: which signal, and when. ADIT_HANG_S: for how long
- * one hangs (default 8). */
+ * ADIT_TAKEOVERS: how often (default 3). ADIT_SEED: which signal, and when. ADIT_HANG_S: for how
+ * long one hangs (default 8). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -88,15 +88,37 @@ static unsigned leader(unsigned *epoch_r)
     return first > second ? 0 : 1;
 }
 
-/* A job of an epoch newer than this was published. */
-static bool newer_job(const struct pool_fixture *self, void *context)
+/* The newest epoch of which the gateway has taken a job, from its log's new lines. */
+static unsigned gateway_epoch(void)
 {
-    unsigned known = *(const unsigned *)context, epoch;
-    (void)self;
-    unsigned who = leader(&epoch);
-    char job[40];
-    snprintf(job, sizeof job, "job.published job=%08x", epoch);
-    return epoch > known && strstr(read_log(logs[who]), job) != NULL;
+    static unsigned epoch;
+    static long read_to;
+    char path[160], line[1024];
+    snprintf(path, sizeof path, "%s/log/stratum-gateway.log", pool.data);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fseek(file, read_to, SEEK_SET) != 0)
+        fail_msg("%s cannot be read", path);
+    while (fgets(line, sizeof line, file) != NULL && strchr(line, '\n') != NULL) {
+        const char *at = strstr(line, " scheduler.epoch epoch=");
+        if (at != NULL && sscanf(at, " scheduler.epoch epoch=%u", &epoch) != 1)
+            fail();
+        read_to = ftell(file);
+    }
+    fclose(file);
+    return epoch;
+}
+
+/* Until the gateway has a job of a newer epoch; how long that took. */
+static unsigned wait_for_newer_job(unsigned epoch, uint64_t since_ms)
+{
+    while (gateway_epoch() <= epoch) {
+        if (now_ms() > since_ms + 1000u * RECOVERY_S) {
+            pool_print_logs(&pool);
+            fail_msg("no job of an epoch after %u in %d s", epoch, RECOVERY_S);
+        }
+        pause_ms(5);
+    }
+    return (unsigned)(now_ms() - since_ms);
 }
 
 static bool stands_by(const struct pool_fixture *self, void *context)
@@ -159,6 +181,33 @@ static pid_t stop(const char *instance, bool writing)
     return 0;
 }
 
+enum { TAKEOVERS_MAX = 1000 };
+
+/* How long the gateway had no newer job: after a death, after a stop. */
+static struct {
+    unsigned ms[TAKEOVERS_MAX];
+    size_t count;
+} kept[2];
+
+static int compare_ms(const void *a, const void *b)
+{
+    unsigned first = *(const unsigned *)a, second = *(const unsigned *)b;
+    return first < second ? -1 : first > second;
+}
+
+static void print_kept(void)
+{
+    for (int stopped = 0; stopped < 2; stopped++) {
+        size_t count = kept[stopped].count;
+        const unsigned *ms = kept[stopped].ms;
+        qsort(kept[stopped].ms, count, sizeof *ms, compare_ms);
+        if (count > 0)
+            printf("%s %zu times: median %u ms, 95 of 100 within %u ms, longest %u ms\n",
+                   stopped ? "stopped" : "killed", count, ms[count / 2],
+                   ms[(count * 95 + 99) / 100 - 1], ms[count - 1]);
+    }
+}
+
 static void strike(unsigned round)
 {
     unsigned epoch, who = leader(&epoch);
@@ -169,12 +218,13 @@ static void strike(unsigned round)
         pause_ms((long)random_below(1500));
     pid_t pid = stopping ? stop(instances[who], false)
                          : pool_signal(&pool, "inode-scheduler", instances[who], SIGKILL);
-    uint64_t began_ms = now_ms();
-    pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
+    unsigned took_ms = wait_for_newer_job(epoch, now_ms());
     unsigned next_epoch, next = leader(&next_epoch);
-    printf("%s instance %s, epoch %u,%s: a job of epoch %u by instance %s after %llu ms\n",
+    printf("%s instance %s, epoch %u,%s: a job of epoch %u by instance %s after %u ms\n",
            stopping ? "stopped" : "killed", instances[who], epoch, at_block ? " at a block" : "",
-           next_epoch, instances[next], (unsigned long long)(now_ms() - began_ms));
+           next_epoch, instances[next], took_ms);
+    if (kept[stopping].count < TAKEOVERS_MAX)
+        kept[stopping].ms[kept[stopping].count++] = took_ms;
     if (stopping) {
         assert_int_equal(next, 1 - who);
         pool_signal_pid(pid, SIGCONT);
@@ -190,6 +240,7 @@ static void the_other_goes_on_whenever_the_leader_is_lost(void **state)
     wait_for_shares();
     for (unsigned i = 0; i < kills; i++)
         strike(i);
+    print_kept();
 }
 
 struct beats {
@@ -225,7 +276,7 @@ static void one_that_hangs_holds_nobody_up(void **state)
     unsigned epoch, who = leader(&epoch), other = who;
     (void)state;
     pid_t pid = stop(instances[who], false);
-    pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
+    (void)wait_for_newer_job(epoch, now_ms());
     struct beats before = count_beats();
     assert_true(before.answered > 0);
     uint64_t wanted = before.answered + 3 * (uint64_t)hang_s;
@@ -251,10 +302,8 @@ static void one_that_hangs_inside_a_write_is_ended(void **state)
     (void)state;
     unsigned before = count_in(read_log(logs[1 - who]), " leader.ended ");
     pid_t pid = stop(instances[who], true);
-    uint64_t began_ms = now_ms();
-    pool_wait(&pool, "jobs flow again, of a newer epoch", RECOVERY_S, newer_job, &epoch);
-    printf("stopped inside a write: a job of the next epoch after %llu ms\n",
-           (unsigned long long)(now_ms() - began_ms));
+    printf("stopped inside a write: a job of the next epoch after %u ms\n",
+           wait_for_newer_job(epoch, now_ms()));
     assert_true(count_in(read_log(logs[1 - who]), " leader.ended ") > before);
     pool_signal_pid(pid, SIGCONT); /* what Kore left of it */
     pool_wait(&pool, "the other stands by", RECOVERY_S, stands_by, &other);
@@ -312,8 +361,8 @@ int main(void)
 {
     seed = getenv("ADIT_SEED") != NULL ? (unsigned)strtoul(getenv("ADIT_SEED"), NULL, 10)
                                        : (unsigned)time(NULL);
-    if (getenv("ADIT_KILLS") != NULL)
-        kills = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
+    if (getenv("ADIT_TAKEOVERS") != NULL)
+        kills = (unsigned)strtoul(getenv("ADIT_TAKEOVERS"), NULL, 10);
     if (getenv("ADIT_HANG_S") != NULL)
         hang_s = (unsigned)strtoul(getenv("ADIT_HANG_S"), NULL, 10);
     printf("ADIT_SEED=%u\n", seed);

@@ -186,6 +186,7 @@ void node_close(struct node *node)
         tx_destroy(node->sent[i]);
     free(node->sent);
     free(node->sent_times);
+    free(node->fault.stale_template);
     table_deinit(&node->sent_index);
     pthread_cond_destroy(&node->changed);
     pthread_mutex_destroy(&node->lock);

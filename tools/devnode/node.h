@@ -1,6 +1,7 @@
 /* The node: chain, mempool, wallet and journal under one lock, and the few acts that touch several
  * of them. RPC handlers hold the lock; whatever waits or mines lets it go meanwhile. */
 #pragma once
+#include "tools/devnode/fault.h"
 #include "tools/devnode/journal.h"
 #include "tools/devnode/wallet.h"
 
@@ -20,6 +21,7 @@ struct node {
     int64_t started_s;
     bool stopping;
     int stop_fd; /* an eventfd: written to when RPC `stop` is called */
+    struct fault fault;
 };
 
 /* Opens or begins the chain in `folder` (created where missing). Parameters that differ from those

@@ -518,6 +518,77 @@ static void the_next_target_stays_within_its_bounds(void **state)
     }
 }
 
+/* A field of a method's answer, as text; caller frees. */
+static char *told(struct fixture *f, const char *method, const char *params_text, const char *key)
+{
+    json_t *result = call(f, method, "%s", params_text);
+    json_t *field = key != NULL ? json_object_get(result, key) : result;
+    char *text = json_is_string(field) ? strdup(json_string_value(field))
+                                       : json_dumps(field, JSON_ENCODE_ANY);
+    assert_non_null(text);
+    json_decref(result);
+    return text;
+}
+
+static bool tells(struct fixture *f, const char *method, const char *params_text, const char *key,
+                  const char *expected)
+{
+    char *text = told(f, method, params_text, key);
+    bool same = strcmp(text, expected) == 0;
+    free(text);
+    return same;
+}
+
+static void a_fault_changes_what_it_tells_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    static const char rules[] = "[{\"rules\":[\"segwit\"]}]";
+    char ask[80];
+    generate(f, 5);
+    char *tip = told(f, "getbestblockhash", "[]", NULL);
+    char *old = told(f, "getblockhash", "[3]", NULL);
+    snprintf(ask, sizeof ask, "[\"%s\"]", tip);
+    assert_int_equal(refused(f, "devnode_fault", "[{\"kind\":\"odd\"}]"), RPC_PARAMETER);
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"forged_header\"}]"));
+    char *forged = told(f, "getbestblockhash", "[]", NULL);
+    assert_string_not_equal(forged, tip);
+    assert_true(tells(f, "getblocktemplate", rules, "previousblockhash", forged));
+    assert_true(tells(f, "getblockheader", ask, "height", "5"));
+    snprintf(ask, sizeof ask, "[\"%s\"]", forged);
+    assert_true(tells(f, "getblockheader", ask, "height", "6"));
+    assert_true(tells(f, "getblockheader", ask, "hash", forged));
+    assert_true(tells(f, "getblockheader", ask, "previousblockhash", tip));
+    free(forged);
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"forged_work\"}]"));
+    assert_true(tells(f, "getbestblockhash", "[]", NULL, old));
+    snprintf(ask, sizeof ask, "[\"%s\"]", old);
+    assert_true(tells(f, "getblockheader", ask, "confirmations", "1"));
+    assert_true(tells(f, "getblocktemplate", rules, "height", "4"));
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"forged_height\"}]"));
+    assert_true(tells(f, "getbestblockhash", "[]", NULL, tip));
+    assert_true(tells(f, "getblockchaininfo", "[]", "blocks", "1005"));
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"syncing\"}]"));
+    assert_true(tells(f, "getblockchaininfo", "[]", "initialblockdownload", "true"));
+    assert_int_equal(refused(f, "getblocktemplate", rules), RPC_SYNCING);
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"deaf\"}]"));
+    assert_int_equal(refused(f, "submitblock", "[\"00\"]"), RPC_MISC);
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"stale\"}]"));
+    generate(f, 1);
+    assert_true(tells(f, "getblocktemplate", rules, "previousblockhash", tip));
+
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"none\"}]"));
+    assert_true(tells(f, "getblocktemplate", rules, "height", "7"));
+    assert_int_equal(number(f, "getblockcount"), 6);
+    free(tip);
+    free(old);
+}
+
 static void rubbish_gets_an_error_and_harms_nobody(void **state)
 {
     struct fixture *f = *state;
@@ -584,6 +655,7 @@ int main(void)
         IN_A_NODE(locked_coins_are_not_spent),
         IN_A_NODE(the_fee_can_be_taken_from_the_outputs),
         IN_A_NODE(any_history_leaves_the_coins_of_the_best_chain),
+        IN_A_NODE(a_fault_changes_what_it_tells_and_nothing_else),
         IN_A_NODE(rubbish_gets_an_error_and_harms_nobody),
         cmocka_unit_test(the_next_target_stays_within_its_bounds),
     };

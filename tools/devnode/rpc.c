@@ -2,10 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-static const struct rpc_entry *const tables[] = { rpc_chain_methods, rpc_mining_methods,
-                                                  rpc_tx_methods, rpc_wallet_methods,
-                                                  rpc_history_methods };
+static const struct rpc_entry *const tables[] = { rpc_chain_methods,   rpc_mining_methods,
+                                                  rpc_tx_methods,      rpc_wallet_methods,
+                                                  rpc_history_methods, rpc_fault_methods };
 
 json_t *rpc_fail(struct rpc_call *call, int code, const char *format, ...)
 {
@@ -160,8 +161,12 @@ static json_t *run(struct rpc_call *call, json_t *request)
     if (call->params == NULL)
         return rpc_fail(call, RPC_PARAMETER, "Unknown named parameter");
     pthread_mutex_lock(&call->node->lock);
-    json_t *result = entry->method(call);
+    unsigned delay_ms = call->node->fault.delay_ms;
+    json_t *result = rpc_fault_before(call, entry->name) ? entry->method(call) : NULL;
+    result = rpc_fault_after(call, entry->name, result);
     pthread_mutex_unlock(&call->node->lock);
+    if (delay_ms > 0 && strcmp(entry->name, "devnode_fault") != 0)
+        usleep(delay_ms * 1000);
     json_decref(call->params);
     return result;
 }

@@ -12,6 +12,7 @@ enum rpc_code {
     RPC_WALLET = -4,
     RPC_NOT_FOUND = -5, /* invalid address or key */
     RPC_PARAMETER = -8,
+    RPC_SYNCING = -10, /* in initial block download */
     RPC_DECODE = -22,
     RPC_VERIFY = -25,
     RPC_VERIFY_REJECTED = -26,
@@ -43,6 +44,14 @@ extern const struct rpc_entry rpc_mining_methods[];
 extern const struct rpc_entry rpc_tx_methods[];
 extern const struct rpc_entry rpc_wallet_methods[];
 extern const struct rpc_entry rpc_history_methods[];
+extern const struct rpc_entry rpc_fault_methods[];
+
+/* rpc_fault.c: what the node's fault (fault.h) makes of a call. Before the method runs: false where
+ * it is refused. After it: its result, or another in its place (taken, new reference). */
+MUST_CHECK bool rpc_fault_before(struct rpc_call *call, const char *method);
+json_t *rpc_fault_after(struct rpc_call *call, const char *method, json_t *result);
+/* rpc_mining.c: what getblocktemplate answers now. */
+json_t *rpc_template_json(const struct node *node);
 
 /* Answers one HTTP request (an http_handle; the context is the node). */
 int rpc_handle(void *context, const char *path, struct span body, int fd, char **answer_r);

@@ -88,7 +88,7 @@ static json_t *default_commitment(struct mempool_entry *const *entries, size_t c
     return json_hex(span_of(script, sizeof script));
 }
 
-static json_t *template_json(const struct node *node)
+json_t *rpc_template_json(const struct node *node)
 {
     struct mempool_entry **entries = NULL;
     int64_t fees = 0;
@@ -175,7 +175,7 @@ static json_t *getblocktemplate(struct rpc_call *call)
         wait_for_change(call, id);
     if (call->node->stopping)
         return rpc_fail(call, -9, "Shutting down");
-    return template_json(call->node);
+    return rpc_template_json(call->node);
 }
 
 static json_t *submitblock(struct rpc_call *call)

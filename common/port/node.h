@@ -32,6 +32,7 @@ struct node_block {
 /* The block that the next one builds on: enough to know that one's header by the coin's rules. */
 struct node_tip {
     uint8_t hash[32];
+    uint8_t prev_hash[32]; /* zeros: none, or not known */
     uint32_t height;
     uint32_t bits;
     uint32_t median_time;   /* of the eleven blocks that end with it (BIP 113) */

@@ -46,6 +46,17 @@ static void on_answer(void *context, enum bus_outcome outcome, struct span reply
         log_warn("heartbeat.reply", "reason=\"%s\"", error.text);
 }
 
+/* All that is wrong, as far as it finds room; false: nothing is. */
+static bool say_degraded(const struct service_life *life, char *text_r, size_t bytes)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < SERVICE_DEGRADED_MAX && used < bytes; i++)
+        if (life->degraded[i].reason[0] != '\0')
+            used += (size_t)snprintf(text_r + used, bytes - used, "%s%s: %s", used > 0 ? "; " : "",
+                                     life->degraded[i].what, life->degraded[i].reason);
+    return used > 0;
+}
+
 static void beat(void *context)
 {
     struct heartbeat *heartbeat = context;
@@ -54,10 +65,7 @@ static void beat(void *context)
         return;
     char last_error[512];
     char admin_url[128];
-    const struct service_degradation *degraded = service_first_degraded(service);
-    if (degraded != NULL)
-        snprintf(last_error, sizeof last_error, "%s: %s", degraded->what, degraded->reason);
-    else
+    if (!say_degraded(service->life, last_error, sizeof last_error))
         log_last_error(last_error, sizeof last_error);
     snprintf(admin_url, sizeof admin_url, "http://%s", admin_bound(service->life->admin));
     heartbeat->counter_count = 0;

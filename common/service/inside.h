@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-enum { SERVICE_DEGRADED_MAX = 16, SERVICE_REASON_BYTES = 256, SERVICE_INSTANCE_BYTES = 33 };
+enum { SERVICE_DEGRADED_MAX = 16, SERVICE_REASON_BYTES = 512, SERVICE_INSTANCE_BYTES = 33 };
 
 struct service_arguments {
     const char *config;   /* NULL: none */

@@ -6,7 +6,7 @@
 #include "services/inode-scheduler/nodes.h"
 #include "services/inode-scheduler/recovery.h"
 
-enum { CONDITION_MAX = 64, CONDITION_WHAT_BYTES = 112, CONDITION_TEXT_BYTES = 400 };
+enum { CONDITION_MAX = 64, CONDITION_WHAT_BYTES = 112, CONDITION_TEXT_BYTES = 600 };
 
 struct condition_reason {
     enum health_status status;       /* unhealthy: a part is; error: it stops the pool's work */

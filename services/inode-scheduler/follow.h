@@ -70,6 +70,8 @@ struct follow_node {
     bool usable; /* reached, not syncing, of our chain, not set aside, its tip's header in order */
     bool syncing, other_chain;
     enum follow_branch branch;
+    bool knows_best; /* the block most work is claimed for, by another; what it tells of it: */
+    struct node_tip best;
     uint32_t height;
     uint8_t tip[32];
     char trouble[FOLLOW_TEXT_BYTES]; /* "": none */
@@ -96,6 +98,10 @@ void follower_stop(struct follower *follower);
 
 /* This node's word counts for nothing as long as another can be asked. From any thread. */
 void follower_set_aside(struct follower *follower, size_t node, bool aside);
+
+/* This node does not answer those who ask it all the time: passes do not wait for it. From any
+ * thread. */
+void follower_set_silent(struct follower *follower, size_t node, bool silent);
 
 /* One pass. result_r->whole false comes with *error; what was done is durable all the same. */
 void follow_pass(struct follower *follower, const struct follow_note *notes, size_t notes_count,

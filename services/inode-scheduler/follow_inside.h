@@ -26,6 +26,7 @@ struct follower {
     struct block_record *open;
     size_t open_count;
     _Atomic bool aside[FOLLOW_NODES_MAX];
+    _Atomic bool silent[FOLLOW_NODES_MAX];
     /* Tips whose headers were found in order, by node. */
     uint8_t verified[FOLLOW_NODES_MAX][32];
     /* Candidates of the window that the store has, by their first bytes: not asked for again. */

@@ -22,6 +22,10 @@ static void ask(struct look *look, size_t index)
     struct follow_node *seen = &look->result->nodes[index];
     struct node_chain *chain = &look->chains[index];
     struct error error = { 0 };
+    if (atomic_load(&look->follower->silent[index])) {
+        say(seen, "it does not answer");
+        return;
+    }
     if (node_chain(options->nodes[index], chain, &error) != NODE_OK) {
         say(seen, error.text);
         return;
@@ -91,7 +95,6 @@ static void relate(const struct look *look, size_t best, size_t top)
     for (size_t i = 0; i < look->follower->options.nodes_count; i++) {
         struct follow_node *seen = &look->result->nodes[i];
         uint8_t there[32];
-        struct node_block block;
         struct error error;
         if (!seen->reached || seen->syncing || seen->other_chain)
             continue;
@@ -101,8 +104,11 @@ static void relate(const struct look *look, size_t best, size_t top)
             seen->branch = memcmp(there, seen->tip, 32) == 0 ? FOLLOW_BEHIND : FOLLOW_FORKED;
         else
             seen->branch = FOLLOW_FORKED;
-        if (top != FOLLOW_NODES_MAX && memcmp(seen->tip, look->chains[top].tip, 32) != 0 &&
-            node_block(nodes[i], look->chains[top].tip, &block, &error) == NODE_OK)
+        if (top == FOLLOW_NODES_MAX || i == top ||
+            node_tip(nodes[i], look->chains[top].tip, &seen->best, &error) != NODE_OK)
+            continue;
+        seen->knows_best = true;
+        if (memcmp(seen->tip, look->chains[top].tip, 32) != 0)
             seen->branch = FOLLOW_REFUSES_BEST;
     }
 }
@@ -125,4 +131,10 @@ void follower_set_aside(struct follower *follower, size_t node, bool aside)
 {
     ASSERT(node < FOLLOW_NODES_MAX);
     atomic_store(&follower->aside[node], aside);
+}
+
+void follower_set_silent(struct follower *follower, size_t node, bool silent)
+{
+    ASSERT(node < FOLLOW_NODES_MAX);
+    atomic_store(&follower->silent[node], silent);
 }

@@ -12,7 +12,7 @@ enum {
     HEALTH_MISSED_MS = 2500,       /* then it is unhealthy */
     HEALTH_DEAD_MS = 15000,        /* then it is in error */
     HEALTH_FORGET_MS = 600 * 1000, /* then it is no part of the pool any more */
-    HEALTH_TEXT_BYTES = 256,
+    HEALTH_TEXT_BYTES = 512,
 };
 
 /* X(enum name, the process's name) */

@@ -64,6 +64,7 @@ struct jobs {
     bool work_known;       /* up to what is mined on */
     uint8_t work[32];
     struct jobs_node nodes[NODES_MAX];
+    bool doubted;                 /* whose template or tip is mined on was found to be wrong */
     struct template_box *claimed; /* builds on a tip that nobody has looked at yet */
     bool stopped;
     struct loop_timer hold, interval, repeat;
@@ -364,6 +365,7 @@ static bool take_new_tip(struct jobs *jobs, struct template_box *box, struct err
 {
     const struct block_template *content = &box->content;
     drop_fresh(jobs);
+    jobs->doubted = false;
     jobs->any = true;
     jobs->by_rule = false;
     jobs->height = content->height;
@@ -447,9 +449,10 @@ bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32
     struct error error;
     hear_tip(jobs, node, tip);
     bool trusted = jobs->nodes[node].usable || !any_usable(jobs);
-    if (jobs->stopped || !jobs->any || !tip->is_tip || jobs->rules_wrong || !trusted ||
-        height <= jobs->height || !is_better(jobs, tip, height) || jobs->options.coin->mweb ||
-        !coin_keeps_bits(jobs->options.coin, height))
+    bool better = (jobs->doubted && node != jobs->node) ||
+                  (height > jobs->height && is_better(jobs, tip, height));
+    if (jobs->stopped || !jobs->any || !tip->is_tip || jobs->rules_wrong || !trusted || !better ||
+        jobs->options.coin->mweb || !coin_keeps_bits(jobs->options.coin, height))
         return false;
     struct block_template content = {
         .height = height,
@@ -468,6 +471,7 @@ bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32
     drop_pending(jobs);
     jobs->height = height;
     jobs->node = node;
+    jobs->doubted = false;
     jobs->by_rule = true;
     for (size_t i = 0; i < NODES_MAX; i++)
         jobs->nodes[i].asked_again = false;
@@ -504,6 +508,8 @@ static bool take(struct jobs *jobs, struct template_box *box, struct error *erro
         template_box_destroy(box);
         return true;
     }
+    if (jobs->doubted && box->node != jobs->node)
+        return take_new_tip(jobs, box, error);
     if (same && jobs->by_rule)
         return take_behind_rule(jobs, box, error);
     if (!same && trusted && may_have_been_on_its_way(jobs, box)) {
@@ -590,6 +596,12 @@ void jobs_node_state(struct jobs *jobs, size_t node, bool usable)
     }
     if (best != NULL && !jobs->nodes[jobs->node].usable)
         jobs->options.refresh(jobs->options.context, (size_t)(best - jobs->nodes));
+}
+
+void jobs_distrust(struct jobs *jobs, size_t node)
+{
+    if (jobs->any && jobs->node == node)
+        jobs->doubted = true;
 }
 
 void jobs_held(struct jobs *jobs, uint64_t template_id)

@@ -88,6 +88,9 @@ void jobs_commit(struct jobs *jobs, struct span script);
 bool jobs_tip(struct jobs *jobs, size_t node, const struct node_tip *tip, uint32_t now_s);
 /* A node cannot be asked any more (or again): another's templates are taken instead. */
 void jobs_node_state(struct jobs *jobs, size_t node, bool usable);
+/* What this node told was wrong: where its template or tip is mined on, the next template of
+ * another node replaces that, whatever it builds on. */
+void jobs_distrust(struct jobs *jobs, size_t node);
 /* A validator holds this template's transactions. */
 void jobs_held(struct jobs *jobs, uint64_t template_id);
 /* Publishes the newest job again, and the announcement under way: somebody new listens. */

@@ -26,7 +26,7 @@ static uint64_t now_of(const struct nodes *nodes)
 static bool counts(const struct nodes_node *node)
 {
     return node->tip_known && !node->unreached && !node->syncing && !node->other_chain &&
-           !node->false_tip;
+           !node->false_tip && node->contradicted == NULL;
 }
 
 static const struct nodes_node *best_of(const struct nodes *nodes)
@@ -88,6 +88,10 @@ static enum nodes_standing judge(const struct nodes *nodes, const struct nodes_n
     }
     if (node->false_tip) {
         snprintf(reason_r, FOLLOW_TEXT_BYTES, "%s", node->tip_trouble);
+        return NODES_FALSE_TIP;
+    }
+    if (node->contradicted != NULL) {
+        snprintf(reason_r, FOLLOW_TEXT_BYTES, "%s", node->contradicted);
         return NODES_FALSE_TIP;
     }
     if (is_too_easy(nodes, node)) {
@@ -168,10 +172,29 @@ static void tell(const struct nodes_node *node, enum nodes_standing before)
               log_text(node->reason, safe, sizeof safe));
 }
 
+/* Answers are told once a second. A call that hangs fails much later, or never. */
+static void notice_silence(struct nodes *nodes, uint64_t now_ms)
+{
+    for (size_t i = 0; nodes->options.polled && i < nodes->options.count; i++) {
+        struct nodes_node *node = &nodes->list[i];
+        if (node->unreached ||
+            !is_over(node->heard_ms, now_ms, NODES_SILENT_MS + nodes->options.slow_ms))
+            continue;
+        node->unreached = true;
+        snprintf(node->tip_trouble, sizeof node->tip_trouble, "it has not answered for over %u s",
+                 (NODES_SILENT_MS + nodes->options.slow_ms) / 1000);
+    }
+}
+
 static void judge_all(struct nodes *nodes)
 {
     const uint64_t now_ms = now_of(nodes);
     bool differ, any_well = false;
+    notice_silence(nodes, now_ms);
+    for (size_t i = 0; i < nodes->options.count; i++)
+        nodes->list[i].contradicted = nodes->list[i].tip_known
+                                          ? facts_contradict(&nodes->facts, i, &nodes->list[i].tip)
+                                          : NULL;
     measure_distance(nodes, now_ms, &differ);
     for (size_t i = 0; i < nodes->options.count; i++) {
         struct nodes_node *node = &nodes->list[i];
@@ -206,6 +229,26 @@ static void keep_text(char text_r[FOLLOW_TEXT_BYTES], const char *text)
     snprintf(text_r, FOLLOW_TEXT_BYTES, "%.*s", FOLLOW_TEXT_BYTES - 1, text != NULL ? text : "");
 }
 
+enum nodes_template nodes_judge_template(struct nodes *nodes, size_t index,
+                                         const uint8_t prev_hash[32], uint32_t height,
+                                         const char **why_r)
+{
+    struct nodes_node *node = &nodes->list[index];
+    const struct node_tip *below = facts_find(&nodes->facts, index, prev_hash);
+    *why_r = NULL;
+    if (below != NULL && height != below->height + 1)
+        *why_r = "its template has another height than the block it builds on says";
+    else if (below != NULL && node->tip_known && node->contradicted == NULL &&
+             memcmp(below->chain_work, node->tip.chain_work, 32) < 0)
+        *why_r = "its template builds on a block that it has left";
+    if (*why_r == NULL)
+        return NODES_TEMPLATE_FITS;
+    if (height != below->height + 1 || node->asked_again)
+        return NODES_TEMPLATE_WRONG;
+    node->asked_again = true;
+    return NODES_TEMPLATE_LATE;
+}
+
 void nodes_template(struct nodes *nodes, size_t index, const char *trouble)
 {
     struct nodes_node *node = &nodes->list[index];
@@ -223,6 +266,8 @@ void nodes_tip(struct nodes *nodes, size_t index, const struct node_tip *tip)
     node->tip_known = true;
     node->tip_unix_ms = loop_unix_ms();
     node->branch = FOLLOW_UNKNOWN;
+    node->asked_again = false;
+    facts_tell(&nodes->facts, index, tip);
     judge_all(nodes);
 }
 
@@ -230,6 +275,7 @@ void nodes_pulse(struct nodes *nodes, size_t index, enum node_answer answer, uin
                  const char *trouble)
 {
     struct nodes_node *node = &nodes->list[index];
+    node->heard_ms = now_of(nodes);
     node->answer_us = took_us;
     node->false_tip = answer == NODE_REFUSED;
     node->unreached = answer == NODE_UNAVAILABLE || answer == NODE_UNKNOWN;
@@ -253,6 +299,8 @@ void nodes_followed(struct nodes *nodes, const struct follow_result *result)
         const struct follow_node *seen = &result->nodes[i];
         if (!seen->reached)
             continue; /* who asks it for templates and tips knows that sooner */
+        if (seen->knows_best)
+            facts_tell(&nodes->facts, i, &seen->best);
         node->syncing = seen->syncing;
         node->other_chain = seen->other_chain;
         keep_text(node->chain_trouble, seen->trouble);
@@ -266,15 +314,17 @@ void nodes_followed(struct nodes *nodes, const struct follow_result *result)
 
 const char *nodes_trouble(struct nodes *nodes)
 {
+    enum { REASON_BYTES = 90 }; /* so that several find room */
+    size_t used = 0, unwell = 0;
     for (size_t i = 0; i < nodes->options.count; i++) {
         const struct nodes_node *node = &nodes->list[i];
-        if (node->standing == NODES_WELL)
+        if (node->standing == NODES_WELL || used >= sizeof nodes->troubles)
             continue;
-        snprintf(nodes->worst, sizeof nodes->worst, "%.60s %s: %s", node->name,
-                 nodes_standing_word(node->standing), node->reason);
-        return nodes->worst;
+        used += (size_t)snprintf(nodes->troubles + used, sizeof nodes->troubles - used,
+                                 "%s%.60s %s: %.*s", unwell++ > 0 ? "; " : "", node->name,
+                                 nodes_standing_word(node->standing), REASON_BYTES, node->reason);
     }
-    return NULL;
+    return unwell > 0 ? nodes->troubles : NULL;
 }
 
 static void on_tick(void *context)

@@ -259,6 +259,83 @@ static void a_node_that_syncs_or_is_of_another_chain_or_lies_is_left_aside_at_on
     end_nodes(&f);
 }
 
+static void an_account_that_others_contradict_is_a_false_tip_at_once(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup_nodes(&f, true);
+    for (size_t i = 0; i < NODES; i++)
+        tell(&f, i, 2, 11);
+    tell(&f, 2, 1, 5000); /* the block before, with more work than it had */
+    expect(&f, 2, NODES_FALSE_TIP, false);
+    expect(&f, 0, NODES_WELL, true);
+    tell(&f, 2, 2, 11);
+    expect(&f, 2, NODES_WELL, true);
+    /* A block of long ago, which the others are asked about. */
+    tell(&f, 2, 9, 5000);
+    expect(&f, 2, NODES_WELL, true);
+    for (size_t i = 0; i < 2; i++) {
+        f.seen.nodes[i].knows_best = true;
+        f.seen.nodes[i].best = tip(9, 3);
+    }
+    follow(&f);
+    expect(&f, 2, NODES_FALSE_TIP, false);
+    end_nodes(&f);
+}
+
+static void every_node_that_is_not_well_is_named(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup_nodes(&f, true);
+    nodes_pulse(&f.nodes, 0, NODE_UNAVAILABLE, 0, "no route");
+    nodes_pulse(&f.nodes, 2, NODE_REFUSED, 1000, "the header it shows has another hash");
+    expect(&f, 0, NODES_UNREACHED, false);
+    expect(&f, 2, NODES_FALSE_TIP, false);
+    assert_string_equal(nodes_trouble(&f.nodes), "a:1 unreached: no route; c:3 false tip: the "
+                                                 "header it shows has another hash");
+    end_nodes(&f);
+}
+
+static void a_template_of_a_block_that_was_left_is_wrong_when_it_comes_again(void **state)
+{
+    struct fixture f;
+    const char *why;
+    (void)state;
+    setup_nodes(&f, true);
+    const struct node_tip old = tip(1, 10), new = tip(2, 11);
+    assert_int_equal(nodes_judge_template(&f.nodes, 0, old.hash, 11, &why), NODES_TEMPLATE_FITS);
+    assert_int_equal(nodes_judge_template(&f.nodes, 0, old.hash, 1011, &why), NODES_TEMPLATE_WRONG);
+    assert_non_null(strstr(why, "height"));
+    tell(&f, 0, 2, 11);
+    assert_int_equal(nodes_judge_template(&f.nodes, 0, old.hash, 11, &why), NODES_TEMPLATE_LATE);
+    assert_int_equal(nodes_judge_template(&f.nodes, 0, old.hash, 11, &why), NODES_TEMPLATE_WRONG);
+    assert_non_null(strstr(why, "has left"));
+    assert_int_equal(nodes_judge_template(&f.nodes, 0, new.hash, 12, &why), NODES_TEMPLATE_FITS);
+    /* One that goes back itself may build on what it went back to. */
+    tell(&f, 0, 1, 10);
+    assert_int_equal(nodes_judge_template(&f.nodes, 0, old.hash, 11, &why), NODES_TEMPLATE_FITS);
+    end_nodes(&f);
+}
+
+static void a_node_that_hangs_is_seen_before_its_call_fails(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup_nodes(&f, true);
+    f.nodes.options.polled = true;
+    for (int i = 0; i < 40; i++) {
+        nodes_pulse(&f.nodes, 0, NODE_OK, 1000, NULL);
+        nodes_pulse(&f.nodes, 1, NODE_OK, 1000, NULL);
+        pass_time(&f, NODES_SILENT_MS / 20);
+    }
+    expect(&f, 2, NODES_UNREACHED, false);
+    expect(&f, 0, NODES_WELL, true);
+    nodes_pulse(&f.nodes, 2, NODE_OK, 1000, NULL);
+    expect(&f, 2, NODES_WELL, true);
+    end_nodes(&f);
+}
+
 static void where_any_block_may_be_easy_an_easy_tip_is_no_lie(void **state)
 {
     struct fixture f;
@@ -320,6 +397,10 @@ int main(void)
         cmocka_unit_test(most_work_that_others_have_not_heard_of_is_believed),
         cmocka_unit_test(one_against_one_proves_nothing),
         cmocka_unit_test(a_node_that_syncs_or_is_of_another_chain_or_lies_is_left_aside_at_once),
+        cmocka_unit_test(an_account_that_others_contradict_is_a_false_tip_at_once),
+        cmocka_unit_test(every_node_that_is_not_well_is_named),
+        cmocka_unit_test(a_template_of_a_block_that_was_left_is_wrong_when_it_comes_again),
+        cmocka_unit_test(a_node_that_hangs_is_seen_before_its_call_fails),
         cmocka_unit_test(where_any_block_may_be_easy_an_easy_tip_is_no_lie),
         cmocka_unit_test(a_node_is_slow_after_three_slow_answers_and_quick_after_three_quick_ones),
         cmocka_unit_test(where_nobody_is_well_a_poor_node_is_better_than_none),

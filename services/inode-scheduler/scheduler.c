@@ -74,14 +74,6 @@ static void on_subscriber(void *context)
         jobs_repeat(scheduler->jobs);
 }
 
-static void on_template(void *context, struct template_box *box)
-{
-    struct scheduler *scheduler = context;
-    struct error error;
-    if (!jobs_take(scheduler->jobs, box, &error))
-        log_error("template.refused", "reason=\"%s\"", error.text);
-}
-
 static void on_draft(void *context, const struct template_box *box, const uint8_t prev_hash[32])
 {
     const struct scheduler *scheduler = context;
@@ -113,6 +105,7 @@ static void on_pulse(void *context, size_t node, enum node_answer answer, uint64
 {
     struct scheduler *scheduler = context;
     nodes_pulse(&scheduler->nodes, node, answer, took_us, trouble);
+    follower_set_silent(scheduler->follower, node, scheduler->nodes.list[node].unreached);
     scheduler_tell_nodes(scheduler);
 }
 
@@ -123,9 +116,9 @@ static void on_template_begins(void *context, size_t node, const uint8_t tip[32]
     tips_nudge(scheduler->tips, node, tip);
 }
 
-static void on_node_state(void *context, size_t node, const char *trouble)
+/* A template of this node fits (NULL), or it has none that does. */
+static void on_template_state(struct scheduler *scheduler, size_t node, const char *trouble)
 {
-    struct scheduler *scheduler = context;
     char *known = scheduler->node_trouble[node];
     bool was_well = known[0] == '\0';
     if (trouble != NULL && was_well)
@@ -142,9 +135,41 @@ static void on_node_state(void *context, size_t node, const char *trouble)
     scheduler->options.on_trouble(scheduler->options.context, "templates", any ? NULL : known);
 }
 
+static void on_node_state(void *context, size_t node, const char *trouble)
+{
+    if (trouble != NULL) /* else its template comes next, and must fit first */
+        on_template_state(context, node, trouble);
+}
+
+static void on_template(void *context, struct template_box *box)
+{
+    struct scheduler *scheduler = context;
+    struct error error;
+    const char *why;
+    const size_t node = box->node;
+    enum nodes_template judged = nodes_judge_template(
+        &scheduler->nodes, node, box->content.prev_hash, box->content.height, &why);
+    if (judged != NODES_TEMPLATE_FITS) {
+        jobs_draft_drop(scheduler->jobs, box);
+        template_box_destroy(box);
+    }
+    if (judged == NODES_TEMPLATE_WRONG)
+        jobs_distrust(scheduler->jobs, node);
+    if (judged == NODES_TEMPLATE_LATE)
+        refresh(scheduler, node);
+    else
+        on_template_state(scheduler, node, why);
+    if (judged == NODES_TEMPLATE_FITS && !jobs_take(scheduler->jobs, box, &error))
+        log_error("template.refused", "reason=\"%s\"", error.text);
+}
+
 static void on_usable(void *context, size_t node, bool usable)
 {
     const struct scheduler *scheduler = context;
+    const struct nodes_node *known = &scheduler->nodes.list[node];
+    if (!usable && known->standing == NODES_FALSE_TIP)
+        jobs_distrust(scheduler->jobs, node);
+    follower_set_silent(scheduler->follower, node, known->unreached);
     jobs_node_state(scheduler->jobs, node, usable);
     follower_set_aside(scheduler->follower, node, !usable);
 }
@@ -176,6 +201,8 @@ static void open_sight(struct scheduler *scheduler)
                     .count = scheduler->options.world.nodes_count,
                     .patience_ms = (unsigned)settings->chain_node_patience_s * 1000,
                     .slow_ms = (unsigned)settings->chain_node_slow_ms,
+                    .polled = settings->chain_tip_poll_ms > 0 &&
+                              settings->chain_tip_poll_ms <= NODES_TICK_MS,
                     .retargets = scheduler->options.coin.retarget_interval > 1,
                     .on_usable = on_usable,
                     .on_differ = on_differ,

@@ -90,6 +90,7 @@ enum node_answer node_rpc_tip(struct node *port, const uint8_t hash[32], struct 
     json_decref(reply.result);
     if (!ok)
         return node_rpc_odd(node, "its getblockheader lacks fields", error);
+    memcpy(tip_r->prev_hash, header + 4, sizeof tip_r->prev_hash);
     /* A chain's first block is given, and need not have been worked for; nor does its node's word
      * for it outweigh anybody's. */
     if (tip_r->height == 0 && is_first(header)) {

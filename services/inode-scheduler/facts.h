@@ -1,0 +1,30 @@
+/* What nodes told of blocks: at which height a block stands, and how much work its chain has. Both
+ * follow from the block itself and never change, so where two accounts of one block differ, one is
+ * a lie. The account of more nodes counts; and a block stands one higher than the block below it,
+ * with the work of its own bits more (Bitcoin Core's nChainWork).
+ *
+ * What a node told while it was honest is held against it later. Bounded: accounts that only one
+ * node gave are forgotten first. Memory is the caller's; touches nothing else. */
+#pragma once
+#include "port/node.h"
+
+enum { FACTS_MAX = 256, FACTS_NODES_MAX = 64 };
+
+struct fact {
+    struct node_tip block;
+    uint64_t tellers; /* a bit a node */
+    uint64_t since;   /* its place in the order of telling */
+};
+
+struct facts {
+    struct fact list[FACTS_MAX]; /* tellers 0: free */
+    uint64_t told;
+};
+
+/* A chain's first block is not taken down: nodes count its work, we do not (node_rpc). */
+void facts_tell(struct facts *facts, size_t node, const struct node_tip *block);
+/* NULL, or why what this node says of its tip cannot be: a sentence for people, static. */
+const char *facts_contradict(const struct facts *facts, size_t node, const struct node_tip *tip);
+/* The block as this node or two others gave account of it; NULL: nobody did, or they differ.
+ * Borrowed until the next facts_tell. */
+const struct node_tip *facts_find(const struct facts *facts, size_t node, const uint8_t hash[32]);

@@ -23,6 +23,15 @@ enum node_answer node_rpc_get_template(struct node *port, const char *longpoll_i
 /* tip.c: getblockheader. */
 enum node_answer node_rpc_tip(struct node *port, const uint8_t hash[32], struct node_tip *tip_r,
                               struct error *error);
+enum tip_reading {
+    TIP_READ,
+    TIP_ODD,   /* the answer makes no sense */
+    TIP_FALSE, /* what it shows cannot be a block of this chain with this hash */
+};
+/* The answer to getblockheader for this hash; *why_r is static where it is not read. */
+enum tip_reading node_rpc_read_tip(const struct coin_profile *coin, const json_t *result,
+                                   const uint8_t hash[32], struct node_tip *tip_r,
+                                   const char **why_r);
 
 /* A call that changes nothing. */
 MUST_CHECK enum node_answer node_rpc_ask(struct node_rpc *node, const char *method,

@@ -62,13 +62,41 @@ static const char *judge_header(enum pow_algorithm algorithm,
                : "its tip's header lacks the work that its bits demand";
 }
 
+enum tip_reading node_rpc_read_tip(const struct coin_profile *coin, const json_t *result,
+                                   const uint8_t hash[32], struct node_tip *tip_r,
+                                   const char **why_r)
+{
+    uint8_t header[POW_HEADER_BYTES];
+    *tip_r = (struct node_tip){ 0 };
+    *why_r = "its getblockheader lacks fields";
+    const json_t *confirmations = json_object_get(result, "confirmations");
+    const char *work = json_string_value(json_object_get(result, "chainwork"));
+    if (!node_rpc_read_hash(json_object_get(result, "hash"), tip_r->hash) ||
+        memcmp(tip_r->hash, hash, 32) != 0 || !json_is_integer(confirmations) ||
+        !node_rpc_read_u32(json_object_get(result, "height"), &tip_r->height) ||
+        !node_rpc_read_u32(json_object_get(result, "mediantime"), &tip_r->median_time) ||
+        work == NULL || !hex_decode(work, strlen(work), tip_r->chain_work, 32) ||
+        !read_header(result, header, &tip_r->bits))
+        return TIP_ODD;
+    tip_r->is_tip = json_integer_value(confirmations) == 1;
+    memcpy(tip_r->prev_hash, header + 4, sizeof tip_r->prev_hash);
+    /* A chain's first block is given, and need not have been worked for; nor does its node's word
+     * for it outweigh anybody's. */
+    if (tip_r->height == 0 && is_first(header)) {
+        memset(tip_r->chain_work, 0, sizeof tip_r->chain_work);
+        return TIP_READ;
+    }
+    *why_r = judge_header(coin->algorithm, header, tip_r->bits, hash);
+    return *why_r == NULL ? TIP_READ : TIP_FALSE;
+}
+
 enum node_answer node_rpc_tip(struct node *port, const uint8_t hash[32], struct node_tip *tip_r,
                               struct error *error)
 {
     struct node_rpc *node = (struct node_rpc *)port;
     char shown[65];
     char params[80];
-    uint8_t header[POW_HEADER_BYTES];
+    const char *why;
     struct rpc_reply reply;
     node_rpc_show_hash(hash, shown);
     snprintf(params, sizeof params, "[\"%s\"]", shown);
@@ -77,29 +105,11 @@ enum node_answer node_rpc_tip(struct node *port, const uint8_t hash[32], struct 
         return NODE_MISSING;
     if (answer != NODE_OK)
         return answer;
-    *tip_r = (struct node_tip){ 0 };
-    const json_t *confirmations = json_object_get(reply.result, "confirmations");
-    const char *work = json_string_value(json_object_get(reply.result, "chainwork"));
-    bool ok = node_rpc_read_hash(json_object_get(reply.result, "hash"), tip_r->hash) &&
-              memcmp(tip_r->hash, hash, 32) == 0 && json_is_integer(confirmations) &&
-              node_rpc_read_u32(json_object_get(reply.result, "height"), &tip_r->height) &&
-              node_rpc_read_u32(json_object_get(reply.result, "mediantime"), &tip_r->median_time) &&
-              work != NULL && hex_decode(work, strlen(work), tip_r->chain_work, 32) &&
-              read_header(reply.result, header, &tip_r->bits);
-    tip_r->is_tip = json_integer_value(confirmations) == 1;
+    enum tip_reading reading = node_rpc_read_tip(node->coin, reply.result, hash, tip_r, &why);
     json_decref(reply.result);
-    if (!ok)
-        return node_rpc_odd(node, "its getblockheader lacks fields", error);
-    memcpy(tip_r->prev_hash, header + 4, sizeof tip_r->prev_hash);
-    /* A chain's first block is given, and need not have been worked for; nor does its node's word
-     * for it outweigh anybody's. */
-    if (tip_r->height == 0 && is_first(header)) {
-        memset(tip_r->chain_work, 0, sizeof tip_r->chain_work);
-        return NODE_OK;
-    }
-    const char *wrong = judge_header(node->coin->algorithm, header, tip_r->bits, hash);
-    if (wrong == NULL)
-        return NODE_OK;
-    error_fill(error, ERROR_INVALID, "node %s: %s", rpc_name(node->rpc), wrong);
-    return NODE_REFUSED;
+    if (reading == TIP_ODD)
+        return node_rpc_odd(node, why, error);
+    if (reading == TIP_FALSE)
+        error_fill(error, ERROR_INVALID, "node %s: %s", rpc_name(node->rpc), why);
+    return reading == TIP_READ ? NODE_OK : NODE_REFUSED;
 }

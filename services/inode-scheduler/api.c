@@ -326,6 +326,7 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/withdrawals", api_withdrawals },
     { HTTP_METHOD_POST, "/api/v1/withdrawals", api_withdraw },
     { HTTP_METHOD_GET, "/api/v1/operator/nodes", api_operator_nodes },
+    { HTTP_METHOD_GET, "/api/v1/operator/luck", api_operator_luck },
     { HTTP_METHOD_GET, "/api/v1/operator/ledger", api_operator_ledger },
     { HTTP_METHOD_POST, "/api/v1/operator/audit", api_operator_audit },
     { HTTP_METHOD_GET, "/api/v1/operator/payments", api_operator_payments },

@@ -112,6 +112,7 @@ void api_operator_ledger(void *context, struct http_exchange *exchange);
 void api_operator_bans(void *context, struct http_exchange *exchange);
 /* api_order.c: what operators and owners of accounts ask of payout and gateways */
 void api_operator_audit(void *context, struct http_exchange *exchange);
+void api_operator_luck(void *context, struct http_exchange *exchange); /* api_luck.c */
 void api_operator_turn(void *context, struct http_exchange *exchange);
 void api_operator_payment(void *context, struct http_exchange *exchange);
 void api_operator_ban(void *context, struct http_exchange *exchange);

@@ -21,11 +21,31 @@ static struct scheduler *of_stats_job(struct worker_job *job)
     return (struct scheduler *)((char *)job - offsetof(struct scheduler, stats_job));
 }
 
+static void on_batch(void *context, struct window_position position,
+                     const struct window_share *shares, size_t count)
+{
+    struct scheduler *scheduler = context;
+    lucks_batch(scheduler->lucks, position, shares, count, scheduler->luck.network);
+}
+
+/* Luck is for people's eyes: where the store is away nothing else waits for it. */
+static void luck_work_off(struct scheduler *scheduler)
+{
+    struct error error;
+    bool ok = lucks_tick(scheduler->lucks, scheduler->lucks_store, scheduler->stats_window,
+                         scheduler->luck.network, loop_unix_ms(), &error);
+    if (!ok && !scheduler->luck.failed)
+        log_warn("luck.unkept", "reason=\"%s\"", error.text);
+    scheduler->luck.failed = !ok;
+}
+
 static void stats_work(struct worker_job *job)
 {
     struct scheduler *scheduler = of_stats_job(job);
     scheduler->stats_ok = stats_read(scheduler->stats, scheduler->stats_window, loop_unix_ms(),
                                      &scheduler->stats_error);
+    if (scheduler->stats_ok && scheduler->luck.leads)
+        luck_work_off(scheduler);
 }
 
 static void stats_done(struct worker_job *job)
@@ -62,6 +82,8 @@ static void on_stats_due(void *context)
     if (scheduler->reading_stats || scheduler->stopping || waits(scheduler, network_work))
         return;
     stats_network_is(scheduler->stats, (double)network_work);
+    scheduler->luck.network = network_work;
+    scheduler->luck.leads = scheduler->leading;
     scheduler->stats_job = (struct worker_job){ .work = stats_work, .done = stats_done };
     scheduler->reading_stats = worker_submit(scheduler->counting, &scheduler->stats_job);
 }
@@ -75,7 +97,9 @@ static void count_at(uint16_t *slots, size_t count, uint64_t back)
 
 static bool on_block(void *context, const struct block_record *block)
 {
-    struct scheduler_summary *summary = context;
+    struct scheduler *scheduler = context;
+    struct scheduler_summary *summary = &scheduler->summary_fresh;
+    lucks_block(scheduler->lucks, block->account, block->worker, block->found_ms);
     bool counts = block->chain.state == BLOCK_ACCEPTED || block->chain.state == BLOCK_MATURED;
     if (counts && summary->blocks_found++ == 0) { /* newest first */
         summary->last_block_ms = block->found_ms;
@@ -117,9 +141,11 @@ static void summary_work(struct worker_job *job)
             calloc(STATS_NETWORK_MAX, sizeof *scheduler->summary_fresh.networks);
         ASSERT(scheduler->summary_fresh.networks != NULL);
     }
+    lucks_blocks_begin(scheduler->lucks);
     scheduler->summary_fresh.known =
-        block_walk_newest(scheduler->api_store, 0, 0, on_block, &scheduler->summary_fresh,
-                          &error) == STORE_DONE;
+        block_walk_newest(scheduler->api_store, 0, 0, on_block, scheduler, &error) == STORE_DONE;
+    if (scheduler->summary_fresh.known)
+        metric_add(scheduler->metrics.luck_alarms, lucks_blocks_end(scheduler->lucks, now_ms));
 }
 
 static void summary_done(struct worker_job *job)
@@ -200,6 +226,7 @@ static void start(struct scheduler *scheduler, struct loop_timer *timer,
 
 void scheduler_start_counting(struct scheduler *scheduler)
 {
+    stats_tell_batches(scheduler->stats, on_batch, scheduler);
     start(scheduler, &scheduler->stats_timer, on_stats_due, STATS_MS);
     start(scheduler, &scheduler->summary_timer, on_summary_due, SUMMARY_MS);
     start(scheduler, &scheduler->health_timer, on_health_due, HEALTH_MS);

@@ -34,6 +34,7 @@ bool scheduler_declare(struct store *store, struct error *error)
         &validator_collection, &pool_collection,          &turn_collection,
         &stretch_collection,   &stretch_part_collection,  &task_collection,
         &dispute_collection,   &emission_collection,      &track_collection,
+        &lucks_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error);
 }
@@ -267,6 +268,9 @@ static bool open_stores(struct scheduler *scheduler, struct error *error)
     scheduler->api_store = world->open_store(world->context, error);
     if (scheduler->api_store == NULL)
         return false;
+    scheduler->lucks_store = world->open_store(world->context, error);
+    if (scheduler->lucks_store == NULL)
+        return false;
     scheduler->records_window = world->open_window(world->context, error);
     if (scheduler->records_window == NULL)
         return false;
@@ -277,6 +281,7 @@ static bool open_stores(struct scheduler *scheduler, struct error *error)
     return scheduler->stats_window != NULL && scheduler_declare(scheduler->records_store, error) &&
            scheduler_declare(scheduler->chain_store, error) &&
            scheduler_declare(scheduler->api_store, error) &&
+           scheduler_declare(scheduler->lucks_store, error) &&
            token_source_declare(scheduler->api_store, error);
 }
 
@@ -545,6 +550,9 @@ static void open_metrics(struct scheduler *scheduler)
                                   "reward events written", "events"),
         .leases = metrics_gauge(metrics, "adit_scheduler_leases", "",
                                 "leases of extranonce1 values alive", "leases"),
+        .luck_alarms = metrics_counter(
+            metrics, "adit_scheduler_luck_alarms_total", "",
+            "accounts and workers that hand in fewer blocks than chance explains", NULL),
         .notices = metrics_counter(metrics, "adit_scheduler_notices_total", "",
                                    "new blocks that nodes published over ZeroMQ", NULL),
         .height = metrics_gauge(metrics, "adit_scheduler_height", "", "height of the best chain",
@@ -655,6 +663,8 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     scheduler->tokens.secret = &scheduler->options.key;
     health_init(&scheduler->health, options->loop);
     scheduler->stats = stats_create(loop_unix_ms());
+    scheduler->lucks = lucks_create();
+    ASSERT(scheduler->lucks != NULL);
     open_metrics(scheduler);
     /* A script without an address (tests') is its own name. */
     if (!address_format(&options->coin, output_script_span(&options->script), scheduler->pool_id))
@@ -744,6 +754,8 @@ void scheduler_close(struct scheduler *scheduler)
         window_reader_close(scheduler->stats_window);
     if (scheduler->api_store != NULL)
         store_close(scheduler->api_store);
+    if (scheduler->lucks_store != NULL)
+        store_close(scheduler->lucks_store);
     if (scheduler->chain_store != NULL)
         store_close(scheduler->chain_store);
     if (scheduler->records_store != NULL)
@@ -752,5 +764,6 @@ void scheduler_close(struct scheduler *scheduler)
     reject_log_close(scheduler->api_rejects);
     tasks_close(scheduler);
     stats_destroy(scheduler->stats);
+    lucks_destroy(scheduler->lucks);
     health_deinit(&scheduler->health);
 }

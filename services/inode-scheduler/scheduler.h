@@ -25,6 +25,7 @@
 #include "services/inode-scheduler/recovery.h"
 #include "services/inode-scheduler/jobs.h"
 #include "services/inode-scheduler/leases.h"
+#include "services/inode-scheduler/lucks.h"
 #include "services/inode-scheduler/nodes.h"
 #include "services/inode-scheduler/proof_trees.h"
 #include "services/inode-scheduler/registry.h"
@@ -103,7 +104,7 @@ struct scheduler_summary {
 
 struct scheduler_metrics {
     struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages,
-        *notices, *unfollowed;
+        *notices, *unfollowed, *luck_alarms;
 };
 
 struct inode;
@@ -131,8 +132,9 @@ struct scheduler {
     struct token_source tokens;      /* what people's tokens are checked with */
     struct reject_log *api_rejects;  /* opened when the first are asked for */
     struct proof_trees *proof_trees; /* made when the first proof is asked for */
-    struct worker *counting;         /* owns stats_window */
+    struct worker *counting;         /* owns stats_window, lucks_store */
     struct window_reader *stats_window;
+    struct store *lucks_store;
 
     struct jobs *jobs;
     struct handover handover;
@@ -154,6 +156,7 @@ struct scheduler {
     /* Sends a text to a validator that is connected there; false where it is not. NULL as above. */
     bool (*deliver)(struct scheduler *scheduler, const char *validator, struct span text);
     struct stats *stats;
+    struct lucks *lucks;
     struct health health;
     struct recovery recovery; /* read again with every look at health */
     struct bus_server *server;
@@ -180,6 +183,12 @@ struct scheduler {
     bool stats_ok;
     struct worker_job stats_job, summary_job;
     struct error stats_error;
+    /* the counting worker's, set before each of its jobs */
+    struct counted_luck {
+        u128 network; /* expected hashes of a block now; 0: not known */
+        bool leads;
+        bool failed; /* told in the log, once */
+    } luck;
     struct scheduler_summary summary, summary_fresh;
     struct loop_timer stats_timer, summary_timer, health_timer;
     bool was_running;

@@ -61,7 +61,9 @@ struct series {
 };
 
 struct stats {
-    struct places *places; /* NULL: none are noted */
+    struct places *places;       /* NULL: none are noted */
+    stats_batch_visitor visitor; /* NULL: nobody is told */
+    void *visitor_context;
     pthread_mutex_t lock;
     struct series *pool;
     struct active minutes[ACTIVE_SLOTS], hours[STATS_HOURS_MAX];
@@ -283,6 +285,8 @@ static bool on_new_batch(void *context, struct window_position first, uint64_t l
     stats->last = first;
     stats->have_last = true;
     add_batch(stats, shares, count);
+    if (stats->visitor != NULL)
+        stats->visitor(stats->visitor_context, first, shares, count);
     if (stats->places != NULL)
         places_note(stats->places, lease_id, sequence, first, loop_unix_ms());
     return true;
@@ -318,6 +322,12 @@ void stats_network_was(struct stats *stats, const struct stats_network *list, si
     stats->networks_count = count < STATS_NETWORK_MAX ? count : STATS_NETWORK_MAX;
     memcpy(stats->networks, list, stats->networks_count * sizeof *list);
     pthread_mutex_unlock(&stats->lock);
+}
+
+void stats_tell_batches(struct stats *stats, stats_batch_visitor visitor, void *context)
+{
+    stats->visitor = visitor;
+    stats->visitor_context = context;
 }
 
 bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,

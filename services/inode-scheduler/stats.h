@@ -59,6 +59,11 @@ void stats_network_is(struct stats *stats, double work);
  * count by the first block found after them. */
 void stats_network_was(struct stats *stats, const struct stats_network *list, size_t count);
 
+/* Likewise: each new batch is told of, on the worker's thread. */
+typedef void (*stats_batch_visitor)(void *context, struct window_position position,
+                                    const struct window_share *shares, size_t count);
+void stats_tell_batches(struct stats *stats, stats_batch_visitor visitor, void *context);
+
 /* On the worker's thread: reads what is new in the window. False with *error; what was read
  * counts. */
 MUST_CHECK bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,

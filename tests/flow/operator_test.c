@@ -129,8 +129,9 @@ static void on_the_machine(const char *words)
     assert_int_equal(system(command), 0);
 }
 
-static const char *const seen[] = { "/api/v1/operator/nodes", "/api/v1/operator/ledger",
-                                    "/api/v1/operator/payments", "/api/v1/operator/bans", NULL };
+static const char *const seen[] = { "/api/v1/operator/nodes",    "/api/v1/operator/ledger",
+                                    "/api/v1/operator/payments", "/api/v1/operator/bans",
+                                    "/api/v1/operator/luck",     NULL };
 static const struct {
     const char *path, *body;
 } done[] = {

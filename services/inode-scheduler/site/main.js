@@ -17,7 +17,7 @@ const ROUTES = {
     login: () => signin('login'), register: () => signin('register'), forgot: () => signin('forgot'),
 };
 const ME = { '': 'overview', payout: 'payout', security: 'security', keys: 'keys', activity: 'activity' };
-const OPERATE = { '': 'overview', nodes: 'nodes', validators: 'validators', payments: 'payments', ledger: 'ledger', bans: 'bans', activity: 'activity' };
+const OPERATE = { '': 'overview', nodes: 'nodes', validators: 'validators', payments: 'payments', ledger: 'ledger', bans: 'bans', activity: 'activity', luck: 'luck' };
 
 async function pageOf(hash) {
     if (location.pathname === '/account/reset') return signin('reset');

@@ -6,7 +6,7 @@ import { amount, ask, choiceLinks, el, facts, mark, section, stateKind, table, w
 import { asked, sawOperator, tell } from './session.js';
 import { eventList } from './settings.js';
 
-const TABS = { '': 'What needs you', nodes: 'Nodes', validators: 'Validators', payments: 'Payments', ledger: 'Ledger', bans: 'Bans', activity: 'Activity' };
+const TABS = { '': 'What needs you', nodes: 'Nodes', validators: 'Validators', payments: 'Payments', ledger: 'Ledger', luck: 'Luck', bans: 'Bans', activity: 'Activity' };
 const now = () => Date.now() / 1000, api = path => `/api/v1/operator/${path}`;
 
 function page(tab, lead, parts, load, every = true) {
@@ -159,6 +159,18 @@ export function ledger() {
         const l = await asked(api('ledger'), signal);
         books.update({ books: l.books && { ...l.books, epoch: 0, event: 0 }, trouble: l.trouble, coin: { exponent: l.exponent, ticker: l.ticker } });
         audit.update({ audit: l.audit });
+    });
+}
+
+/* Whose blocks are fewer than chance explains. An alarm is for people: nobody is banned by it. */
+export function luck() {
+    const lines = section('Least explained by chance', ({ lines: all, rule }) => table('Accounts and workers', ['Who', 'State', '#Blocks', '#Expected', '#Evidence', 'Watched since'],
+        all.map(l => [l.name ? el('a.break', { href: `#/account/${encodeURIComponent(l.name)}` }, l.worker ? `${short(l.name, 8)}, ${l.worker_name || l.worker}` : short(l.name, 8)) : el('code', l.account),
+            l.alarms ? mark('bad', `${count(l.alarms)} alarms, last ${moment(l.last_alarm)}`) : mark('good', 'no alarm'), count(l.blocks), l.expected_blocks.toFixed(2),
+            `${l.evidence_bits} of ${rule.alarm_bits} bits`, moment(l.since)]), 'Nobody has mined yet.'));
+    return page('luck', 'A worker that is paid for shares and keeps its blocks to itself has nothing but bad luck. Each one’s blocks are held against what its work was to find; an alarm is no proof, and nobody is banned by it.', [lines.element], async signal => {
+        const l = await asked(api('luck'), signal);
+        lines.update({ lines: l.lines.slice(0, 50), rule: l.rule });
     });
 }
 

@@ -33,7 +33,7 @@ struct usage {
 static struct usage use(const struct pool *pool)
 {
     struct usage usage = { .redis = sample_cpu_seconds(pool->redis.pid),
-                           .scheduler = sample_cpu_seconds(pool->scheduler.pid) };
+                           .scheduler = sample_family_cpu_seconds(pool->scheduler.pid) };
     for (size_t i = 0; i < pool->gateway_count; i++) {
         usage.gateway += sample_cpu_seconds(pool->gateways[i].pid);
         usage.batches += sample_metric(pool->admin_ports[i], "adit_gateway_batches");

@@ -22,6 +22,7 @@ static const struct {
     { "connections", bench_connections, "memory of an idle miner" },
     { "fanout", bench_fanout, "a clean job to many miners" },
     { "tip", bench_tip, "from the node's new tip to the miners" },
+    { "api", bench_api, "the HTTP API at 5,000 requests/s while shares flow" },
     { "window", bench_window, "batches into redis-server, and read back" },
     { "pool", bench_pool, "none: only the private pool, for --seconds, to be looked at by hand" },
     { "pplns", bench_pplns, "a window of ten million shares split" },

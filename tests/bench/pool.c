@@ -112,29 +112,31 @@ static void write_text(const char *folder, const char *name, const char *text)
         bench_fail("%s: %s", path, strerror(errno));
 }
 
-static void make_address(struct pool *pool)
+void pool_address(unsigned n, char text_r[96])
 {
     uint8_t script[22] = { 0x00, 0x14 };
     char text[ADDRESS_TEXT_BYTES];
     const struct coin_profile *coin = coin_profile_find(span_text(PROFILE));
     for (size_t i = 2; i < sizeof script; i++)
         script[i] = (uint8_t)(0xbe + i);
+    store_le32(script + 2, load_le32(script + 2) + n);
     if (coin == NULL || !address_format(coin, span_of(script, sizeof script), text))
         bench_fail("no address for %s", PROFILE);
-    snprintf(pool->address, sizeof pool->address, "%s", text);
+    snprintf(text_r, 96, "%s", text);
 }
 
 static void write_settings(struct pool *pool, const struct pool_options *options)
 {
     uint8_t secret[32];
-    char text[65], node[64];
+    char text[65], node[64], api[32];
     const char *profile = options->scrypt ? SCRYPT_PROFILE : PROFILE;
     const char *lowest = options->scrypt ? LOWEST_SCRYPT_DIFFICULTY : LOWEST_DIFFICULTY;
-    make_address(pool);
+    pool_address(0, pool->address);
     if (getrandom(secret, sizeof secret, 0) != sizeof secret)
         bench_fail("no random bytes");
     hex_encode(span_of(secret, sizeof secret), text);
     write_text(pool->folder, "secret", text);
+    snprintf(api, sizeof api, "127.0.0.1:%u", pool->api_port);
     snprintf(node, sizeof node, "http://127.0.0.1:%u", pool->node_port);
     json_t *validators = json_array();
     for (size_t i = 0; i < options->validators; i++) {
@@ -143,13 +145,14 @@ static void write_settings(struct pool *pool, const struct pool_options *options
         json_array_append_new(validators, json_string(url));
     }
     json_t *all = json_pack(
-        "{s:{s:s,s:[s],s:s}, s:{s:i,s:o,s:s,s:s,s:s,s:s,s:s}, s:{s:s}, s:{s:s,s:s}, s:{s:s,s:s}}",
+        "{s:{s:s,s:[s],s:s}, s:{s:i,s:o,s:s,s:s,s:s,s:s,s:s}, s:{s:s}, s:{s:s,s:s}, s:{s:s,s:s}, "
+        "s:{s:i}}",
         "chain", "profile", profile, "nodes", node, "address", pool->address, "stratum",
         "max_miners", (int)options->max_miners, "validators", validators, "address", "127.0.0.1:0",
         "admin_address", "127.0.0.1:0", "start_difficulty", lowest, "min_difficulty", lowest,
         "max_difficulty", lowest, "validator", "admin_address", "127.0.0.1:0", "scheduler",
-        "http_address", "127.0.0.1:0", "admin_address", "127.0.0.1:0", "auth", "http_address",
-        "127.0.0.1:0", "admin_address", "127.0.0.1:0");
+        "http_address", api, "admin_address", "127.0.0.1:0", "auth", "http_address", "127.0.0.1:0",
+        "admin_address", "127.0.0.1:0", "service", "requests_per_s", 0);
     char *dumped = json_dumps(all, JSON_INDENT(2));
     if (dumped == NULL)
         bench_fail("no memory for the settings");
@@ -223,6 +226,7 @@ void pool_begin(struct pool *pool, const struct pool_options *options)
         (struct pool){ .gateway_count = options->gateways, .validator_count = options->validators };
     pool_make_folder(pool->folder);
     pool->node_port = process_free_port();
+    pool->api_port = process_free_port();
     write_settings(pool, options);
     pool_start_redis(&pool->redis, pool->folder);
     start_node(pool, options);

@@ -16,6 +16,7 @@ struct pool {
     size_t validator_count, gateway_count;
     unsigned node_port, stratum_ports[POOL_GATEWAYS_MAX], admin_ports[POOL_GATEWAYS_MAX];
     unsigned validator_ports[POOL_VALIDATORS_MAX]; /* of metrics */
+    unsigned api_port;
 };
 
 struct pool_options {
@@ -41,6 +42,9 @@ void pool_make_folder(char path_r[64]);
 void pool_make_parts(const char *folder);
 /* redis-server in folder/redis on folder/run/redis.sock. */
 void pool_start_redis(struct process *redis, const char *folder);
+
+/* An address of the pool's coin, the nth of many; text_r takes 96 bytes. */
+void pool_address(unsigned n, char text_r[96]);
 
 /* A call to the node without parameters; a number of its result. */
 uint64_t pool_node_number(const struct pool *pool, const char *method, const char *key);

@@ -37,6 +37,20 @@ double sample_cpu_seconds(pid_t pid)
     return own_s + (double)(children_user + children_kernel) / ticks_a_second;
 }
 
+double sample_family_cpu_seconds(pid_t pid)
+{
+    char path[64];
+    int child;
+    double seconds = sample_cpu_seconds(pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fscanf(file, "%d", &child) == 1)
+        seconds += sample_cpu_seconds((pid_t)child);
+    if (file != NULL)
+        fclose(file);
+    return seconds;
+}
+
 uint64_t sample_memory(pid_t pid)
 {
     char path[64], line[256];

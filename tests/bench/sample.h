@@ -5,6 +5,8 @@
 /* User and kernel time of all its threads, also of those that ended, and of its children that ended
  * (redis-server rewrites its file in one); 0 when it is gone. */
 double sample_cpu_seconds(pid_t pid);
+/* Likewise, with its children that live: a process that Kore hosts works in one. */
+double sample_family_cpu_seconds(pid_t pid);
 /* Memory of its own that it holds (RssAnon), in bytes. */
 uint64_t sample_memory(pid_t pid);
 /* One number of http://127.0.0.1:PORT/metrics, by its name with labels; 0 where there is none. */

@@ -12,11 +12,13 @@
 #include "loop/testing/until.h"
 #include "record/event/event.h"
 #include "record/leader/leader.h"
+#include "record/turn/turn.h"
 #include "services/inode-scheduler/scheduler.h"
 #include "wire/job/job_wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { BITS = 0x207fffff, SEEN_MAX = 512, REPLY_MAX = 1 << 20 };
 #define REWARD ((uint64_t)5000000000)
@@ -1117,6 +1119,92 @@ static void a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more(void
     close_fixture(f);
 }
 
+/* How often a timer's work failed. */
+static uint64_t failures(struct fixture *f, const char *timer)
+{
+    static char text[1 << 17];
+    char name[96];
+    assert_true(metrics_print(f->metrics, text, sizeof text) > 0);
+    snprintf(name, sizeof name, "\nadit_scheduler_timer_failures_total{timer=\"%s\"} ", timer);
+    const char *at = strstr(text, name);
+    assert_non_null(at);
+    return strtoull(at + strlen(name), NULL, 10);
+}
+
+static uint64_t turns(struct fixture *f, const char *name)
+{
+    struct turn turn;
+    struct error error;
+    assert_int_not_equal(turn_get(f->store, name, &turn, &error), STORE_FAILED);
+    return turn.whole ? turn.number : 0;
+}
+
+static void write_list(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+/* The store is away; of the list, its source is; of the chain, the nodes are. */
+static void every_timer_whose_work_fails_counts_it_and_comes_again(void **state)
+{
+    (void)state;
+    static const char *const timers[] = { "check_interval",  "fetch_validators",    "decay",
+                                          "validator_decay", "gen_validation_task", "end_tasks" };
+    enum { TIMERS = sizeof timers / sizeof *timers };
+    struct fixture *f = open_fixture();
+    char path[] = "/tmp/adit-list-XXXXXX", from[64];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(from, sizeof from, "file:%s", path);
+    stop(f);
+    const unsigned first = f->nodes_opened; /* those before are closed */
+    metrics_destroy(f->metrics);            /* and theirs counted for themselves */
+    f->metrics = metrics_create();
+    free(f->settings.scheduler_validators_from);
+    f->settings.scheduler_validators_from = strdup(from);
+    f->settings.time_check_interval = f->settings.time_fetch_validators = 1;
+    f->settings.time_decay = f->settings.time_validator_decay = 1;
+    f->settings.time_gen_validation_task = f->settings.time_end_tasks = 1;
+    write_list(path, "{}");
+    const uint64_t first_turn = turns(f, "decay"), other_turn = turns(f, "validator_decay");
+    start(f);
+    UNTIL(f, turns(f, "decay") > first_turn && turns(f, "validator_decay") > other_turn);
+    for (int round = 0; round < 2; round++) {
+        uint64_t before[TIMERS], decays = turns(f, "decay"), others = turns(f, "validator_decay");
+        for (size_t i = 0; i < TIMERS; i++)
+            before[i] = failures(f, timers[i]);
+        store_fake_away(f->store, true);
+        write_list(path, "nonsense");
+        for (unsigned i = first; round == 1 && i < f->nodes_opened; i++)
+            node_fake_trouble(f->nodes[i], NODE_FAKE_AWAY);
+        /* Not once alone: at each of its turns. */
+        for (size_t i = 0; i < TIMERS; i++)
+            LOOP_UNTIL(f->loop, failures(f, timers[i]) >= before[i] + 2, timers[i]);
+        store_fake_away(f->store, false);
+        write_list(path, "{}");
+        for (unsigned i = first; i < f->nodes_opened; i++)
+            node_fake_trouble(f->nodes[i], NODE_FAKE_WELL);
+        UNTIL(f, turns(f, "decay") >= decays + 2 && turns(f, "validator_decay") >= others + 2);
+        node_fake_mine(f->chain, 1);
+        UNTIL(f, f->notices > 0 && f->notice.height == 11 + (uint32_t)round);
+        /* All are well: a turn goes by of which nothing is counted. */
+        uint64_t sum = 1, last = 0;
+        for (; sum != last; last = sum) {
+            decays = turns(f, "decay");
+            UNTIL(f, turns(f, "decay") >= decays + 2);
+            sum = 0;
+            for (size_t i = 0; i < TIMERS; i++)
+                sum += failures(f, timers[i]);
+        }
+        assert_int_equal(f->deposed, 0);
+    }
+    unlink(path);
+    close_fixture(f);
+}
+
 static void job_ids_are_never_used_twice_over_restarts(void **state)
 {
     (void)state;
@@ -1162,6 +1250,7 @@ int main(void)
         cmocka_unit_test(accepted_shares_are_counted_by_account_and_worker),
         cmocka_unit_test(a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more),
         cmocka_unit_test(job_ids_are_never_used_twice_over_restarts),
+        cmocka_unit_test(every_timer_whose_work_fails_counts_it_and_comes_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@
 #define MATURITY 100
 #define FEE_BASIS_POINTS 100
 
+enum { GENERATIONS = 3, DEPTH_MAX = 6 };
+
 static struct pool_fixture pool;
 static struct knots knots, peer;
 static char zmq_address[64] = "-"; /* where the node publishes its blocks; "-": nowhere */
@@ -450,7 +452,7 @@ static void reorganise(const char *loser, const char *winner)
 }
 
 /* A block of the pool's own leaves the chain, its credits are reversed; it comes back (A→B→A) and
- * is credited again; leaves once more. Payout is killed each time. */
+ * is credited again; and so on, each time one block deeper. Payout is killed each time. */
 static void a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is_there(void **state)
 {
     (void)state;
@@ -462,7 +464,8 @@ static void a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is
     each_block(forget_at_height, &ours);
     struct tally tally = { 0 };
     int64_t without = 0;
-    for (int generation = 1; generation <= 2; generation++) {
+    long first = height() - (long)ours.height + 1;
+    for (int generation = 1; generation <= GENERATIONS; generation++) {
         reorganise(ours.hash, NULL);
         take(knots_ask(&knots, NULL, "getblockhash %lld", (long long)ours.height), rival,
              sizeof rival);
@@ -476,8 +479,9 @@ static void a_block_of_the_pool_that_leaves_and_returns_counts_as_often_as_it_is
         assert_int_equal(tally.credits, with);
         pool_wait(&pool, "what returned is owed again", 120, all_is_credited, &tally);
     }
-    print_message("owed %lld without the block and %lld with it\n", (long long)without,
-                  (long long)with);
+    /* Each of these was one deeper than the one before. */
+    print_message("owed %lld without the block and %lld with it; %ld to %ld blocks were replaced\n",
+                  (long long)without, (long long)with, first, first + 2 * GENERATIONS - 1);
 }
 
 /* A line of payout's log that names a cause and a sum. */
@@ -497,25 +501,33 @@ static bool is_posted(const struct pool_fixture *self, void *context)
     return found;
 }
 
+/* Not deep enough for its credit, it was never credited; deeper, it is taken back. Mined again, it
+ * is credited in either case. */
 static void a_payment_received_is_split_and_follows_the_chain(void **state)
 {
     (void)state;
-    char txid[80], block[80], cause[128];
-    take(knots_ask(&knots, OUTSIDE, "sendtoaddress %s 1.00000007", emission_address), txid,
-         sizeof txid);
-    generate(1);
-    take(knots_ask(&knots, NULL, "getbestblockhash"), block, sizeof block);
-    snprintf(cause, sizeof cause, "cause=received:1:%s", txid);
-    assert_false(is_posted(&pool, cause)); /* one confirmation is not enough */
-    generate_empty(1);
-    pool_wait(&pool, "the payment is credited", 120, is_posted, cause);
-    reorganise(block, NULL);
-    snprintf(cause, sizeof cause, "cause=retracted:1:%s", txid);
-    pool_wait(&pool, "it is taken back", 120, is_posted, cause);
-    generate(1); /* it waits in the mempool, and is mined again */
-    generate_empty(2);
-    snprintf(cause, sizeof cause, "cause=received:2:%s", txid);
-    pool_wait(&pool, "it is credited again", 120, is_posted, cause);
+    for (unsigned depth = 1; depth <= DEPTH_MAX; depth++) {
+        char txid[80], block[80], received[128], retracted[128];
+        take(knots_ask(&knots, OUTSIDE, "sendtoaddress %s 1.0000000%u", emission_address, depth),
+             txid, sizeof txid);
+        generate(1);
+        take(knots_ask(&knots, NULL, "getbestblockhash"), block, sizeof block);
+        snprintf(received, sizeof received, "cause=received:1:%s", txid);
+        assert_false(is_posted(&pool, received)); /* one confirmation is not enough */
+        generate_empty(depth - 1);
+        if (depth > 1)
+            pool_wait(&pool, "the payment is credited", 120, is_posted, received);
+        reorganise(block, NULL);
+        snprintf(retracted, sizeof retracted, "cause=retracted:1:%s", txid);
+        if (depth > 1)
+            pool_wait(&pool, "it is taken back", 120, is_posted, retracted);
+        generate(1); /* it waits in the mempool, and is mined again */
+        generate_empty(2);
+        if (depth > 1)
+            snprintf(received, sizeof received, "cause=received:2:%s", txid);
+        pool_wait(&pool, "it is credited then", 120, is_posted, received);
+        assert_int_equal(is_posted(&pool, retracted), depth > 1);
+    }
 }
 
 static void audit_is_clean(void **state)

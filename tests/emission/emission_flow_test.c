@@ -61,6 +61,7 @@ struct world {
     struct output_script ours, mined;
     uint32_t confirmations;
     uint64_t least, epoch, now_ms;
+    const char *fee_address;
     struct place places[PAYMENT_PLACES_MAX];
     size_t place_count;
     uint64_t transactions;
@@ -84,7 +85,7 @@ static void open_follower(struct world *w)
         .rules = { .confirmations = 100, .follow_depth = 206 },
         .receiving = { .script = w->ours,
                        .terms = { 1800, 4100, 4100 },
-                       .fee_address = "",
+                       .fee_address = w->fee_address,
                        .confirmations = w->confirmations,
                        .start_height = 1,
                        .least = w->least,
@@ -111,6 +112,7 @@ static void open_world(struct world *w, uint32_t confirmations)
                          .mined = { .data = { 0x00, 0x14, 0xdd }, .length = 22 },
                          .confirmations = confirmations,
                          .least = 1,
+                         .fee_address = "",
                          .now_ms = loop_unix_ms() };
     w->shares = window_fake_create(w->loop);
     w->window = window_fake_reader(w->shares);
@@ -288,6 +290,46 @@ static void a_payment_is_split_when_it_is_deep_enough_and_once(void **state)
     open_engine(&w);
     settle(&w);
     assert_int_equal(house(&w, LEDGER_NETWORK), -1000003);
+    audit(&w);
+    close_world(&w);
+}
+
+static void the_fee_goes_to_its_address_where_one_is_named(void **state)
+{
+    struct world w;
+    uint8_t txid[32];
+    (void)state;
+    open_world(&w, 1);
+    w.fee_address = WALLET_3;
+    replace_follower(&w);
+    add_member(&w, MEMBER_VALIDATOR, MEMBER_LISTED, WALLET_3, WALLET_3, 3000, 1);
+    pay(&w, 10000, txid);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_FEE), 0);
+    assert_int_equal(wallet(&w, WALLET_3), 1800 + 4100); /* and its part as a validator */
+    assert_int_equal(house(&w, LEDGER_UNALLOCATED_POOLS), 4100);
+    audit(&w);
+    close_world(&w);
+}
+
+/* As it is where nothing is set. */
+static void without_an_address_nothing_is_split(void **state)
+{
+    struct world w;
+    uint8_t txid[32];
+    (void)state;
+    open_world(&w, 1);
+    const struct output_script ours = w.ours;
+    w.ours.length = 0;
+    replace_follower(&w);
+    add_everybody(&w);
+    w.ours = ours;
+    pay(&w, 1000003, txid);
+    node_fake_mine(w.chain, CONFIRMATIONS);
+    settle(&w);
+    assert_int_equal(house(&w, LEDGER_NETWORK), 0);
+    struct track track;
+    assert_int_equal(track_get(w.store, "emission", &track, &error), STORE_MISSING);
     audit(&w);
     close_world(&w);
 }
@@ -1097,6 +1139,8 @@ int main(void)
     log_open("emission-flow", "1", getenv("ADIT_SIM_LOG") != NULL ? LOG_INFO : LOG_ERROR);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payment_is_split_when_it_is_deep_enough_and_once),
+        cmocka_unit_test(the_fee_goes_to_its_address_where_one_is_named),
+        cmocka_unit_test(without_an_address_nothing_is_split),
         cmocka_unit_test(what_has_no_receiver_waits_visibly_for_the_next_emission),
         cmocka_unit_test(a_payment_that_leaves_the_chain_is_taken_back_and_comes_back),
         cmocka_unit_test(a_carry_that_was_given_and_then_lost_its_emission_is_made_up_for),

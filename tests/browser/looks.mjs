@@ -33,17 +33,45 @@ async function settle(page, title) {
         await page.locator('main details').evaluateAll(all => all.forEach(one => { one.open = true; }));
 }
 
+let framed = 0;
+/* Every stop of the keyboard on a page: from the top by Tab alone until the browser's own frame
+ * comes, each in sight and marked; nothing keeps the focus, nothing is left out. */
+async function walks(page, title) {
+    const wanted = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input, select, summary, [tabindex="0"]')]
+        .filter(node => node.checkVisibility({ visibilityProperty: true }) && !node.disabled && !(node.closest('details:not([open])') && node.tagName !== 'SUMMARY')).length);
+    /* from before everything, wherever the focus was */
+    await page.evaluate(() => { const top = document.createElement('span'); top.tabIndex = -1; document.body.prepend(top); top.focus(); });
+    let stops = 0, wrong = 0;
+    for (; stops <= 2 * wanted + 20; stops++) {
+        await page.keyboard.press('Tab');
+        const at = await page.evaluate(() => {
+            const node = document.activeElement, style = getComputedStyle(node), box = node.getBoundingClientRect();
+            return node === document.body || node === document.body.firstChild ? null : { html: node.outerHTML.slice(0, 90), outline: style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2,
+                seen: box.bottom > 0 && box.top < innerHeight && box.width > 0 };
+        });
+        if (at === null) break;
+        if (!at.outline || !at.seen) console.log(`not ok: ${title}: the focus is not to be seen on ${at.html}`, wrong++);
+    }
+    await page.evaluate(() => document.body.firstChild.remove());
+    if (stops > 2 * wanted + 20) console.log(`not ok: ${title}: the keyboard is kept`, wrong++);
+    if (stops < wanted) console.log(`not ok: ${title}: ${stops} of ${wanted} stops are reached`, wrong++);
+    return wrong;
+}
+
 async function lookAt(page, title, as) {
     await settle(page, title);
     const { violations } = await page.evaluate(async ([code, tags]) => {
         if (!globalThis.axe) (0, eval)(code);
-        return globalThis.axe.run(document, { runOnly: tags });
+        return globalThis.axe.run(document, { runOnly: tags, rules: { 'target-size': { enabled: true } } });
     }, [axe, TAGS]);
     for (const { id, nodes } of violations) console.log(`not ok: ${title} ${as}: ${id} ${nodes[0].html} ${nodes[0].failureSummary}`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     if (wide) console.log(`not ok: ${title} ${as}: wider than the screen`);
     const bare = await page.locator('.mark').evaluateAll(marks => marks.filter(m => !m.querySelector('svg') || !m.textContent.trim()).length);
     if (bare) console.log(`not ok: ${title} ${as}: ${bare} marks without shape or word`);
+    const frame = await page.evaluate(() => [document.querySelectorAll('h1').length, document.querySelectorAll('main, header.top, footer').length, document.title]);
+    if (frame[0] !== 1 || frame[1] !== 3 || !/^.+ · adit$/.test(frame[2])) console.log(`not ok: ${title} ${as}: headings, landmarks or title: ${frame.join(', ')}`);
+    else framed++;
     if (shots) {
         await page.evaluate(() => scrollTo(0, 0));
         if (title === 'account') await page.locator('.panel').scrollIntoViewIfNeeded();
@@ -65,19 +93,23 @@ async function lookAtAll(pages, visit) {
             for (const [title, hash] of Object.entries(pages)) {
                 await page.goto(`${base}/${hash}`);
                 wrong += await lookAt(page, title, `${size}${theme}`);
+                if (theme === 'light') wrong += await walks(page, title);
                 count++;
             }
             state &&= await context.storageState();
             await context.close();
         }
     assert.equal(wrong, 0);
+    assert.equal(framed, count);
+    framed = 0;
     return count;
 }
 
 export async function looksWell(miner, account, operator) {
     const rig = (await api(`accounts/${miner}/workers`)).workers[0].name;
     const count = await lookAtAll(everybodys(miner, rig)) + await lookAtAll(ones, account) + await lookAtAll(operators, operator);
-    ok(`axe-core finds nothing on ${count} pages: every one, in both themes, on desktop and phone`);
+    ok(`axe-core finds nothing on ${count} pages: every one, in both themes, on desktop and phone; each has one heading, its landmarks and a title`);
+    ok('by Tab alone every stop of every page is reached, in sight and marked, and none keeps the focus');
 }
 
 /* From the address bar to the log-in's button by Tab alone, each stop in sight. */

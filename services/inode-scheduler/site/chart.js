@@ -131,8 +131,12 @@ export function lineChart(title, kindName = 'rate') {
     picture.before(readout);
     if (kind.legend) {
         const legend = tag('p', '', 'legend');
-        kind.legend.forEach((text, i) => legend.append(draw('svg', { viewBox: '0 0 28 10', width: 28, height: 10, 'aria-hidden': 'true' },
-            draw('line', { class: i ? 'line also' : 'line', x1: 2, x2: 26, y1: 5, y2: 5 })), tag('span', text)));
+        kind.legend.forEach((text, i) => {
+            const one = tag('span');
+            one.append(draw('svg', { viewBox: '0 0 28 10', width: 28, height: 10, 'aria-hidden': 'true' },
+            draw('line', { class: i ? 'line also' : 'line', x1: 2, x2: 26, y1: 5, y2: 5 })), text);
+            legend.append(one);
+        });
         figure.prepend(legend);
     }
     let data = null, points = [], at = -1, drawn = null;
@@ -178,9 +182,11 @@ export function lineChart(title, kindName = 'rate') {
         const width = Math.max(230, Math.round(picture.clientWidth)), focused = picture.contains(document.activeElement), was = at;
         if (points.length === 0) {
             drawn = null;
+            figure.classList.add('bare');
             picture.replaceChildren(tag('p', data ? 'No share has come in yet.' : 'Asking the pool…', 'empty'));
             return;
         }
+        figure.classList.remove('bare');
         drawn = plot(points, kind, data.step, width);
         const values = points.map(kind.of), { svg } = drawn;
         for (const [key, value] of Object.entries({ role: 'slider', tabindex: 0, 'aria-label': title, 'aria-describedby': `${id}d`, 'aria-valuemin': 0, 'aria-valuemax': points.length - 1 }))
@@ -191,7 +197,7 @@ export function lineChart(title, kindName = 'rate') {
         tell(points.at(-1));
         picture.replaceChildren(svg);
         if (focused) svg.focus({ preventScroll: true });
-        show(focused ? was : -1);
+        show(focused || picture.matches(':hover') ? was : -1);
     }
     details.addEventListener('toggle', fill);
     let width = 0;

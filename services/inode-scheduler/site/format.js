@@ -55,8 +55,9 @@ export function scaled(value) {
 export const rate = value => { const [n, p] = scaled(value); return `${n}\u00a0${p}H/s`; };
 export const hashes = value => { const [n, p] = scaled(value); return `${n}${p && '\u00a0' + p}`; };
 
-export const percent = (part, figures = 1) =>
-    Number.isFinite(part) ? `${(100 * part).toFixed(figures)}\u00a0%` : NONE;
+/* What is not nothing is not shown as nothing. */
+export const percent = (part, figures = 1) => !Number.isFinite(part) ? NONE
+    : part > 0 && 100 * part < 0.5 * 10 ** -figures ? `<\u00a0${(10 ** -figures).toFixed(figures)}\u00a0%` : `${(100 * part).toFixed(figures)}\u00a0%`;
 
 /* Two standard deviations: 19 of 20 estimates are no further off. `error` is one, or null. */
 export function margin(error) {
@@ -81,6 +82,12 @@ export const moment = time => {
     const d = new Date(time * 1000);
     return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock(time)}:${two(d.getSeconds())}`;
 };
+
+/* The time of today, the day and time of another. */
+export const dated = (time, now = Date.now() / 1000) => moment(time).slice(0, 10) === moment(now).slice(0, 10) ? clock(time) : moment(time).slice(0, 16);
+
+/* Few of them with their decimals, many without. */
+export const frequency = value => value < 100 ? value.toFixed(2) : count(value);
 
 export const short = (text, ends = 8) =>
     text.length <= 2 * ends + 1 ? text : `${text.slice(0, ends)}…${text.slice(-ends)}`;

@@ -2,7 +2,7 @@
  * the operator's own token. */
 import { action, form, sure } from './forms.js';
 import { clock, count, duration, money, moment, percent, short, shortHash } from './format.js';
-import { amount, ask, choiceLinks, el, facts, mark, section, stateKind, table, when } from './view.js';
+import { amount, ask, choiceLinks, el, facts, mark, needs, reasonsOf, section, stateKind, table, when } from './view.js';
 import { asked, sawOperator, tell } from './session.js';
 import { eventList } from './settings.js';
 
@@ -23,44 +23,26 @@ function page(tab, lead, parts, load, every = true) {
     return self;
 }
 
-/* What to do about a part that is not well; the API's own advice goes before it where it has one. */
-const TODO = {
-    'stratum-gateway': 'Miners go to another gateway, or wait. Look at ./adit logs stratum-gateway; it comes back by itself, with a delay that grows to ten seconds.',
-    'share-validator': 'Gateways hold shares and ask another validator. Start one more, or look at ./adit logs share-validator.',
-    'inode-scheduler': 'No new jobs while it is away; miners go on with the last one. Look at ./adit logs inode-scheduler and at the nodes.',
-    auth: 'Known miners are let in from memory, new names wait. Look at ./adit logs auth and at the store.',
-    payout: 'Nothing is credited or paid meanwhile, and nothing is lost. Look at ./adit logs payout, the store and the wallet.',
-};
-
-/* Everything that wants somebody, worst first: [kind, what, what to do, where]. */
-function findings(status, nodes, payments, ledger) {
-    const list = [];
-    for (const [name, part] of Object.entries(status.component_health)) {
-        if (part.status === 'healthy') continue;
-        const silent = part.instances.filter(i => i.status !== 'healthy');
-        list.push([stateKind(part.status), `${name} is ${part.status}: ${silent.length} of ${count(part.instances.length)} not well${part.last_error ? ` (${part.last_error})` : ''}`,
-            part.todo ?? TODO[name] ?? '', '#/health']);
-    }
-    for (const node of nodes.nodes)
-        if (!node.usable) list.push([nodes.nodes.some(n => n.usable) ? 'warn' : 'bad', `Node ${node.name} is left aside${node.trouble ? `: ${node.trouble}` : ''}`,
-            'The others are followed meanwhile. With none left no job is made: look at the node itself.', '#/operate/nodes']);
-    if (ledger.audit.differences > 0) list.push(['bad', `The last audit found ${count(ledger.audit.differences)} differences`,
-        'Pause payments, then run ./adit audit: it names each difference.', '#/operate/ledger']);
-    if (ledger.insolvent !== '0') list.push(['bad', `The wallet has ${money(ledger.insolvent, ledger.exponent, ledger.ticker)} less than miners may be paid`,
-        'Fund the wallet, or find out where the coins went before anything else is paid.', '#/operate/ledger']);
-    if (ledger.trouble) list.push(['warn', `Payout says: ${ledger.trouble}`, TODO.payout, '#/operate/ledger']);
+/* Everything that wants somebody, worst first; what is wrong with parts and nodes, since when, and
+ * what to do about it says the API. */
+function findings(status, payments, ledger) {
+    const list = reasonsOf(status, '#/health'), add = (kind, what, todo, where, read, since = 0) => list.push({ kind, what, todo, where, read, since });
+    if (ledger.audit.differences > 0) add('bad', `The last audit found ${count(ledger.audit.differences)} differences`,
+        'Pause payments, then run ./adit audit: it names each difference.', '#/operate/ledger', 'The ledger', ledger.audit.at);
+    if (ledger.insolvent !== '0') add('bad', `The wallet has ${money(ledger.insolvent, ledger.exponent, ledger.ticker)} less than miners may be paid`,
+        'Fund the wallet, or find out where the coins went before anything else is paid.', '#/operate/ledger', 'Payments');
+    if (ledger.trouble) add('warn', `Payout says: ${ledger.trouble}`, 'Nothing is credited or paid meanwhile, and nothing is lost. Look at ./adit logs payout, the store and the wallet.', '#/operate/ledger', 'What each loss does');
     const waiting = payments.payments.filter(p => p.waits_for_approval);
-    if (waiting.length) list.push(['warn', waiting.length === 1 ? 'One payment waits for approvals' : `${count(waiting.length)} payments wait for approvals`,
-        'Look whether it is right that so much leaves at once.', '#/operate/payments']);
-    if (payments.pause.on) list.push(['warn', `Payments are paused by ${payments.pause.by}${payments.pause.reason ? `: ${payments.pause.reason}` : ''}`,
-        'Nothing new is signed until they are resumed.', '#/operate/payments']);
+    if (waiting.length) add('warn', waiting.length === 1 ? 'One payment waits for approvals' : `${count(waiting.length)} payments wait for approvals`,
+        'Look whether it is right that so much leaves at once.', '#/operate/payments', 'Payments', Math.min(...waiting.map(p => p.created)));
+    if (payments.pause.on) add('warn', `Payments are paused by ${payments.pause.by}${payments.pause.reason ? `: ${payments.pause.reason}` : ''}`,
+        'Nothing new is signed until they are resumed.', '#/operate/payments', 'Payments', payments.pause.changed);
     const order = ['bad', 'warn', 'wait'];
-    return list.sort((a, b) => order.indexOf(a[0]) - order.indexOf(b[0]));
+    return list.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
 }
 
 export function overview() {
-    const needs = section('', ({ list }) => list.length === 0 ? el('p.state', mark('good', 'Nothing. Every part is healthy, the books agree, nobody waits.'))
-        : el('ol.needs', list.map(([kind, what, todo, where]) => el('li', el('a', { href: where }, mark(kind, what)), el('p', todo)))));
+    const wants = section('', ({ list }) => needs(list, 'Nothing. Every part is healthy, the books agree, nobody waits.'));
     const sums = section('', ({ s, p, n, l }) => facts([
         ['Miners', count(s.connected_miners), s.status],
         ['Nodes', `${n.nodes.filter(x => x.usable).length} of ${n.nodes.length}`, 'usable'],
@@ -70,10 +52,10 @@ export function overview() {
     const parts = section('Parts', ({ list, at }) => table('Parts of the pool', ['Part', 'State', 'Instances', '#Started again', '#Errors', 'Last error'], list.map(([part, p]) => [
         part, mark(stateKind(p.status), p.status), p.instances.length === 0 ? 'none heard of' : p.instances.map(i => `${i.instance}, up ${i.started ? duration(at - i.started) : '–'}`).join('; '),
         count(p.instances.reduce((sum, i) => sum + i.restarts, 0)), count(p.error_count), p.last_error || el('span.muted', 'none')]), ''));
-    return page('', null, [needs.element, sums.element, parts.element], async signal => {
+    return page('', null, [wants.element, sums.element, parts.element], async signal => {
         const [s, n, p, l] = await Promise.all([ask('/api/v1/pool/status', signal), asked(api('nodes'), signal),
             asked(api('payments'), signal), asked(api('ledger'), signal)]);
-        needs.update({ list: findings(s, n, p, l) });
+        wants.update({ list: findings(s, p, l) });
         parts.update({ at: Math.floor(s.last_updated / 60) * 60, list: Object.entries(s.component_health).map(([part, c]) => [part, { ...c, last_check: 0, instances: c.instances.map(i => ({ ...i, last_check: 0 })) }]) });
         sums.update({ s: { connected_miners: s.connected_miners, status: s.status }, n: { nodes: n.nodes.map(x => ({ usable: x.usable })) },
             p: { payments: p.payments.map(x => x.number), pause: p.pause, withdrawals: p.withdrawals.map(w => w.request) }, l: { audit: l.audit } });
@@ -140,11 +122,13 @@ export function payments() {
     return self;
 }
 
-const OWNERS = { miner: 'Miners', fee: 'The pool\u2019s fee', network: 'The network', unallocated: 'Unallocated', reserve: 'Reserve', loss: 'Losses', cost: 'Costs', capital: 'Capital', pools: 'Pools', validators: 'Validators' };
+const OWNERS = { miner: 'Miners', fee: 'The pool\u2019s fee', network: 'The network', unallocated: 'Unallocated', reserve: 'Reserve', loss: 'Losses', cost: 'Costs', capital: 'Capital', pools: 'Pools', validators: 'Validators', unallocated_pools: 'Unallocated of pools', unallocated_validators: 'Unallocated of validators' };
+/* Nothing is shown as little as it is. */
+const sparse = (units, coin) => units === '0' ? el('span.money.zeros', '0') : amount(units, coin, false);
 export function ledger() {
     const books = section('Balances by owner', ({ books: b, trouble, coin }) => b === null ? el('p', mark('warn', trouble)) : [
         table('Balances by owner and kind', ['Owner', '#Immature', '#Available', '#In flight', '#Paid'], Object.entries(b.balances).map(([owner, kinds]) => [
-            OWNERS[owner] ?? owner, ...['immature', 'available', 'in flight', 'paid'].map(kind => amount(kinds[kind] ?? kinds[kind.replace(' ', '_')] ?? '0', coin, false))]), ''),
+            OWNERS[owner] ?? owner, ...['immature', 'available', 'in flight', 'paid'].map(kind => sparse(kinds[kind] ?? kinds[kind.replace(' ', '_')] ?? '0', coin))]), ''),
         el('p.note', `In ${coin.ticker}. All of it adds up to nothing: what the network gave is what everybody has. ${count(b.set)} posting sets, ${count(b.accounts)} accounts, ${count(b.open_sets)} sets under way.`)]);
     const result = el('div', { 'aria-live': 'polite' });
     const audit = section('Audit', ({ audit: a }) => [el('p', a.at ? mark(a.differences ? 'bad' : 'good', `By itself at ${moment(a.at)}: ${a.differences ? `${count(a.differences)} differences` : 'no difference'}.`)

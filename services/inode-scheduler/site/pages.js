@@ -1,7 +1,7 @@
 /* The pages. Each has a title, its parts, and load(signal), which asks the API and draws. */
 import { barChart, lineChart } from './chart.js';
-import { ago, cap, clock, count, duration, hashes, margin, moment, money, percent, rate, reasons, rough, short, shortHash } from './format.js';
-import { amount, ask, choice, copyable, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
+import { ago, cap, clock, count, duration, frequency, hashes, margin, moment, money, percent, rate, reasons, rough, short, shortHash } from './format.js';
+import { amount, ask, choice, copyable, el, facts, mark, needs, reasonsOf, redraw, Refusal, section, stateKind, table, when } from './view.js';
 import { targetList, targets } from './connect.js';
 import { proofPanel } from './proof.js';
 
@@ -78,10 +78,10 @@ const late = t => {
 const numberFacts = ([s, t]) => facts([
     ['Miners connected', count(s.connected_miners), `${count(t.active_miners)} ${t.active_miners === 1 ? 'worker' : 'workers'} of ` +
         `${count(t.active_accounts)} ${t.active_accounts === 1 ? 'account' : 'accounts'} with a share in ten minutes`],
-    ['Shares a second', t.shares_per_second.toFixed(2), `${count(s.valid_shares)} valid of ${count(s.total_shares)}`],
+    ['Shares a second', frequency(t.shares_per_second), `${count(s.valid_shares)} valid of ${count(s.total_shares)}`],
     ['Blocks found', count(t.blocks_found), t.blocks_orphaned ? `${count(t.blocks_orphaned)} more orphaned or refused` : 'none orphaned'],
     ['Luck', ...luckWords(t.luck)],
-    s.solvency && ['Owed to miners', amount(s.solvency.owed, t), `the wallet could spend ${money(s.solvency.wallet, t.exponent, t.ticker)}`],
+    s.solvency && ['Owed to miners', amount(s.solvency.owed, t), `the wallet could spend ${money(s.solvency.wallet, t.exponent)} ${t.ticker}`],
 ]);
 
 const networkFacts = ([n, t, now]) => facts([
@@ -151,8 +151,8 @@ function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
     const body = el('div'), more = el('button.quiet.older', { type: 'button', hidden: '' }, 'Show older ones');
     let older = [], drained = false, head = [];
     const all = () => [...head, ...older.filter(o => !head.some(h => before(h) === before(o)))];
-    const redraw = answer => {
-        body.replaceChildren(draw(all(), answer));
+    const show = answer => {
+        redraw(body, [draw(all(), answer)]);
         more.hidden = drained || all().length < PAGE;
     };
     let last = null, seen = '';
@@ -162,7 +162,7 @@ function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
             const answer = await ask(`${path}?limit=${PAGE}&before=${before(all().at(-1))}`);
             older = all().slice(0).concat(answer[name]);
             drained = answer[name].length === 0;
-            redraw(last);
+            show(last);
         } catch (error) { body.append(el('p.note', `The older ones could not be had: ${error.message}`)); }
         more.disabled = false;
     });
@@ -174,7 +174,7 @@ function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
         seen = text;
         if (older.length) older = all();
         head = answer[name];
-        redraw(answer);
+        show(answer);
         return answer;
     } };
 }
@@ -226,7 +226,7 @@ const workerState = (w, now) => !w.last_share ? mark('wait', 'no share yet') : n
     : mark('warn', `silent for ${duration(now - w.last_share)}`);
 
 /* What a miner wants to know first: what came in, what is to be expected, when it is paid. */
-function outlookFacts([a, o]) {
+export function outlookFacts([a, o]) {
     const open = BigInt(o.threshold) - BigInt(a.available), coming = BigInt(a.immature), days = Number(open - coming) / Number(o.expected_day ?? 0);
     const paid = !a.payout_address ? ['nowhere', 'no payout address is set']
         : o.locked_until ? [moment(o.locked_until), 'nothing is paid before: the address was changed']
@@ -241,7 +241,7 @@ function outlookFacts([a, o]) {
     ]);
 }
 
-const moneyFacts = a => facts([
+export const moneyFacts = a => facts([
     ['Immature', amount(a.immature, a), 'of blocks that could still be orphaned'],
     ['Available', amount(a.available, a), 'paid with the next payment'],
     ['On its way', amount(a.in_flight, a), 'in a payment that is not confirmed'],
@@ -256,10 +256,12 @@ export function account(name) {
     const title = el('h1', el('span.hidden', 'Account '), short(name, 12)), sub = el('p.state', { role: 'status' }, 'Asking the pool…');
     const chart = lineChart('Hashrate of this account'), series = seriesCharts(accountPath(name, '/series'), [chart]);
     const outlook = section('', outlookFacts, '.plain'), money4 = section('Balances', moneyFacts), estimates = section('Estimates', estimatesOf);
+    let all = false;
     const workers = section('Workers', ([list, now]) => [table('Workers', ['Worker', 'State', '#10 minutes', '#Error', '#Hour', '#Shares', 'Last share'],
-        list.map(w => [w.name ? el('a', { href: `#/account/${encodeURIComponent(name)}/${encodeURIComponent(w.name)}` }, w.name) : '(no name)', workerState(w, now), rate(w.hashrates['10m']), margin(w.hashrate_errors['10m']), rate(w.hashrates['1h']),
+        list.slice(0, all ? list.length : WORKERS_FEW).map(w => [w.name ? el('a', { href: `#/account/${encodeURIComponent(name)}/${encodeURIComponent(w.name)}` }, w.name) : '(no name)', workerState(w, now), rate(w.hashrates['10m']), margin(w.hashrate_errors['10m']), rate(w.hashrates['1h']),
             count(w.shares_accepted), when(w.last_share, now)]), 'No worker has been seen.'),
-    list.length === WORKERS_SHOWN && el('p.note', `The first ${WORKERS_SHOWN} are shown.`)]);
+    list.length > WORKERS_FEW && !all && el('button.quiet.older', { type: 'button', onclick: () => { all = true; workers.again(); } }, `Show all ${count(list.length)}`),
+    list.length === WORKERS_SHOWN && el('p.note', `The pool tells of ${WORKERS_SHOWN} at most.`)]);
     const rejects = section('Rejected shares', rejectsOf);
     const panel = el('div.panel', { 'aria-live': 'polite' });
     const check = async posting => {
@@ -306,11 +308,14 @@ export function account(name) {
             outlook.update([a, o]);
             money4.update(a);
             estimates.update(a);
-            workers.update([[...w.workers].sort((x, y) => y.hashrates['10m'] - x.hashrates['10m']), now]);
+            workers.update([[...w.workers].sort(byTrouble(now)), now]);
         } };
     return page;
 }
-const WORKERS_SHOWN = 200;
+const WORKERS_SHOWN = 500, WORKERS_FEW = 20;
+/* Those that fell silent first, then the strongest. */
+const byTrouble = now => (x, y) => (fell(y, now) - fell(x, now)) || y.hashrates['10m'] - x.hashrates['10m'] || y.last_share - x.last_share;
+const fell = (w, now) => w.last_share > 0 && now - w.last_share >= SILENT_S && now - w.last_share < 86400;
 
 /* #/account/NAME/WORKER */
 export function worker(name, of) {
@@ -351,18 +356,17 @@ export function health() {
         part.instances.length > 0 && table(`Instances of ${key}`, ['Instance', 'State', 'Last beat', 'Running for', '#Restarts seen', '#Errors'],
             part.instances.map(i => [i.instance, mark(stateKind(i.status), i.status), when(i.last_check, now),
                 i.started ? duration(now - i.started) : '–', count(i.restarts), count(i.error_count)]))])]);
-    const wrong = section('What is wrong', list => list.length === 0 ? el('p', mark('good', 'Nothing.'))
-        : el('ol.needs', list.map(r => el('li', mark(r.status === 'error' ? 'bad' : 'warn', `${r.what}: ${r.reason}`), el('p', `${r.since ? `Since ${clock(r.since)}. ` : ''}${cap(r.do)}.`)))));
+    const wrong = section('What is wrong', list => needs(list, 'Nothing.'), '.whole');
     const again = section('Started again', list => table('What the supervisor starts again', ['Process', 'State', '#Attempts now', '#Restarts', 'Ended last', 'Why'],
         list.map(p => [`${p.name} ${p.instance}`, mark(p.attempts ? 'warn' : 'good', p.next_try_ms ? `tried again at ${clock(p.next_try_ms / 1000)}` : p.state),
-            count(p.attempts), count(p.restarts), p.ended_ms ? clock(p.ended_ms / 1000) : 'never', p.why || 'nothing']), 'Nothing has ended since the pool was started, or something else than adit up supervises it.'));
+            count(p.attempts), count(p.restarts), p.ended_ms ? clock(p.ended_ms / 1000) : 'never', p.why || 'nothing']), 'Nothing has ended since the pool was started, or something else than adit up supervises it.'), '.whole');
     const validators = section('Validators and their scores', ([list]) => table('Validators', ['Validator', 'State', 'Score', 'Signs receipts with'],
         list.map(v => [v.name, mark(stateKind(v.status), v.status), `${v.score}`,
             v.receipt_key ? el('code', { title: v.receipt_key }, short(v.receipt_key, 6)) : 'nothing']),
         'No validator has been heard of.'));
     return { title: 'Health', parts: [el('h1', 'Health'), state,
         el('p.lead', 'Every part sends a heartbeat each second. One lost beat is no outage; after two and a half seconds of silence a part counts as unhealthy, after fifteen as failed.'),
-        el('div.grid', wrong.element, parts.map(([, card]) => card.element), again.element, validators.element)],
+        el('div.grid', wrong.element, parts.map(([, card]) => card.element), validators.element, again.element)],
     async load(signal) {
         const [s, v] = await Promise.all([ask(api('pool/status'), signal), ask(api('validators'), signal)]);
         const now = step(s.last_updated), troubled = Object.values(s.component_health).some(p => p.status !== 'healthy');
@@ -372,7 +376,7 @@ export function health() {
         /* a beat within the last seconds is drawn as one time, so that tables rest */
         const calm = part => ({ ...part, last_check: undefined, instances: part.instances.map(i =>
             ({ ...i, last_check: now - i.last_check < 8 ? now : i.last_check })) });
-        wrong.update(s.health.reasons);
+        wrong.update(reasonsOf(s));
         again.update((s.recovery?.processes || []).filter(p => p.restarts));
         parts.forEach(([key, card]) => card.update([calm(s.component_health[key]), now]));
         validators.update([v.validators.map(x => ({ ...x, last_seen: 0 }))]);

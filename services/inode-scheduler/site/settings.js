@@ -2,9 +2,10 @@
  * once and again after each change, so that nothing moves under a form. */
 import { action, CODE, form, PASSWORD, proof, shownOnce, sure } from './forms.js';
 import { ago, money, moment, short, unitsOf } from './format.js';
-import { amount, ask, choiceLinks, el, facts, mark, Refusal, section, stateKind, table, when } from './view.js';
+import { amount, ask, choiceLinks, el, mark, Refusal, section, stateKind, table, when } from './view.js';
 import { about, asked, ended, logOut, me, remove, tell } from './session.js';
 import { targetList, targets } from './connect.js';
+import { moneyFacts, outlookFacts } from './pages.js';
 import { qrPicture } from './qr.js';
 
 const TABS = { '': 'Overview', payout: 'Payouts', security: 'Security', keys: 'Keys and links', activity: 'Activity' };
@@ -30,18 +31,16 @@ export function overview() {
                 (await tell('/api/v1/me/email/confirmation')).detail)),
         lockedText ? el('li', mark('wait', lockedText)) : !me.payout_address ? el('li', mark('warn', 'No payout address: nothing can be paid.'), ' ', el('a', { href: '#/me/payout' }, 'Set one'))
             : el('li', mark('good', `Paid to ${short(me.payout_address)}.`))]));
-    const balances = section('', a => facts([
-        ['Immature', amount(a.immature, a), 'of blocks that could still be orphaned'],
-        ['Available', amount(a.available, a), 'paid with the next payment'],
-        ['On its way', amount(a.in_flight, a), 'in a payment that is not confirmed'],
-        ['Paid', amount(a.paid, a), el('a', { href: `#/account/${encodeURIComponent(a.name)}` }, 'workers, credits, payments, proofs')]]), '.plain');
+    const outlook = section('', outlookFacts, '.plain');
+    const balances = section('Balances', a => [moneyFacts(a), el('p.more', el('a', { href: `#/account/${encodeURIComponent(a.name)}` }, 'Workers, credits, payments and proofs'))]);
     const connect = section('Point a miner here', ({ a, who }) => targetList(targets(a, `${who.name}.rig1`, who.worker_password ? 'the one you set for miners' : 'x')));
     const out = action('Log out', async () => { await logOut(); location.hash = '#/login'; });
-    return page('', null, [looks.element, balances.element, connect.element, el('p', out)], async signal => {
+    return page('', null, [looks.element, outlook.element, balances.element, connect.element, el('p', out)], async signal => {
         const [who, a] = await Promise.all([me(signal), about(signal)]);
-        const account = await ask(`/api/v1/accounts/${encodeURIComponent(who.name)}`, signal);
+        const own = `/api/v1/accounts/${encodeURIComponent(who.name)}`, [account, o] = await Promise.all([ask(own, signal), ask(`${own}/outlook`, signal)]);
         looks.update({ me: who, lockedText: who.payouts_locked_until
             ? `Nothing is paid before ${moment(who.payouts_locked_until)}, because the address was changed.` : '' });
+        outlook.update([account, o]);
         balances.update(account);
         connect.update({ a, who: { name: who.name, worker_password: who.worker_password } });
     }, true);

@@ -1,6 +1,6 @@
 /* Building pages: elements, sections that are drawn anew only when what they show has changed, and
  * questions to the API. Text goes in as text, never as markup. */
-import { ago, coins, moment } from './format.js';
+import { ago, cap, coins, dated, moment } from './format.js';
 
 /* el('p.note', { id: 'x', onclick }, 'text', child, …) */
 export function el(what, ...rest) {
@@ -88,6 +88,17 @@ export function table(caption, heads, rows, nothing) {
 export const facts = list => el('dl.facts', list.filter(Boolean).map(([name, value, words]) =>
     el('div', el('dt', name), el('dd', value), words && el('dd.words', words))));
 
+/* What wants somebody: [{ kind, what, since, todo, where, read }], worst first. `read` names the
+ * chapter of docs/operations.md. */
+export function needs(list, nothing) {
+    if (list.length === 0) return el('p.state', mark('good', nothing));
+    return el('ol.needs', list.map(n => el('li', n.where ? el('a', { href: n.where }, mark(n.kind, n.what)) : mark(n.kind, n.what),
+        el('p', n.since ? el('span.since', `Since ${dated(n.since)}. `) : '', n.todo, n.read && el('span.read', ` docs/operations.md: ${n.read}.`)))));
+}
+/* What the API's status says is wrong, as needs() shows it. */
+export const reasonsOf = (status, where) => (status.health?.reasons ?? []).map(r => ({ kind: r.status === 'error' ? 'bad' : 'warn',
+    what: `${cap(r.what)}: ${r.reason}`, since: r.since, todo: `${cap(r.do)}.`, where, read: 'What each loss does' }));
+
 /* Names and values beside each other. */
 export const pairs = list => el('dl.pairs', list.filter(Boolean).map(([name, value]) => el('div', el('dt', name), el('dd', value))));
 
@@ -108,19 +119,31 @@ export function copyable(text, what = 'it', shown = text) {
     return el('span.copyable', code, button, said);
 }
 
-/* A box whose insides `draw(data)` makes, again only when data is another. What has the focus keeps
- * it where the new insides have something of the same id. */
+/* Puts other insides into a box. What has the focus keeps it, where the new insides have something
+ * of the same words, or else in the same place: nobody's keyboard starts again at the top. */
+const STOPS = 'a[href], button, input, select, summary, [tabindex]';
+const wordsOf = node => node.tagName + (node.id || node.getAttribute('aria-label') || node.textContent);
+export function redraw(box, insides) {
+    const had = document.activeElement, at = had !== box && box.contains(had) ? [...box.querySelectorAll(STOPS)].indexOf(had) : -1;
+    const words = at < 0 ? '' : wordsOf(had);
+    box.replaceChildren(...insides);
+    if (at < 0) return;
+    const stops = [...box.querySelectorAll(STOPS)];
+    (stops.find(stop => wordsOf(stop) === words) ?? stops[Math.min(at, stops.length - 1)])?.focus({ preventScroll: true });
+}
+
+/* A box whose insides `draw(data)` makes, again only when data is another. */
 export function section(title, draw, cls = '') {
     const body = el('div.body'), box = el(`section.card${cls}`, title && el('h2', title), body);
-    let seen = null;
+    let seen = null, shown;
     body.append(el('p.empty', 'Asking the pool…'));
-    return { element: box, update(data) {
+    const again = () => redraw(body, [draw(shown)].flat(Infinity).filter(Boolean));
+    return { element: box, again, update(data) {
         const text = JSON.stringify(data);
         if (text === seen) return;
         seen = text;
-        const focused = body.contains(document.activeElement) ? document.activeElement.id : '';
-        body.replaceChildren(...[draw(data)].flat(Infinity).filter(Boolean));
-        if (focused) document.getElementById(focused)?.focus();
+        shown = data;
+        again();
     } };
 }
 

@@ -25,6 +25,10 @@ enum exchange_method {
 
 struct http_site;
 struct http_socket;
+struct http_stream;
+struct stream_event;
+struct metric;
+struct metric_histogram;
 struct socket_order;
 
 struct exchange_header {
@@ -55,6 +59,7 @@ struct http_exchange {
     unsigned keep_ms;           /* how long the answer is everybody's (http_keep) */
     int status;                 /* 0: not answered */
     struct http_socket *socket; /* status 101: the WebSocket it becomes */
+    struct http_stream *stream; /* status 200: the stream of events it becomes */
     char *content_type;
     uint8_t *answer;
     size_t answer_length;
@@ -71,8 +76,17 @@ struct http_site {
     bool (*guard)(void *context, struct http_exchange *exchange); /* may be NULL */
     void (*answered)(struct http_exchange *exchange);             /* called on the loop */
     void (*ordered)(struct socket_order *order);                  /* likewise; taken */
+    void (*published)(struct stream_event *event);                /* likewise; taken */
     /* why writes are not taken; NULL: they are. Also read on Kore's thread. */
     _Atomic(const char *) stands_by;
+
+    /* Events (http_events_begin): in whose ids this process is told from others, the number of the
+     * newest, and of the oldest that a stream can go on behind (Kore's thread writes it). */
+    uint64_t events_id, events_number;
+    _Atomic uint64_t events_oldest;
+    uint64_t events_heartbeat_ms, events_stalled_ms;
+    struct metric *events_sent;             /* bytes */
+    struct metric_histogram *events_fanned; /* from an event to its last stream */
 };
 
 /* Texts are copied; query may be NULL. NULL when there is no memory. */

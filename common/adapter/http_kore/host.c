@@ -6,6 +6,7 @@
  * Kore's parent always exits 0; the service's exit code reaches it in a page both share. */
 #include "adapter/http_kore/kore_side.h"
 #include "adapter/http_kore/socket.h"
+#include "adapter/http_kore/stream.h"
 #include "loop/slice.h"
 #include "service/bus_open.h"
 #include "service/inside.h"
@@ -42,9 +43,14 @@ static struct host {
     struct http_exchange **answers_end;
     struct socket_order *orders; /* oldest first */
     struct socket_order **orders_end;
+    struct stream_event *events; /* oldest first */
+    struct stream_event **events_end;
+    size_t events_waiting;
+    bool events_lost;
 } host = { .mutex = PTHREAD_MUTEX_INITIALIZER,
            .answers_end = &host.answers,
-           .orders_end = &host.orders };
+           .orders_end = &host.orders,
+           .events_end = &host.events };
 
 /* "host:port" into its parts; the address is known to be good. */
 static void split_address(const char *address, struct host_listener *listener)
@@ -82,7 +88,8 @@ void host_configure(int argc, char **argv, struct host_listener *listener_r)
     }
     close(fd);
     split_address(address, listener_r);
-    listener_r->sockets_max = (unsigned)settings->max_concurrent_validators;
+    listener_r->sockets_max =
+        (unsigned)(settings->max_concurrent_validators + settings->scheduler_live_max);
     if (!service_make_folders(&host.service, &error)) {
         code = service_fail(&host.service, SERVICE_EXIT_SETTINGS, &error);
         service_close(&host.service);
@@ -98,7 +105,7 @@ void host_configure(int argc, char **argv, struct host_listener *listener_r)
     atomic_store(host.exit_code, SERVICE_EXIT_BUG);
 }
 
-static void wake_kore(void)
+void host_wake(void)
 {
     const uint64_t one = 1;
     ssize_t written = write(host.wake_fd, &one, sizeof one);
@@ -115,7 +122,7 @@ static void on_answered(struct http_exchange *exchange)
     host.answers_end = &exchange->next;
     pthread_mutex_unlock(&host.mutex);
     if (first)
-        wake_kore();
+        host_wake();
 }
 
 /* On the loop. */
@@ -128,7 +135,39 @@ static void on_ordered(struct socket_order *order)
     host.orders_end = &order->next;
     pthread_mutex_unlock(&host.mutex);
     if (first)
-        wake_kore();
+        host_wake();
+}
+
+static void free_events(struct stream_event *events)
+{
+    while (events != NULL) {
+        struct stream_event *next = events->next;
+        free(events);
+        events = next;
+    }
+}
+
+/* On the loop. Where Kore's thread has not come by for thousands of events, they are let go. */
+static void on_published(struct stream_event *event)
+{
+    struct stream_event *dropped = NULL;
+    event->next = NULL;
+    pthread_mutex_lock(&host.mutex);
+    if (host.events_waiting == STREAM_EVENTS_WAITING_MAX) {
+        dropped = host.events;
+        host.events = NULL;
+        host.events_end = &host.events;
+        host.events_waiting = 0;
+        host.events_lost = true;
+    }
+    bool first = host.events == NULL;
+    *host.events_end = event;
+    host.events_end = &event->next;
+    host.events_waiting++;
+    pthread_mutex_unlock(&host.mutex);
+    free_events(dropped);
+    if (first)
+        host_wake();
 }
 
 static void run_reload(struct loop_task *task)
@@ -178,7 +217,7 @@ static void *service_thread(void *context)
     pthread_mutex_lock(&host.mutex);
     host.ended = true;
     pthread_mutex_unlock(&host.mutex);
-    wake_kore();
+    host_wake();
     return NULL;
 }
 
@@ -200,6 +239,7 @@ void host_start(int wake_fd, const char *http_address)
     host.wake_fd = wake_fd;
     host.site.answered = on_answered;
     host.site.ordered = on_ordered;
+    host.site.published = on_published;
     host.reload_task.run = run_reload;
     open_front();
     snprintf(host.http_address, sizeof host.http_address, "%s", http_address);
@@ -257,6 +297,19 @@ struct socket_order *host_take_orders(void)
     host.orders_end = &host.orders;
     pthread_mutex_unlock(&host.mutex);
     return orders;
+}
+
+struct stream_event *host_take_events(bool *lost_r)
+{
+    pthread_mutex_lock(&host.mutex);
+    struct stream_event *events = host.events;
+    host.events = NULL;
+    host.events_end = &host.events;
+    host.events_waiting = 0;
+    *lost_r = host.events_lost;
+    host.events_lost = false;
+    pthread_mutex_unlock(&host.mutex);
+    return events;
 }
 
 struct http_exchange *host_take_answers(bool *ended_r)

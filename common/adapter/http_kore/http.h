@@ -64,6 +64,44 @@ void http_keep(struct http_exchange *exchange, unsigned ms);
 void http_problem(struct http_exchange *exchange, int status, const char *title, const char *detail,
                   const char *field);
 
+/* Streams of events (server-sent events, HTML Standard 9.2): what is published is kept once, in a
+ * ring of the last events (8192 of them, 4 MiB), and every watcher reads on in it at its own pace.
+ * One whose place in the ring is gone, or that took nothing of what waits for it in 30 s, is
+ * disconnected. After 15 s of silence a comment is sent. */
+struct http_events_options {
+    uint64_t id;                       /* random: whose ids these are */
+    struct metric *sent;               /* bytes that streams were sent */
+    struct metric_histogram *fanned;   /* from an event to the last stream it was sent to */
+    unsigned heartbeat_ms, stalled_ms; /* for tests; 0: as said above */
+};
+/* Before the first event and the first stream. */
+void http_events_begin(struct service *service, const struct http_events_options *options);
+
+struct http_event {
+    uint64_t topic; /* 0: for everybody, else for those who watch this topic */
+    uint32_t kind;  /* one bit */
+    const char *name;
+    struct span data; /* text without line breaks; copied */
+};
+void http_publish(struct service *service, const struct http_event *event);
+
+/* Behind which event a client goes on: the one in its Last-Event-ID, else in `since` (may be NULL),
+ * with *resumed_r, where all that followed can still be had; else the newest. */
+uint64_t http_stream_from(const struct http_exchange *exchange, const char *since, bool *resumed_r);
+
+struct http_watch {
+    uint64_t from; /* http_stream_from; nothing may be published in between */
+    uint64_t topic;
+    uint32_t kinds;                    /* bits */
+    const struct http_event *greeting; /* sent first, to this client alone; copied */
+    size_t greeting_count;
+    /* The last call, on the loop. `slow`: it did not keep up. */
+    void (*on_closed)(void *context, bool slow);
+    void *context;
+};
+/* Takes the exchange, and answers it with a stream. */
+void http_accept_stream(struct http_exchange *exchange, const struct http_watch *watch);
+
 /* WebSockets (RFC 6455): a handler may turn its exchange into one. Messages come and go as whole
  * texts; pings are answered by themselves; a socket that is silent for two minutes is closed. */
 struct http_socket;

@@ -8,6 +8,7 @@
 #include <kore/seccomp.h>
 
 #include "adapter/http_kore/socket_side.h"
+#include "adapter/http_kore/stream_side.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -189,6 +190,15 @@ static void let_go(struct http_exchange *exchange)
     exchange_free(exchange);
 }
 
+/* What it was to become it will not. */
+static void never_open(struct http_exchange *exchange)
+{
+    if (exchange->socket != NULL)
+        socket_side_never(exchange->socket);
+    if (exchange->stream != NULL)
+        stream_side_never(exchange->stream);
+}
+
 static void wake_up_request(struct http_exchange *exchange)
 {
     exchange->is_back = true;
@@ -198,9 +208,15 @@ static void wake_up_request(struct http_exchange *exchange)
         http_request_wakeup(exchange->kore);
         return;
     }
-    if (exchange->socket != NULL)
-        socket_side_never(exchange->socket);
+    never_open(exchange);
     let_go(exchange);
+}
+
+static void take_events(void)
+{
+    bool lost;
+    struct stream_event *events = host_take_events(&lost);
+    stream_side_take(events, lost);
 }
 
 static void take_answers(void)
@@ -213,6 +229,7 @@ static void take_answers(void)
         exchange = next;
     }
     socket_side_orders(host_take_orders());
+    take_events();
     /* A service that ended by itself takes the whole process along; what it exits with is already
      * where the parent looks. */
     if (ended && getppid() == parent_pid)
@@ -235,6 +252,7 @@ static void on_tick(void *context, u_int64_t now)
 {
     (void)context;
     (void)now;
+    stream_side_tick();
     if (reload_asked) {
         reload_asked = 0;
         host_reload();
@@ -277,6 +295,7 @@ void kore_worker_configure(void)
         raise(SIGTERM);
     struct sigaction hangup = { .sa_handler = on_hangup };
     sigaction(SIGHUP, &hangup, NULL);
+    stream_side_begin();
     wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wake.fd < 0)
         fatal("eventfd: %s", strerror(errno));
@@ -345,6 +364,11 @@ static void respond(struct http_request *request, const struct http_exchange *ex
     for (size_t i = 0; i < exchange->answer_header_count; i++)
         http_response_header(request, exchange->answer_headers[i].name,
                              exchange->answer_headers[i].value);
+    if (exchange->stream != NULL) {
+        /* It ends with its connection, and says so. */
+        request->flags |= HTTP_REQUEST_NO_CONTENT_LENGTH;
+        request->owner->flags |= CONN_CLOSE_EMPTY;
+    }
     http_response(request, exchange->status, exchange->answer, exchange->answer_length);
 }
 
@@ -359,8 +383,7 @@ static void on_request_free(struct http_request *request)
     exchange->kore = NULL;
     if (!exchange->is_back)
         return;
-    if (exchange->socket != NULL)
-        socket_side_never(exchange->socket);
+    never_open(exchange);
     let_go(exchange);
 }
 
@@ -379,6 +402,9 @@ int http_kore_request(struct http_request *request)
     }
     if (exchange != NULL) {
         respond(request, exchange);
+        if (exchange->stream != NULL)
+            stream_side_open(request, exchange->stream);
+        exchange->stream = NULL;
         return KORE_RESULT_OK;
     }
     exchange = exchange_of(request);
@@ -436,6 +462,8 @@ void kore_worker_teardown(void)
     http_process(); /* the last answers still leave */
     socket_side_orders(host_take_orders());
     socket_side_end();
+    take_events();
+    stream_side_end();
 }
 
 void kore_parent_teardown(void)

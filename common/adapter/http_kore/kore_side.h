@@ -28,6 +28,11 @@ struct front *host_front(void);
 bool host_note(struct loop_task *task);
 /* What sockets were told to do, oldest first. */
 struct socket_order *host_take_orders(void);
+/* What was published, oldest first; *lost_r: more than could wait, what came before these is gone.
+ */
+struct stream_event *host_take_events(bool *lost_r);
+/* From Kore's own thread: once more round its loop. */
+void host_wake(void);
 /* The answered exchanges, oldest first, and whether the service has ended by itself. */
 struct http_exchange *host_take_answers(bool *ended_r);
 void host_reload(void);

@@ -49,6 +49,25 @@ static bool decode(const char *segment, size_t length, char *storage, size_t *us
     return true;
 }
 
+enum router_query router_query(const char *query, const char *name, char *value_r, size_t bytes)
+{
+    const size_t head = strlen(name);
+    while (*query != '\0') {
+        size_t length = strcspn(query, "&");
+        if (length > head && strncmp(query, name, head) == 0 && query[head] == '=') {
+            size_t used = 0;
+            /* decoded it is no longer */
+            return length - head <= bytes &&
+                           decode(query + head + 1, length - head - 1, value_r, &used)
+                       ? ROUTER_QUERY_FOUND
+                       : ROUTER_QUERY_MALFORMED;
+        }
+        query += length;
+        query += *query == '&';
+    }
+    return ROUTER_QUERY_NONE;
+}
+
 /* Walks both again, which are known to fit. */
 static bool take_segments(const char *pattern, const char *path, struct router_match *match)
 {

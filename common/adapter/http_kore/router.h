@@ -24,6 +24,16 @@ struct router_match {
 /* True when the path fits the pattern ("/a/{}/b"); a `{}` takes one segment that is not empty. */
 MUST_CHECK bool router_fits(const char *pattern, const char *path);
 
+/* A parameter of a query ("a=1&b=2", percent-encoded), by its name; the first, where there are
+ * more. */
+enum router_query {
+    ROUTER_QUERY_NONE,
+    ROUTER_QUERY_FOUND,     /* decoded in value_r, with a NUL */
+    ROUTER_QUERY_MALFORMED, /* a percent sign without two hex digits, an encoded NUL, too long */
+};
+MUST_CHECK enum router_query router_query(const char *query, const char *name, char *value_r,
+                                          size_t bytes);
+
 /* The route at `index`: its pattern and method (< 32), or false behind the last. */
 typedef bool (*router_table)(const void *table, size_t index, const char **pattern_r,
                              unsigned *method_r);

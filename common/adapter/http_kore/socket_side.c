@@ -208,6 +208,11 @@ void socket_side_open(struct http_request *request, struct http_socket *socket)
 {
     struct connection *connection = request->owner;
     keep(socket);
+    /* The client may have left: Kore is done with the connection, and calls nobody about it. */
+    if (connection->state == CONN_STATE_DISCONNECTING) {
+        note_closed(socket);
+        return;
+    }
     kore_websocket_handshake(request, NULL, NULL, NULL);
     if (connection->proto != CONN_PROTO_WEBSOCKET) {
         note_closed(socket);

@@ -5,6 +5,7 @@
 #include "core/share/outcome.h"
 #include "services/inode-scheduler/api_access.h"
 #include "services/inode-scheduler/inode.h"
+#include "services/inode-scheduler/live.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,7 +241,7 @@ static json_t *luck_of(const struct scheduler *scheduler)
                      "luck", (double)summary->luck_blocks / expected);
 }
 
-static json_t *network_of(const struct scheduler *scheduler)
+json_t *api_network(const struct scheduler *scheduler)
 {
     struct jobs_view view;
     jobs_look(scheduler->jobs, &view);
@@ -261,10 +262,8 @@ static json_t *network_of(const struct scheduler *scheduler)
     return network;
 }
 
-static void on_statistics(void *context, struct http_exchange *exchange)
+json_t *api_shares(const struct scheduler *scheduler, uint64_t now)
 {
-    struct scheduler *scheduler = context;
-    uint64_t now = loop_unix_ms();
     struct stats_pool pool;
     stats_of_pool(scheduler->stats, now, &pool);
     uint64_t age_s = now > pool.sums.since_ms ? (now - pool.sums.since_ms) / 1000 : 0;
@@ -275,19 +274,29 @@ static void on_statistics(void *context, struct http_exchange *exchange)
                                (json_int_t)pool.totals.rejected, "total_difficulty",
                                api_number(pool.sums.accepted_work), "last_updated",
                                (json_int_t)(pool.read_ms / 1000));
-    json_t *answer =
-        json_pack("{s:I, s:I, s:o, s:o, s:f, s:I, s:I, s:I, s:o, s:o, s:I}", "total_miners",
-                  (json_int_t)health_sum(&scheduler->health, HEALTH_GATEWAY, "miners"),
-                  "active_miners", (json_int_t)pool.workers_active, "total_hashrate",
-                  api_number(stats_rate(&pool.sums, STATS_TEN_MINUTES, now)), "hashrate",
-                  api_rates(&pool.sums, now), "shares_per_second",
-                  (double)pool.sums.shares[STATS_MINUTE] / span_s, "blocks_found",
-                  (json_int_t)scheduler->summary.blocks_found, "blocks_orphaned",
-                  (json_int_t)scheduler->summary.blocks_orphaned, "last_block_time",
-                  (json_int_t)(scheduler->summary.last_block_ms / 1000), "share_statistics", shares,
-                  "network", network_of(scheduler), "last_updated", (json_int_t)(now / 1000));
-    json_object_set_new(answer, "active_accounts", json_integer((json_int_t)pool.accounts_active));
+    json_t *answer = json_pack("{s:I, s:I, s:I, s:o, s:o, s:f, s:o, s:I}", "total_miners",
+                               (json_int_t)health_sum(&scheduler->health, HEALTH_GATEWAY, "miners"),
+                               "active_miners", (json_int_t)pool.workers_active, "active_accounts",
+                               (json_int_t)pool.accounts_active, "total_hashrate",
+                               api_number(stats_rate(&pool.sums, STATS_TEN_MINUTES, now)),
+                               "hashrate", api_rates(&pool.sums, now), "shares_per_second",
+                               (double)pool.sums.shares[STATS_MINUTE] / span_s, "share_statistics",
+                               shares, "last_updated", (json_int_t)(now / 1000));
     json_object_set_new(answer, "hashrate_errors", api_rate_errors(&pool.sums));
+    return answer;
+}
+
+static void on_statistics(void *context, struct http_exchange *exchange)
+{
+    const struct scheduler *scheduler = context;
+    const struct scheduler_summary *summary = &scheduler->summary;
+    json_t *answer = api_shares(scheduler, loop_unix_ms());
+    json_object_set_new(answer, "blocks_found", json_integer((json_int_t)summary->blocks_found));
+    json_object_set_new(answer, "blocks_orphaned",
+                        json_integer((json_int_t)summary->blocks_orphaned));
+    json_object_set_new(answer, "last_block_time",
+                        json_integer((json_int_t)(summary->last_block_ms / 1000)));
+    json_object_set_new(answer, "network", api_network(scheduler));
     json_object_set_new(answer, "rejects", rejects_of(&scheduler->health));
     json_object_set_new(answer, "luck", luck_of(scheduler));
     api_add_coin(answer, scheduler);
@@ -302,6 +311,7 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/api/v1/pool/status", api_status },
     { HTTP_METHOD_GET, "/api/v1/pool/statistics", on_statistics },
     { HTTP_METHOD_GET, "/api/v1/pool/series", api_pool_series },
+    { HTTP_METHOD_GET, "/api/v1/live", live_open },
     { HTTP_METHOD_GET, "/api/v1/blocks", api_blocks },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}", api_account },
     { HTTP_METHOD_GET, "/api/v1/accounts/{}/workers", api_workers },

@@ -89,6 +89,13 @@ void api_account_series(void *context, struct http_exchange *exchange);
 void api_worker_series(void *context, struct http_exchange *exchange);
 /* Expected hashes a second by span: `1m`, `10m`, `1h`, `1d`. */
 json_t *api_rates(const struct stats_sums *sums, uint64_t now_ms);
+/* All that is known of how an account or a worker works: shares, rates, their errors. */
+void api_add_rates(json_t *document, const struct stats_sums *sums, uint64_t now_ms);
+/* A worker as its account's list has it. */
+json_t *api_worker(uint64_t id, const char *name, const struct stats_sums *sums, uint64_t now_ms);
+/* api.c: the pool's rates, of its statistics; the chain and the job of now, likewise */
+json_t *api_shares(const struct scheduler *scheduler, uint64_t now_ms);
+json_t *api_network(const struct scheduler *scheduler);
 /* One standard deviation of each, as a part of it; null where there was no share. */
 json_t *api_rate_errors(const struct stats_sums *sums);
 /* api_proofs.c */

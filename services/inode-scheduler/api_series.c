@@ -31,6 +31,23 @@ json_t *api_rate_errors(const struct stats_sums *sums)
     return errors;
 }
 
+void api_add_rates(json_t *document, const struct stats_sums *sums, uint64_t now_ms)
+{
+    json_object_set_new(document, "shares_accepted", json_integer((json_int_t)sums->accepted));
+    json_object_set_new(document, "last_share", json_integer((json_int_t)(sums->last_ms / 1000)));
+    json_object_set_new(document, "hashrate",
+                        api_number(stats_rate(sums, STATS_TEN_MINUTES, now_ms)));
+    json_object_set_new(document, "hashrates", api_rates(sums, now_ms));
+    json_object_set_new(document, "hashrate_errors", api_rate_errors(sums));
+}
+
+json_t *api_worker(uint64_t id, const char *name, const struct stats_sums *sums, uint64_t now_ms)
+{
+    json_t *worker = json_pack("{s:s, s:o}", "name", name, "id", api_id(id));
+    api_add_rates(worker, sums, now_ms);
+    return worker;
+}
+
 static json_t *series_of(const struct stats_point *points, size_t count, bool hours, uint64_t now)
 {
     json_t *list = json_array();

@@ -79,15 +79,9 @@ static void account_read(struct api_read *read)
         api_money(balance.amounts.in_flight), "paid", api_money(balance.amounts.paid), "decimals",
         (int)read->scheduler->options.coin.decimals, "ticker",
         read->scheduler->options.coin.ticker);
-    json_object_set_new(read->document, "shares_accepted", json_integer((json_int_t)sums.accepted));
     json_object_set_new(read->document, "shares_since",
                         json_integer((json_int_t)(sums.since_ms / 1000)));
-    json_object_set_new(read->document, "last_share",
-                        json_integer((json_int_t)(sums.last_ms / 1000)));
-    json_object_set_new(read->document, "hashrate",
-                        api_number(stats_rate(&sums, STATS_TEN_MINUTES, now)));
-    json_object_set_new(read->document, "hashrates", api_rates(&sums, now));
-    json_object_set_new(read->document, "hashrate_errors", api_rate_errors(&sums));
+    api_add_rates(read->document, &sums, now);
     api_add_coin(read->document, read->scheduler);
 }
 
@@ -107,13 +101,7 @@ static bool on_worker(void *context, const struct account_worker *worker)
     struct worker_list *workers = context;
     struct stats_sums sums;
     stats_of(workers->read->scheduler->stats, worker->account_id, worker->id, workers->now, &sums);
-    json_array_append_new(
-        workers->list,
-        json_pack("{s:s, s:o, s:I, s:I, s:o, s:o, s:o}", "name", worker->name, "id",
-                  api_id(worker->id), "shares_accepted", (json_int_t)sums.accepted, "last_share",
-                  (json_int_t)(sums.last_ms / 1000), "hashrate",
-                  api_number(stats_rate(&sums, STATS_TEN_MINUTES, workers->now)), "hashrates",
-                  api_rates(&sums, workers->now), "hashrate_errors", api_rate_errors(&sums)));
+    json_array_append_new(workers->list, api_worker(worker->id, worker->name, &sums, workers->now));
     return json_array_size(workers->list) < workers->read->limit;
 }
 

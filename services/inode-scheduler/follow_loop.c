@@ -52,6 +52,8 @@ static void on_followed(struct worker_job *job)
         publish_notice(scheduler);
         scheduler->events_told = fresh->event_sequence;
     }
+    if ((moved || fresh->events > 0) && scheduler->news != NULL)
+        scheduler->news(scheduler->live);
     if (fresh->events > 0)
         loop_timer_start(scheduler->options.loop, &scheduler->summary_timer, 0,
                          5000); /* the numbers changed */

@@ -11,6 +11,7 @@
 #include "adapter/window_redis/window_redis.h"
 #include "services/inode-scheduler/api.h"
 #include "services/inode-scheduler/inode.h"
+#include "services/inode-scheduler/live.h"
 
 #include <stdio.h>
 
@@ -251,10 +252,12 @@ static int run(struct service *service)
     if (!process.scheduler.leading)
         http_stand_by(service, "this inode-scheduler stands by; another leads");
     struct inode *inode = inode_create(&process.scheduler);
+    struct live *live = live_create(&process.scheduler, service);
     http_serve(service, api_routes, &process.scheduler);
     service_ready(service);
     loop_run(service->loop);
     scheduler_close(&process.scheduler);
+    live_destroy(live);
     inode_destroy(inode);
     if (!process.deposed)
         return SERVICE_EXIT_OK;

@@ -48,6 +48,8 @@ static void publish(void *context, struct span message)
     if (!view.any)
         return;
     metric_set(scheduler->metrics.jobs, view.sequence);
+    if (scheduler->news != NULL)
+        scheduler->news(scheduler->live);
     if (memcmp(view.prev_hash, scheduler->tip, 32) != 0) {
         memcpy(scheduler->tip, view.prev_hash, 32);
         tasks_tip(scheduler, view.prev_hash);

@@ -108,6 +108,7 @@ struct scheduler_metrics {
 };
 
 struct inode;
+struct live;
 
 struct scheduler {
     struct scheduler_options options;
@@ -153,6 +154,9 @@ struct scheduler {
     struct registry *registry;        /* the leader's; NULL: stands by */
     char pool_id[ADDRESS_TEXT_BYTES]; /* our own pool in the registry: chain.address, canonical */
     struct inode *inode;              /* inode.h's: outside validators; NULL: none are taken */
+    struct live *live;                /* live.h's: who watches; NULL: nobody can */
+    /* Tells it that the job, or the chain it builds on, may be another, or what the store says. */
+    void (*news)(struct live *live);
     /* Sends a text to a validator that is connected there; false where it is not. NULL as above. */
     bool (*deliver)(struct scheduler *scheduler, const char *validator, struct span text);
     struct stats *stats;

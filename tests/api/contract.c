@@ -197,6 +197,17 @@ static const json_t *schema_of(const json_t *holder, const char *content_type)
     return json_object_get(json_object_get(content, content_type), "schema");
 }
 
+bool contract_fits(const struct contract *contract, const char *name, json_t *document,
+                   char *why_r, size_t bytes)
+{
+    const json_t *schemas =
+        json_object_get(json_object_get(contract->document, "components"), "schemas");
+    const json_t *schema = json_object_get(schemas, name);
+    snprintf(why_r, bytes, "%s is not described", name);
+    return schema != NULL && schema_check(contract->document, schema, document, why_r, bytes) &&
+           money_check(document, why_r, bytes);
+}
+
 bool contract_check(const struct contract *contract, const struct contract_answer *answer,
                     char *why_r, size_t bytes)
 {

@@ -24,6 +24,9 @@ struct contract_answer {
 /* False with the reason. */
 bool contract_check(const struct contract *contract, const struct contract_answer *answer,
                     char *why_r, size_t bytes);
+/* The same of a document that comes on another way: whether it fits a schema by its name. */
+bool contract_fits(const struct contract *contract, const char *schema, json_t *document,
+                   char *why_r, size_t bytes);
 /* Whether a path (with `{}` for each parameter) and method are described. */
 bool contract_has(const struct contract *contract, const char *method, const char *path);
 /* How many operations a service's tag has. */

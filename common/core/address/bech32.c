@@ -1,25 +1,16 @@
 #include "core/address/bech32.h"
 
-#define TEXT_CHARACTERS_MAX 90
+#include "core/address/base32.h"
+
 #define CHECKSUM_CHARACTERS 6
 #define BECH32_CONSTANT 1u           /* BIP 173 */
 #define BECH32M_CONSTANT 0x2bc830a3u /* BIP 350 */
 
-static const char alphabet[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-
-static int value_of(uint8_t c)
-{
-    for (int i = 0; i < 32; i++)
-        if (c == (uint8_t)alphabet[i])
-            return i;
-    return -1;
-}
-
 /* One step of the checksum: multiplies by x modulo the generator and adds a value. */
 static uint32_t checksum_step(uint32_t state, unsigned value)
 {
-    static const uint32_t generator[5] = {0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
-                                          0x2a1462b3};
+    static const uint32_t generator[5] = { 0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd,
+                                           0x2a1462b3 };
     uint32_t top = state >> 25;
     state = (state & 0x1ffffff) << 5 ^ value;
     for (int i = 0; i < 5; i++)
@@ -39,51 +30,13 @@ static uint32_t checksum_of_hrp(const char *hrp, size_t length)
     return state;
 }
 
-/* Copies the text in lower case. */
-static enum address_outcome lower_case(struct span text, char lower_r[TEXT_CHARACTERS_MAX])
-{
-    bool upper = false, lower = false;
-    if (text.length > TEXT_CHARACTERS_MAX)
-        return ADDRESS_TOO_LONG;
-    for (size_t i = 0; i < text.length; i++) {
-        uint8_t c = text.data[i];
-        if (c < 33 || c > 126)
-            return ADDRESS_BAD_CHARACTER;
-        lower |= c >= 'a' && c <= 'z';
-        upper |= c >= 'A' && c <= 'Z';
-        lower_r[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
-    return upper && lower ? ADDRESS_MIXED_CASE : ADDRESS_OK;
-}
-
-/* Groups of five bits to bytes; what is left over must be fewer than five bits, all zero. */
-static enum address_outcome regroup(const uint8_t *values, size_t count,
-                                    struct bech32_program *program_r)
-{
-    unsigned bits = 0, held = 0;
-    size_t length = 0;
-    for (size_t i = 0; i < count; i++) {
-        held = (held << 5 | values[i]) & 0xfff;
-        bits += 5;
-        if (bits >= 8) {
-            bits -= 8;
-            if (length == BECH32_PROGRAM_BYTES_MAX)
-                return ADDRESS_BAD_LENGTH;
-            program_r->data[length++] = (uint8_t)(held >> bits);
-        }
-    }
-    if (bits >= 5 || (held & ((1u << bits) - 1)) != 0)
-        return ADDRESS_BAD_PADDING;
-    program_r->length = (uint8_t)length;
-    return length < 2 ? ADDRESS_BAD_LENGTH : ADDRESS_OK;
-}
-
 enum address_outcome bech32_decode(const char *hrp, struct span text,
                                    struct bech32_program *program_r)
 {
-    char lower[TEXT_CHARACTERS_MAX];
-    uint8_t values[TEXT_CHARACTERS_MAX];
-    enum address_outcome outcome = lower_case(text, lower);
+    char lower[BASE32_TEXT_MAX];
+    uint8_t values[BASE32_TEXT_MAX];
+    size_t length;
+    enum address_outcome outcome = base32_lower_case(text, lower);
     if (outcome != ADDRESS_OK)
         return outcome;
     size_t separator = text.length;
@@ -95,7 +48,7 @@ enum address_outcome bech32_decode(const char *hrp, struct span text,
     uint32_t checksum = checksum_of_hrp(lower, separator - 1);
     size_t count = text.length - separator;
     for (size_t i = 0; i < count; i++) {
-        int value = value_of((uint8_t)lower[separator + i]);
+        int value = base32_value(lower[separator + i]);
         if (value < 0)
             return ADDRESS_BAD_CHARACTER;
         values[i] = (uint8_t)value;
@@ -113,9 +66,13 @@ enum address_outcome bech32_decode(const char *hrp, struct span text,
     program_r->version = values[0];
     if (checksum != (program_r->version == 0 ? BECH32_CONSTANT : BECH32M_CONSTANT))
         return ADDRESS_WRONG_ENCODING;
-    outcome = regroup(values + 1, count - 1, program_r);
+    outcome =
+        base32_to_bytes(values + 1, count - 1, program_r->data, BECH32_PROGRAM_BYTES_MAX, &length);
     if (outcome != ADDRESS_OK)
         return outcome;
+    program_r->length = (uint8_t)length;
+    if (length < 2)
+        return ADDRESS_BAD_LENGTH;
     if (program_r->version == 0 && program_r->length != 20 && program_r->length != 32)
         return ADDRESS_BAD_LENGTH;
     return ADDRESS_OK;
@@ -126,29 +83,21 @@ void bech32_encode(const char *hrp, const struct bech32_program *program,
 {
     size_t prefix = strlen(hrp), at = prefix + 1;
     uint32_t state = checksum_of_hrp(hrp, prefix);
-    unsigned held = 0, bits = 0;
+    uint8_t values[BASE32_TEXT_MAX];
     ASSERT(program->length <= BECH32_PROGRAM_BYTES_MAX && program->version <= 16 && prefix <= 10);
     memcpy(text_r, hrp, prefix);
     text_r[prefix] = '1';
-    text_r[at++] = alphabet[program->version];
+    text_r[at++] = base32_character(program->version);
     state = checksum_step(state, program->version);
-    for (size_t i = 0; i < program->length || bits > 0;) {
-        if (bits < 5 && i < program->length) {
-            held = (held << 8 | program->data[i++]) & 0xffff;
-            bits += 8;
-        } else if (bits < 5) { /* the end: zeros fill the last group */
-            held <<= 5 - bits;
-            bits = 5;
-        }
-        bits -= 5;
-        unsigned value = held >> bits & 31;
-        text_r[at++] = alphabet[value];
-        state = checksum_step(state, value);
+    size_t count = base32_from_bytes(program->data, program->length, values);
+    for (size_t i = 0; i < count; i++) {
+        text_r[at++] = base32_character(values[i]);
+        state = checksum_step(state, values[i]);
     }
     for (int i = 0; i < CHECKSUM_CHARACTERS; i++)
         state = checksum_step(state, 0);
     state ^= program->version == 0 ? BECH32_CONSTANT : BECH32M_CONSTANT;
     for (int i = 0; i < CHECKSUM_CHARACTERS; i++)
-        text_r[at++] = alphabet[state >> 5 * (5 - i) & 31];
+        text_r[at++] = base32_character(state >> 5 * (5 - i) & 31);
     text_r[at] = '\0';
 }

@@ -1,15 +1,14 @@
 #include "core/address/cashaddr.h"
 
+#include "core/address/base32.h"
+
 enum {
-    TEXT_CHARACTERS_MAX = 90,
     CHECKSUM_CHARACTERS = 8,
     PREFIX_CHARACTERS_MAX = 16,
     PAYLOAD_BYTES_MAX = 33, /* a version byte and a hash */
     VALUES_MAX = (PAYLOAD_BYTES_MAX * 8 + 4) / 5 + CHECKSUM_CHARACTERS,
     SHORTEST = (21 * 8 + 4) / 5 + CHECKSUM_CHARACTERS, /* without a prefix: longer than base58's */
 };
-
-static const char alphabet[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
 /* One step of the BCH code over GF(32): multiplies by x modulo the generator, adds a value. */
 static uint64_t step(uint64_t state, unsigned value)
@@ -38,40 +37,6 @@ bool cashaddr_is_like(struct span text)
            (text.length > 0 && memchr(text.data, ':', text.length) != NULL);
 }
 
-/* Copies the text in lower case. */
-static enum address_outcome lower_case(struct span text, char lower_r[TEXT_CHARACTERS_MAX])
-{
-    bool upper = false, lower = false;
-    if (text.length > TEXT_CHARACTERS_MAX)
-        return ADDRESS_TOO_LONG;
-    for (size_t i = 0; i < text.length; i++) {
-        uint8_t c = text.data[i];
-        if (c < 33 || c > 126)
-            return ADDRESS_BAD_CHARACTER;
-        lower |= c >= 'a' && c <= 'z';
-        upper |= c >= 'A' && c <= 'Z';
-        lower_r[i] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    }
-    return upper && lower ? ADDRESS_MIXED_CASE : ADDRESS_OK;
-}
-
-/* Groups of five bits to bytes; what is left over must be fewer than five bits, all zero. */
-static bool regroup(const uint8_t *values, size_t count, uint8_t payload_r[PAYLOAD_BYTES_MAX],
-                    size_t *length_r)
-{
-    unsigned bits = 0, held = 0;
-    *length_r = 0;
-    for (size_t i = 0; i < count; i++) {
-        held = (held << 5 | values[i]) & 0xfff;
-        bits += 5;
-        if (bits >= 8) {
-            bits -= 8;
-            payload_r[(*length_r)++] = (uint8_t)(held >> bits);
-        }
-    }
-    return bits < 5 && (held & ((1u << bits) - 1)) == 0;
-}
-
 /* The version byte: a zero, four bits of type, three of the hash's size. */
 static enum address_outcome read_payload(const uint8_t *payload, size_t length,
                                          struct cashaddr *cashaddr_r)
@@ -92,9 +57,9 @@ static enum address_outcome read_payload(const uint8_t *payload, size_t length,
 enum address_outcome cashaddr_decode(const char *prefix, struct span text,
                                      struct cashaddr *cashaddr_r)
 {
-    char lower[TEXT_CHARACTERS_MAX];
+    char lower[BASE32_TEXT_MAX];
     uint8_t values[VALUES_MAX], payload[PAYLOAD_BYTES_MAX];
-    enum address_outcome outcome = lower_case(text, lower);
+    enum address_outcome outcome = base32_lower_case(text, lower);
     if (outcome != ADDRESS_OK)
         return outcome;
     const char *colon = memchr(lower, ':', text.length);
@@ -105,25 +70,28 @@ enum address_outcome cashaddr_decode(const char *prefix, struct span text,
     uint64_t checksum =
         colon != NULL ? of_prefix(lower, at - 1) : of_prefix(prefix, strlen(prefix));
     for (size_t i = 0; i < count; i++) {
-        const char *found = strchr(alphabet, lower[at + i]);
-        if (found == NULL)
+        int value = base32_value(lower[at + i]);
+        if (value < 0)
             return ADDRESS_BAD_CHARACTER;
-        values[i] = (uint8_t)(found - alphabet);
+        values[i] = (uint8_t)value;
         checksum = step(checksum, values[i]);
     }
     if (checksum != 1)
         return ADDRESS_BAD_CHECKSUM;
     if (!ours)
         return ADDRESS_WRONG_NETWORK;
-    if (!regroup(values, count - CHECKSUM_CHARACTERS, payload, &length))
-        return ADDRESS_BAD_PADDING;
+    outcome =
+        base32_to_bytes(values, count - CHECKSUM_CHARACTERS, payload, sizeof payload, &length);
+    if (outcome != ADDRESS_OK)
+        return outcome;
     return read_payload(payload, length, cashaddr_r);
 }
 
 void cashaddr_encode(const char *prefix, const struct cashaddr *cashaddr,
                      char text_r[ADDRESS_TEXT_BYTES])
 {
-    size_t at = strlen(prefix), next = 0;
+    size_t at = strlen(prefix);
+    uint8_t values[VALUES_MAX];
     ASSERT(at <= PREFIX_CHARACTERS_MAX && (cashaddr->length == 20 || cashaddr->length == 32));
     uint8_t payload[PAYLOAD_BYTES_MAX] = { (uint8_t)((unsigned)cashaddr->type << 3 |
                                                      (cashaddr->length == 20 ? 0u : 3u)) };
@@ -131,23 +99,16 @@ void cashaddr_encode(const char *prefix, const struct cashaddr *cashaddr,
     uint64_t state = of_prefix(prefix, at);
     memcpy(text_r, prefix, at);
     text_r[at++] = ':';
-    for (unsigned held = 0, bits = 0; next <= cashaddr->length || bits > 0;) {
-        if (bits < 5 && next <= cashaddr->length) {
-            held = (held << 8 | payload[next++]) & 0xffff;
-            bits += 8;
-        } else if (bits < 5) { /* the end: zeros fill the last group */
-            held <<= 5 - bits;
-            bits = 5;
-        }
-        bits -= 5;
-        unsigned value = held >> bits & 31;
-        text_r[at++] = alphabet[value];
-        state = step(state, value);
+    size_t count = base32_from_bytes(payload, cashaddr->length + 1u, values);
+    for (size_t i = 0; i < count; i++) {
+        text_r[at++] = base32_character(values[i]);
+        state = step(state, values[i]);
     }
     for (int i = 0; i < CHECKSUM_CHARACTERS; i++)
         state = step(state, 0);
     state ^= 1;
     for (int i = 0; i < CHECKSUM_CHARACTERS; i++)
-        text_r[at++] = alphabet[state >> 5 * (CHECKSUM_CHARACTERS - 1 - i) & 31];
+        text_r[at++] =
+            base32_character((unsigned)(state >> 5 * (CHECKSUM_CHARACTERS - 1 - i)) & 31);
     text_r[at] = '\0';
 }

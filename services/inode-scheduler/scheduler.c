@@ -96,11 +96,15 @@ static void on_draft_ends(void *context, const struct template_box *box)
     jobs_draft_drop(scheduler->jobs, box);
 }
 
-static void on_tip(void *context, size_t node, const struct node_tip *tip)
+static void on_tip(void *context, size_t node, const struct node_tip *tip, uint64_t noticed_ns)
 {
     struct scheduler *scheduler = context;
     nodes_tip(&scheduler->nodes, node, tip);
-    (void)jobs_tip(scheduler->jobs, node, tip, (uint32_t)(loop_unix_ms() / 1000));
+    if (!jobs_tip(scheduler->jobs, node, tip, (uint32_t)(loop_unix_ms() / 1000)))
+        return;
+    uint64_t took_us = (loop_clock_ns() - noticed_ns) / 1000;
+    metric_observe_us(scheduler->metrics.tip_to_job, took_us);
+    log_info("tip.mined_on", "height=%u node=%zu took_us=%" PRIu64, tip->height, node, took_us);
 }
 
 static void on_pulse(void *context, size_t node, enum node_answer answer, uint64_t took_us,
@@ -544,6 +548,9 @@ static void open_metrics(struct scheduler *scheduler)
 {
     struct metrics *metrics = scheduler->options.metrics;
     scheduler->metrics = (struct scheduler_metrics){
+        .tip_to_job = metrics_histogram(metrics, "adit_scheduler_tip_to_job_seconds",
+                                        "from when a new tip's hash was known to the job on it "
+                                        "that waits for no template"),
         .jobs = metrics_counter(metrics, "adit_scheduler_jobs_total", "",
                                 "jobs published in this epoch", "jobs"),
         .candidates = metrics_counter(metrics, "adit_scheduler_candidates_total", "",

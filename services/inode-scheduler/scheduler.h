@@ -105,6 +105,7 @@ struct scheduler_summary {
 struct scheduler_metrics {
     struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages,
         *notices, *unfollowed, *luck_alarms;
+    struct metric_histogram *tip_to_job;
 };
 
 struct inode;

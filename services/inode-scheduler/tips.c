@@ -39,6 +39,7 @@ struct message {
     struct watcher *watcher;
     bool has_tip;
     struct node_tip tip;
+    uint64_t noticed_ns;
     enum node_answer answer;
     uint64_t took_us;
     char trouble[sizeof((struct error *)0)->text];
@@ -53,13 +54,14 @@ static void on_message(struct loop_task *task)
         options->on_pulse(options->context, message->watcher->index, message->answer,
                           message->took_us, message->trouble);
     if (!tips->closing && message->has_tip)
-        options->on_tip(options->context, message->watcher->index, &message->tip);
+        options->on_tip(options->context, message->watcher->index, &message->tip,
+                        message->noticed_ns);
     atomic_fetch_sub(&tips->under_way, 1);
     free(message);
 }
 
-static void post(struct watcher *watcher, const struct node_tip *tip, enum node_answer answer,
-                 uint64_t took_us, const struct error *error)
+static void post(struct watcher *watcher, const struct node_tip *tip, uint64_t noticed_ns,
+                 enum node_answer answer, uint64_t took_us, const struct error *error)
 {
     struct message *message = calloc(1, sizeof *message);
     if (message == NULL)
@@ -69,6 +71,7 @@ static void post(struct watcher *watcher, const struct node_tip *tip, enum node_
     message->answer = answer;
     message->took_us = took_us;
     message->has_tip = tip != NULL;
+    message->noticed_ns = noticed_ns;
     if (tip != NULL)
         message->tip = *tip;
     if (answer != NODE_OK)
@@ -104,6 +107,7 @@ static void look(struct watcher *watcher, bool nudged, uint8_t hash[32])
     struct error error = { .text = "it does not know its own tip" };
     uint64_t began_ns = loop_clock_ns();
     enum node_answer answer = nudged ? NODE_OK : node_best(watcher->node, hash, &error);
+    const uint64_t noticed_ns = loop_clock_ns();
     bool new = answer == NODE_OK &&memcmp(hash, watcher->known, 32) != 0;
     if (new)
         answer = node_tip(watcher->node, hash, &tip, &error);
@@ -114,8 +118,8 @@ static void look(struct watcher *watcher, bool nudged, uint8_t hash[32])
         return; /* nothing new: said once a second */
     watcher->told = answer;
     watcher->told_ns = now_ns;
-    post(watcher, new &&answer == NODE_OK ? &tip : NULL, answer, (now_ns - began_ns) / 1000,
-         &error);
+    post(watcher, new &&answer == NODE_OK ? &tip : NULL, noticed_ns, answer,
+         (now_ns - began_ns) / 1000, &error);
 }
 
 static void *run(void *context)

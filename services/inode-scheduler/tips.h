@@ -13,8 +13,8 @@ struct tips_options {
     struct node **nodes; /* taken, also on failure: each belongs to its thread */
     size_t count;
     unsigned poll_ms; /* 0: only when nudged */
-    /* On the loop, for each tip of each node once. */
-    void (*on_tip)(void *context, size_t node, const struct node_tip *tip);
+    /* On the loop, for each tip of each node once, with when its hash was known (loop_clock_ns). */
+    void (*on_tip)(void *context, size_t node, const struct node_tip *tip, uint64_t noticed_ns);
     /* On the loop: how it answered, and in what time; the sentence where it did not. */
     void (*on_pulse)(void *context, size_t node, enum node_answer answer, uint64_t took_us,
                      const char *trouble);

@@ -9,10 +9,11 @@
 
 #define FAULTS(X)                                                                                  \
     X(FAULT_NONE, "none")                                                                          \
-    X(FAULT_SLOW, "slow")       /* every answer comes "ms" late */                                 \
-    X(FAULT_DEAF, "deaf")       /* it takes no block that is submitted */                          \
-    X(FAULT_SYNCING, "syncing") /* in initial block download, as it says */                        \
-    X(FAULT_STALE, "stale")     /* the template is that of the moment when this was set */         \
+    X(FAULT_SLOW, "slow")                   /* every answer comes "ms" late */                     \
+    X(FAULT_SLOW_TEMPLATE, "slow_template") /* templates alone come "ms" late */                   \
+    X(FAULT_DEAF, "deaf")                   /* it takes no block that is submitted */              \
+    X(FAULT_SYNCING, "syncing")             /* in initial block download, as it says */            \
+    X(FAULT_STALE, "stale") /* the template is that of the moment when this was set */             \
     X(FAULT_FORGED_HEADER, "forged_header") /* the tip is a header without work, much claimed */   \
     X(FAULT_FORGED_WORK, "forged_work")     /* the tip is an old block, much work claimed */       \
     X(FAULT_FORGED_HEIGHT, "forged_height") /* the tip is said to be a thousand blocks higher */

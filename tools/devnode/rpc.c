@@ -161,11 +161,11 @@ static json_t *run(struct rpc_call *call, json_t *request)
     if (call->params == NULL)
         return rpc_fail(call, RPC_PARAMETER, "Unknown named parameter");
     pthread_mutex_lock(&call->node->lock);
-    unsigned delay_ms = call->node->fault.delay_ms;
+    unsigned delay_ms = rpc_fault_delay_ms(call->node, entry->name);
     json_t *result = rpc_fault_before(call, entry->name) ? entry->method(call) : NULL;
     result = rpc_fault_after(call, entry->name, result);
     pthread_mutex_unlock(&call->node->lock);
-    if (delay_ms > 0 && strcmp(entry->name, "devnode_fault") != 0)
+    if (delay_ms > 0)
         usleep(delay_ms * 1000);
     json_decref(call->params);
     return result;

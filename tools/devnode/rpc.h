@@ -49,6 +49,7 @@ extern const struct rpc_entry rpc_fault_methods[];
 /* rpc_fault.c: what the node's fault (fault.h) makes of a call. Before the method runs: false where
  * it is refused. After it: its result, or another in its place (taken, new reference). */
 MUST_CHECK bool rpc_fault_before(struct rpc_call *call, const char *method);
+unsigned rpc_fault_delay_ms(const struct node *node, const char *method);
 json_t *rpc_fault_after(struct rpc_call *call, const char *method, json_t *result);
 /* rpc_mining.c: what getblocktemplate answers now. */
 json_t *rpc_template_json(const struct node *node);

@@ -84,6 +84,14 @@ static void shown_tip(const struct node *node, uint8_t id_r[32], uint32_t *heigh
     *height_r = raised ? tip->height + FORGED_HEIGHT_MORE : fault->shown_height;
 }
 
+unsigned rpc_fault_delay_ms(const struct node *node, const char *method)
+{
+    bool late = node->fault.kind == FAULT_SLOW ? strcmp(method, "devnode_fault") != 0
+                                               : node->fault.kind == FAULT_SLOW_TEMPLATE &&
+                                                     strcmp(method, "getblocktemplate") == 0;
+    return late ? node->fault.delay_ms : 0;
+}
+
 bool rpc_fault_before(struct rpc_call *call, const char *method)
 {
     struct fault *fault = &call->node->fault;

@@ -146,7 +146,7 @@ static void answer_ready(struct connection *connection, bool with_body)
     const struct service *service = connection->admin->service;
     char text[4096];
     size_t length = service_describe(service, text, sizeof text);
-    bool ready = service->life->ready && !service_stopping(service);
+    bool ready = service_is_ready(service);
     answer(connection, ready ? 200 : 503, ready ? "OK" : "Service Unavailable", with_body, text,
            length);
 }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { PERIOD_MS = 1000, TIMEOUT_MS = 900, COUNTERS_MAX = 64, MESSAGE_BYTES = 8192 };
+enum { PERIOD_MS = 1000, TIMEOUT_MS = 900, COUNTERS_MAX = 64, MESSAGE_BYTES = 8192, LOST_MANY = 3 };
 
 struct heartbeat {
     struct service *service;
@@ -15,6 +15,7 @@ struct heartbeat {
     void (*on_reply)(void *context, const struct wire_heartbeat_reply *reply);
     void *context;
     bool outstanding;
+    unsigned lost; /* in a row */
     struct wire_counter counters[COUNTERS_MAX];
     uint32_t counter_count;
     uint8_t message[MESSAGE_BYTES];
@@ -35,6 +36,11 @@ static void on_answer(void *context, enum bus_outcome outcome, struct span reply
     metric_add(outcome == BUS_REPLIED ? heartbeat->service->life->beats_answered
                                       : heartbeat->service->life->beats_lost,
                1);
+    heartbeat->lost = outcome == BUS_REPLIED ? 0 : heartbeat->lost + 1;
+    /* A connection that stands says nothing of who is at its end. */
+    if (heartbeat->lost == 0 || heartbeat->lost == LOST_MANY)
+        service_degraded(heartbeat->service, "heartbeat",
+                         heartbeat->lost == 0 ? NULL : "inode-scheduler does not answer");
     if (outcome != BUS_REPLIED || heartbeat->on_reply == NULL)
         return;
     struct wire_heartbeat_reply decoded;

@@ -17,8 +17,13 @@ struct service_arguments {
     bool print_version;
 };
 
+/* How long what a process needs may be away before it is not ready: a blip is not worth that
+ * whoever routes to it looks elsewhere. */
+enum { SERVICE_NEED_MS = 3000 };
+
 struct service_degradation {
     char what[64];
+    uint64_t since_ms;                 /* the loop's clock */
     char reason[SERVICE_REASON_BYTES]; /* "": not degraded, the place is free */
 };
 
@@ -72,6 +77,8 @@ void service_stop(struct service *service);
 uint8_t service_state(const struct service *service);
 /* What keeps it from being ready or whole, in words, one line each; returns the length. */
 size_t service_describe(const struct service *service, char *text_r, size_t bytes);
+/* Whether it can do its work now, or could until a moment ago. */
+bool service_is_ready(const struct service *service);
 /* The reason of the first degradation, or NULL. */
 const struct service_degradation *service_first_degraded(const struct service *service);
 

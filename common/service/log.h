@@ -15,8 +15,7 @@ bool log_enabled(enum log_level level);
 
 /* event: a stable name, "area.what". format: `key=%d other=%s` pairs; a %s value is quoted where it
  * has spaces only if written as key="%s" by the caller: log_text makes any text safe for that. */
-void log_event(enum log_level level, const char *event, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+void log_event(enum log_level level, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_event(LOG_WARN, __VA_ARGS__)
 #define log_info(...) log_event(LOG_INFO, __VA_ARGS__)

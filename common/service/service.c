@@ -318,6 +318,8 @@ void service_degraded(struct service *service, const char *what, const char *rea
         if (was)
             log_info("service.restored", "what=\"%s\"", what);
     } else {
+        if (!was)
+            place->since_ms = loop_now_ms(service->loop);
         snprintf(place->what, sizeof place->what, "%s", what);
         log_text(reason[0] != '\0' ? reason : "away", place->reason, sizeof place->reason);
         if (!was)
@@ -352,6 +354,31 @@ uint8_t service_state(const struct service *service)
     return service_first_degraded(service) != NULL ? WIRE_STATE_DEGRADED : WIRE_STATE_RUNNING;
 }
 
+/* It needs it to do its work, and has not had it for some time. */
+static bool is_missed(const struct service *service, const struct service_degradation *one)
+{
+    const char *const *needs = service->life->definition->needs;
+    if (one->reason[0] == '\0' || loop_now_ms(service->loop) - one->since_ms < SERVICE_NEED_MS)
+        return false;
+    for (; needs != NULL && *needs != NULL; needs++)
+        if (strncmp(*needs, one->what, sizeof one->what - 1) == 0)
+            return true;
+    return false;
+}
+
+static const struct service_degradation *first_missed(const struct service *service)
+{
+    for (size_t i = 0; i < SERVICE_DEGRADED_MAX; i++)
+        if (is_missed(service, &service->life->degraded[i]))
+            return &service->life->degraded[i];
+    return NULL;
+}
+
+bool service_is_ready(const struct service *service)
+{
+    return service->life->ready && !service_stopping(service) && first_missed(service) == NULL;
+}
+
 size_t service_describe(const struct service *service, char *text_r, size_t bytes)
 {
     const struct service_life *life = service->life;
@@ -359,7 +386,9 @@ size_t service_describe(const struct service *service, char *text_r, size_t byte
     if (service_stopping(service))
         used = snprintf(text_r, bytes, "stopping\n");
     else if (life->ready)
-        used = snprintf(text_r, bytes, "ready\n");
+        used =
+            snprintf(text_r, bytes, "%s\n",
+                     first_missed(service) != NULL ? "not ready: it cannot do its work" : "ready");
     else if (life->waiting_for[0] != '\0')
         used = snprintf(text_r, bytes, "not ready: waiting for %s: %s\n", life->waiting_for,
                         life->waiting_reason);

@@ -48,6 +48,9 @@ struct service_definition {
     int (*run)(struct service *service);
     /* SIGHUP, on the loop; may be NULL */
     void (*reload)(struct service *service);
+    /* What of service_degraded's it cannot do its work without, ended by NULL; NULL: nothing. Where
+     * one of them has been away for some seconds /readyz says 503. */
+    const char *const *needs;
     /* miners wait for what its threads do (loop/slice.h) */
     bool prompt;
 };
@@ -73,7 +76,7 @@ MUST_CHECK bool service_wait_for(struct service *service, const char *what,
  */
 void service_ready(struct service *service);
 
-/* Something it needs is away (reason) or back (NULL); shown in health, /readyz and heartbeats. */
+/* Something is away (reason) or back (NULL); shown in health, /readyz and heartbeats. */
 void service_degraded(struct service *service, const char *what, const char *reason);
 
 /* True once SIGTERM or SIGINT came. */

@@ -136,6 +136,7 @@ static const struct settings_list *http_proxies(const struct settings *settings)
     return &settings->auth_proxies;
 }
 
+static const char *const needs[] = { "store", NULL };
 const struct service_definition service_definition = {
     .name = "auth",
     .admin_address = admin_address,
@@ -143,4 +144,5 @@ const struct service_definition service_definition = {
     .http_proxies = http_proxies,
     .run = run,
     .prompt = true,
+    .needs = needs,
 };

@@ -276,10 +276,12 @@ static const struct settings_list *http_proxies(const struct settings *settings)
     return &settings->scheduler_proxies;
 }
 
+static const char *const needs[] = { "templates", "chain", NULL };
 const struct service_definition service_definition = {
     .name = "inode-scheduler",
     .admin_address = admin_address,
     .http_address = http_address,
     .http_proxies = http_proxies,
     .run = run,
+    .needs = needs,
 };

@@ -186,8 +186,10 @@ static int run(struct service *service)
     return service_fail(service, code, &error);
 }
 
+static const char *const needs[] = { "store", "window", NULL };
 const struct service_definition service_definition = {
     .name = "payout",
     .admin_address = admin_address,
     .run = run,
+    .needs = needs,
 };

@@ -80,9 +80,11 @@ static int run(struct service *service)
     return service_fail(service, code, &error);
 }
 
+static const char *const needs[] = { "redis.window", NULL };
 const struct service_definition service_definition = {
     .name = "share-validator",
     .admin_address = admin_address,
     .run = run,
     .prompt = true,
+    .needs = needs,
 };

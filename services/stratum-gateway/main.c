@@ -6,7 +6,8 @@
  * loses when it dies is its connections (miners reconnect) and shares not yet answered; a share
  * that a miner saw accepted is in the window. Several may run, each with a lease of its own.
  *
- * Peers: miners (TCP, TLS, WebSocket), inode-scheduler (jobs, lease, heartbeat), auth, share-validators. */
+ * Peers: miners (TCP, TLS, WebSocket), inode-scheduler (jobs, lease, heartbeat), auth,
+ * share-validators. */
 #include "adapter/cache_redis/reject_log_redis.h"
 #include "service/log.h"
 #include "services/stratum-gateway/gateway.h"
@@ -65,10 +66,12 @@ static void reload(struct service *service)
         gateway_reload(service->context);
 }
 
+static const char *const needs[] = { "validators", "jobs", NULL };
 const struct service_definition service_definition = {
     .name = "stratum-gateway",
     .admin_address = admin_address,
     .run = run,
     .reload = reload,
     .prompt = true,
+    .needs = needs,
 };

@@ -1,0 +1,352 @@
+/* What people and orchestrators are told of a whole pool while its parts are taken away and brought
+ * back: each process's /healthz and /readyz, the pool's state with its reasons, what the supervisor
+ * does. And a start in which one part cannot begin. ADIT_KILLS: how often each process is killed.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/test_port.h"
+#include "loop/loop.h"
+#include "tests/fixture/pool_fixture.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct pool_fixture pool;
+
+/* A process's answer at its admin port; 0 where there is none. */
+struct seen {
+    long health, ready;
+    char text[4096];
+};
+
+static size_t on_data(char *data, size_t size, size_t count, void *context)
+{
+    char *text = context;
+    size_t used = strlen(text);
+    snprintf(text + used, sizeof((struct seen *)0)->text - used, "%.*s", (int)(size * count), data);
+    return size * count;
+}
+
+static long ask(const char *base, const char *path, char *text_r)
+{
+    char url[300];
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    text_r[0] = '\0';
+    snprintf(url, sizeof url, "%s%s", base, path);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 5000L);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, text_r);
+    if (curl_easy_perform(curl) == CURLE_OK)
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+static char urls[5][200]; /* admin ports, as heartbeats named them */
+static const char *const names[5] = { "stratum-gateway", "share-validator", "inode-scheduler",
+                                      "auth", "payout" };
+
+static json_t *status_now(void)
+{
+    json_t *status = pool_api(&pool, "/api/v1/pool/status");
+    return status != NULL ? status : json_object();
+}
+
+static json_t *instance_in(const json_t *status, const char *component)
+{
+    const json_t *health = json_object_get(status, "component_health");
+    return json_array_get(json_object_get(json_object_get(health, component), "instances"), 0);
+}
+
+static const char *text_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static bool all_is_well(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    (void)context;
+    json_t *status = status_now();
+    bool well = strcmp(text_at(status, "status"), "running") == 0 &&
+                strcmp(text_at(json_object_get(status, "health"), "status"), "healthy") == 0;
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(urls[i], sizeof urls[i], "%s",
+                 text_at(instance_in(status, names[i]), "admin_url"));
+        well = well && urls[i][0] != '\0';
+    }
+    json_decref(status);
+    return well;
+}
+
+/* So many processes are to say that they are not ready, and name why. */
+struct expectation {
+    const char *who; /* of names */
+    long ready;
+    const char *words; /* NULL: any */
+};
+
+static bool it_says_so(const struct pool_fixture *self, void *context)
+{
+    const struct expectation *expected = context;
+    static struct seen seen;
+    (void)self;
+    for (size_t i = 0; i < 5; i++) {
+        if (strcmp(names[i], expected->who) != 0)
+            continue;
+        seen.health = ask(urls[i], "/healthz", seen.text);
+        seen.ready = ask(urls[i], "/readyz", seen.text);
+        return seen.health == 200 && seen.ready == expected->ready &&
+               (expected->words == NULL || strstr(seen.text, expected->words) != NULL);
+    }
+    return false;
+}
+
+static void expect(const char *who, long ready, const char *words)
+{
+    struct expectation expected = { who, ready, words };
+    char what[200];
+    snprintf(what, sizeof what, "%s's /readyz says %ld%s%s", who, ready,
+             words != NULL ? " and " : "", words != NULL ? words : "");
+    pool_wait(&pool, what, 120, it_says_so, &expected);
+}
+
+static void take_away(const char *name)
+{
+    (void)pool_signal(&pool, name, "1", SIGSTOP);
+}
+
+static void bring_back(const char *name)
+{
+    (void)pool_signal(&pool, name, "1", SIGCONT);
+    for (size_t i = 0; i < 5; i++)
+        expect(names[i], 200, "ready\n");
+    pool_wait(&pool, "all is well again", 60, all_is_well, NULL);
+}
+
+static void who_cannot_work_says_so_and_is_ready_again_when_it_can(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        expect(names[i], 200, "ready\n");
+
+    take_away("redis");
+    expect("share-validator", 503, "redis.window");
+    if (getenv("ADIT_KILLS") != NULL) { /* they wait for an answer for half a minute */
+        expect("payout", 503, "window");
+        expect("inode-scheduler", 200, "redis.window"); /* its series stand still, jobs do not */
+    }
+    expect("stratum-gateway", 200, NULL);
+    expect("auth", 200, NULL);
+    bring_back("redis");
+
+    take_away("devnode");
+    expect("inode-scheduler", 503, NULL);
+    expect("share-validator", 200, NULL);
+    expect("stratum-gateway", 200, NULL); /* there is the last job */
+    bring_back("devnode");
+
+    take_away("inode-scheduler");
+    expect("stratum-gateway", 200, "inode-scheduler does not answer");
+    expect("share-validator", 200, "inode-scheduler does not answer");
+    expect("auth", 200, "inode-scheduler does not answer");
+    expect("payout", 200, "inode-scheduler does not answer");
+    (void)pool_signal(&pool, "inode-scheduler", "1", SIGCONT);
+    pool_wait(&pool, "all is well again", 60, all_is_well, NULL);
+}
+
+/* A reason that names it, with what to do. */
+static bool a_reason_names_it(const struct pool_fixture *self, void *context)
+{
+    const char *who = context;
+    json_t *status = status_now(), *reason;
+    size_t i;
+    bool named = false;
+    (void)self;
+    json_array_foreach(json_object_get(json_object_get(status, "health"), "reasons"), i, reason)
+    {
+        named = named || (strncmp(text_at(reason, "what"), who, strlen(who)) == 0 &&
+                          text_at(reason, "reason")[0] != '\0' && text_at(reason, "do")[0] != '\0');
+    }
+    json_decref(status);
+    return named;
+}
+
+struct killed {
+    const char *name;
+    json_int_t restarts; /* before */
+};
+
+static const json_t *supervised(const json_t *status, const char *name)
+{
+    const json_t *list = json_object_get(json_object_get(status, "recovery"), "processes");
+    size_t i;
+    json_t *process;
+    json_array_foreach(list, i, process)
+    {
+        if (strcmp(text_at(process, "name"), name) == 0)
+            return process;
+    }
+    return NULL;
+}
+
+/* The supervisor's account of it reached the API: that it died, how, and that it was begun again.
+ */
+static bool its_death_is_shown(const struct pool_fixture *self, void *context)
+{
+    const struct killed *killed = context;
+    json_t *status = status_now();
+    const json_t *process = supervised(status, killed->name);
+    bool shown = json_integer_value(json_object_get(process, "restarts")) > killed->restarts &&
+                 strcmp(text_at(process, "why"), "killed by signal 9") == 0 &&
+                 json_is_integer(json_object_get(process, "ended_ms"));
+    (void)self;
+    json_decref(status);
+    return shown;
+}
+
+static void each_death_and_what_is_done_about_it_is_shown(void **state)
+{
+    (void)state;
+    const char *given = getenv("ADIT_KILLS");
+    unsigned kills = given != NULL ? (unsigned)atoi(given) : 2;
+    for (size_t i = 0; i < 5; i++) {
+        uint64_t worst_ms = 0;
+        for (unsigned k = 0; k < kills; k++) {
+            json_t *status = status_now();
+            struct killed killed = { names[i], json_integer_value(json_object_get(
+                                                   supervised(status, names[i]), "restarts")) };
+            json_decref(status);
+            const char *const one[] = { names[i], NULL };
+            uint64_t began_ns = loop_clock_ns();
+            pool_kill(&pool, one);
+            pool_wait(&pool, "its death is shown", 60, its_death_is_shown, &killed);
+            uint64_t took_ms = (loop_clock_ns() - began_ns) / 1000000;
+            worst_ms = took_ms > worst_ms ? took_ms : worst_ms;
+            pool_wait(&pool, "all is well again", 60, all_is_well, NULL);
+        }
+        print_message("%s: %u deaths seen, the slowest after %u ms\n", names[i], kills,
+                      (unsigned)worst_ms);
+    }
+    /* One that hangs is no death for the supervisor: its silence tells. */
+    static char validator[] = "share-validator 1";
+    uint64_t began_ns = loop_clock_ns();
+    take_away("share-validator");
+    pool_wait(&pool, "its silence is told of", 60, a_reason_names_it, validator);
+    print_message("silence told of after %u ms\n",
+                  (unsigned)((loop_clock_ns() - began_ns) / 1000000));
+    bring_back("share-validator");
+}
+
+/* `adit up` with one setting more; its exit code and what it said. */
+static int up(const char *folder, const char *variable, char *text_r, size_t bytes)
+{
+    char command[1500];
+    snprintf(command, sizeof command,
+             "%s env ADIT_STARTUP__DEADLINE_S=1 %s/bin/adit up --detach --config %s/adit.json "
+             "--data %s/data 2>&1",
+             variable, getenv("ADIT_BUILD"), folder, folder);
+    FILE *out = popen(command, "r");
+    assert_non_null(out);
+    size_t length = fread(text_r, 1, bytes - 1, out);
+    text_r[length] = '\0';
+    return WEXITSTATUS(pclose(out));
+}
+
+static void write_config(const char *folder)
+{
+    char path[200];
+    snprintf(path, sizeof path, "%s/adit.json", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(file,
+            "{\"chain\":{\"nodes\":[\"http://127.0.0.1:%u\"]},"
+            "\"stratum\":{\"address\":\"127.0.0.1:%u\",\"admin_address\":\"127.0.0.1:0\"},"
+            "\"validator\":{\"admin_address\":\"127.0.0.1:0\"},"
+            "\"scheduler\":{\"http_address\":\"127.0.0.1:%u\",\"admin_address\":\"127.0.0.1:0\"},"
+            "\"auth\":{\"http_address\":\"127.0.0.1:%u\",\"admin_address\":\"127.0.0.1:0\"},"
+            "\"payout\":{\"admin_address\":\"127.0.0.1:0\"}}",
+            test_port(), test_port(), test_port(), test_port());
+    fclose(file);
+}
+
+static unsigned processes_left(const char *folder)
+{
+    char path[200], line[1024];
+    unsigned left = 0;
+    snprintf(path, sizeof path, "%s/data/run/processes", folder);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        int pid = 0;
+        left += sscanf(line, "%*s %*s %d", &pid) == 1 && pid > 0 && kill(pid, 0) == 0;
+    }
+    if (file != NULL)
+        fclose(file);
+    return left;
+}
+
+static void a_start_fails_as_a_whole_with_one_sentence(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *who, *variable, *words;
+    } cases[] = {
+        { "inode-scheduler", "ADIT_CHAIN__ADDRESS=bcrt1qqqq", "chain.address" },
+        { "auth", "ADIT_AUTH__LISTEN=ipc:///proc/none/auth", "/proc/none" },
+        { "share-validator", "ADIT_VALIDATOR__SPOOL_DIR=/proc/none/spool", "/proc/none" },
+        { "payout", "ADIT_PAYOUT__LISTEN=ipc:///proc/none/payout", "/proc/none" },
+        { "stratum-gateway", "ADIT_STRATUM__CONTROL=ipc:///proc/none/gateway", "/proc/none" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char folder[] = "/tmp/adit-start-XXXXXX", text[8192], command[64];
+        assert_non_null(mkdtemp(folder));
+        write_config(folder);
+        int code = up(folder, cases[i].variable, text, sizeof text);
+        const char *sentence = strstr(text, cases[i].who);
+        while (sentence != NULL && strstr(sentence, cases[i].words) == NULL)
+            sentence = strstr(sentence + 1, cases[i].who);
+        if (code == 0 || sentence == NULL)
+            fail_msg("%s: exit code %d\n%s", cases[i].variable, code, text);
+        if (processes_left(folder) != 0)
+            fail_msg("%s: processes are left\n%s", cases[i].variable, text);
+        snprintf(command, sizeof command, "rm -rf %s", folder);
+        assert_int_equal(system(command), 0);
+    }
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    pool_start(&pool, "{\"auth\":{\"argon2_memory_kib\":8192,\"argon2_passes\":1}}", true);
+    pool_wait(&pool, "all is well", 60, all_is_well, NULL);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    pool_end(&pool);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_fails_as_a_whole_with_one_sentence),
+        cmocka_unit_test_setup(who_cannot_work_says_so_and_is_ready_again_when_it_can, begin),
+        cmocka_unit_test_teardown(each_death_and_what_is_done_about_it_is_shown, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

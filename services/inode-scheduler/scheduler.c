@@ -265,18 +265,14 @@ static void on_registry(void *context, const char *what, const char *reason)
 static bool open_stores(struct scheduler *scheduler, struct error *error)
 {
     const struct scheduler_world *world = &scheduler->options.world;
-    scheduler->records_store = world->open_store(world->context, error);
-    if (scheduler->records_store == NULL)
-        return false;
-    scheduler->chain_store = world->open_store(world->context, error);
-    if (scheduler->chain_store == NULL)
-        return false;
-    scheduler->api_store = world->open_store(world->context, error);
-    if (scheduler->api_store == NULL)
-        return false;
-    scheduler->lucks_store = world->open_store(world->context, error);
-    if (scheduler->lucks_store == NULL)
-        return false;
+    struct store **const stores[] = { &scheduler->records_store, &scheduler->chain_store,
+                                      &scheduler->api_store, &scheduler->lucks_store,
+                                      &scheduler->registry_store };
+    for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
+        *stores[i] = world->open_store(world->context, error);
+        if (*stores[i] == NULL || !scheduler_declare(*stores[i], error))
+            return false;
+    }
     scheduler->records_window = world->open_window(world->context, error);
     if (scheduler->records_window == NULL)
         return false;
@@ -284,11 +280,7 @@ static bool open_stores(struct scheduler *scheduler, struct error *error)
     if (scheduler->chain_window == NULL)
         return false;
     scheduler->stats_window = world->open_window(world->context, error);
-    return scheduler->stats_window != NULL && scheduler_declare(scheduler->records_store, error) &&
-           scheduler_declare(scheduler->chain_store, error) &&
-           scheduler_declare(scheduler->api_store, error) &&
-           scheduler_declare(scheduler->lucks_store, error) &&
-           token_source_declare(scheduler->api_store, error);
+    return scheduler->stats_window != NULL && token_source_declare(scheduler->api_store, error);
 }
 
 /* Opens a handle of every node; on failure those opened are closed. */
@@ -577,13 +569,8 @@ static void open_metrics(struct scheduler *scheduler)
 static bool open_registry(struct scheduler *scheduler, struct error *error)
 {
     const struct scheduler_options *options = &scheduler->options;
-    struct store *store = options->world.open_store(options->world.context, error);
-    if (store == NULL)
-        return false;
-    if (!scheduler_declare(store, error)) {
-        store_close(store);
-        return false;
-    }
+    struct store *store = scheduler->registry_store; /* the registry's from here on */
+    scheduler->registry_store = NULL;
     scheduler->registry =
         registry_create(&(struct registry_options){ .loop = options->loop,
                                                     .store = store,
@@ -601,16 +588,18 @@ static bool open_registry(struct scheduler *scheduler, struct error *error)
     return scheduler->registry != NULL;
 }
 
-/* Until open_records nothing runs on the records worker: it was idle, or has just told us to. */
+/* First what others take time for: nodes make templates, and everybody's connections come, while
+ * the store is read. Nothing of theirs is looked at before the loop turns again. Until open_records
+ * nothing runs on the records worker. */
 static bool open_leading(struct scheduler *scheduler, struct error *error)
 {
     if (!open_jobs(scheduler, error))
         return false;
-    commitment_start(scheduler); /* the first job has it already */
-    if (!open_records(scheduler, error) || !open_registry(scheduler, error))
-        return false;
     open_sight(scheduler);
-    return open_bus(scheduler, error) && open_threads(scheduler, error) &&
+    if (!open_bus(scheduler, error) || !open_threads(scheduler, error))
+        return false;
+    commitment_start(scheduler); /* the first job has it already */
+    return open_records(scheduler, error) && open_registry(scheduler, error) &&
            open_hearing(scheduler, error);
 }
 
@@ -761,6 +750,8 @@ void scheduler_close(struct scheduler *scheduler)
         window_reader_close(scheduler->chain_window);
     if (scheduler->stats_window != NULL)
         window_reader_close(scheduler->stats_window);
+    if (scheduler->registry_store != NULL)
+        store_close(scheduler->registry_store);
     if (scheduler->api_store != NULL)
         store_close(scheduler->api_store);
     if (scheduler->lucks_store != NULL)

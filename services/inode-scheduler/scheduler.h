@@ -153,6 +153,7 @@ struct scheduler {
     struct receiving_options receiving;
     struct leases *leases;
     struct registry *registry;        /* the leader's; NULL: stands by */
+    struct store *registry_store;     /* what it will have: opened ahead; NULL: it has it */
     char pool_id[ADDRESS_TEXT_BYTES]; /* our own pool in the registry: chain.address, canonical */
     struct inode *inode;              /* inode.h's: outside validators; NULL: none are taken */
     struct live *live;                /* live.h's: who watches; NULL: nobody can */

@@ -35,13 +35,6 @@ static unsigned random_below(unsigned bound)
     return (seed >> 8) % bound;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void pause_ms(long ms)
 {
     nanosleep(&(struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 }, NULL);
@@ -90,10 +83,29 @@ static unsigned leader(unsigned *epoch_r)
     return first > second ? 0 : 1;
 }
 
-/* The newest epoch of which the gateway has taken a job, from its log's new lines. */
-static unsigned gateway_epoch(void)
+static uint64_t unix_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* When a line was logged, unix. */
+static uint64_t time_of(const char *line)
+{
+    struct tm parts = { 0 };
+    unsigned ms = 0;
+    const char *rest = strptime(line, "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest == NULL || sscanf(rest, ".%3u", &ms) != 1)
+        fail_msg("no time begins this line: %s", line);
+    return (uint64_t)timegm(&parts) * 1000 + ms;
+}
+
+/* The newest epoch of which the gateway has taken a job, from its log's new lines, and when. */
+static unsigned gateway_epoch(uint64_t *taken_ms_r)
 {
     static unsigned epoch;
+    static uint64_t taken_ms;
     static long read_to;
     char path[160], line[1024];
     snprintf(path, sizeof path, "%s/log/stratum-gateway.log", pool.data);
@@ -104,23 +116,27 @@ static unsigned gateway_epoch(void)
         const char *at = strstr(line, " scheduler.epoch epoch=");
         if (at != NULL && sscanf(at, " scheduler.epoch epoch=%u", &epoch) != 1)
             fail();
+        if (at != NULL)
+            taken_ms = time_of(line);
         read_to = ftell(file);
     }
     fclose(file);
+    *taken_ms_r = taken_ms;
     return epoch;
 }
 
-/* Until the gateway has a job of a newer epoch; how long that took. */
-static unsigned wait_for_newer_job(unsigned epoch, uint64_t since_ms)
+/* Until the gateway has a job of a newer epoch; how long that took, by the gateway's own log. */
+static unsigned wait_for_newer_job(unsigned epoch)
 {
-    while (gateway_epoch() <= epoch) {
-        if (now_ms() > since_ms + 1000u * RECOVERY_S) {
+    uint64_t since_ms = unix_ms(), taken_ms;
+    while (gateway_epoch(&taken_ms) <= epoch) {
+        if (unix_ms() > since_ms + 1000u * RECOVERY_S) {
             pool_print_logs(&pool);
             fail_msg("no job of an epoch after %u in %d s", epoch, RECOVERY_S);
         }
         pause_ms(5);
     }
-    return (unsigned)(now_ms() - since_ms);
+    return taken_ms > since_ms ? (unsigned)(taken_ms - since_ms) : 0;
 }
 
 static bool stands_by(const struct pool_fixture *self, void *context)
@@ -220,7 +236,7 @@ static void strike(unsigned round)
         pause_ms((long)random_below(1500));
     pid_t pid = stopping ? stop(instances[who], false)
                          : pool_signal(&pool, "inode-scheduler", instances[who], SIGKILL);
-    unsigned took_ms = wait_for_newer_job(epoch, now_ms());
+    unsigned took_ms = wait_for_newer_job(epoch);
     unsigned next_epoch, next = leader(&next_epoch);
     printf("%s instance %s, epoch %u,%s: a job of epoch %u by instance %s after %u ms\n",
            stopping ? "stopped" : "killed", instances[who], epoch, at_block ? " at a block" : "",
@@ -278,7 +294,7 @@ static void one_that_hangs_holds_nobody_up(void **state)
     unsigned epoch, who = leader(&epoch), other = who;
     (void)state;
     pid_t pid = stop(instances[who], false);
-    (void)wait_for_newer_job(epoch, now_ms());
+    (void)wait_for_newer_job(epoch);
     struct beats before = count_beats();
     assert_true(before.answered > 0);
     uint64_t wanted = before.answered + 3 * (uint64_t)hang_s;
@@ -309,7 +325,7 @@ static void one_that_hangs_inside_a_write_is_ended(void **state)
     unsigned before = count_in(read_log(logs[1 - who]), " leader.ended ");
     pid_t pid = stop(instances[who], true);
     printf("stopped inside a write: a job of the next epoch after %u ms\n",
-           wait_for_newer_job(epoch, now_ms()));
+           wait_for_newer_job(epoch));
     assert_true(count_in(read_log(logs[1 - who]), " leader.ended ") > before);
     pool_signal_pid(pid, SIGCONT); /* what Kore left of it */
     pool_wait(&pool, "the other stands by", RECOVERY_S, stands_by, &other);

@@ -489,6 +489,53 @@ static void of_two_one_leads_and_the_other_takes_over_and_hands_back(void **stat
     close_peer(&peer);
 }
 
+#define WINDOW_AWAY "adit_payout_failures_total{away=\"window\"}"
+
+static void wait_in_log(const char *words)
+{
+    static char text[1 << 18];
+    char path[96];
+    snprintf(path, sizeof path, "%s/log", folder);
+    for (int waited = 0; waited < PAYOUT_DEADLINE_MS; waited += 50) {
+        FILE *file = fopen(path, "re");
+        size_t length = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+        if (file != NULL)
+            fclose(file);
+        text[length] = '\0';
+        if (strstr(text, words) != NULL)
+            return;
+        usleep(50000);
+    }
+    fail_msg("the log never says %s: %s", words, text);
+}
+
+/* Its turns go on, each is counted, and the first that finds the window ends it. */
+static void a_turn_that_is_cut_short_is_counted_and_comes_again(void **state)
+{
+    (void)state;
+    struct peer peer;
+    struct error error;
+    char log[96];
+    snprintf(log, sizeof log, "%s/log", folder);
+    assert_int_equal(truncate(log, 0), 0);
+    open_peer(&peer);
+    pid_t pid = start_instance("1", redis.url, NULL);
+    wait_for(&peer, 0, "\"epoch\":");
+    assert_int_equal(pool_metric(log, WINDOW_AWAY), 0);
+    redis_server_kill(&redis);
+    for (int waited = 0; pool_metric(log, WINDOW_AWAY) < 3; waited += 50) {
+        if (waited > PAYOUT_DEADLINE_MS)
+            fail_msg("its turns are not counted");
+        usleep(50000);
+    }
+    if (!redis_server_restart(&redis, &error) || !redis_server_wait(&redis, &error))
+        fail_msg("%s", error.text);
+    wait_in_log("service.restored what=\"window\"");
+    kill(pid, SIGTERM);
+    assert_int_equal(payout_process_exit_code(pid), 0);
+    close_peer(&peer);
+}
+
 static int set_up(void **state)
 {
     struct error error = { .text = "" };
@@ -537,6 +584,7 @@ int main(void)
         cmocka_unit_test(an_open_socket_is_refused),
         cmocka_unit_test(it_answers_what_it_is_asked_and_stops_when_told),
         cmocka_unit_test(what_an_audit_finds_everybody_is_told),
+        cmocka_unit_test(a_turn_that_is_cut_short_is_counted_and_comes_again),
         cmocka_unit_test(from_another_host_every_verb_takes_an_operators_token),
         cmocka_unit_test(of_two_one_leads_and_the_other_takes_over_and_hands_back),
     };

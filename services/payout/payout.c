@@ -185,11 +185,12 @@ static void show_counters(struct payout *payout, const struct engine_counters *n
     payout->shown = *now;
 }
 
+static const char *const parts[] = {
+    [ENGINE_STORE] = "store", [ENGINE_WINDOW] = "window", [ENGINE_NODE] = "node"
+};
+
 static void show_health(struct payout *payout, const struct payout_tick *tick)
 {
-    static const char *const parts[] = {
-        [ENGINE_STORE] = "store", [ENGINE_WINDOW] = "window", [ENGINE_NODE] = "node"
-    };
     for (enum engine_part part = ENGINE_STORE; part <= ENGINE_NODE; part++)
         service_degraded(payout->service, parts[part],
                          tick->trouble == part ? tick->trouble_text : NULL);
@@ -255,7 +256,9 @@ static void done_tick(struct worker_job *job)
         show_wallet(payout, tick);
     show_health(payout, tick);
     if (tick->trouble != ENGINE_NONE || tick->step == STEP_AWAY)
-        metric_add(payout->metrics.failures, 1);
+        metric_add(
+            payout->metrics.failures[tick->trouble != ENGINE_NONE ? tick->trouble : ENGINE_STORE],
+            1);
     if (payout->again && !service_stopping(payout->service))
         start_tick(payout);
 }
@@ -337,7 +340,13 @@ static void make_metrics(struct payout *payout)
     COUNTER(sent, "payments_sent", "payments broadcast");
     COUNTER(confirmed, "payments_confirmed", "payments posted as paid");
     COUNTER(refused, NULL, "times a node refused a payment");
-    COUNTER(failures, NULL, "turns that store, window or node cut short, done again at the next");
+    for (enum engine_part part = ENGINE_STORE; part <= ENGINE_NODE; part++) {
+        char label[32];
+        snprintf(label, sizeof label, "away=\"%s\"", parts[part]);
+        metrics->failures[part] =
+            metrics_counter(all, "adit_payout_failures_total", label,
+                            "turns that were cut short, and are taken again", NULL);
+    }
     GAUGE(newest_event, "event", "the newest reward event processed");
     GAUGE(newest_set, NULL, "the newest posting set");
     GAUGE(epoch, "epoch", "the leadership's epoch");

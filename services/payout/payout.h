@@ -62,7 +62,7 @@ struct payout_daily {
 
 struct payout_metrics {
     struct metric *sets, *snapshots, *segments, *window_open_shares, *trimmed, *sent, *confirmed,
-        *refused, *failures;
+        *refused, *failures[ENGINE_NODE + 1]; /* by what was away */
     struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments, *leading;
     struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
     struct metric *reserve, *reserve_missing;

@@ -51,7 +51,7 @@ struct window_fake {
     enum window_fake_trouble trouble;
     unsigned trouble_left; /* 0: without end */
     unsigned delay_ms;
-    bool readers_fail;
+    _Atomic bool readers_fail;
     unsigned long appends;
     uint64_t below;   /* all leases below it are over */
     uint64_t history; /* of which appends are told */

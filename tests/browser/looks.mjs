@@ -14,7 +14,7 @@ const everybodys = (miner, rig) => ({ overview: '', blocks: '#/blocks', account:
     connect: '#/connect', 'connect-seen': `#/connect/${miner}`, unknown: '#/account/nobody-of-this-name', health: '#/health',
     login: '#/login', register: '#/register', forgot: '#/forgot', nowhere: '#/nowhere' });
 const ones = { me: '#/me', 'me-payout': '#/me/payout', 'me-security': '#/me/security', 'me-keys': '#/me/keys', 'me-activity': '#/me/activity' };
-const operators = Object.fromEntries(['', 'nodes', 'validators', 'payments', 'ledger', 'bans', 'activity']
+const operators = Object.fromEntries(['', 'nodes', 'validators', 'payments', 'ledger', 'luck', 'bans', 'activity']
     .map(name => [name ? `operate-${name}` : 'operate', name ? `#/operate/${name}` : '#/operate']));
 
 async function settle(page, title) {

@@ -5,14 +5,20 @@ import { logIn } from './account.mjs';
 
 const NAME = 'olga', PASSWORD = 'a long enough sentence';
 
-export async function makeOperator() {
+/* An account made by the API and its letter, logged in on the page. */
+export async function member(name, password) {
     const answer = await fetch(`${auth}/api/v1/register`, { method: 'POST', headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ name: NAME, email: `${NAME}@example.org`, password: PASSWORD, payout_address: await rpc('getnewaddress') }) });
+        body: JSON.stringify({ name, email: `${name}@example.org`, password, payout_address: await rpc('getnewaddress') }) });
     assert.equal(answer.status, 202);
-    const visit = await visitor(), { page, go, text } = visit;
-    await page.goto(await until('the letter that makes the account', () => linkOfLetter(`${NAME}@example.org`, 'confirm')));
+    const visit = await visitor(), { page, text } = visit;
+    await page.goto(await until('the letter that makes the account', () => linkOfLetter(`${name}@example.org`, 'confirm')));
     await until('the account', async () => (await text('main')).includes('You can log in now'));
-    await logIn(visit, NAME, PASSWORD);
+    await logIn(visit, name, password);
+    return visit;
+}
+
+export async function makeOperator() {
+    const visit = await member(NAME, PASSWORD), { page, go, text } = visit;
     assert.ok(await page.locator('#operate').isHidden());
     await go('#/operate');
     await until('its pages are for operators alone', async () => (await text('h1')) === 'Not for this account');

@@ -51,6 +51,42 @@ async function connects(page, name, go, text) {
     ok('a miner is told the pool, user and password to copy, and its first share is noticed');
 }
 
+/* Addresses lead to their pages, back and forward too; a pool in trouble is told at the top. */
+async function findsTheWay({ page, go, text }) {
+    const heading = async name => until(name, async () => (await page.locator('h1').innerText()) === name && (await page.title()) === `${name} \u00b7 adit`);
+    await go('#/blocks');
+    await heading('Blocks');
+    await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Health' }).click();
+    await heading('Health');
+    await page.goBack();
+    await heading('Blocks');
+    await page.goForward();
+    await heading('Health');
+    await page.reload();
+    await heading('Health');
+    assert.equal(await page.locator('.top [aria-current=page]').innerText(), 'Health');
+
+    const answers = (path, change) => page.route(`**/api/v1/pool/${path}`, async route => {
+        const answer = await route.fetch();
+        await route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(change(await answer.json())) });
+    });
+    await answers('status', status => ({ ...status, status: 'standby', reason: 'another inode-scheduler leads' }));
+    await answers('statistics', all => ({ ...all, share_statistics: { ...all.share_statistics, last_updated: all.last_updated - 213 } }));
+    await go('#/');
+    await page.reload();
+    await until('a standby says so', async () => (await text('.state')) === 'This server stands by: another inode-scheduler leads.');
+    await until('old numbers are said to be old', async () => (await text('.late')).includes('Shares were last counted 4'));
+    await page.unroute('**/api/v1/pool/status');
+    await page.unroute('**/api/v1/pool/statistics');
+    await page.route('**/api/v1/**', route => route.abort());
+    await page.reload();
+    await until('a pool that is away', async () => (await page.getByRole('alert').innerText()).includes('The pool does not answer.'));
+    await page.unroute('**/api/v1/**');
+    await page.reload();
+    await until('it is back', async () => (await text('.state')).includes('running') && (await page.getByRole('alert').innerText().catch(() => '')) === '');
+    ok('addresses, back and forward lead to their pages; a standby, old numbers and a pool that is away are told');
+}
+
 export async function watchThePool() {
     const { page, go, text, fact } = await visitor();
     await go('');
@@ -115,6 +151,7 @@ export async function watchThePool() {
     ok('a proof with one changed digit is called wrong');
 
     await connects(page, name, go, text);
+    await findsTheWay({ page, go, text });
 
     await go('#/account/nobody-of-this-name');
     await until('an unknown name is told', async () => (await text('main')).includes('typing error'));

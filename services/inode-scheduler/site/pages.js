@@ -234,10 +234,10 @@ export function outlookFacts([a, o]) {
                 : coming >= open ? ['soon', `as soon as enough of what is immature has matured`]
                     : Number.isFinite(days) ? [`in ${duration(days * 86400)}`, 'at the work of the last hour; chance may make it sooner or later'] : ['–', 'with the first blocks'];
     return facts([
-        [o.earned.whole_day ? 'Earned in 24 hours' : `Earned in ${duration(step(Date.now() / 1000) - o.earned.since)}`, amount(o.earned.amount, o), 'credited for blocks, after the fee'],
+        [o.earned.whole_day ? 'Earned in 24 hours' : `Earned in ${duration(step(Date.now() / 1000) - o.earned.since)}`, amount(o.earned.amount, o), 'credited, after the fee'],
         ['To be expected a day', o.expected_day === null ? '–' : `≈\u00a0${rough(o.expected_day, o.exponent, o.ticker)}`, o.expected_day === null || o.expected_error === null ? 'no share in the last hour'
             : `at the work of the last hour, ${margin(o.expected_error)}; ${percent(o.fee_basis_points / 10000, 2)} fee is off`],
-        ['Next payment', ...paid], ['Paid from', amount(o.threshold, o), 'available on, by itself'],
+        ['Next payment', ...paid], ['Paid by itself from', amount(o.threshold, o), 'available on'],
     ]);
 }
 

@@ -430,16 +430,20 @@ void auditor_walk_outside(struct auditor *auditor, uint64_t now_ms, auditor_offe
                           void *context)
 {
     struct auditor_offer offered;
-    for (size_t i = 0; i < auditor->held_count; i++) {
-        const struct task *task = &auditor->held[i]->task;
+    const size_t count = auditor->held_count;
+    const size_t first = count > 0 ? auditor->told % count : 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct task *task = &auditor->held[(first + i) % count]->task;
         bool outside = false;
         if (task->state != TASK_ISSUED || now_ms >= task->expires_ms)
             continue;
         for (size_t k = 0; k < auditor->known_count && !outside; k++)
             outside =
                 auditor->known[k].outside && strcmp(auditor->known[k].id, task->issued_to) == 0;
-        if (outside && offer(task, &offered) && !visit(context, task->issued_to, &offered))
+        if (outside && offer(task, &offered) && !visit(context, task->issued_to, &offered)) {
+            auditor->told = first + i + 1;
             return;
+        }
     }
 }
 

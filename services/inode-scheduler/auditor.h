@@ -127,7 +127,7 @@ MUST_CHECK enum auditor_outcome auditor_take_report(struct auditor *auditor, con
                                                     uint64_t now_ms, struct error *error);
 
 /* Every task that is issued to a validator outside and neither reported nor expired, so that it can
- * be sent to it. false ends the walk. */
+ * be sent to it. false ends the walk; the next one goes on behind it. */
 typedef bool (*auditor_offer_visitor)(void *context, const char *member,
                                       const struct auditor_offer *offer);
 void auditor_walk_outside(struct auditor *auditor, uint64_t now_ms, auditor_offer_visitor visit,

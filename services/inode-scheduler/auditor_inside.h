@@ -36,6 +36,7 @@ struct auditor {
     struct auditor_options options;
     struct held **held;
     size_t held_count;
+    size_t told; /* where the next walk to validators outside begins: all have their turn */
     struct credit *credits; /* a ring of waiting_max */
     size_t credits_first, credits_count;
     struct asker askers[AUDITOR_ASKERS_MAX];

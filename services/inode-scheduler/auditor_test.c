@@ -777,6 +777,41 @@ static void validators_outside_that_were_heard_of_late_get_tasks_too(void **stat
     assert_int_equal(auditor_counts(w->auditor).agreed, 1);
 }
 
+static bool on_one_offer(void *context, const char *member, const struct auditor_offer *offer)
+{
+    (void)on_offer(context, member, offer);
+    return false;
+}
+
+/* So many tasks of one that never reports do not keep others from theirs. */
+static void all_tasks_outside_are_told_of_in_turn(void **state)
+{
+    (void)state;
+    enum { TASKS = 5 };
+    uint64_t told[TASKS];
+    struct member member;
+    struct seen seen = { 0 };
+    assert_int_equal(member_get(w->store, MEMBER_VALIDATOR, w->ids[2], &member, &w->error),
+                     STORE_DONE);
+    member.source = MEMBER_LISTED;
+    member.seen_ms = w->now_ms;
+    assert_int_equal(member_save(w->store, &member, 1, &w->error), STORE_DONE);
+    for (int i = 0; i < TASKS; i++) {
+        const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
+        assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    }
+    turn();
+    for (int i = 0; i < TASKS; i++) {
+        auditor_walk_outside(w->auditor, w->now_ms, on_one_offer, &seen);
+        told[i] = seen.val_id;
+        for (int k = 0; k < i; k++)
+            assert_true(told[k] != told[i]);
+    }
+    assert_int_equal(seen.count, TASKS);
+    auditor_walk_outside(w->auditor, w->now_ms, on_one_offer, &seen);
+    assert_true(seen.val_id == told[0]);
+}
+
 /* Whatever write goes wrong, and whether the process dies there or goes on, doing it again ends in
  * the same: one dispute or none, each score changed once, the task settled. */
 static void anything_failing_on_the_way_changes_nothing_of_the_end(void **state)
@@ -860,6 +895,7 @@ int main(void)
         TEST(what_was_absent_is_told_though_its_place_is_forgotten_by_then),
         TEST(only_registered_validators_with_stake_enough_are_admitted),
         TEST(validators_outside_that_were_heard_of_late_get_tasks_too),
+        TEST(all_tasks_outside_are_told_of_in_turn),
         TEST(anything_failing_on_the_way_changes_nothing_of_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

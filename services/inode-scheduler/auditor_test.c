@@ -9,7 +9,7 @@
 #include "adapter/store_fake/fake.h"
 #include "base/test_random.h"
 #include "services/inode-scheduler/auditor.h"
-#include "wire/examples.h"
+#include "services/inode-scheduler/testing/example_share.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,9 +25,7 @@ static struct world {
     uint64_t now_ms, sequence;
     uint8_t keys[VALIDATORS][MEMBER_KEY_BYTES];
     char ids[VALIDATORS][MEMBER_ID_BYTES];
-    struct wire_share share; /* a good one */
-    uint8_t job[8192];
-    size_t job_length;
+    struct example_share example; /* a good one */
     /* the window of every batch */
     enum credit_outcome credit;
     bool steady;
@@ -35,25 +33,6 @@ static struct world {
     size_t credited_count;
     struct error error;
 } * w;
-
-static void on_example(void *context, const char *name, enum wire_type type, struct span encoded)
-{
-    (void)context;
-    (void)name;
-    if (type == WIRE_TYPE_job) {
-        memcpy(w->job, encoded.data, encoded.length);
-        w->job_length = encoded.length;
-    }
-    if (type == WIRE_TYPE_share_batch) {
-        uint8_t memory[4096];
-        struct arena arena = arena_over(memory, sizeof memory);
-        struct wire_share_batch batch;
-        assert_true(wire_decode_share_batch(encoded, &arena, &batch, &w->error));
-        w->share = batch.shares[0];
-        w->share.work = 1;
-        w->share.found = SHARE_ACCEPTED;
-    }
-}
 
 static uint64_t random_number(void *context)
 {
@@ -106,7 +85,7 @@ static int begin(void **state)
                          .credit = CREDIT_NOT_KNOWN,
                          .steady = true };
     assert_true(store_declare(w->store, collections, 4, &w->error));
-    wire_examples_visit(on_example, NULL);
+    example_share(&w->example);
     for (int i = 0; i < VALIDATORS; i++) {
         memset(w->keys[i], i + 1, MEMBER_KEY_BYTES);
         member_own_id(w->keys[i], w->ids[i]);
@@ -145,7 +124,7 @@ static struct wire_audit_sample sample_of(int first, enum share_outcome outcome)
                                         .outcome = (uint8_t)outcome,
                                         .alone = 1,
                                         .accepted = outcome == SHARE_ACCEPTED,
-                                        .judged_ms = w->share.received_ms + 20,
+                                        .judged_ms = w->example.share.received_ms + 20,
                                         .first = "1" };
     memcpy(sample.first_key, w->keys[first], sizeof sample.first_key);
     return sample;
@@ -156,7 +135,7 @@ static enum auditor_outcome hand_in(const struct wire_audit_sample *sample,
 {
     struct wire_audit_sample samples[1] = { *sample };
     struct wire_share shares[1] = { *share };
-    struct wire_audit_job jobs[1] = { { span_of(w->job, w->job_length) } };
+    struct wire_audit_job jobs[1] = { { span_of(w->example.job, w->example.job_length) } };
     const struct wire_audit_samples message = { .samples = samples,
                                                 .samples_count = 1,
                                                 .shares = shares,
@@ -244,7 +223,7 @@ static unsigned disputes(void)
 
 static struct wire_share bad_share(void)
 {
-    struct wire_share share = w->share;
+    struct wire_share share = w->example.share;
     share.work = UINT64_MAX; /* its hash is nowhere near that */
     return share;
 }
@@ -257,7 +236,7 @@ static void everybody_being_right_raises_the_reporter_and_the_pool(void **state)
         const struct wire_audit_sample sample =
             sample_of(0, i == 0 ? SHARE_ACCEPTED : SHARE_LOW_DIFFICULTY);
         struct auditor_offer offer;
-        assert_int_equal(hand_in(&sample, i == 0 ? &w->share : &bad), AUDITOR_DONE);
+        assert_int_equal(hand_in(&sample, i == 0 ? &w->example.share : &bad), AUDITOR_DONE);
         int by = make_task(0, &offer);
         assert_int_not_equal(by, 0);
         assert_int_equal(offer.body.share.work, i == 0 ? 1 : UINT64_MAX);
@@ -278,7 +257,7 @@ static void a_report_of_one_whose_stake_is_gone_raises_nobody(void **state)
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     struct auditor_offer offer;
     struct member member;
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     int by = make_task(0, &offer);
     assert_int_equal(member_get(w->store, MEMBER_VALIDATOR, w->ids[by], &member, &w->error),
                      STORE_DONE);
@@ -297,7 +276,7 @@ static void a_task_goes_evenly_to_all_who_did_not_judge_it_first(void **state)
     unsigned got[VALIDATORS] = { 0 };
     for (int i = 0; i < SAMPLES; i++) {
         const struct wire_audit_sample sample = sample_of(1, SHARE_ACCEPTED);
-        assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+        assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     }
     for (int i = 0; i < VALIDATORS; i++)
         (void)ask(i);
@@ -347,14 +326,14 @@ static void expect_first_loses(const struct wire_share *share, enum share_outcom
 static void who_accepts_bad_work_or_rejects_good_work_loses_its_score(void **state)
 {
     (void)state;
-    struct wire_share bad = bad_share(), nobodys = w->share, late = w->share;
+    struct wire_share bad = bad_share(), nobodys = w->example.share, late = w->example.share;
     nobodys.account = 0;
     late.ntime = 1;
     expect_first_loses(&bad, SHARE_ACCEPTED, SHARE_LOW_DIFFICULTY);
-    expect_first_loses(&w->share, SHARE_LOW_DIFFICULTY, SHARE_ACCEPTED);
-    expect_first_loses(&w->share, SHARE_STALE, SHARE_ACCEPTED);
-    expect_first_loses(&w->share, SHARE_JOB_NOT_FOUND, SHARE_ACCEPTED);
-    expect_first_loses(&w->share, SHARE_OVERLOADED, SHARE_ACCEPTED);
+    expect_first_loses(&w->example.share, SHARE_LOW_DIFFICULTY, SHARE_ACCEPTED);
+    expect_first_loses(&w->example.share, SHARE_STALE, SHARE_ACCEPTED);
+    expect_first_loses(&w->example.share, SHARE_JOB_NOT_FOUND, SHARE_ACCEPTED);
+    expect_first_loses(&w->example.share, SHARE_OVERLOADED, SHARE_ACCEPTED);
     expect_first_loses(&nobodys, SHARE_ACCEPTED, SHARE_UNAUTHORIZED);
     expect_first_loses(&late, SHARE_ACCEPTED, SHARE_INVALID_NTIME);
     expect_first_loses(&late, SHARE_LOW_DIFFICULTY, SHARE_INVALID_NTIME);
@@ -366,7 +345,7 @@ static void a_wrong_report_costs_its_giver_alone(void **state)
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     struct auditor_offer offer;
     give_scores();
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     int by = make_task(0, &offer);
     assert_int_equal(report(by, offer.val_id, SHARE_LOW_DIFFICULTY), AUDITOR_DONE);
     assert_int_equal(disputes(), 1);
@@ -403,7 +382,7 @@ static void who_may_not_have_been_the_only_one_loses_nothing_but_is_named(void *
             sample.alone = 0;
         else
             memset(sample.first_key, 0, sizeof sample.first_key);
-        assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+        assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
         int by = make_task(0, &offer); /* one that is not known may get its own */
         assert_int_equal(report(by, offer.val_id, SHARE_ACCEPTED), AUDITOR_DONE);
         assert_int_equal(disputes(), i + 1);
@@ -418,7 +397,7 @@ static void a_val_id_counts_once_for_whom_it_was_issued_to_and_in_time(void **st
     (void)state;
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     struct auditor_offer offer;
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     int by = make_task(0, &offer);
     for (int i = 0; i < VALIDATORS; i++)
         if (i != by)
@@ -444,7 +423,7 @@ static void an_expired_task_goes_to_others_and_at_last_to_the_core(void **state)
     uint64_t val_ids[AUDITOR_TRIES_MAX];
     int had[AUDITOR_TRIES_MAX];
     give_scores();
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     had[0] = make_task(0, &offer);
     val_ids[0] = offer.val_id;
     for (int i = 1; i < AUDITOR_TRIES_MAX; i++) {
@@ -475,7 +454,7 @@ static void a_pool_with_one_validator_is_audited_by_the_core(void **state)
     const struct wire_audit_sample good = sample_of(0, SHARE_ACCEPTED);
     const struct wire_audit_sample lie = sample_of(0, SHARE_ACCEPTED);
     give_scores();
-    assert_int_equal(hand_in(&good, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&good, &w->example.share), AUDITOR_DONE);
     assert_int_equal(hand_in(&lie, &bad), AUDITOR_DONE);
     (void)ask(0);
     turn();
@@ -494,8 +473,8 @@ static void around_a_new_tip_neither_word_is_a_lie(void **state)
     for (int i = 0; i < 2; i++) {
         struct wire_audit_sample sample = sample_of(0, i == 0 ? SHARE_STALE : SHARE_ACCEPTED);
         struct auditor_offer offer;
-        sample.tip_gone_ms = w->share.received_ms + 1000;
-        assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+        sample.tip_gone_ms = w->example.share.received_ms + 1000;
+        assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
         int by = make_task(0, &offer);
         assert_true(offer.tip_in_doubt);
         assert_int_equal(report(by, offer.val_id, i == 0 ? SHARE_ACCEPTED : SHARE_STALE),
@@ -503,8 +482,8 @@ static void around_a_new_tip_neither_word_is_a_lie(void **state)
     }
     assert_int_equal(disputes(), 0);
     struct wire_audit_sample sample = sample_of(0, SHARE_STALE);
-    sample.tip_gone_ms = w->share.received_ms + 60000; /* long after it came */
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    sample.tip_gone_ms = w->example.share.received_ms + 60000; /* long after it came */
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     struct auditor_offer offer;
     int by = make_task(0, &offer);
     assert_int_equal(report(by, offer.val_id, SHARE_ACCEPTED), AUDITOR_DONE);
@@ -516,17 +495,17 @@ static void handing_in_again_makes_no_second_task(void **state)
     (void)state;
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     store_fake_inject(w->store, STORE_FAKE_UNKNOWN_DONE, 0, 1);
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_LATER);
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_LATER);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     assert_int_equal(auditor_counts(w->auditor).waiting, 1);
     start();
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     assert_int_equal(auditor_counts(w->auditor).waiting, 1);
     struct auditor_offer offer;
     int by = make_task(0, &offer);
     assert_int_equal(report(by, offer.val_id, SHARE_ACCEPTED), AUDITOR_DONE);
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE); /* settled: not again */
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE); /* settled: not again */
     assert_int_equal(auditor_counts(w->auditor).waiting, 0);
 }
 
@@ -537,7 +516,7 @@ static void what_waits_is_bounded_and_gateways_are_told_to_keep_the_rest(void **
     start();
     for (int i = 0; i < 5; i++) {
         const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
-        assert_int_equal(hand_in(&sample, &w->share), i < 3 ? AUDITOR_DONE : AUDITOR_LATER);
+        assert_int_equal(hand_in(&sample, &w->example.share), i < 3 ? AUDITOR_DONE : AUDITOR_LATER);
     }
 }
 
@@ -549,7 +528,7 @@ static void settled_tasks_are_forgotten_after_a_while_and_disputes_are_not(void 
     struct task task;
     uint8_t memory[TASK_BODY_BYTES_MAX];
     char id[TASK_ID_BYTES];
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     int by = make_task(0, &offer);
     assert_int_equal(report(by, offer.val_id, SHARE_ACCEPTED), AUDITOR_DONE);
     task_id(17, sample.sequence, 0, id);
@@ -567,7 +546,7 @@ static void expect_credit_fault(const char *text)
     unsigned before = disputes();
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     give_scores();
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     assert_true(auditor_check_credits(w->auditor, w->now_ms, &w->error));
     assert_int_equal(disputes(), before + (text != NULL));
     assert_int_equal(score(MEMBER_VALIDATOR, w->ids[0]), text == NULL);
@@ -587,11 +566,11 @@ static void set_credit(void)
 {
     w->credit = CREDIT_THERE;
     w->credited_count = 1;
-    w->credited[0] = (struct window_share){ .account = w->share.account,
-                                            .worker = w->share.worker,
-                                            .work = w->share.work,
-                                            .job_id = w->share.job_id,
-                                            .time_ms = w->share.received_ms };
+    w->credited[0] = (struct window_share){ .account = w->example.share.account,
+                                            .worker = w->example.share.worker,
+                                            .work = w->example.share.work,
+                                            .job_id = w->example.share.job_id,
+                                            .time_ms = w->example.share.received_ms };
 }
 
 static void who_credits_another_than_it_said_loses_its_score(void **state)
@@ -623,7 +602,7 @@ static void what_a_failover_took_back_is_waited_for_and_what_never_comes_is_told
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     give_scores();
     w->credit = CREDIT_NOT_THERE;
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 80000, &w->error));
     assert_int_equal(disputes(), 0);
     assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 100000, &w->error));
@@ -644,7 +623,7 @@ static void what_a_failover_took_back_is_waited_for_and_what_never_comes_is_told
     /* What cannot be known is given up, and counted. */
     w->credit = CREDIT_NOT_KNOWN;
     const struct wire_audit_sample unknown = sample_of(0, SHARE_ACCEPTED);
-    assert_int_equal(hand_in(&unknown, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&unknown, &w->example.share), AUDITOR_DONE);
     assert_true(auditor_check_credits(w->auditor, unknown.judged_ms + 200000, &w->error));
     assert_int_equal(auditor_counts(w->auditor).credits_unknown, 0);
     assert_true(auditor_check_credits(w->auditor, unknown.judged_ms + 400000, &w->error));
@@ -659,7 +638,7 @@ static void over_a_change_of_history_nothing_is_missed_and_nobody_loses(void **s
     give_scores();
     w->steady = false;
     w->credit = CREDIT_NOT_THERE;
-    assert_int_equal(hand_in(&lost, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&lost, &w->example.share), AUDITOR_DONE);
     assert_true(auditor_check_credits(w->auditor, lost.judged_ms + 299999, &w->error));
     assert_int_equal(auditor_counts(w->auditor).credits_unknown, 0);
     assert_true(auditor_check_credits(w->auditor, lost.judged_ms + 300000, &w->error));
@@ -669,7 +648,7 @@ static void over_a_change_of_history_nothing_is_missed_and_nobody_loses(void **s
     const struct wire_audit_sample anew = sample_of(0, SHARE_ACCEPTED);
     set_credit();
     w->credited[0].account++;
-    assert_int_equal(hand_in(&anew, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&anew, &w->example.share), AUDITOR_DONE);
     assert_true(auditor_check_credits(w->auditor, w->now_ms, &w->error));
     assert_int_equal(disputes(), 1);
     assert_false(last_dispute.certain);
@@ -685,7 +664,7 @@ static void what_was_absent_is_told_though_its_place_is_forgotten_by_then(void *
     (void)state;
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
     give_scores();
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     w->credit = CREDIT_NOT_KNOWN; /* not read yet */
     assert_true(auditor_check_credits(w->auditor, sample.judged_ms + 1000, &w->error));
     w->credit = CREDIT_NOT_THERE;
@@ -766,7 +745,7 @@ static void validators_outside_that_were_heard_of_late_get_tasks_too(void **stat
         assert_int_equal(member_save(w->store, &member, 1, &w->error), STORE_DONE);
     }
     const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
-    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     turn();
     auditor_walk_outside(w->auditor, w->now_ms, on_offer, &seen);
     assert_int_equal(seen.count, 1);
@@ -798,7 +777,7 @@ static void all_tasks_outside_are_told_of_in_turn(void **state)
     assert_int_equal(member_save(w->store, &member, 1, &w->error), STORE_DONE);
     for (int i = 0; i < TASKS; i++) {
         const struct wire_audit_sample sample = sample_of(0, SHARE_ACCEPTED);
-        assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+        assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
     }
     turn();
     for (int i = 0; i < TASKS; i++) {
@@ -831,7 +810,7 @@ static void anything_failing_on_the_way_changes_nothing_of_the_end(void **state)
                     struct auditor_offer offer;
                     enum auditor_outcome outcome;
                     give_scores();
-                    assert_int_equal(hand_in(&sample, &w->share), AUDITOR_DONE);
+                    assert_int_equal(hand_in(&sample, &w->example.share), AUDITOR_DONE);
                     int by = make_task(0, &offer);
                     store_fake_inject(w->store, faults[f], step, 1);
                     outcome = report(by, offer.val_id, SHARE_ACCEPTED);

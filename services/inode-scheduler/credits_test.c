@@ -18,10 +18,10 @@
 #include "base/test_random.h"
 #include "services/inode-scheduler/auditor.h"
 #include "services/inode-scheduler/stats.h"
-#include "wire/examples.h"
+#include "services/inode-scheduler/testing/example_share.h"
 
 enum {
-    SEEDS = 60,
+    SEEDS = 24,
     HONEST = 3,
     VALIDATORS = 6, /* the others lie */
     BATCHES_MAX = 1024,
@@ -61,9 +61,7 @@ static struct world {
     struct error error;
     uint8_t keys[VALIDATORS][MEMBER_KEY_BYTES];
     char ids[VALIDATORS][MEMBER_ID_BYTES];
-    struct wire_share share;
-    uint8_t job[8192];
-    size_t job_length;
+    struct example_share example; /* a good one */
     bool troubled;
     int64_t gateway_skew, window_skew;
     uint64_t now_ms, epoch, history, newest_high, newest_low, accepted;
@@ -225,7 +223,7 @@ static void judge(struct played *batch, int validator)
 static void hand_in(struct played *batch, int by, bool alone)
 {
     struct wire_audit_sample samples[BATCH_MAX] = { 0 };
-    struct wire_audit_job jobs[1] = { { span_of(w->job, w->job_length) } };
+    struct wire_audit_job jobs[1] = { { span_of(w->example.job, w->example.job_length) } };
     uint32_t rank = 0;
     for (uint32_t i = 0; i < batch->count; i++) {
         samples[i] = (struct wire_audit_sample){ .lease_id = 17,
@@ -265,7 +263,7 @@ static void send_batch(void)
                               .count = one_in(2) ? 1 : 2 + (uint32_t)below(BATCH_MAX - 1),
                               .received_ms = w->now_ms + (uint64_t)w->gateway_skew };
     for (uint32_t i = 0; i < batch->count; i++) {
-        batch->shares[i] = w->share;
+        batch->shares[i] = w->example.share;
         batch->shares[i].received_ms = batch->received_ms;
         batch->shares[i].account = 100 + below(3) * 10;
         batch->shares[i].worker = 7 + below(2) * 10;
@@ -493,24 +491,6 @@ static void expect_scores(void)
     }
 }
 
-static void on_example(void *context, const char *name, enum wire_type type, struct span encoded)
-{
-    (void)context;
-    (void)name;
-    if (type == WIRE_TYPE_job) {
-        memcpy(w->job, encoded.data, encoded.length);
-        w->job_length = encoded.length;
-    }
-    if (type == WIRE_TYPE_share_batch) {
-        uint8_t memory[4096];
-        struct arena arena = arena_over(memory, sizeof memory);
-        struct wire_share_batch batch;
-        assert_true(wire_decode_share_batch(encoded, &arena, &batch, &w->error));
-        w->share = batch.shares[0];
-        w->share.found = SHARE_ACCEPTED;
-    }
-}
-
 static void begin_pool(bool troubled)
 {
     static const struct store_collection *const collections[] = {
@@ -528,7 +508,7 @@ static void begin_pool(bool troubled)
     w->gateway_skew = (int64_t)below(2 * SKEW_MS) - SKEW_MS;
     w->window_skew = (int64_t)below(2 * SKEW_MS) - SKEW_MS;
     assert_true(store_declare(w->store, collections, 4, &w->error));
-    wire_examples_visit(on_example, NULL);
+    example_share(&w->example);
     for (int i = 0; i < VALIDATORS; i++) {
         struct member member = {
             .kind = MEMBER_VALIDATOR, .stake = 1000, .score = 1, .source = MEMBER_OWN

@@ -721,6 +721,83 @@ static void outside_validators_speak_over_websocket(void **state)
     stop_well(f);
 }
 
+/* How many validators there are, and how many of them are marked stale. */
+static size_t validators(struct fixture *f, size_t *stale_r)
+{
+    json_t *document = get(f, "/api/v1/validators", 200);
+    const json_t *list = json_object_get(document, "validators");
+    const size_t count = json_array_size(list);
+    *stale_r = 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *entry = json_array_get(list, i);
+        *stale_r += json_is_true(json_object_get(entry, "stale"));
+        assert_string_equal(json_string_value(json_object_get(entry, "source")), "list");
+    }
+    json_decref(document);
+    return count;
+}
+
+static void serve_list(struct fixture *f, const char *mode, bool stale)
+{
+    enum { LISTED = 40 };
+    size_t marked = 0, count = 0;
+    write_file(f, "mode.new", mode);
+    char from[TEXT_BYTES], to[TEXT_BYTES];
+    path_of(f, "mode.new", from);
+    path_of(f, "mode", to);
+    assert_int_equal(rename(from, to), 0);
+    for (int waited = 0; waited < DEADLINE_MS; waited += 50) {
+        count = validators(f, &marked);
+        if (count == LISTED && marked == (stale ? LISTED : 0))
+            return;
+        pause_ms(50);
+    }
+    fail_msg("the list's server is %s: %zu validators, %zu of them stale", mode, count, marked);
+}
+
+static void a_list_by_https_is_taken_whole_or_what_was_there_stays_marked_stale(void **state)
+{
+    static const char *const bad[] = { "missing",   "other",    "moved",  "cut",
+                                       "untrusted", "misnamed", "expired" };
+    struct fixture *f = *state;
+    char hrp[16], port[16] = "", from[128], authority[TEXT_BYTES], script[TEXT_BYTES];
+    hrp_of(f, hrp);
+    write_file(f, "mode", "missing");
+    snprintf(script, sizeof script, "%s/services/inode-scheduler/testing/list_server",
+             getenv("ADIT_SOURCE"));
+    char python[] = "/usr/bin/python3";
+    char *arguments[] = { python, script, f->folder, hrp, NULL };
+    pid_t server = start(f, "list_server.log", arguments, no_settings);
+    for (int waited = 0; waited < DEADLINE_MS && !read_file(f, "port", port, sizeof port);
+         waited += 20) {
+        int status;
+        if (waitpid(server, &status, WNOHANG) == server) {
+            assert_int_equal(WEXITSTATUS(status), 77);
+            print_message("SKIPPED: python3-cryptography is not installed\n");
+            skip();
+        }
+        pause_ms(20);
+    }
+    snprintf(from, sizeof from, "ADIT_SCHEDULER__VALIDATORS_FROM=https://localhost:%lu/list.json",
+             strtoul(port, NULL, 10));
+    snprintf(authority, sizeof authority, "ADIT_SCHEDULER__VALIDATORS_CA_FILE=%s/ca.pem",
+             f->folder);
+    char *const settings[] = { from, authority, "ADIT_TIME__FETCH_VALIDATORS=1",
+                               "no_proxy=localhost", NULL };
+    start_scheduler(f, settings);
+    await(f, "http.listen address=", f->http, sizeof f->http);
+    await(f, "validators.stale reason=", NULL, 0);
+    serve_list(f, "good", false);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        serve_list(f, bad[i], true);
+        serve_list(f, "good", false);
+    }
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    serve_list(f, "dead", true);
+    stop_well(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -738,6 +815,9 @@ int main(void)
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(outside_validators_speak_over_websocket, open_fixture,
                                         close_fixture),
+        cmocka_unit_test_setup_teardown(
+            a_list_by_https_is_taken_whole_or_what_was_there_stays_marked_stale, open_fixture,
+            close_fixture),
         cmocka_unit_test_setup_teardown(each_failure_to_start_has_its_sentence_and_its_code,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(emission_settings_that_make_no_sense_are_refused,

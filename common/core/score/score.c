@@ -34,9 +34,3 @@ uint32_t score_validator_decayed(uint32_t score, uint64_t turns)
 {
     return turns == 0 ? score : SCORE_NONE;
 }
-
-uint64_t score_turn(uint64_t now_ms, uint64_t period_ms)
-{
-    ASSERT(period_ms > 0);
-    return now_ms / period_ms;
-}

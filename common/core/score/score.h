@@ -46,9 +46,3 @@ uint32_t score_pool_decayed(uint32_t score, uint64_t turns);
 /* A validator's score after so many turns of decay: what it was after none, SCORE_NONE after any.
  */
 uint32_t score_validator_decayed(uint32_t score, uint64_t turns);
-
-/* Which turn of decay a time is in: turns of period_ms (≥ 1, a bug otherwise: aborts) counted from
- * the clock's zero, so that every process and every restart count the same ones. Whoever stores
- * the turn beside the score decays by the difference and never twice for one turn, however often
- * its timer fires. */
-uint64_t score_turn(uint64_t now_ms, uint64_t period_ms);

@@ -92,24 +92,6 @@ static void only_a_possible_stake_of_one_per_cent_may_report(void **state)
     assert_false(score_may_report(UINT32_MAX));
 }
 
-/* However often a timer fires within a turn, and wherever it was restarted, the decay applied is
- * that of the turns that passed. */
-static void a_timer_that_fires_often_decays_once_a_turn(void **state)
-{
-    (void)state;
-    enum { PERIOD = 600000 };
-    uint64_t start = UINT64_C(1700000000000), turn = score_turn(start, PERIOD);
-    uint32_t score = SCORE_POOL_MAX;
-    for (uint64_t now = start; now < start + 12 * PERIOD; now += 17011) {
-        uint64_t reached = score_turn(now, PERIOD);
-        score = score_pool_decayed(score, reached - turn);
-        turn = reached;
-        assert_int_equal(score,
-                         score_pool_decayed(SCORE_POOL_MAX, reached - score_turn(start, PERIOD)));
-    }
-    assert_int_equal(score_turn(UINT64_MAX, 1), UINT64_MAX);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,7 +102,6 @@ int main(void)
         cmocka_unit_test(turns_add_up_and_end_at_nothing),
         cmocka_unit_test(a_validator_is_active_until_the_next_turn),
         cmocka_unit_test(only_a_possible_stake_of_one_per_cent_may_report),
-        cmocka_unit_test(a_timer_that_fires_often_decays_once_a_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

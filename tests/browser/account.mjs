@@ -1,7 +1,7 @@
 /* A person's way: an account is made, its miner works, a block matures, payments arrive, a second
  * factor guards the address, letters and sessions do what they say. */
 import assert from 'node:assert/strict';
-import { api, base, KINDS, ledger, linkOfLetter, mine, ok, rpc, totp, units, until, visitor } from './world.mjs';
+import { api, base, KINDS, ledger, linkOfLetter, mine, ok, postings, rpc, totp, units, until, visitor } from './world.mjs';
 
 export const NAME = 'gertrude', PASSWORD = 'correct horse battery';
 const SECOND_PASSWORD = 'staple of another kind', LIMIT = BigInt(process.env.ADIT_PAYOUT__APPROVE_ABOVE);
@@ -59,6 +59,19 @@ async function keepsNothing({ page, context }) {
     ok('the session outlives a reload; no token lies in storage or in a script\u2019s reach');
 }
 
+/* Each credit that the API has and the page shows is a posting of the store, to the base unit. */
+export async function creditsAreTheLedgers(page, name, id) {
+    const kinds = ['', 'immature', 'available'], shown = page.locator('table:has(caption:text("Credits")) tbody tr');
+    const count = await until('the page\u2019s credits are the API\u2019s, and those are the store\u2019s', async () => {
+        const rows = await shown.evaluateAll(trs => trs.map(tr => [...tr.children].map(cell => cell.textContent))), { credits } = await api(`accounts/${name}/credits?limit=100`);
+        const legs = postings(id);
+        for (const c of credits) assert.ok(legs.has(`${c.sequence} ${kinds.indexOf(c.kind)} ${c.amount}`), JSON.stringify(c));
+        const moved = credits.filter(c => !(c.event === 'matured' && c.kind === 'immature'));
+        return rows.length > 0 && rows.every((row, i) => units(row[2]) === BigInt(moved[i].amount) && row[3] === moved[i].kind) && credits.length;
+    });
+    ok(`${count} credits are postings of the store, to the base unit, and the page shows them`);
+}
+
 async function mines({ page, go, fact, text }, address) {
     mine(`${NAME}.rig1`, 60000);
     const { id } = await api(`accounts/${NAME}`);
@@ -69,6 +82,7 @@ async function mines({ page, go, fact, text }, address) {
         const books = ledger(id), shown = await Promise.all(KINDS.map(async kind => units(await fact(kind))));
         return books[3] > 0n && shown.every((amount, i) => amount === books[i]);
     });
+    await creditsAreTheLedgers(page, NAME, id);
     /* Each payment against the chain itself. */
     const rows = await until('a payment on the page that confirmed', async () => {
         const list = await page.locator('table:has(caption:text("Payments")) tbody tr').evaluateAll(trs => trs.map(tr =>

@@ -35,8 +35,11 @@ export async function rpc(method, ...params) {
 export const KINDS = ['Immature', 'Available', 'On its way', 'Paid'];
 /* The sums of an account's postings, read from the store itself: what the pages say is held against
  * this, not against the API alone. */
-export const ledger = id => JSON.parse(execFileSync('python3', [fileURLToPath(new URL('ledger.py', import.meta.url)), `${data}/adit.db`, id],
-    { encoding: 'utf8' })).map(BigInt);
+const readLedger = (...words) => JSON.parse(execFileSync('python3', [fileURLToPath(new URL('ledger.py', import.meta.url)), `${data}/adit.db`, ...words],
+    { encoding: 'utf8' }));
+export const ledger = id => readLedger(id).map(BigInt);
+/* Each of them: "sequence kind amount", kinds as numbers. */
+export const postings = id => new Set(readLedger(id, 'legs'));
 
 const miners = [];
 export function mine(user, rate) {

@@ -49,7 +49,7 @@ static void a_death_at_any_call_changes_nothing(void **state)
 {
     (void)state;
     const char *text = getenv("ADIT_SIM_STORE_RUNS");
-    unsigned runs = text != NULL ? (unsigned)atoi(text) : mongo ? 3 : 8;
+    unsigned runs = text != NULL ? (unsigned)atoi(text) : mongo ? 2 : 8;
     for (unsigned i = 0; i < runs; i++) {
         struct run run = sim_start_month(fresh_store());
         run.world->fault = i % 2 == 0 ? SIM_DIE_BEFORE : SIM_DIE_AFTER;

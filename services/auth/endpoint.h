@@ -38,6 +38,13 @@ struct endpoint {
     void (*after)(struct visit *visit);
 };
 
+/* One that shows a token of the account's own, and asks for nothing else. */
+#define ENDPOINT_OF_OWNER(what_, act_)                                                             \
+    {                                                                                              \
+        .what = (what_), .needs = ENDPOINT_TOKEN, .scopes = TOKEN_SCOPE_ACCOUNT,                   \
+        .client_max = ENDPOINT_CLIENT_MAX, .account_max = ENDPOINT_ACCOUNT_MAX, .act = (act_)      \
+    }
+
 void endpoint_begin(void *people, struct http_exchange *exchange, const struct endpoint *endpoint);
 
 /* Whether there is a good access token with one of the scopes; false with the visit answered. */

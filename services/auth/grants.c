@@ -207,12 +207,7 @@ static bool act_list(struct visit *visit, struct store *store, struct error *err
 
 void people_grants(void *context, struct http_exchange *exchange)
 {
-    static const struct endpoint list = { .what = "keys",
-                                          .needs = ENDPOINT_TOKEN,
-                                          .scopes = TOKEN_SCOPE_ACCOUNT,
-                                          .client_max = ENDPOINT_CLIENT_MAX,
-                                          .account_max = ENDPOINT_ACCOUNT_MAX,
-                                          .act = act_list };
+    static const struct endpoint list = ENDPOINT_OF_OWNER("keys", act_list);
     endpoint_begin(context, exchange, &list);
 }
 
@@ -243,12 +238,7 @@ static bool act_remove(struct visit *visit, struct store *store, struct error *e
 
 void people_remove_grant(void *context, struct http_exchange *exchange)
 {
-    static const struct endpoint remove = { .what = "keys",
-                                            .needs = ENDPOINT_TOKEN,
-                                            .scopes = TOKEN_SCOPE_ACCOUNT,
-                                            .client_max = ENDPOINT_CLIENT_MAX,
-                                            .account_max = ENDPOINT_ACCOUNT_MAX,
-                                            .act = act_remove };
+    static const struct endpoint remove = ENDPOINT_OF_OWNER("keys", act_remove);
     endpoint_begin(context, exchange, &remove);
 }
 

@@ -263,12 +263,7 @@ static bool act_list(struct visit *visit, struct store *store, struct error *err
 
 void people_sessions(void *context, struct http_exchange *exchange)
 {
-    static const struct endpoint list = { .what = "sessions",
-                                          .needs = ENDPOINT_TOKEN,
-                                          .scopes = TOKEN_SCOPE_ACCOUNT,
-                                          .client_max = ENDPOINT_CLIENT_MAX,
-                                          .account_max = ENDPOINT_ACCOUNT_MAX,
-                                          .act = act_list };
+    static const struct endpoint list = ENDPOINT_OF_OWNER("sessions", act_list);
     endpoint_begin(context, exchange, &list);
 }
 
@@ -291,12 +286,7 @@ static bool act_end(struct visit *visit, struct store *store, struct error *erro
 
 void people_end_session(void *context, struct http_exchange *exchange)
 {
-    static const struct endpoint end = { .what = "sessions",
-                                         .needs = ENDPOINT_TOKEN,
-                                         .scopes = TOKEN_SCOPE_ACCOUNT,
-                                         .client_max = ENDPOINT_CLIENT_MAX,
-                                         .account_max = ENDPOINT_ACCOUNT_MAX,
-                                         .act = act_end };
+    static const struct endpoint end = ENDPOINT_OF_OWNER("sessions", act_end);
     endpoint_begin(context, exchange, &end);
 }
 
@@ -311,11 +301,6 @@ static bool act_end_all(struct visit *visit, struct store *store, struct error *
 
 void people_end_sessions(void *context, struct http_exchange *exchange)
 {
-    static const struct endpoint end = { .what = "sessions",
-                                         .needs = ENDPOINT_TOKEN,
-                                         .scopes = TOKEN_SCOPE_ACCOUNT,
-                                         .client_max = ENDPOINT_CLIENT_MAX,
-                                         .account_max = ENDPOINT_ACCOUNT_MAX,
-                                         .act = act_end_all };
+    static const struct endpoint end = ENDPOINT_OF_OWNER("sessions", act_end_all);
     endpoint_begin(context, exchange, &end);
 }

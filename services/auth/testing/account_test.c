@@ -3,7 +3,6 @@
 #include "services/auth/testing/people_world.h"
 
 #include "base/test_random.h"
-#include "record/access/event.h"
 #include "record/access/factor.h"
 #include "record/account/account.h"
 #include "services/auth/guessable.h"
@@ -65,27 +64,9 @@ static void save(struct account *account)
     assert_int_equal(account_save(f->store, account, &error), STORE_DONE);
 }
 
-static bool count_event(void *context, const struct event *event)
-{
-    struct {
-        const char *kind;
-        size_t count;
-    } *wanted = context;
-    wanted->count += strcmp(event->kind, wanted->kind) == 0;
-    return true;
-}
-
 static size_t events_of(const char *kind)
 {
-    struct error error;
-    struct {
-        const char *kind;
-        size_t count;
-    } wanted = { kind, 0 };
-    assert_int_equal(
-        access_event_walk(f->store, stored().id, false, 0, 0, count_event, &wanted, &error),
-        STORE_DONE);
-    return wanted.count;
+    return events_counted(stored().id, kind);
 }
 
 #define ADDRESS_CHANGE(password, address)                                                          \

@@ -1,5 +1,6 @@
 #include "services/auth/testing/people_world.h"
 
+#include "record/access/event.h"
 #include "record/access/letter.h"
 
 #include <dirent.h>
@@ -233,4 +234,26 @@ const char *answer_header(const struct http_exchange *exchange, const char *name
         if (strcmp(exchange->answer_headers[i].name, name) == 0)
             return exchange->answer_headers[i].value;
     return NULL;
+}
+
+struct counted {
+    const char *kind;
+    size_t count;
+};
+
+static bool count_event(void *context, const struct event *event)
+{
+    struct counted *counted = context;
+    counted->count += strcmp(event->kind, counted->kind) == 0;
+    return true;
+}
+
+size_t events_counted(uint64_t account_id, const char *kind)
+{
+    struct error error;
+    struct counted counted = { kind, 0 };
+    assert_int_equal(access_event_walk(f->store, account_id, account_id == 0, 0, 0, count_event,
+                                       &counted, &error),
+                     STORE_DONE);
+    return counted.count;
 }

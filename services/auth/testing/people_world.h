@@ -91,6 +91,8 @@ int get_me(const char *authorization);
 const char *text_of(const char *name);
 const char *answer_header(const struct http_exchange *exchange, const char *name);
 uint64_t metric_of(const char *line);
+/* How many events of a kind there are of an account, 0: of all. */
+size_t events_counted(uint64_t account_id, const char *kind);
 
 /* Whether no letter waits to be sent. */
 bool letters_are_sent(void);

@@ -3,7 +3,6 @@
 
 #include "record/access/session.h"
 #include "record/account/account.h"
-#include "record/access/event.h"
 #include "base/test_random.h"
 
 #include <stdio.h>
@@ -41,29 +40,6 @@ static int setup_gertrude(void **state)
     return 0;
 }
 
-static bool count_event(void *context, const struct event *event)
-{
-    struct {
-        const char *kind;
-        size_t count;
-    } *wanted = context;
-    wanted->count += strcmp(event->kind, wanted->kind) == 0;
-    return true;
-}
-
-/* Of all accounts. */
-static size_t events_of(const char *kind)
-{
-    struct error error;
-    struct {
-        const char *kind;
-        size_t count;
-    } wanted = { kind, 0 };
-    assert_int_equal(access_event_walk(f->store, 0, true, 0, 0, count_event, &wanted, &error),
-                     STORE_DONE);
-    return wanted.count;
-}
-
 static void a_refresh_token_is_good_once_and_gives_the_next(void **state)
 {
     (void)state;
@@ -80,7 +56,7 @@ static void a_refresh_token_is_good_once_and_gives_the_next(void **state)
     }
     /* An access token of before is good until it dies. */
     assert_int_equal(ask_as(at[0].access, EXCHANGE_GET, "/api/v1/me", NULL), 200);
-    assert_int_equal(events_of("session.reused"), 0);
+    assert_int_equal(events_counted(0, "session.reused"), 0);
 }
 
 static void a_refresh_token_shown_twice_ends_the_session(void **state)
@@ -100,7 +76,7 @@ static void a_refresh_token_shown_twice_ends_the_session(void **state)
         assert_int_equal(refresh(at[3].refresh), 401);
         for (size_t i = 0; i < 4; i++)
             assert_int_equal(ask_as(at[i].access, EXCHANGE_GET, "/api/v1/me", NULL), 401);
-        assert_int_equal(events_of("session.reused"), which + 1);
+        assert_int_equal(events_counted(0, "session.reused"), which + 1);
         /* Another session of the same account goes on. */
         assert_int_equal(refresh(other.refresh), 200);
     }
@@ -148,7 +124,7 @@ static void no_text_of_a_stranger_is_a_refresh_token(void **state)
     assert_int_equal(post("/api/v1/auth/refresh", "{}"), 401);
     /* None of them ended the session, because none was of it. */
     assert_int_equal(refresh(tokens.refresh), 200);
-    assert_int_equal(events_of("session.reused"), 0);
+    assert_int_equal(events_counted(0, "session.reused"), 0);
 }
 
 static void logout_ends_the_session_at_once(void **state)
@@ -165,7 +141,7 @@ static void logout_ends_the_session_at_once(void **state)
     assert_int_equal(refresh(tokens.refresh), 401);
     assert_int_equal(ask_as(tokens.access, EXCHANGE_GET, "/api/v1/me", NULL), 401);
     assert_int_equal(ask_as(other.access, EXCHANGE_GET, "/api/v1/me", NULL), 200);
-    assert_int_equal(events_of("logout"), 1);
+    assert_int_equal(events_counted(0, "logout"), 1);
 }
 
 static void sessions_are_seen_and_ended_by_their_owner_alone(void **state)

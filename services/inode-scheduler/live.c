@@ -9,7 +9,7 @@ enum { RETRY_FULL_S = 30, KINDS_BYTES = 128, SINCE_BYTES = 64 };
 
 /* What everybody is told, and what only those who watch an account. */
 static const uint32_t pool_kinds =
-    1u << NEWS_JOB | 1u << NEWS_SHARES | 1u << NEWS_BLOCK | 1u << NEWS_PAYMENT;
+    1u << NEWS_JOB | 1u << NEWS_SHARES | 1u << NEWS_STATUS | 1u << NEWS_BLOCK | 1u << NEWS_PAYMENT;
 static const uint32_t all_kinds = (1u << NEWS_KINDS_COUNT) - 1;
 
 char *live_text(json_t *document)
@@ -65,10 +65,41 @@ static void on_news(struct live *live)
     live_store_nudge(live); /* a block of ours may be what moved */
 }
 
+/* The pool's state, and that of each of its parts. */
+static json_t *status_document(const struct live *live)
+{
+    const struct scheduler *scheduler = live->scheduler;
+    const char *reason;
+    const char *state = scheduler_state(scheduler, &reason);
+    json_t *components = json_object();
+    for (int i = 0; i < HEALTH_COMPONENT_COUNT; i++)
+        json_object_set_new(components, health_component_name((enum health_component)i),
+                            json_string(health_status_name(health_of_component(
+                                &scheduler->health, (enum health_component)i))));
+    return json_pack("{s:s, s:s, s:o}", "status", state, "reason", reason, "components",
+                     components);
+}
+
+/* Where it is another than the one told last. */
+static void tell_status(struct live *live)
+{
+    json_t *document = status_document(live);
+    if (live->status != NULL && json_equal(document, live->status)) {
+        json_decref(document);
+        return;
+    }
+    json_decref(live->status);
+    live->status = json_incref(document);
+    live_tell(live, NEWS_STATUS, 0, document);
+}
+
 static void on_shares_due(void *context)
 {
     struct live *live = context;
-    if (live->watcher_count > 0 && !live->scheduler->stopping)
+    if (live->scheduler->stopping)
+        return;
+    tell_status(live);
+    if (live->watcher_count > 0)
         live_tell(live, NEWS_SHARES, 0, api_shares(live->scheduler, loop_unix_ms()));
 }
 
@@ -141,8 +172,8 @@ static void open_stream(struct asking *asking)
 {
     struct live_watcher *watcher = asking->watcher;
     struct live *live = watcher->live;
-    struct http_event greeting[4];
-    char *texts[4];
+    struct http_event greeting[5];
+    char *texts[5];
     size_t count = 0;
     bool resumed;
     uint64_t from = http_stream_from(asking->read.exchange, asking->since, &resumed);
@@ -150,15 +181,17 @@ static void open_stream(struct asking *asking)
     greeting[count++].name = "hello";
     struct jobs_view view;
     jobs_look(live->scheduler->jobs, &view);
-    const bool tells[NEWS_KINDS_COUNT] = {
-        [NEWS_JOB] = view.any, [NEWS_SHARES] = true, [NEWS_ACCOUNT] = watcher->account != NULL
-    };
+    const bool tells[NEWS_KINDS_COUNT] = { [NEWS_JOB] = view.any,
+                                           [NEWS_SHARES] = true,
+                                           [NEWS_STATUS] = true,
+                                           [NEWS_ACCOUNT] = watcher->account != NULL };
     for (int kind = 0; kind < NEWS_KINDS_COUNT && !resumed; kind++) {
         if (!tells[kind] || (asking->kinds & 1u << kind) == 0)
             continue;
         texts[count] =
             live_text(kind == NEWS_JOB      ? job_document(live)
                       : kind == NEWS_SHARES ? api_shares(live->scheduler, loop_unix_ms())
+                      : kind == NEWS_STATUS ? status_document(live)
                                             : live_account_rates(live, watcher->account));
         greeting[count++].name = news_name((enum news_kind)kind);
     }
@@ -371,6 +404,7 @@ void live_destroy(struct live *live)
     live->scheduler->news = NULL;
     loop_timer_stop(live->scheduler->options.loop, &live->shares_timer);
     live_store_stop(live);
+    json_decref(live->status);
     while (live->watchers != NULL)
         let_go(live->watchers);
     live_accounts_stop(live);

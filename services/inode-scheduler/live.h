@@ -5,6 +5,7 @@
  *
  *     jobs, chain ─▶ job             the loop, as they happen
  *     series      ─▶ shares          every second, while anybody watches
+ *     heartbeats  ─▶ status          when it is another than a second before
  *     store       ─▶ block, payment  every second or two, read on the readers' worker
  *     series      ─▶ account, …      every five seconds, of accounts that are watched
  *

@@ -86,7 +86,8 @@ struct live {
     struct live_asked asked;
     bool asking, naming;
     uint64_t payments_ms;  /* the loop's clock: when they were asked for */
-    uint64_t job_sequence; /* as told last */
+    json_t *status;        /* as told last; NULL: never */
+    uint64_t job_sequence; /* likewise */
     uint8_t tip[32];
     uint32_t height;
     struct metric *watching, *refused, *slow, *events, *sent;

@@ -14,6 +14,7 @@
 #define NEWS_KINDS(X)                                                                              \
     X(NEWS_JOB, "job")         /* miners were given another job */                                 \
     X(NEWS_SHARES, "shares")   /* the pool's rates, every second */                                \
+    X(NEWS_STATUS, "status")   /* the pool or one of its parts is in another state */              \
     X(NEWS_BLOCK, "block")     /* a block of ours was found, matured or orphaned */                \
     X(NEWS_PAYMENT, "payment") /* a payment was sent, confirmed, reopened or given up */           \
     X(NEWS_ACCOUNT, "account") /* an account's rates */                                            \

@@ -23,6 +23,7 @@ static const struct {
     { "fanout", bench_fanout, "a clean job to many miners" },
     { "tip", bench_tip, "from the node's new tip to the miners" },
     { "api", bench_api, "the HTTP API at 5,000 requests/s while shares flow" },
+    { "live", bench_live, "a thousand watchers of the pool's stream" },
     { "window", bench_window, "batches into redis-server, and read back" },
     { "pool", bench_pool, "none: only the private pool, for --seconds, to be looked at by hand" },
     { "pplns", bench_pplns, "a window of ten million shares split" },

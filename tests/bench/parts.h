@@ -27,6 +27,7 @@ void bench_kill(const struct bench_options *options);
 void bench_pplns(const struct bench_options *options);
 void bench_credits(const struct bench_options *options);
 void bench_api(const struct bench_options *options);
+void bench_live(const struct bench_options *options);
 void bench_window(const struct bench_options *options);
 void bench_auth(const struct bench_options *options);
 void bench_auth_timing(const struct bench_options *options);

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { close, errors } from './world.mjs';
 import { haveAnAccount } from './account.mjs';
+import { tellsAsItHappens } from './live.mjs';
 import { isSoonAndSmall, keyboardReaches, looksWell } from './looks.mjs';
 import { approves, makeOperator, operates } from './operator.mjs';
 import { watchThePool } from './public.mjs';
 
 const operator = await makeOperator();
 const { name } = await watchThePool();
+await tellsAsItHappens();
 const { visit } = await haveAnAccount(approves(operator));
 await operates(operator);
 await keyboardReaches();

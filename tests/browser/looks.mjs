@@ -18,7 +18,8 @@ const operators = Object.fromEntries(['', 'nodes', 'validators', 'payments', 'le
     .map(name => [name ? `operate-${name}` : 'operate', name ? `#/operate/${name}` : '#/operate']));
 
 async function settle(page, title) {
-    await page.waitForLoadState('networkidle');
+    await page.waitForLoadState('load'); /* a page that is told keeps a connection: it is never idle */
+    await until(`${title} is answered`, async () => !(await page.locator('#pulse').innerText()).startsWith('Asking'));
     await until(`${title} is drawn`, () => page.evaluate(() =>
         document.querySelector('main h1, main .state') !== null && !document.querySelector('main').innerText.includes('Asking the pool')));
     if (title === 'account') {

@@ -30,8 +30,8 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* Appends the decoded segment and a NUL at *used. */
-static bool decode(const char *segment, size_t length, char *storage, size_t *used)
+/* Appends the decoded segment and a NUL at *used; false where it is broken, or has no room. */
+static bool decode(const char *segment, size_t length, char *storage, size_t room, size_t *used)
 {
     for (size_t i = 0; i < length; i++) {
         char c = segment[i];
@@ -43,8 +43,12 @@ static bool decode(const char *segment, size_t length, char *storage, size_t *us
             c = (char)(high * 16 + low);
             i += 2;
         }
+        if (*used + 1 >= room)
+            return false;
         storage[(*used)++] = c;
     }
+    if (*used >= room)
+        return false;
     storage[(*used)++] = '\0';
     return true;
 }
@@ -56,9 +60,7 @@ enum router_query router_query(const char *query, const char *name, char *value_
         size_t length = strcspn(query, "&");
         if (length > head && strncmp(query, name, head) == 0 && query[head] == '=') {
             size_t used = 0;
-            /* decoded it is no longer */
-            return length - head <= bytes &&
-                           decode(query + head + 1, length - head - 1, value_r, &used)
+            return decode(query + head + 1, length - head - 1, value_r, bytes, &used)
                        ? ROUTER_QUERY_FOUND
                        : ROUTER_QUERY_MALFORMED;
         }
@@ -78,7 +80,7 @@ static bool take_segments(const char *pattern, const char *path, struct router_m
         if (wanted == 2 && strncmp(pattern, "{}", 2) == 0) {
             ASSERT(match->segment_count < ROUTER_SEGMENTS_MAX);
             match->segments[match->segment_count++] = match->storage + used;
-            if (!decode(path, given, match->storage, &used))
+            if (!decode(path, given, match->storage, sizeof match->storage, &used))
                 return false;
         }
         pattern += wanted;

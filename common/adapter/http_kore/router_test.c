@@ -1,6 +1,8 @@
 /* Which route a path means. */
 #include "adapter/http_kore/router.h"
 
+#include "base/test_random.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -126,6 +128,60 @@ static void any_bytes_are_answered_and_segments_stay_inside(void **state)
     }
 }
 
+static void a_parameter_is_found_by_its_whole_name_and_decoded(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query;
+        enum router_query outcome;
+        const char *value;
+    } cases[] = {
+        { "", ROUTER_QUERY_NONE, "" },
+        { "a=1&b=2", ROUTER_QUERY_NONE, "" },
+        { "account", ROUTER_QUERY_NONE, "" },
+        { "accounts=x", ROUTER_QUERY_NONE, "" },
+        { "my_account=x&account=y", ROUTER_QUERY_FOUND, "y" },
+        { "account=", ROUTER_QUERY_FOUND, "" },
+        { "account=bob&account=eve", ROUTER_QUERY_FOUND, "bob" },
+        { "a=1&&account=b%6fb%20%26%3D&x", ROUTER_QUERY_FOUND, "bob &=" },
+        { "account=1234567", ROUTER_QUERY_FOUND, "1234567" },
+        { "account=12345678", ROUTER_QUERY_MALFORMED, "" },
+        { "account=%", ROUTER_QUERY_MALFORMED, "" },
+        { "account=a%2&b=c", ROUTER_QUERY_MALFORMED, "" },
+        { "account=%00", ROUTER_QUERY_MALFORMED, "" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char value[8 + 4] = "";
+        memset(value + 8, 'x', 4);
+        size_t room = strchr(cases[i].query, '%') != NULL ? sizeof value : 8;
+        if (router_query(cases[i].query, "account", value, room) != cases[i].outcome)
+            fail_msg("%s", cases[i].query);
+        if (cases[i].outcome == ROUTER_QUERY_FOUND && strcmp(value, cases[i].value) != 0)
+            fail_msg("%s: %s", cases[i].query, value);
+        if (room == 8)
+            assert_memory_equal(value + 8, "xxxx", 4);
+    }
+}
+
+static void any_query_is_answered_within_its_room(void **state)
+{
+    (void)state;
+    struct test_random random = test_random_begin("queries");
+    for (unsigned round = 0; round < 20000; round++) {
+        char query[200], value[40 + 1];
+        size_t length = test_random_below(&random, sizeof query);
+        size_t room = 1 + test_random_below(&random, 40);
+        for (size_t i = 0; i < length; i++)
+            query[i] = "aa==&%2e0\x80"[test_random_below(&random, 10)];
+        query[length < sizeof query ? length : sizeof query - 1] = '\0';
+        value[room] = '!';
+        enum router_query outcome = router_query(query, "a", value, room);
+        assert_int_equal(value[room], '!');
+        if (outcome == ROUTER_QUERY_FOUND)
+            assert_true(strlen(value) < room);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +189,8 @@ int main(void)
         cmocka_unit_test(other_paths_are_unknown),
         cmocka_unit_test(another_method_is_told_from_an_unknown_path),
         cmocka_unit_test(broken_encodings_are_malformed),
+        cmocka_unit_test(a_parameter_is_found_by_its_whole_name_and_decoded),
+        cmocka_unit_test(any_query_is_answered_within_its_room),
         cmocka_unit_test(any_bytes_are_answered_and_segments_stay_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,14 +1,17 @@
-/* Which page is shown, asking for its numbers every few seconds while somebody looks, the theme.
- * The pool is asked again rather than telling by itself: docs/dashboard.md says why. */
+/* Which page is shown, its numbers while somebody looks (told by the pool's stream where there is
+ * one, else asked for every few seconds), the theme. */
 import { account, accounts, blocks, health, overview, worker } from './pages.js';
 import { connect } from './connect.js';
 import { clock, moment } from './format.js';
 import { name, operates, SignedOut } from './session.js';
-import { el, mark, Refusal } from './view.js';
+import { follow } from './live.js';
+import { el, forget, LOCAL, mark, Refusal } from './view.js';
 
-const EVERY_MS = 5000;
+/* Asked for again: all of it; beside a stream what the stream does not tell, and after an event that
+ * changed more than it said, not all at the same moment. */
+const EVERY_MS = 5000, BESIDE_MS = 20000, SOON_MS = 1000;
 const content = document.getElementById('content'), pulse = document.getElementById('pulse'), trouble = document.getElementById('trouble');
-let page = null, timer = 0, asking = null, answered = 0;
+let page = null, timer = 0, asking = null, answered = 0, streams = false, drawing = 0;
 
 /* Pages that few visits need come when they are asked for. */
 const signin = page => import('./signin.js').then(all => all[page]());
@@ -55,7 +58,8 @@ async function look() {
         if (mine !== page) return;
         answered = Date.now();
         warn('');
-        say(`As of ${clock(answered / 1000)}${mine.ended ? '' : `, asked again every ${EVERY_MS / 1000} seconds`}.`);
+        say(streams ? 'Live: what happens is shown as it happens.'
+            : `As of ${clock(answered / 1000)}${mine.ended ? '' : `, asked again every ${EVERY_MS / 1000} seconds`}.`);
         mine.trouble?.(null);
     } catch (error) {
         if (mine !== page) return;
@@ -85,8 +89,32 @@ async function look() {
     } finally {
         clearTimeout(late);
         if (mine === page && document.hidden === false && !mine.ended)
-            timer = setTimeout(look, EVERY_MS);
+            timer = setTimeout(look, streams ? BESIDE_MS : EVERY_MS);
     }
+}
+
+/* Drawn from what is known, which an event changed. */
+function redraw() {
+    drawing ||= setTimeout(async () => {
+        drawing = 0;
+        try { if (page?.load && !document.hidden) await page.load(LOCAL); } catch (error) {
+            if (!(error instanceof TypeError)) throw error; /* what was not asked for yet is asked for */
+        }
+    }, 50);
+}
+const lookIn = ms => { clearTimeout(timer); timer = setTimeout(look, ms); };
+function stream() {
+    follow(document.hidden ? null : page?.live ?? null, {
+        open(is, missed) {
+            if (is === streams && !missed) return;
+            streams = is;
+            lookIn(0);
+        },
+        told(more) {
+            redraw();
+            if (more) lookIn(SOON_MS * (1 + 3 * Math.random()));
+        },
+    });
 }
 
 let shows = 0;
@@ -94,6 +122,7 @@ async function show(first) {
     const mine = ++shows;
     asking?.abort();
     page = null;
+    forget();
     let next;
     try { next = await pageOf(location.hash); } catch (error) {
         if (!(error instanceof TypeError)) throw error; /* a module that did not come */
@@ -112,6 +141,7 @@ async function show(first) {
     }
     if (!page.load) say('');
     if (!first) { scrollTo(0, 0); content.focus({ preventScroll: true }); }
+    stream();
     look();
 }
 
@@ -145,5 +175,8 @@ document.getElementById('skip').addEventListener('click', event => {
     content.focus();
 });
 addEventListener('hashchange', () => show(false));
-document.addEventListener('visibilitychange', () => { if (!document.hidden && !page?.ended) look(); });
+document.addEventListener('visibilitychange', () => {
+    if (page) stream();
+    if (!document.hidden && !page?.ended) look();
+});
 show(true);

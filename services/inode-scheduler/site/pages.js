@@ -118,7 +118,7 @@ export function overview() {
             el('span.muted', instances > 1 ? `${instances} of it` : PARTS[name]?.[1] ?? '')))),
     el('p.more', el('a', { href: '#/health' }, 'What that means'))]);
     const chartCard = (title, lead, one) => el('section.card', el('h2', title), el('p.under', lead), one.element);
-    return { title: 'Overview', parts: [el('h1.hidden', 'Overview'), state, old, hello.element,
+    return { title: 'Overview', live: '', parts: [el('h1.hidden', 'Overview'), state, old, hello.element,
         el('section.hero', el('div.herohead', el('div', el('h2', 'Pool hashrate'), big, words), lookUp()), el('div.plot', series.switcher, chart.element)),
         numbers.element,
         el('div.even', chartCard('Workers', 'With a share in ten minutes; over days, in the hour.', workers),
@@ -188,7 +188,7 @@ export function blocks() {
         ['Luck', ...luckWords(t.luck)],
         ['One in', t.total_hashrate > 0 ? duration(t.network.network_work / t.total_hashrate) : '–', t.total_hashrate > 0 ? 'on average, with the work that is done now' : 'nobody is mining'],
     ]), '.plain');
-    return { title: 'Blocks', parts: [el('h1', 'Blocks'),
+    return { title: 'Blocks', live: '', parts: [el('h1', 'Blocks'),
         el('p.lead', 'Every block the pool found, and what became of it. A reward can be paid out when its block has matured.'), numbers.element,
         el('section.card', el('h2.hidden', 'All blocks'), list.element)],
     async load(signal) {
@@ -290,7 +290,7 @@ export function account(name) {
             el('p.more', el('a', { href: accountPath(name, '/earnings.csv'), download: '' }, 'All postings as a CSV file'))),
         el('section.card', el('h2', 'Payments'), payments.element)];
     const rest = el('div', whole);
-    const page = { title: `Account ${short(name)}`, parts: [el('div.heading', title, copyable(name, 'the whole name', '')), sub, rest],
+    const page = { title: `Account ${short(name)}`, live: `account=${encodeURIComponent(name)}`, parts: [el('div.heading', title, copyable(name, 'the whole name', '')), sub, rest],
         missing(text) {
             page.ended = false;
             sub.replaceChildren(mark('warn', `${cap(text)}.`));

@@ -23,10 +23,32 @@ export class Refusal extends Error {
     constructor(status, detail) { super(detail); this.status = status; }
 }
 
+/* In place of a signal: what was answered before, and changed since (live.js), without a question. */
+export const LOCAL = Symbol('what was answered before');
+const answers = new Map(); /* path → what the page shown was drawn from */
+const remember = (map, path, value) => {
+    if (!map.has(path) && map.size >= 64) map.delete(map.keys().next().value);
+    map.set(path, value);
+};
+export const forget = () => answers.clear();
+export function change(is, write) {
+    for (const [path, body] of answers) if (is(path)) answers.set(path, write(body, path));
+}
+
 const known = new Map(); /* path → { tag, body }: what an entity tag stands for */
 
 /* The document of a path. A Refusal where the pool says no, a TypeError where it says nothing. */
 export async function ask(path, signal) {
+    if (signal === LOCAL) {
+        if (answers.has(path)) return answers.get(path);
+        throw new TypeError('this was not asked for yet');
+    }
+    const body = await fetched(path, signal);
+    remember(answers, path, body);
+    return body;
+}
+
+async function fetched(path, signal) {
     const had = known.get(path);
     const answer = await fetch(path, { signal, headers: had ? { 'if-none-match': had.tag } : {} });
     if (answer.status === 304 && had) return had.body;
@@ -34,10 +56,7 @@ export async function ask(path, signal) {
     if (!answer.ok || body === null)
         throw new Refusal(answer.status, body?.detail ?? `the pool answered ${answer.status}`);
     const tag = answer.headers.get('etag');
-    if (tag) {
-        if (known.size >= 64) known.delete(known.keys().next().value);
-        known.set(path, { tag, body });
-    }
+    if (tag) remember(known, path, { tag, body });
     return body;
 }
 

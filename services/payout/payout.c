@@ -238,6 +238,7 @@ static void start_tick(struct payout *payout)
     payout->tick.push = payout->push_next;
     payout->push_next = false;
     payout->again = false;
+    payout->tick.begun_ms = loop_now_ms(payout->service->loop);
     payout->ticking = worker_submit(payout->worker, &payout->tick.job);
 }
 
@@ -246,6 +247,8 @@ static void done_tick(struct worker_job *job)
     struct payout_tick *tick = (struct payout_tick *)job;
     struct payout *payout = payout_of(tick);
     payout->ticking = false;
+    metric_observe_us(payout->metrics.turn,
+                      (loop_now_ms(payout->service->loop) - tick->begun_ms) * 1000);
     if (tick->leads)
         show_counters(payout, &tick->counters);
     show_role(payout, tick);
@@ -332,6 +335,8 @@ static void make_metrics(struct payout *payout)
     metrics->field = metrics_counter(all, "adit_payout_" #field "_total", "", help, beat)
 #define GAUGE(field, beat, help)                                                                   \
     metrics->field = metrics_gauge(all, "adit_payout_" #field, "", help, beat)
+    metrics->turn = metrics_histogram(all, "adit_payout_turn_seconds",
+                                      "a look at events, sets and payments, with what it does");
     COUNTER(sets, "sets", "posting sets applied");
     COUNTER(snapshots, "snapshots", "block windows kept");
     COUNTER(segments, NULL, "stretches of the window closed into segments");

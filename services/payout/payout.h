@@ -26,6 +26,7 @@ enum { PAYOUT_CALLS_MAX = 16 };
 struct payout_tick {
     struct worker_job job;
     bool push;           /* in: look at payments now */
+    uint64_t begun_ms;   /* the loop's clock */
     bool leads;          /* out, like the rest */
     struct leader other; /* who does, where this one does not */
     bool namesake;       /* under this one's name */
@@ -63,6 +64,7 @@ struct payout_daily {
 struct payout_metrics {
     struct metric *sets, *snapshots, *segments, *window_open_shares, *trimmed, *sent, *confirmed,
         *refused, *failures[ENGINE_NODE + 1]; /* by what was away */
+    struct metric_histogram *turn;
     struct metric *newest_event, *newest_set, *epoch, *open_sets, *open_payments, *leading;
     struct metric *immature, *available, *in_flight, *paid, *fee, *unallocated, *loss;
     struct metric *reserve, *reserve_missing;

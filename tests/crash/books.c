@@ -9,6 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
+
+unsigned books_number(const char *variable, unsigned fallback)
+{
+    const char *given = getenv(variable);
+    return given != NULL ? (unsigned)strtoul(given, NULL, 10) : fallback;
+}
+
+unsigned books_seed(void)
+{
+    unsigned seed = books_number("ADIT_SEED", (unsigned)time(NULL));
+    printf("ADIT_SEED=%u\n", seed);
+    return seed;
+}
 
 json_int_t books_shares(const struct pool_fixture *pool)
 {

@@ -9,6 +9,11 @@ struct books_sum {
     unsigned blocks;
 };
 
+/* ADIT_SEED, or the clock's seconds; printed. */
+unsigned books_seed(void);
+/* An environment variable's number, or the fallback where it is not set. */
+unsigned books_number(const char *variable, unsigned fallback);
+
 /* Conditions for pool_wait. The context is a json_int_t: more shares are counted than that. */
 bool books_more_shares(const struct pool_fixture *pool, void *context);
 /* The context is a struct books_sum, which gets what the chain pays; true when all of it matured.

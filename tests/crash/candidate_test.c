@@ -341,11 +341,7 @@ static int begin(void **state)
     (void)state;
     pool_start(&pool, "{\"payout\":{\"enabled\":false},\"stratum\":{\"share_interval_ms\":200}}",
                false);
-    for (int i = 0; i < MINERS; i++) {
-        char user[160];
-        snprintf(user, sizeof user, "%s.worker%d", pool.pool_address, i);
-        pool_add_miner(&pool, user, 30000);
-    }
+    pool_add_miners(&pool, MINERS, 30000);
     return 0;
 }
 
@@ -358,11 +354,8 @@ static int end(void **state)
 
 int main(void)
 {
-    seed = getenv("ADIT_SEED") != NULL ? (unsigned)strtoul(getenv("ADIT_SEED"), NULL, 10)
-                                       : (unsigned)time(NULL);
-    if (getenv("ADIT_KILLS") != NULL)
-        kills = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
-    printf("ADIT_SEED=%u\n", seed);
+    seed = books_seed();
+    kills = books_number("ADIT_KILLS", kills);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_outlives_its_validator_and_the_scheduler),
         cmocka_unit_test(a_block_found_while_the_node_is_stopped_comes_from_the_spool),

@@ -82,11 +82,7 @@ static void the_books_are_right_after_kills(void **state)
 {
     (void)state;
     struct pool_miner_report reports[MINERS], all = { 0 };
-    for (int i = 0; i < MINERS; i++) {
-        char user[160];
-        snprintf(user, sizeof user, "%s.worker%d", pool.pool_address, i);
-        pool_add_miner(&pool, user, 30000);
-    }
+    pool_add_miners(&pool, MINERS, 30000);
     json_int_t none = 10;
     pool_wait(&pool, "the first shares", 30, books_more_shares, &none);
     kill_at_random_moments();
@@ -135,11 +131,8 @@ int main(int argc, char **argv)
         return 64;
     }
     victim = argv[1];
-    seed = getenv("ADIT_SEED") != NULL ? (unsigned)strtoul(getenv("ADIT_SEED"), NULL, 10)
-                                       : (unsigned)time(NULL);
-    if (getenv("ADIT_KILLS") != NULL)
-        kills = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
-    printf("ADIT_SEED=%u\n", seed);
+    seed = books_seed();
+    kills = books_number("ADIT_KILLS", kills);
     const struct CMUnitTest tests[] = { cmocka_unit_test(the_books_are_right_after_kills) };
     return cmocka_run_group_tests_name(victim, tests, begin, end);
 }

@@ -388,11 +388,7 @@ static int begin(void **state)
              "\"scheduler\":{\"instances\":2}}",
              store);
     pool_start(&pool, settings, false);
-    for (int i = 0; i < MINERS; i++) {
-        char user[160];
-        snprintf(user, sizeof user, "%s.worker%d", pool.pool_address, i);
-        pool_add_miner(&pool, user, 30000);
-    }
+    pool_add_miners(&pool, MINERS, 30000);
     return 0;
 }
 
@@ -411,13 +407,10 @@ int main(int argc, char **argv)
         printf("SKIPPED: %s\n", error.text);
         return 77;
     }
-    seed = getenv("ADIT_SEED") != NULL ? (unsigned)strtoul(getenv("ADIT_SEED"), NULL, 10)
-                                       : (unsigned)time(NULL);
-    if (getenv("ADIT_TAKEOVERS") != NULL)
-        kills = (unsigned)strtoul(getenv("ADIT_TAKEOVERS"), NULL, 10);
+    seed = books_seed();
+    kills = books_number("ADIT_TAKEOVERS", kills);
     if (getenv("ADIT_HANG_S") != NULL)
         hang_s = (unsigned)strtoul(getenv("ADIT_HANG_S"), NULL, 10);
-    printf("ADIT_SEED=%u\n", seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_other_goes_on_whenever_the_leader_is_lost),
         cmocka_unit_test(one_that_hangs_holds_nobody_up),

@@ -154,11 +154,7 @@ static int begin(void **state)
     (void)state;
     pool_start(&pool, "{\"stratum\":{\"share_interval_ms\":100},\"payout\":{\"enabled\":false}}",
                false);
-    for (int i = 0; i < MINERS; i++) {
-        char user[160];
-        snprintf(user, sizeof user, "%s.worker%d", pool.pool_address, i);
-        pool_add_miner(&pool, user, 30000);
-    }
+    pool_add_miners(&pool, MINERS, 30000);
     return 0;
 }
 
@@ -171,8 +167,7 @@ static int end(void **state)
 
 int main(void)
 {
-    const char *given = getenv("ADIT_STOPS");
-    stops = given != NULL ? (unsigned)strtoul(given, NULL, 10) : stops;
+    stops = books_number("ADIT_STOPS", stops);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_process_stops_in_order_while_it_works),
         cmocka_unit_test(each_end_was_an_orderly_one),

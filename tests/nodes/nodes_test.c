@@ -372,11 +372,7 @@ static int begin(void **state)
     pool_start(&pool, settings, false);
     pool.node_port = nodes.ports[0];
     snprintf(pool.pool_address, sizeof pool.pool_address, "%s", nodes.address);
-    for (int i = 0; i < MINERS; i++) {
-        char user[160];
-        snprintf(user, sizeof user, "%s.worker%d", nodes.address, i);
-        pool_add_miner(&pool, user, 20000);
-    }
+    pool_add_miners(&pool, MINERS, 20000);
     return 0;
 }
 

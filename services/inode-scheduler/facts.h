@@ -1,10 +1,12 @@
 /* What nodes told of blocks: at which height a block stands, and how much work its chain has. Both
  * follow from the block itself and never change, so where two accounts of one block differ, one is
  * a lie. The account of more nodes counts; and a block stands one higher than the block below it,
- * with the work of its own bits more (Bitcoin Core's nChainWork).
+ * with the work of its own bits more (Bitcoin Core's nChainWork): from what two nodes told the same
+ * of one block all that stands on it is known, whoever tells of it.
  *
  * What a node told while it was honest is held against it later. Bounded: accounts that only one
- * node gave are forgotten first. Memory is the caller's; touches nothing else. */
+ * node gave, and nothing proves, are forgotten first. Memory is the caller's; touches nothing else.
+ */
 #pragma once
 #include "port/node.h"
 
@@ -13,11 +15,12 @@ enum { FACTS_MAX = 256, FACTS_NODES_MAX = 64 };
 struct fact {
     struct node_tip block;
     uint64_t tellers; /* a bit a node */
-    uint64_t since;   /* its place in the order of telling */
+    uint64_t since;   /* its place in the order of telling, from 1; 0: free */
+    bool proven;      /* it follows from a block two nodes told of the same, or a proven one */
 };
 
 struct facts {
-    struct fact list[FACTS_MAX]; /* tellers 0: free */
+    struct fact list[FACTS_MAX];
     uint64_t told;
 };
 

@@ -96,6 +96,24 @@ static void a_block_follows_from_the_one_below_it(void **state)
     assert_false(contradicts(2, with_work(block(30, 0), 1))); /* nobody knows what it stands on */
 }
 
+/* One against one, lie upon lie: the block that both told of before proves what stands on it. */
+static void a_chain_of_lies_is_seen_at_every_block(void **state)
+{
+    (void)state;
+    tell(0, block(9, 0));
+    tell(1, block(9, 0));
+    for (uint32_t n = 10; n < 20; n++) {
+        struct node_tip lie = block(n, 0);
+        lie.height += 1000;
+        tell(1, lie);
+        assert_true(contradicts(1, lie));
+        assert_int_equal(facts_find(&facts, 1, lie.hash)->height, n);
+        if (n % 2 == 0)
+            tell(0, block(n, 0));
+        assert_false(contradicts(0, block(n, 0)));
+    }
+}
+
 static void the_word_of_one_other_node_condemns_nobody(void **state)
 {
     (void)state;
@@ -130,6 +148,7 @@ int main(void)
         cmocka_unit_test_setup(the_account_of_more_nodes_counts, begin),
         cmocka_unit_test_setup(what_a_node_told_while_it_was_honest_is_held_against_it, begin),
         cmocka_unit_test_setup(a_block_follows_from_the_one_below_it, begin),
+        cmocka_unit_test_setup(a_chain_of_lies_is_seen_at_every_block, begin),
         cmocka_unit_test_setup(the_word_of_one_other_node_condemns_nobody, begin),
         cmocka_unit_test_setup(a_flood_of_one_node_forgets_nothing_that_two_told, begin),
     };

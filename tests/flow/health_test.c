@@ -182,8 +182,6 @@ static void who_cannot_work_says_so_and_is_ready_again_when_it_can(void **state)
     expect("share-validator", 503, "redis.window");
     if (getenv("ADIT_KILLS") != NULL) /* it waits for an answer for half a minute */
         expect("payout", 503, "window");
-    expect("inode-scheduler", 200, NULL); /* its series stand still, jobs do not */
-    expect("stratum-gateway", 200, NULL);
     expect("auth", 200, NULL);
     bring_back("redis");
 

@@ -76,6 +76,7 @@ static bool unseal(const uint8_t *key, const uint8_t sealed[LETTER_SEALED_BYTES]
                                    sealed, key) != 0)
         return false;
     struct cursor_reader reader = { .rest = span_of(plain, sizeof plain) };
+    mail_r->id = mail_r->unsubscribe = NULL;
     bool read = cursor_get_u8(&reader) == FORM &&
                 get_text(&reader, mail_r->to, sizeof mail_r->to) &&
                 get_text(&reader, mail_r->subject, sizeof mail_r->subject) &&

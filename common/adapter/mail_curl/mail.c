@@ -12,7 +12,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LETTER_BYTES = 2 * MAIL_TEXT_BYTES + 1024, SECRET_BYTES = 256 };
+enum {
+    LETTER_BYTES = 2 * MAIL_TEXT_BYTES + 2048,
+    SECRET_BYTES = 256,
+    MESSAGE_ID_BYTES = 80,
+    UNSUBSCRIBE_BYTES = 512,
+};
 
 static const char file_scheme[] = "file:";
 
@@ -54,13 +59,23 @@ static size_t write_letter(const struct mail_settings *settings, const struct ma
         return 0;
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&now, &parts));
     const char *at = strchr(settings->from, '@');
+    char message[MESSAGE_ID_BYTES], unsubscribe[UNSUBSCRIBE_BYTES] = "";
+    snprintf(message, sizeof message, "%016llx%016llx", (unsigned long long)id[0],
+             (unsigned long long)id[1]);
+    if (mail->id != NULL)
+        snprintf(message, sizeof message, "%s", mail->id);
+    if (mail->unsubscribe != NULL)
+        snprintf(unsubscribe, sizeof unsubscribe,
+                 "List-Unsubscribe: <%.400s>\r\n"
+                 "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
+                 mail->unsubscribe);
     int head = snprintf(letter_r, LETTER_BYTES,
                         "Date: %s\r\nFrom: <%s>\r\nTo: <%s>\r\nSubject: %s\r\n"
-                        "Message-ID: <%016llx%016llx@%s>\r\nMIME-Version: 1.0\r\n"
+                        "Message-ID: <%s@%s>\r\n%sMIME-Version: 1.0\r\n"
                         "Content-Type: text/plain; charset=utf-8\r\n"
                         "Content-Transfer-Encoding: 8bit\r\nAuto-Submitted: auto-generated\r\n\r\n",
-                        date, settings->from, mail->to, mail->subject, (unsigned long long)id[0],
-                        (unsigned long long)id[1], at != NULL ? at + 1 : "localhost");
+                        date, settings->from, mail->to, mail->subject, message,
+                        at != NULL ? at + 1 : "localhost", unsubscribe);
     if (head < 0 || head >= LETTER_BYTES - 2 * MAIL_TEXT_BYTES)
         return 0;
     size_t used = (size_t)head;

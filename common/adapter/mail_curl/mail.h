@@ -26,6 +26,10 @@ struct mail {
     char to[MAIL_ADDRESS_BYTES];
     char subject[MAIL_SUBJECT_BYTES]; /* printable ASCII */
     char text[MAIL_TEXT_BYTES];       /* UTF-8, lines end with \n */
+    const char *id;                   /* stays the same through every try: who was sent it twice
+                                         sees one; printable ASCII, borrowed; NULL: a fresh one */
+    const char *unsubscribe; /* a URL that takes one POST and no more is sent (RFC 8058); borrowed,
+                                NULL: none */
 };
 
 /* Whether letters can be sent with these settings; false with one sentence. */

@@ -28,6 +28,9 @@
     X(LETTER_FACTOR_OFF, "The second factor is off",                                               \
       "From now on the password alone opens the account.")                                         \
     X(LETTER_KEY, "An API key was made", "Whoever has the key can do what it is good for.")        \
+    X(LETTER_WEBHOOK, "A webhook was set",                                                         \
+      "From now on notices about the account go to an address of the web, too. If it was not "     \
+      "you, log in, take it away and set another password.")                                       \
     X(LETTER_CLOSED, "Your account is closed",                                                     \
       "No miner is let in under its name any more. What it is owed is still paid.")
 

@@ -5,6 +5,7 @@
 #include "adapter/store_open/store_open.h"
 #include "core/network/network.h"
 #include "record/access/field.h"
+#include "record/notice/notice_record.h"
 #include "services/auth/auth.h"
 #include "services/auth/form.h"
 #include "services/auth/said_keys.h"
@@ -44,7 +45,7 @@ static bool reach_store(void *context, struct error *error)
 {
     struct store *store = open_store(context, error);
     bool reached = store != NULL && store_ping(store, error) && account_declare(store, error) &&
-                   access_declare(store, error);
+                   access_declare(store, error) && notice_declare(store, error);
     if (store != NULL)
         store_close(store);
     return reached;

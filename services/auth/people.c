@@ -56,6 +56,13 @@ const struct http_route people_routes[] = {
     { HTTP_METHOD_POST, "/api/v1/me/links", people_make_link },
     { HTTP_METHOD_DELETE, "/api/v1/me/keys/{}", people_remove_grant },
     { HTTP_METHOD_GET, "/api/v1/me/events", people_events },
+    { HTTP_METHOD_GET, "/api/v1/me/notices", people_notices },
+    { HTTP_METHOD_POST, "/api/v1/me/notices", people_choose_notices },
+    { HTTP_METHOD_POST, "/api/v1/me/notices/webhook", people_set_webhook },
+    { HTTP_METHOD_DELETE, "/api/v1/me/notices/webhook", people_remove_webhook },
+    { HTTP_METHOD_POST, "/api/v1/me/notices/test", people_test_notice },
+    { HTTP_METHOD_GET, "/api/v1/me/notices/log", people_notices_log },
+    { HTTP_METHOD_POST, "/api/v1/notices/unsubscribe/{}", people_stop_letters },
     { HTTP_METHOD_GET, "/api/v1/me/sessions", people_sessions },
     { HTTP_METHOD_DELETE, "/api/v1/me/sessions", people_end_sessions },
     { HTTP_METHOD_DELETE, "/api/v1/me/sessions/{}", people_end_session },
@@ -195,7 +202,15 @@ static bool open_parts(struct people *people, struct error *error)
         .context = people,
     };
     people->mailer = mailer_create(&mail, error);
-    people->names = people->mailer != NULL ? names_open(error) : NULL;
+    const struct notifier_options notices = { .loop = people->options.loop,
+                                              .metrics = people->options.metrics,
+                                              .settings = settings,
+                                              .secrets = &people->secrets,
+                                              .mail = &mail.mail,
+                                              .open_store = open_store,
+                                              .context = people };
+    people->notifier = people->mailer != NULL ? notifier_create(&notices, error) : NULL;
+    people->names = people->notifier != NULL ? names_open(error) : NULL;
     if (people->names == NULL)
         return false;
     if (!password_dummy(&people->cost, people->dummy))
@@ -244,6 +259,7 @@ void people_destroy(struct people *people)
     worker_destroy(people->passwords);
     limits_destroy(people->limits);
     mailer_destroy(people->mailer);
+    notifier_destroy(people->notifier);
     names_close(people->names);
     if (loop_timer_running(&people->keys_timer))
         loop_timer_stop(people->options.loop, &people->keys_timer);

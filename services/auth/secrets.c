@@ -1,6 +1,7 @@
 #include "services/auth/secrets.h"
 
 #include "adapter/token_sodium/token.h"
+#include "record/account/account.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -160,32 +161,80 @@ bool secrets_opaque_read(const uint8_t key[SECRETS_KEY_BYTES], const char *prefi
 
 /* A key of the account's own, so that one account's sealed secret is nothing in another's record.
  */
-static void seal_key(const struct secrets *secrets, uint64_t account_id,
+static void seal_key(const uint8_t key[SECRETS_KEY_BYTES], uint64_t account_id,
                      uint8_t key_r[crypto_secretbox_KEYBYTES])
 {
     uint8_t id[8];
     store_le64(id, account_id);
     const struct span part = span_of(id, sizeof id);
-    secrets_hash(secrets->factor, &part, 1, key_r, crypto_secretbox_KEYBYTES);
+    secrets_hash(key, &part, 1, key_r, crypto_secretbox_KEYBYTES);
+}
+
+static void seal(const uint8_t use[SECRETS_KEY_BYTES], uint64_t account_id, struct span secret,
+                 uint8_t *sealed_r)
+{
+    uint8_t key[crypto_secretbox_KEYBYTES];
+    seal_key(use, account_id, key);
+    randombytes_buf(sealed_r, NONCE_BYTES);
+    crypto_secretbox_easy(sealed_r + NONCE_BYTES, secret.data, secret.length, sealed_r, key);
+    sodium_memzero(key, sizeof key);
+}
+
+static bool unseal(const uint8_t use[SECRETS_KEY_BYTES], uint64_t account_id, struct span sealed,
+                   uint8_t *secret_r)
+{
+    uint8_t key[crypto_secretbox_KEYBYTES];
+    seal_key(use, account_id, key);
+    bool opened = crypto_secretbox_open_easy(secret_r, sealed.data + NONCE_BYTES,
+                                             sealed.length - NONCE_BYTES, sealed.data, key) == 0;
+    sodium_memzero(key, sizeof key);
+    return opened;
 }
 
 void secrets_seal(const struct secrets *secrets, uint64_t account_id,
                   const uint8_t secret[SECRETS_TOTP_BYTES], uint8_t sealed_r[FACTOR_SEALED_BYTES])
 {
-    uint8_t key[crypto_secretbox_KEYBYTES];
-    seal_key(secrets, account_id, key);
-    randombytes_buf(sealed_r, NONCE_BYTES);
-    crypto_secretbox_easy(sealed_r + NONCE_BYTES, secret, SECRETS_TOTP_BYTES, sealed_r, key);
-    sodium_memzero(key, sizeof key);
+    seal(secrets->factor, account_id, span_of(secret, SECRETS_TOTP_BYTES), sealed_r);
 }
 
 bool secrets_open(const struct secrets *secrets, uint64_t account_id,
                   const uint8_t sealed[FACTOR_SEALED_BYTES], uint8_t secret_r[SECRETS_TOTP_BYTES])
 {
-    uint8_t key[crypto_secretbox_KEYBYTES];
-    seal_key(secrets, account_id, key);
-    bool opened = crypto_secretbox_open_easy(secret_r, sealed + NONCE_BYTES,
-                                             FACTOR_SEALED_BYTES - NONCE_BYTES, sealed, key) == 0;
-    sodium_memzero(key, sizeof key);
-    return opened;
+    return unseal(secrets->factor, account_id, span_of(sealed, FACTOR_SEALED_BYTES), secret_r);
+}
+
+void secrets_seal_webhook(const struct secrets *secrets, uint64_t account_id,
+                          const uint8_t secret[NOTICE_SECRET_BYTES],
+                          uint8_t sealed_r[NOTICE_SEALED_BYTES])
+{
+    _Static_assert((int)NOTICE_SEALED_BYTES ==
+                       (int)NONCE_BYTES + (int)crypto_secretbox_MACBYTES + (int)NOTICE_SECRET_BYTES,
+                   "a sealed secret fits its record");
+    seal(secrets->webhook, account_id, span_of(secret, NOTICE_SECRET_BYTES), sealed_r);
+}
+
+bool secrets_open_webhook(const struct secrets *secrets, uint64_t account_id,
+                          const uint8_t sealed[NOTICE_SEALED_BYTES],
+                          uint8_t secret_r[NOTICE_SECRET_BYTES])
+{
+    return unseal(secrets->webhook, account_id, span_of(sealed, NOTICE_SEALED_BYTES), secret_r);
+}
+
+void secrets_stop_make(const struct secrets *secrets, uint64_t account_id, const char *email,
+                       char text_r[SECRETS_TEXT_BYTES])
+{
+    char id[ACCOUNT_ID_BYTES];
+    uint8_t mac[SECRETS_KEY_BYTES];
+    account_id_text(account_id, id);
+    const struct span parts[] = { span_text("stop"), span_text(id), span_text(email) };
+    secrets_hash(secrets->notice, parts, 3, mac, sizeof mac);
+    memcpy(text_r, id, ACCOUNT_ID_BYTES - 1);
+    sodium_bin2base64(text_r + ACCOUNT_ID_BYTES - 1, SECRETS_TEXT_BYTES - (ACCOUNT_ID_BYTES - 1),
+                      mac, sizeof mac, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+bool secrets_stop_read(struct span text, uint64_t *account_id_r)
+{
+    return text.length > ACCOUNT_ID_BYTES - 1 && text.length < SECRETS_TEXT_BYTES &&
+           hex_decode_u64((const char *)text.data, ACCOUNT_ID_BYTES - 1, account_id_r);
 }

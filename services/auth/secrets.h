@@ -7,6 +7,7 @@
 #include "core/identity/identity.h"
 #include "record/access/factor.h"
 #include "record/access/session.h"
+#include "record/notice/preference.h"
 
 /* X(member, label): one key for each use */
 #define SECRETS_USES(X)                                                                            \
@@ -19,6 +20,8 @@
     X(registration, "adit registration")                                                           \
     X(worker, "adit worker")                                                                       \
     X(limit, "adit limit")                                                                         \
+    X(notice, "adit notice")                                                                       \
+    X(webhook, "adit webhook")                                                                     \
     X(claim, "adit claim")
 
 enum {
@@ -66,3 +69,18 @@ void secrets_seal(const struct secrets *secrets, uint64_t account_id,
 MUST_CHECK bool secrets_open(const struct secrets *secrets, uint64_t account_id,
                              const uint8_t sealed[FACTOR_SEALED_BYTES],
                              uint8_t secret_r[SECRETS_TOTP_BYTES]);
+
+/* The secret of a webhook, likewise. */
+void secrets_seal_webhook(const struct secrets *secrets, uint64_t account_id,
+                          const uint8_t secret[NOTICE_SECRET_BYTES],
+                          uint8_t sealed_r[NOTICE_SEALED_BYTES]);
+MUST_CHECK bool secrets_open_webhook(const struct secrets *secrets, uint64_t account_id,
+                                     const uint8_t sealed[NOTICE_SEALED_BYTES],
+                                     uint8_t secret_r[NOTICE_SECRET_BYTES]);
+
+/* With what an account's letters are stopped by whoever holds one: good for that address of e-mail
+ * and for nothing else. */
+void secrets_stop_make(const struct secrets *secrets, uint64_t account_id, const char *email,
+                       char text_r[SECRETS_TEXT_BYTES]);
+/* Takes one apart; whether it is good is seen by making it again. */
+MUST_CHECK bool secrets_stop_read(struct span text, uint64_t *account_id_r);

@@ -12,6 +12,7 @@
 #include "adapter/names_icu/names.h"
 #include "services/auth/limits.h"
 #include "services/auth/mailer.h"
+#include "services/auth/notifier.h"
 #include "services/auth/password.h"
 #include "services/auth/people.h"
 #include "services/auth/secrets.h"
@@ -34,6 +35,7 @@ struct people {
     struct names *names;
     struct limits *limits;
     struct mailer *mailer;
+    struct notifier *notifier;
     struct store_thread *store;
     struct worker *passwords;
     _Atomic bool stopping;
@@ -165,3 +167,10 @@ void people_remove_grant(void *context, struct http_exchange *exchange);
 void people_exchange_key(void *context, struct http_exchange *exchange);
 void people_events(void *context, struct http_exchange *exchange);
 void people_all_events(void *context, struct http_exchange *exchange);
+void people_notices(void *context, struct http_exchange *exchange);
+void people_choose_notices(void *context, struct http_exchange *exchange);
+void people_set_webhook(void *context, struct http_exchange *exchange);
+void people_remove_webhook(void *context, struct http_exchange *exchange);
+void people_test_notice(void *context, struct http_exchange *exchange);
+void people_notices_log(void *context, struct http_exchange *exchange);
+void people_stop_letters(void *context, struct http_exchange *exchange);

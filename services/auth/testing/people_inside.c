@@ -2,6 +2,8 @@
  * on command. */
 #include "services/auth/testing/people_world.h"
 
+#include "record/notice/notice_record.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -54,7 +56,8 @@ void world_open(void)
 {
     struct error error;
     f->store = store_fake_create();
-    assert_true(account_declare(f->store, &error) && access_declare(f->store, &error));
+    assert_true(account_declare(f->store, &error) && access_declare(f->store, &error) &&
+                notice_declare(f->store, &error));
 }
 
 void world_close(void)

@@ -4,6 +4,7 @@
 #include "services/auth/testing/people_world.h"
 
 #include "adapter/store_open/store_open.h"
+#include "record/notice/notice_record.h"
 #ifdef ON_MONGO
 #include "tests/ferretdb/server.h"
 #endif
@@ -128,7 +129,8 @@ void world_open(void)
     assert_int_equal(write(fd, secret, sizeof secret - 1), sizeof secret - 1);
     close(fd);
     f->store = store_open(url, 10000, &error);
-    if (f->store == NULL || !account_declare(f->store, &error) || !access_declare(f->store, &error))
+    if (f->store == NULL || !account_declare(f->store, &error) ||
+        !access_declare(f->store, &error) || !notice_declare(f->store, &error))
         fail_msg("%s", error.text);
 }
 

@@ -1,0 +1,323 @@
+/* One delivery: taken, looked at once more, tried, and what comes of it written down. */
+#include "services/auth/notifier_inside.h"
+
+#include "record/account/account.h"
+#include "record/notice/preference.h"
+#include "record/notice/route.h"
+#include "service/log.h"
+#include "services/auth/notice_words.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    TAKEN_MS = 120000, /* longer than a try takes */
+    LIFE_MS = 3 * 86400000,
+    ID_DIGITS = 32,
+    HOUR_MS = 3600000,
+};
+
+/* What one delivery knows. */
+struct delivery {
+    struct notifier_lane *lane;
+    struct notice *notice;
+    struct account account; /* where it is not the operators' */
+    struct notice_preference preference;
+    struct notice_route_record route;
+    char message_id[ID_DIGITS + 8];
+    char result[NOTICE_RESULT_BYTES];
+};
+
+static size_t index_of(const struct delivery *delivery)
+{
+    return delivery->notice->channel == NOTICE_LETTER ? 0 : 1;
+}
+
+/* Another may have taken it meanwhile, after a pause of ours: then it is that one's. */
+static bool saved(enum store_outcome outcome)
+{
+    return outcome == STORE_DONE || outcome == STORE_CONFLICT;
+}
+
+static bool end(struct delivery *delivery, enum notice_state state, struct error *error)
+{
+    struct notifier *notifier = delivery->lane->notifier;
+    struct notice *notice = delivery->notice;
+    size_t i = index_of(delivery);
+    notice->state = state;
+    notice->due_ms = loop_unix_ms() + NOTICE_KEPT_MS;
+    snprintf(notice->result, sizeof notice->result, "%s", delivery->result);
+    metric_add(state == NOTICE_SENT       ? notifier->metrics.sent[i]
+               : state == NOTICE_WITHHELD ? notifier->metrics.withheld[i]
+                                          : notifier->metrics.given_up[i],
+               1);
+    if (state == NOTICE_GIVEN_UP)
+        log_info("notice.given_up", "id=%s tries=%llu reason=\"%s\"", notice->id,
+                 (unsigned long long)notice->tries, delivery->result);
+    return saved(notice_save(delivery->lane->store, notice, error));
+}
+
+static bool give_up(struct delivery *delivery, const char *reason, struct error *error)
+{
+    snprintf(delivery->result, sizeof delivery->result, "%s", reason);
+    return end(delivery, NOTICE_GIVEN_UP, error);
+}
+
+/* It was not its fault: the try does not count. */
+static bool put_back(struct delivery *delivery, uint64_t due_ms, struct error *error)
+{
+    struct notice *notice = delivery->notice;
+    notice->tries--;
+    notice->due_ms = due_ms;
+    return saved(notice_save(delivery->lane->store, notice, error));
+}
+
+/* The message's id, the same through every try and every instance. */
+static void name_message(struct delivery *delivery)
+{
+    uint8_t hash[ID_DIGITS / 2];
+    const struct span part = span_text(delivery->notice->id);
+    secrets_hash(delivery->lane->notifier->options.secrets->notice, &part, 1, hash, sizeof hash);
+    memcpy(delivery->message_id, "msg_", 4);
+    hex_encode(span_of(hash, sizeof hash), delivery->message_id + 4);
+}
+
+static bool is_asked_for(const struct notice *notice)
+{
+    return notice->kind == NOTICE_TEST;
+}
+
+/* Why it goes nowhere; NULL: it does. */
+static const char *nowhere(const struct delivery *delivery)
+{
+    const struct notifier *notifier = delivery->lane->notifier;
+    const struct settings *settings = notifier->options.settings;
+    const struct notice *notice = delivery->notice;
+    const struct notice_preference *preference = &delivery->preference;
+    bool letter = notice->channel == NOTICE_LETTER;
+    if (letter && notifier->mail.url[0] == '\0')
+        return "the pool sends no letters";
+    if (notice->account == 0) {
+        const char *to =
+            letter ? settings->notices_operator_email : settings->notices_operator_webhook;
+        return to[0] != '\0' ? NULL : "the settings name no operators";
+    }
+    if (delivery->account.state == ACCOUNT_CLOSED)
+        return "the account is closed";
+    if (letter && (delivery->account.email[0] == '\0' || !delivery->account.email_confirmed))
+        return "the address of e-mail is not confirmed";
+    if (!letter && preference->url[0] == '\0')
+        return "there is no webhook";
+    if (!letter && preference->off_ms != 0)
+        return "the webhook is switched off";
+    if (!letter && notice->created_ms < preference->url_ms)
+        return "it was made for the webhook of before";
+    uint32_t wanted = letter ? preference->letters : preference->webhooks;
+    bool chosen = (int)notice->kind <= NOTICE_CHOICES;
+    return !chosen || (wanted & notice_bit(notice->kind)) != 0 ? NULL : "it is not wanted any more";
+}
+
+/* What it takes to know; a missing account is a closed one. */
+static bool learn(struct delivery *delivery, struct error *error)
+{
+    struct store *store = delivery->lane->store;
+    uint64_t account = delivery->notice->account;
+    if (notice_route_get(store, account, delivery->notice->channel, &delivery->route, error) !=
+        STORE_DONE)
+        return false;
+    if (account == 0)
+        return true;
+    enum store_outcome outcome = account_get(store, account, &delivery->account, error);
+    if (outcome == STORE_MISSING)
+        delivery->account.state = ACCOUNT_CLOSED;
+    else if (outcome != STORE_DONE)
+        return false;
+    return notice_preference_get(store, account, &delivery->preference, error) == STORE_DONE;
+}
+
+static uint64_t allowance(const struct delivery *delivery)
+{
+    const struct settings *settings = delivery->lane->notifier->options.settings;
+    int64_t most = delivery->notice->channel == NOTICE_LETTER ? settings->notices_letters_day
+                                                              : settings->notices_webhooks_day;
+    return notice_allowance(&delivery->route.route, (uint64_t)most, loop_unix_ms());
+}
+
+static bool send_letter(struct delivery *delivery)
+{
+    const struct notifier *notifier = delivery->lane->notifier;
+    const struct settings *settings = notifier->options.settings;
+    const struct notice *notice = delivery->notice;
+    char stop[SECRETS_TEXT_BYTES], unsubscribe[512];
+    struct mail mail = { .id = delivery->message_id };
+    struct error error = { .text = "" };
+    const char *api =
+        settings->auth_origin[0] != '\0' ? settings->auth_origin : settings->auth_site;
+    struct notice_paths paths = { .site = settings->auth_site, .last = allowance(delivery) == 1 };
+    snprintf(mail.to, sizeof mail.to, "%s",
+             notice->account == 0 ? settings->notices_operator_email : delivery->account.email);
+    if (notice->account != 0) {
+        secrets_stop_make(notifier->options.secrets, notice->account, mail.to, stop);
+        paths.stop = stop;
+    }
+    if (paths.stop != NULL && api[0] != '\0') {
+        snprintf(unsubscribe, sizeof unsubscribe, "%.300s/api/v1/notices/unsubscribe/%s", api,
+                 stop);
+        mail.unsubscribe = unsubscribe;
+    }
+    bool sent =
+        notice_write_letter(notice, &paths, &mail) && mail_send(&notifier->mail, &mail, &error);
+    snprintf(delivery->result, sizeof delivery->result, "%.*s", NOTICE_RESULT_BYTES - 1,
+             sent ? "the mail server has taken it" : error.text);
+    return sent;
+}
+
+static enum webhook_outcome send_webhook(struct delivery *delivery)
+{
+    const struct notifier *notifier = delivery->lane->notifier;
+    const struct notice *notice = delivery->notice;
+    char document[NOTICE_DOCUMENT_BYTES];
+    uint8_t secret[NOTICE_SECRET_BYTES];
+    size_t length = notice_write_document(notice, document);
+    struct webhook_request request = { .url = delivery->preference.url,
+                                       .id = delivery->message_id,
+                                       .time_s = loop_unix_ms() / 1000,
+                                       .secret = span_of(secret, sizeof secret),
+                                       .body = span_of(document, length) };
+    if (notice->account == 0) {
+        request.url = notifier->options.settings->notices_operator_webhook;
+        request.secret = span_of(notifier->operator_secret, notifier->operator_secret_length);
+    } else if (!secrets_open_webhook(notifier->options.secrets, notice->account,
+                                     delivery->preference.sealed, secret)) {
+        snprintf(delivery->result, sizeof delivery->result,
+                 "its secret was sealed by another deployment: set the webhook again");
+        return WEBHOOK_FAILED;
+    }
+    enum webhook_outcome outcome = webhook_send(&notifier->webhook, &request, delivery->result);
+    sodium_memzero(secret, sizeof secret);
+    return outcome;
+}
+
+/* Counted twice, or not at all, where two deliver at once: it bounds, it does not account. */
+static bool save_route(struct delivery *delivery, struct error *error)
+{
+    return saved(notice_route_save(delivery->lane->store, &delivery->route, error));
+}
+
+/* The letter first, under an id of its cause, so that nobody who dies in between loses it. */
+static bool switch_off(struct delivery *delivery, struct error *error)
+{
+    struct notice_preference *preference = &delivery->preference;
+    uint64_t since_ms = delivery->route.route.failing_since_ms;
+    struct notice letter = { .account = delivery->notice->account,
+                             .kind = NOTICE_WEBHOOK_OFF,
+                             .channel = NOTICE_LETTER,
+                             .created_ms = loop_unix_ms() };
+    char cause[NOTICE_CAUSE_BYTES], since[32];
+    time_t seconds = (time_t)(since_ms / 1000);
+    struct tm parts;
+    strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
+    snprintf(cause, sizeof cause, "webhook.off:%llu:%llu", (unsigned long long)preference->url_ms,
+             (unsigned long long)since_ms);
+    notice_name(&letter, cause);
+    json_t *data = json_pack("{s:s, s:s, s:s}", "account", delivery->account.name, "since", since,
+                             "result", delivery->result);
+    size_t length = json_dumpb(data, letter.body, sizeof letter.body - 1, JSON_COMPACT);
+    json_decref(data);
+    ASSERT(length > 0 && length < sizeof letter.body);
+    enum store_outcome outcome = notice_insert(delivery->lane->store, &letter, error);
+    if (outcome != STORE_DONE && outcome != STORE_EXISTS)
+        return false;
+    preference->off_ms = loop_unix_ms();
+    outcome = notice_preference_save(delivery->lane->store, preference, error);
+    if (outcome != STORE_DONE)
+        return outcome == STORE_CONFLICT; /* its owner changed it just now */
+    metric_add(delivery->lane->notifier->metrics.switched_off, 1);
+    log_info("webhook.off", "account=%016llx reason=\"%s\"",
+             (unsigned long long)preference->account, delivery->result);
+    return true;
+}
+
+static bool failed(struct delivery *delivery, bool gone, struct error *error)
+{
+    struct notifier *notifier = delivery->lane->notifier;
+    const struct settings *settings = notifier->options.settings;
+    struct notice *notice = delivery->notice;
+    uint64_t now_ms = loop_unix_ms(), tries_max = (uint64_t)settings->notices_tries, seed;
+    if (atomic_load(&notifier->ending))
+        return put_back(delivery, now_ms, error);
+    randombytes_buf(&seed, sizeof seed);
+    struct notice_route *route = &delivery->route.route;
+    bool webhook = notice->channel == NOTICE_WEBHOOK;
+    uint64_t first_ms = (uint64_t)settings->notices_retry_s * 1000;
+    metric_add(notifier->metrics.failures[index_of(delivery)], 1);
+    if (webhook) {
+        notice_failed(route, notice_pause_ms(route->failures + 1, first_ms, seed), now_ms);
+        uint64_t off_ms = (uint64_t)settings->notices_webhook_off_h * HOUR_MS;
+        if (!save_route(delivery, error))
+            return false;
+        if (notice->account != 0 &&
+            (gone || notice_is_hopeless(route, off_ms, tries_max, now_ms)) &&
+            !switch_off(delivery, error))
+            return false;
+    }
+    snprintf(notice->result, sizeof notice->result, "%s", delivery->result);
+    notice->due_ms = now_ms + notice_pause_ms(notice->tries, first_ms, seed);
+    if (notice->tries >= tries_max || is_asked_for(notice) || delivery->preference.off_ms != 0 ||
+        notice->due_ms >= notice->created_ms + LIFE_MS)
+        return end(delivery, NOTICE_GIVEN_UP, error);
+    return saved(notice_save(delivery->lane->store, notice, error));
+}
+
+static bool try_it(struct delivery *delivery, struct error *error)
+{
+    bool gone = false, sent;
+    name_message(delivery);
+    if (delivery->notice->channel == NOTICE_LETTER) {
+        sent = send_letter(delivery);
+    } else {
+        enum webhook_outcome outcome = send_webhook(delivery);
+        sent = outcome == WEBHOOK_TAKEN;
+        gone = outcome == WEBHOOK_GONE;
+    }
+    if (!sent)
+        return failed(delivery, gone, error);
+    /* Crossed out first: what is counted once too seldom hurts nobody. */
+    if (!end(delivery, NOTICE_SENT, error))
+        return false;
+    notice_succeeded(&delivery->route.route, loop_unix_ms());
+    return save_route(delivery, error);
+}
+
+bool notifier_carry(struct notifier_lane *lane, struct notice *notice, struct error *error)
+{
+    struct delivery delivery = { .lane = lane, .notice = notice };
+    uint64_t now_ms = loop_unix_ms();
+    notice->tries++;
+    notice->due_ms = now_ms + TAKEN_MS;
+    enum store_outcome outcome = notice_save(lane->store, notice, error);
+    if (outcome == STORE_CONFLICT) /* another has it */
+        return true;
+    if (outcome != STORE_DONE)
+        return false;
+    if (notice->kind == 0)
+        return give_up(&delivery, "its record is damaged", error);
+    if (now_ms >= notice->created_ms + LIFE_MS)
+        return give_up(&delivery, "its time is over", error);
+    if (!learn(&delivery, error))
+        return false;
+    const char *reason = nowhere(&delivery);
+    if (reason != NULL)
+        return give_up(&delivery, reason, error);
+    bool free = is_asked_for(notice) || (int)notice->kind > NOTICE_CHOICES;
+    uint64_t not_before_ms = delivery.route.route.not_before_ms;
+    if (now_ms < not_before_ms && !is_asked_for(notice))
+        return put_back(&delivery, not_before_ms, error);
+    if (!free && allowance(&delivery) == 0) {
+        snprintf(delivery.result, sizeof delivery.result, "one too many for the day");
+        return end(&delivery, NOTICE_WITHHELD, error);
+    }
+    return try_it(&delivery, error);
+}

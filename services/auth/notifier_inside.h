@@ -1,0 +1,41 @@
+/* What the notifier's two files share: its lanes, which take turns at what is due, and one
+ * delivery. */
+#pragma once
+#include "services/auth/notifier.h"
+
+#include "core/network/network.h"
+#include "record/notice/notice_record.h"
+
+enum { NOTIFIER_NETWORKS_MAX = 64, NOTIFIER_LANES = 5, NOTIFIER_SECRET_BYTES = 64 };
+
+/* One thread's share of the work at a time. Lane 0 is the letters'. */
+struct notifier_lane {
+    struct worker_job job;
+    struct notifier *notifier;
+    struct store *store; /* of whoever runs it */
+    enum notice_channel channel;
+    bool running, again;  /* the loop's */
+    bool away;            /* the store, to the last look */
+    uint64_t tidy_due_ms; /* lane 0's: when what is old is forgotten next */
+};
+
+struct notifier {
+    struct notifier_options options;
+    struct network inside[NOTIFIER_NETWORKS_MAX];
+    struct webhook_settings webhook;
+    struct mail_settings mail;
+    uint8_t operator_secret[NOTIFIER_SECRET_BYTES];
+    size_t operator_secret_length;
+    struct worker *letters, *webhooks;
+    struct notifier_lane lanes[NOTIFIER_LANES];
+    struct loop_timer timer;
+    _Atomic bool ending;
+    struct {
+        struct metric *sent[2], *given_up[2], *withheld[2], *failures[2], *switched_off, *waiting;
+    } metrics; /* by channel, letters first */
+};
+
+/* On the lane's thread: sees to one that is due. True where it may go on with the next; false where
+ * the store failed. */
+MUST_CHECK bool notifier_carry(struct notifier_lane *lane, struct notice *notice,
+                               struct error *error);

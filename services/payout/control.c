@@ -135,7 +135,8 @@ static bool say_audit(struct control_job *control, struct text *text, struct err
     struct payout_audit_report *report = &control->report;
     uint64_t lines = 0;
     control->audited =
-        payout_audit(control->payout->store, payout_log_difference, &lines, report, error);
+        payout_audit(control->payout->store, payout_log_difference, &lines, report, error) &&
+        payout_keep_audit(control->payout->store, report, error);
     if (!control->audited)
         return false;
     char safe[sizeof report->first];

@@ -4,6 +4,7 @@
 #include "services/payout/payout.h"
 
 #include "adapter/store_open/store_open.h"
+#include "record/notice/audit_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +24,21 @@ void payout_log_difference(void *context, const char *difference)
         log_error("audit.difference", "what=\"%s\"", log_text(difference, safe, sizeof safe));
 }
 
+bool payout_keep_audit(struct store *store, const struct payout_audit_report *report,
+                       struct error *error)
+{
+    struct audit_report kept = { .time_ms = loop_unix_ms(),
+                                 .differences = report->differences,
+                                 .sets = report->sets,
+                                 .entries = report->entries,
+                                 .accounts = report->accounts };
+    (void)log_text(report->first, kept.first, sizeof report->first);
+    enum store_outcome outcome = audit_report_append(store, &kept, error);
+    return outcome == STORE_DONE ||
+           (outcome == STORE_CONFLICT &&
+            error_set(error, ERROR_UNAVAILABLE, "others keep writing audits"));
+}
+
 static void work_audit(struct worker_job *job)
 {
     struct payout_daily *daily = (struct payout_daily *)job;
@@ -30,8 +46,10 @@ static void work_audit(struct worker_job *job)
     uint64_t lines = 0, start_ns = loop_clock_ns();
     struct store *store =
         store_open(settings->store_url, (unsigned)settings->store_timeout_ms, &daily->error);
-    daily->looked = store != NULL && payout_audit(store, payout_log_difference, &lines,
-                                                  &daily->report, &daily->error);
+    daily->looked =
+        store != NULL &&
+        payout_audit(store, payout_log_difference, &lines, &daily->report, &daily->error) &&
+        payout_keep_audit(store, &daily->report, &daily->error);
     daily->took_ms = (loop_clock_ns() - start_ns) / 1000000;
     if (store != NULL)
         store_close(store);

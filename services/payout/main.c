@@ -6,6 +6,7 @@
 #include "adapter/node_rpc/node_rpc.h"
 #include "adapter/store_open/store_open.h"
 #include "adapter/window_redis/window_redis.h"
+#include "record/notice/notice_record.h"
 #include "services/payout/payout.h"
 
 enum { CANDIDATE_WAIT_MS = 30000, CARE_MS = 15000 };
@@ -23,7 +24,7 @@ static bool open_store(void *context, struct error *error)
         payout->store =
             store_open(settings->store_url, (unsigned)settings->store_timeout_ms, error);
     return payout->store != NULL && engine_declare(payout->store, error) &&
-           token_source_declare(payout->store, error);
+           notice_declare(payout->store, error) && token_source_declare(payout->store, error);
 }
 
 static bool reach_window(void *context, struct error *error)

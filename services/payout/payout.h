@@ -125,6 +125,10 @@ MUST_CHECK bool payout_daily_start(struct payout *payout, struct error *error);
 void payout_daily_stop(struct payout *payout);
 /* Logs the first differences; context is a uint64_t that counts them. */
 void payout_log_difference(void *context, const char *difference);
+/* Writes down what an audit found, for those who tell operators of it (record/notice). On the
+ * store's thread; false with *error. */
+MUST_CHECK bool payout_keep_audit(struct store *store, const struct payout_audit_report *report,
+                                  struct error *error);
 /* What an audit found, made by itself or asked for: in the metrics, and in payout's line of the
  * pool's status until one finds nothing. On the loop's thread. */
 void payout_show_audit(struct payout *payout, const struct payout_audit_report *report);

@@ -145,8 +145,7 @@ static void say_paths(struct words *words, const struct notice_paths *paths)
     if (paths->last)
         say(words, "\nThis is the last letter of today; the page shows what else comes.\n");
     if (paths->site[0] != '\0')
-        say(words,
-            "\nWhat you are told, and how, is yours to choose:\n    %.200s/account/notices\n",
+        say(words, "\nWhat you are told, and how, is yours to choose:\n    %.200s/#/me/notices\n",
             paths->site);
     if (paths->stop != NULL && paths->site[0] != '\0')
         say(words, "No more such letters:\n    %.200s/account/unsubscribe#%s\n", paths->site,

@@ -136,6 +136,7 @@ static bool read_choice(struct visit *visit)
 /* What fell silent before it was asked for is not told. */
 static void choose(struct visit *visit, struct notice_preference *preference)
 {
+    memcpy(preference->name, visit->account.name, sizeof preference->name);
     const uint32_t offline = notice_bit(NOTICE_WORKER_OFFLINE);
     uint32_t before = preference->letters | preference->webhooks;
     uint64_t seconds = 0;
@@ -228,6 +229,7 @@ static bool act_webhook(struct visit *visit, struct store *store, struct error *
              (const char *)url.data);
     randombytes_buf(secret, sizeof secret);
     secrets_seal_webhook(&visit->people->secrets, visit->account.id, secret, preference.sealed);
+    memcpy(preference.name, visit->account.name, sizeof preference.name);
     preference.url_ms = loop_unix_ms();
     preference.off_ms = 0;
     bool wrote = visit_wrote(visit, notice_preference_save(store, &preference, error));

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 enum {
-    LOOK_MS = 1000,
     TIDY_MS = 60000,
     FORGET_MAX = 2000, /* at a time */
     SECRET_TEXT_BYTES = 128,
@@ -223,7 +222,8 @@ struct notifier *notifier_create(const struct notifier_options *options, struct 
         return NULL;
     }
     notifier->timer = (struct loop_timer){ .on_due = look, .context = notifier };
-    loop_timer_start(options->loop, &notifier->timer, 0, LOOK_MS);
+    loop_timer_start(options->loop, &notifier->timer, 0,
+                     (uint64_t)options->settings->notices_look_ms);
     return notifier;
 }
 

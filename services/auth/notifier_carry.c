@@ -163,7 +163,7 @@ static bool send_letter(struct delivery *delivery)
         paths.stop = stop;
     }
     if (paths.stop != NULL && api[0] != '\0') {
-        snprintf(unsubscribe, sizeof unsubscribe, "%.300s/api/v1/notices/unsubscribe/%s", api,
+        snprintf(unsubscribe, sizeof unsubscribe, "%.300s/api/v1/auth/notices/unsubscribe/%s", api,
                  stop);
         mail.unsubscribe = unsubscribe;
     }

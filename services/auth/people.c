@@ -62,7 +62,7 @@ const struct http_route people_routes[] = {
     { HTTP_METHOD_DELETE, "/api/v1/me/notices/webhook", people_remove_webhook },
     { HTTP_METHOD_POST, "/api/v1/me/notices/test", people_test_notice },
     { HTTP_METHOD_GET, "/api/v1/me/notices/log", people_notices_log },
-    { HTTP_METHOD_POST, "/api/v1/notices/unsubscribe/{}", people_stop_letters },
+    { HTTP_METHOD_POST, "/api/v1/auth/notices/unsubscribe/{}", people_stop_letters },
     { HTTP_METHOD_GET, "/api/v1/me/sessions", people_sessions },
     { HTTP_METHOD_DELETE, "/api/v1/me/sessions", people_end_sessions },
     { HTTP_METHOD_DELETE, "/api/v1/me/sessions/{}", people_end_session },

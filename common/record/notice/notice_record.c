@@ -27,7 +27,7 @@ enum field {
     FIELDS
 };
 #define NEVER INT64_MAX
-enum { LOG_BYTES = 40, RECORD_BYTES = 8192 };
+enum { LOG_BYTES = 40, RECORD_BYTES = 16384 };
 
 static const struct store_field fields[FIELDS] = {
     [ACCOUNT] = { "account", STORE_TEXT, false },

@@ -21,7 +21,7 @@ enum {
     NOTICE_CAUSE_BYTES = 96,
     NOTICE_ID_BYTES = 128,
     NOTICE_RESULT_BYTES = 120,
-    NOTICE_BODY_BYTES = 1536,
+    NOTICE_BODY_BYTES = 4096,
     NOTICE_KEPT_MS = 7 * 86400000, /* after its end */
 };
 

@@ -169,6 +169,7 @@ static void preferences_are_kept_and_only_those_who_want_something_are_walked(vo
     one.from_ms = 77;
     snprintf(one.url, sizeof one.url, "https://hooks.example/x");
     one.sealed[3] = 9;
+    snprintf(one.name, sizeof one.name, "gertrude");
     assert_int_equal(notice_preference_save(store, &one, &error), STORE_DONE);
     struct notice_preference rival = one;
     rival.version = 0;

@@ -2,14 +2,26 @@
 
 #include "record/access/field.h"
 
-enum field { WANTS, LETTERS, WEBHOOKS, AFTER_MS, FROM_MS, URL, SEALED, URL_MS, OFF_MS, FIELDS };
+enum field {
+    NAME,
+    WANTS,
+    LETTERS,
+    WEBHOOKS,
+    AFTER_MS,
+    FROM_MS,
+    URL,
+    SEALED,
+    URL_MS,
+    OFF_MS,
+    FIELDS
+};
 
 static const struct store_field fields[FIELDS] = {
-    [WANTS] = { "wants", STORE_INT, true },        [LETTERS] = { "letters", STORE_INT, false },
-    [WEBHOOKS] = { "webhooks", STORE_INT, false }, [AFTER_MS] = { "after_ms", STORE_INT, false },
-    [FROM_MS] = { "from_ms", STORE_INT, false },   [URL] = { "url", STORE_TEXT, false },
-    [SEALED] = { "sealed", STORE_BYTES, false },   [URL_MS] = { "url_ms", STORE_INT, false },
-    [OFF_MS] = { "off_ms", STORE_INT, false },
+    [NAME] = { "name", STORE_TEXT, false },        [WANTS] = { "wants", STORE_INT, true },
+    [LETTERS] = { "letters", STORE_INT, false },   [WEBHOOKS] = { "webhooks", STORE_INT, false },
+    [AFTER_MS] = { "after_ms", STORE_INT, false }, [FROM_MS] = { "from_ms", STORE_INT, false },
+    [URL] = { "url", STORE_TEXT, false },          [SEALED] = { "sealed", STORE_BYTES, false },
+    [URL_MS] = { "url_ms", STORE_INT, false },     [OFF_MS] = { "off_ms", STORE_INT, false },
 };
 const struct store_collection notice_preference_collection = { "notice_preferences", fields,
                                                                FIELDS };
@@ -23,6 +35,7 @@ static bool decode(const struct store_record *record, struct notice_preference *
     preference_r->webhooks = (uint32_t)values[WEBHOOKS].integer;
     preference_r->version = record->version;
     return field_account(&id, &preference_r->account) &&
+           field_text(&values[NAME], preference_r->name, sizeof preference_r->name) &&
            field_number(&values[AFTER_MS], &preference_r->after_ms) &&
            field_number(&values[FROM_MS], &preference_r->from_ms) &&
            field_text(&values[URL], preference_r->url, sizeof preference_r->url) &&
@@ -60,6 +73,7 @@ enum store_outcome notice_preference_save(struct store *store, struct notice_pre
     account_id_text(preference->account, id);
     struct store_record record = { .id = id, .version = preference->version };
     struct store_value *values = record.values;
+    values[NAME] = store_text(preference->name);
     values[WANTS] = store_int((preference->letters | preference->webhooks) != 0);
     values[LETTERS] = store_int(preference->letters);
     values[WEBHOOKS] = store_int(preference->webhooks);

@@ -3,6 +3,7 @@
  *
  * Blocking, like the store; structs hold no memory of others; one thread at a time a handle. */
 #pragma once
+#include "core/identity/identity.h"
 #include "core/notice/notice.h"
 #include "port/store.h"
 
@@ -16,9 +17,10 @@ enum {
 
 struct notice_preference {
     uint64_t account;
-    uint32_t letters;           /* bits of the kinds it is told by e-mail, … */
-    uint32_t webhooks;          /* … and by its webhook */
-    uint64_t after_ms;          /* a worker is offline after so long */
+    char name[IDENTITY_CANONICAL_BYTES]; /* the account's, which never changes */
+    uint32_t letters;                    /* bits of the kinds it is told by e-mail, … */
+    uint32_t webhooks;                   /* … and by its webhook */
+    uint64_t after_ms;                   /* a worker is offline after so long */
     uint64_t from_ms;           /* nothing is told that was before: the choice was made then */
     char url[NOTICE_URL_BYTES]; /* of the webhook; "": it has none */
     uint8_t sealed[NOTICE_SEALED_BYTES]; /* its secret */

@@ -25,6 +25,7 @@ static int setup_gertrude(void **state)
     setenv("ADIT_NOTICES__WEBHOOK_PLAIN", "true", 1);
     setenv("ADIT_NOTICES__WEBHOOK_INSIDE", "127.0.0.0/8", 1);
     setenv("ADIT_NOTICES__RETRY_S", "1", 1);
+    setenv("ADIT_NOTICES__LOOK_MS", "50", 1);
     setenv("ADIT_NOTICES__LETTERS_DAY", "3", 1);
     receiver_begin(&receiver);
     (void)setup(state);
@@ -239,7 +240,7 @@ static void a_notice_can_be_tried_out_by_each_channel_and_the_log_says_what_came
     assert_int_equal(change("/api/v1/me/notices/test", "{\"channel\":\"email\"}"), 202);
     UNTIL(log_says("email", "sent"));
     assert_int_equal(letters_with("To: <" EMAIL ">\r\nSubject: A notice to try it out"), 1);
-    assert_int_equal(letters_with("https://pool.example/account/notices"), 1);
+    assert_int_equal(letters_with("https://pool.example/#/me/notices"), 1);
 }
 
 static void a_cause_is_delivered_once_by_each_channel_that_was_chosen(void **state)
@@ -374,7 +375,7 @@ static void read_stop(char *stop_r, size_t bytes)
         letter[fread(letter, 1, sizeof letter - 1, file)] = '\0';
         fclose(file);
         const char *header = strstr(letter, "List-Unsubscribe: <https://pool.example/api/v1/"
-                                            "notices/unsubscribe/");
+                                            "auth/notices/unsubscribe/");
         assert_non_null(header);
         assert_non_null(strstr(letter, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
         header = strstr(header, "unsubscribe/") + strlen("unsubscribe/");
@@ -398,11 +399,11 @@ static void the_link_in_a_letter_stops_letters_and_nothing_else(void **state)
     UNTIL(is_in(&letter, NOTICE_SENT));
     read_stop(stop_token, sizeof stop_token);
     assert_true(strlen(stop_token) > 40);
-    snprintf(path, sizeof path, "/api/v1/notices/unsubscribe/%s", stop_token);
+    snprintf(path, sizeof path, "/api/v1/auth/notices/unsubscribe/%s", stop_token);
     char *last = &path[strlen(path) - 2], kept = *last;
     *last = kept == 'A' ? 'B' : 'A';
     assert_int_equal(ask_as(NULL, EXCHANGE_POST, path, NULL), 404);
-    assert_int_equal(ask_as(NULL, EXCHANGE_POST, "/api/v1/notices/unsubscribe/x", NULL), 404);
+    assert_int_equal(ask_as(NULL, EXCHANGE_POST, "/api/v1/auth/notices/unsubscribe/x", NULL), 404);
     assert_int_equal(get("/api/v1/me/notices"), 200);
     assert_true(lists("email", "payment.sent"));
     *last = kept;

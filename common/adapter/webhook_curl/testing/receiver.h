@@ -17,7 +17,7 @@ enum receiver_way {
     RECEIVER_CLOSE,    /* closes the line at once */
 };
 
-enum { RECEIVER_HEARD_MAX = 256, RECEIVER_BODY_BYTES = 4096, RECEIVER_ID_BYTES = 80 };
+enum { RECEIVER_HEARD_MAX = 1024, RECEIVER_BODY_BYTES = 8192, RECEIVER_ID_BYTES = 80 };
 
 struct receiver_heard {
     char id[RECEIVER_ID_BYTES];

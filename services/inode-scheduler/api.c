@@ -308,6 +308,7 @@ const struct http_route api_routes[] = {
     { HTTP_METHOD_GET, "/site/{}", site_file },
     { HTTP_METHOD_GET, "/account/confirm", site_page }, /* where letters lead */
     { HTTP_METHOD_GET, "/account/reset", site_page },
+    { HTTP_METHOD_GET, "/account/unsubscribe", site_page },
     { HTTP_METHOD_GET, "/api/v1/pool/status", api_status },
     { HTTP_METHOD_GET, "/api/v1/pool/statistics", on_statistics },
     { HTTP_METHOD_GET, "/api/v1/pool/series", api_pool_series },

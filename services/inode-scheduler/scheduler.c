@@ -6,6 +6,7 @@
 #include "record/leader/leader.h"
 #include "record/ledger/ledger_record.h"
 #include "record/member/member.h"
+#include "record/notice/notice_record.h"
 #include "record/payment/payment_record.h"
 #include "record/switch/switch.h"
 #include "record/turn/turn.h"
@@ -36,7 +37,8 @@ bool scheduler_declare(struct store *store, struct error *error)
         &dispute_collection,   &emission_collection,      &track_collection,
         &lucks_collection,
     };
-    return store_declare(store, collections, sizeof collections / sizeof *collections, error);
+    return store_declare(store, collections, sizeof collections / sizeof *collections, error) &&
+           notice_declare(store, error);
 }
 
 static void publish(void *context, struct span message)
@@ -600,7 +602,7 @@ static bool open_leading(struct scheduler *scheduler, struct error *error)
         return false;
     commitment_start(scheduler); /* the first job has it already */
     return open_records(scheduler, error) && open_registry(scheduler, error) &&
-           open_hearing(scheduler, error);
+           open_hearing(scheduler, error) && telling_start(scheduler, error);
 }
 
 static bool lead(struct scheduler *scheduler, struct error *error)
@@ -728,6 +730,7 @@ void scheduler_close(struct scheduler *scheduler)
     end_worker(&scheduler->chain);
     end_worker(&scheduler->readers);
     end_worker(&scheduler->counting);
+    telling_stop(scheduler);
     registry_destroy(scheduler->registry);
     scheduler->registry = NULL;
     standing_close(scheduler);

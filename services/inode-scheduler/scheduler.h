@@ -110,6 +110,7 @@ struct scheduler_metrics {
 
 struct inode;
 struct live;
+struct telling;
 
 struct scheduler {
     struct scheduler_options options;
@@ -200,6 +201,7 @@ struct scheduler {
     bool was_running;
     struct commitment commitment;
     struct tasks tasks;
+    struct telling *telling; /* telling.c's: what people are told; NULL: stands by */
     uint8_t tip[32]; /* the jobs' previous block, to notice a new one */
 };
 
@@ -242,6 +244,9 @@ bool scheduler_is_early(const struct scheduler *scheduler);
 void scheduler_on_call(void *context, struct bus_call *call, struct span message);
 /* follow_loop.c: the chain's timer, worker and notices. */
 void scheduler_start_following(struct scheduler *scheduler);
+/* telling.c: tells people, from when it leads on; false with *error. Ended before the stats. */
+MUST_CHECK bool telling_start(struct scheduler *scheduler, struct error *error);
+void telling_stop(struct scheduler *scheduler);
 /* counting.c: the series' and the summary's timers and workers. */
 void scheduler_start_counting(struct scheduler *scheduler);
 /* candidates.c: a block candidate; `call` is taken. */

@@ -438,6 +438,20 @@ size_t stats_workers(struct stats *stats, uint64_t account, uint64_t now_ms,
     return count;
 }
 
+size_t stats_last(struct stats *stats, struct stats_last last_r[STATS_SERIES_MAX])
+{
+    size_t count = 0;
+    pthread_mutex_lock(&stats->lock);
+    for (size_t i = 0; i < TABLE_SLOTS; i++) {
+        const struct series *series = stats->table[i];
+        if (series != NULL && series->worker != 0)
+            last_r[count++] =
+                (struct stats_last){ series->account, series->worker, series->last_ms };
+    }
+    pthread_mutex_unlock(&stats->lock);
+    return count;
+}
+
 u128 stats_rate(const struct stats_sums *sums, enum stats_span span, uint64_t now_ms)
 {
     uint64_t age = sums->since_ms < now_ms ? (now_ms - sums->since_ms) / 1000 : 0;

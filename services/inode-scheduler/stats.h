@@ -82,6 +82,14 @@ struct stats_worker {
 size_t stats_workers(struct stats *stats, uint64_t account, uint64_t now_ms,
                      struct stats_worker *workers_r, size_t capacity);
 
+/* When each worker that has a series was last heard of, in no order: at most STATS_SERIES_MAX.
+ * Returns their number. */
+struct stats_last {
+    uint64_t account, worker;
+    uint64_t last_ms; /* unix */
+};
+size_t stats_last(struct stats *stats, struct stats_last last_r[STATS_SERIES_MAX]);
+
 /* floor(work / seconds) of a span, seconds shorter where the series is younger than the span. */
 u128 stats_rate(const struct stats_sums *sums, enum stats_span span, uint64_t now_ms);
 

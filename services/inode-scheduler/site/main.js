@@ -25,6 +25,7 @@ const OPERATE = { '': 'overview', nodes: 'nodes', validators: 'validators', paym
 async function pageOf(hash) {
     if (location.pathname === '/account/reset') return signin('reset');
     if (location.pathname === '/account/confirm') return signin('confirm');
+    if (location.pathname === '/account/unsubscribe') return signin('unsubscribe');
     const [name = '', argument = '', more] = hash.replace(/^#\/?/, '').split('/');
     let text = '', rest = '';
     try {
@@ -34,6 +35,7 @@ async function pageOf(hash) {
     if (name === 'account' && text !== '') return more === undefined ? account(text) : worker(text, rest);
     if (name === 'connect') return connect(text);
     if (name === 'link') return import('./signin.js').then(all => all.byLink(text));
+    if (name === 'me' && argument === 'notices') return import('./notices.js').then(all => all.notices());
     if (name === 'me' && Object.hasOwn(ME, argument)) return import('./settings.js').then(all => all[ME[argument]]());
     if (name === 'operate' && Object.hasOwn(OPERATE, argument)) return import('./operate.js').then(all => all[OPERATE[argument]]());
     if (Object.hasOwn(ROUTES, name)) return ROUTES[name]();

@@ -8,10 +8,10 @@ import { targetList, targets } from './connect.js';
 import { moneyFacts, outlookFacts } from './pages.js';
 import { qrPicture } from './qr.js';
 
-const TABS = { '': 'Overview', payout: 'Payouts', security: 'Security', keys: 'Keys and links', activity: 'Activity' };
+const TABS = { '': 'Overview', payout: 'Payouts', notices: 'Notices', security: 'Security', keys: 'Keys and links', activity: 'Activity' };
 const now = () => Date.now() / 1000;
 
-function page(tab, lead, parts, load, every) {
+export function page(tab, lead, parts, load, every) {
     const self = { title: tab ? TABS[tab] : 'Your account', parts: [
         el('div.split', choiceLinks('Your account', '#/me', TABS, tab),
             el('div', el('h1', tab ? TABS[tab] : 'Your account'), lead && el('p.lead', lead), parts))],
@@ -206,6 +206,7 @@ const EVENTS = {
     registered: 'Account made', login: 'Logged in', 'login.failed': 'A log-in failed', logout: 'Logged out', address: 'Payout address changed',
     threshold: 'Threshold changed', email: 'E-mail changed', 'email.confirmed': 'E-mail confirmed', password: 'Password changed',
     'password.forgot': 'A letter for a new password was asked for', 'password.wrong': 'A wrong password was shown', 'worker password': 'Miners\u2019 password changed',
+    notices: 'Notices chosen', 'webhook.set': 'Webhook set', 'webhook.removed': 'Webhook removed',
     'factor.on': 'Second factor turned on', 'factor.off': 'Second factor turned off', 'factor.recovery': 'Fresh recovery codes', 'code.wrong': 'A wrong code was shown',
     'code.recovery': 'A recovery code was used', 'session.ended': 'A session was ended', 'session.reused': 'A refresh token came twice: its session was ended',
     'key.made': 'API key made', 'key.removed': 'API key removed', 'link.made': 'Link made', 'link.removed': 'Link removed', role: 'Role changed', closed: 'Account closed',

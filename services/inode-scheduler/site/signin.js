@@ -1,5 +1,5 @@
 /* Getting in: log-in, registration, a forgotten password, and where letters lead. */
-import { CODE, form, PASSWORD } from './forms.js';
+import { action, CODE, form, PASSWORD } from './forms.js';
 import { cap } from './format.js';
 import { el, mark, Refusal } from './view.js';
 import { about, logIn, name, nameOfLink, post, SignedOut } from './session.js';
@@ -115,6 +115,18 @@ export function confirm() {
         }
     };
     return page;
+}
+
+/* /account/unsubscribe#TOKEN: asked first, because programs that look at letters follow links. */
+export function unsubscribe() {
+    const token = tokenOfLetter(), card = el('section.card', { 'aria-live': 'polite' });
+    const stop = action('Send no more', async () => {
+        await post(`/api/v1/auth/notices/unsubscribe/${encodeURIComponent(token)}`, {});
+        card.replaceChildren(el('p', mark('good', 'No more letters with notices are sent.')), el('p', 'Warnings about the account itself (a new address, a new password) still come.'),
+            el('p.more', link('/#/me/notices', 'Choose what you are told')));
+    }, { quiet: false });
+    card.append(token ? stop : el('p', 'This page is reached by the link in a letter.'));
+    return narrow('No more letters', 'Notices of workers, payments and blocks are not sent by e-mail any more. A webhook stays as it is.', card);
 }
 
 /* #/link/KEY: what somebody was sent to look at an account. */

@@ -1,0 +1,135 @@
+/* Payments that are on their way. They need not be sent in the order of their numbers (one may wait
+ * for approvals), so those beyond the cursor that were told are remembered in memory; who starts
+ * anew tells them again, and finds them told. */
+#include "services/inode-scheduler/teller_inside.h"
+
+#include "record/payment/payment_record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PAYMENT_BYTES = 2 << 20 };
+
+enum way { STILL_TO_COME, ON_ITS_WAY, NEVER_TO_COME };
+
+static enum way way_of(enum payment_state state)
+{
+    switch (state) {
+    case PAYMENT_BROADCAST:
+    case PAYMENT_CONFIRMED:
+    case PAYMENT_SETTLED:
+        return ON_ITS_WAY;
+    case PAYMENT_VOIDING:
+    case PAYMENT_VOIDED:
+        return NEVER_TO_COME;
+    case PAYMENT_PLANNED:
+    case PAYMENT_INTENT:
+    case PAYMENT_SIGNED:
+    case PAYMENT_UNCERTAIN:
+        break;
+    }
+    return STILL_TO_COME;
+}
+
+/* All a payment gives the account, told at the first of its outputs to it. 0: at an earlier one. */
+static uint64_t amount_for(const struct payment_record *payment, size_t at)
+{
+    uint64_t account = payment->outputs[at].account, units = 0;
+    for (size_t i = 0; i < payment->output_count; i++) {
+        if (payment->outputs[i].account != account)
+            continue;
+        if (i < at)
+            return 0;
+        units += payment->outputs[i].amount.units;
+    }
+    return units;
+}
+
+static enum store_outcome tell_output(struct teller *teller, const struct payment_record *payment,
+                                      size_t at, const struct teller_sight *sight,
+                                      struct error *error)
+{
+    const struct payment_output *output = &payment->outputs[at];
+    const struct coin_profile *coin = teller->options.coin;
+    const struct teller_subscriber *subscriber = teller_subscriber(teller, output->account);
+    char cause[NOTICE_CAUSE_BYTES], txid[65];
+    uint8_t shown[32];
+    uint64_t units = subscriber != NULL ? amount_for(payment, at) : 0;
+    if (units == 0)
+        return STORE_DONE;
+    bytes_reverse(payment->txid, sizeof shown, shown);
+    hex_encode(span_of(shown, sizeof shown), txid);
+    snprintf(cause, sizeof cause, "payment:%" PRIu64, payment->number);
+    json_t *data = json_pack("{s:s, s:I, s:o, s:i, s:s, s:s, s:s}", "account", subscriber->name,
+                             "payment", (json_int_t)payment->number, "amount", teller_money(units),
+                             "exponent", (int)coin->decimals, "ticker", coin->ticker, "address",
+                             output->address, "txid", txid);
+    enum store_outcome outcome =
+        teller_add(teller, subscriber, NOTICE_PAYMENT_SENT, cause, data, sight, error);
+    json_decref(data);
+    return outcome;
+}
+
+static enum store_outcome tell(struct teller *teller, const struct payment_record *payment,
+                               const struct teller_sight *sight, struct error *error)
+{
+    enum store_outcome outcome = teller_subscribe(teller, error);
+    if (outcome == STORE_DONE)
+        outcome = teller_room(teller, 2 * payment->output_count, error);
+    for (size_t i = 0; i < payment->output_count && outcome == STORE_DONE; i++)
+        outcome = tell_output(teller, payment, i, sight, error);
+    return outcome == STORE_DONE ? teller_flush(teller, error) : outcome;
+}
+
+static enum store_outcome look_at(struct teller *teller, uint64_t number, bool *over_r,
+                                  const struct teller_sight *sight, struct error *error)
+{
+    struct payment_record payment;
+    if (teller->payment_memory == NULL)
+        teller->payment_memory = malloc(PAYMENT_BYTES);
+    ASSERT(teller->payment_memory != NULL);
+    struct arena arena = arena_over(teller->payment_memory, PAYMENT_BYTES);
+    enum store_outcome outcome =
+        payment_get(teller->options.store, number, &arena, &payment, error);
+    *over_r = false;
+    if (outcome != STORE_DONE)
+        return outcome == STORE_MISSING ? STORE_DONE : outcome;
+    enum way way = way_of(payment.state);
+    if (way == ON_ITS_WAY)
+        outcome = tell(teller, &payment, sight, error);
+    *over_r = way != STILL_TO_COME && outcome == STORE_DONE;
+    return outcome;
+}
+
+enum store_outcome teller_follow_payments(struct teller *teller, const struct teller_sight *sight,
+                                          struct error *error)
+{
+    struct notice_cursor *cursor = &teller->payments;
+    uint64_t newest;
+    bool fresh = cursor->version == 0;
+    enum store_outcome outcome = payment_newest(teller->options.store, &newest, error);
+    if (outcome == STORE_DONE)
+        outcome = teller_begin(teller, cursor, "payments", newest, error);
+    if (outcome != STORE_DONE)
+        return outcome;
+    if (fresh) /* what is remembered was beyond another's cursor */
+        memset(teller->told, 0, sizeof teller->told);
+    uint64_t all = cursor->number, last = cursor->number + TELLER_PAYMENTS_MAX;
+    for (uint64_t number = all + 1; number <= newest && number <= last; number++) {
+        bool *told = &teller->told[number % TELLER_PAYMENTS_MAX];
+        if (!*told)
+            outcome = look_at(teller, number, told, sight, error);
+        if (outcome != STORE_DONE)
+            break;
+        if (*told && number == all + 1)
+            all = number;
+    }
+    /* Those before it are done, whatever came of the last one. */
+    for (uint64_t number = cursor->number + 1; number <= all; number++)
+        teller->told[number % TELLER_PAYMENTS_MAX] = false;
+    struct error other;
+    enum store_outcome moved =
+        teller_move(teller, cursor, all, outcome == STORE_DONE ? error : &other);
+    return outcome != STORE_DONE ? outcome : moved;
+}

@@ -11,9 +11,10 @@ PARTS = {"stratum-gateway": "gateway", "share-validator": "validator", "inode-sc
 BUS = {"validator": 7003, "scheduler": 7001, "auth": 7004, "payout": 7005}
 PUBLISH = {"scheduler": 7002}
 OUTSIDE = {"redis.window": "redis", "redis.cache": "redis", "nodes": "nodes", "node wallet": "nodes",
-           "store": "store", "mail server": "mail", "list of validators": "lists"}
+           "store": "store", "mail server": "mail", "list of validators": "lists",
+           "webhooks": "webhooks"}
 OUTSIDE_PORTS = {"redis": {6379}, "nodes": {8332, 18443}, "store": {27017}, "mail": {465, 587},
-                 "lists": {443}}
+                 "lists": {443}, "webhooks": {443, 8443}}
 ADMIN = {"gateway": 9180, "validator": 9181, "scheduler": 9182, "auth": 9183, "payout": 9184}
 HTTP = {"scheduler": 8080, "auth": 8081}
 OUTSIDERS = {"miners", "operators", "browsers", "monitoring"}

@@ -63,7 +63,7 @@ payout: { program: payout, section: PAYOUT, admin: 9184, bus: 7005 }
 gateway: [cache]
 validator: [window, nodes]
 scheduler: [window, cache, nodes, store, lists]
-auth: [cache, store, mail]
+auth: [cache, store, mail, webhooks]
 payout: [window, nodes, store]
 {{- end -}}
 

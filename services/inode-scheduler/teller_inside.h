@@ -35,6 +35,7 @@ struct teller {
     struct notice_cursor events, payments, audits, paused; /* as stored; version 0: not read yet */
     bool told[TELLER_PAYMENTS_MAX];                        /* by number, beyond the cursor */
     void *payment_memory;
+    uint64_t silences_due_ms;            /* when they are looked at next */
     struct notice_watch_record *watches; /* that were read before, by account */
     size_t watch_count, watch_room;
 };

@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { NAMES_MAX = 12, NAMES_BYTES_MAX = 2000 /* as JSON: the notice holds them */ };
+enum {
+    NAMES_MAX = 12,
+    NAMES_BYTES_MAX = 2000, /* as JSON: the notice holds them */
+    EVERY_MS = 5000,
+};
 
 /* Those of one account, oldest first. */
 struct silent {
@@ -182,6 +186,11 @@ enum store_outcome teller_follow_silences(struct teller *teller, const struct te
 {
     if (sight->read_ms == 0 || sight->steady_ms == UINT64_MAX || sight->last_count == 0)
         return STORE_DONE;
+    /* Everybody is read for it, so not at every look; a clock set back does not stop it. */
+    uint64_t due_ms = teller->silences_due_ms, now_ms = sight->now_ms;
+    if (now_ms < due_ms && due_ms - now_ms <= EVERY_MS)
+        return STORE_DONE;
+    teller->silences_due_ms = now_ms + EVERY_MS;
     const uint32_t offline = notice_bit(NOTICE_WORKER_OFFLINE);
     enum store_outcome outcome = teller_subscribe(teller, error);
     for (size_t i = 0; i < teller->subscriber_count && outcome == STORE_DONE; i++) {

@@ -2,7 +2,8 @@
  * registration to its payments, an operator's; then every page is looked over. Run by `run`. */
 import assert from 'node:assert/strict';
 import { close, errors } from './world.mjs';
-import { haveAnAccount } from './account.mjs';
+import { haveAnAccount, NAME } from './account.mjs';
+import { isTold } from './notices.mjs';
 import { tellsAsItHappens } from './live.mjs';
 import { isSoonAndSmall, keyboardReaches, looksWell } from './looks.mjs';
 import { approves, makeOperator, operates } from './operator.mjs';
@@ -12,6 +13,7 @@ const operator = await makeOperator();
 const { name } = await watchThePool();
 await tellsAsItHappens();
 const { visit } = await haveAnAccount(approves(operator));
+await isTold(visit, `${NAME}@example.org`);
 await operates(operator);
 await keyboardReaches();
 await isSoonAndSmall();

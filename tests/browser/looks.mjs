@@ -13,7 +13,7 @@ const BYTES_MAX = 200 * 1024;
 const everybodys = (miner, rig) => ({ overview: '', blocks: '#/blocks', account: `#/account/${miner}`, worker: `#/account/${miner}/${rig}`, look: '#/account',
     connect: '#/connect', 'connect-seen': `#/connect/${miner}`, unknown: '#/account/nobody-of-this-name', health: '#/health',
     login: '#/login', register: '#/register', forgot: '#/forgot', nowhere: '#/nowhere' });
-const ones = { me: '#/me', 'me-payout': '#/me/payout', 'me-security': '#/me/security', 'me-keys': '#/me/keys', 'me-activity': '#/me/activity' };
+const ones = { me: '#/me', 'me-payout': '#/me/payout', 'me-notices': '#/me/notices', 'me-security': '#/me/security', 'me-keys': '#/me/keys', 'me-activity': '#/me/activity' };
 const operators = Object.fromEntries(['', 'nodes', 'validators', 'payments', 'ledger', 'luck', 'bans', 'activity']
     .map(name => [name ? `operate-${name}` : 'operate', name ? `#/operate/${name}` : '#/operate']));
 

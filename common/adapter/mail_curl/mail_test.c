@@ -59,6 +59,29 @@ static void a_letter_stands_whole_in_a_file_only_its_owner_reads(void **state)
     rmdir(folder);
 }
 
+static void a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it(void **state)
+{
+    (void)state;
+    struct smtp_server server;
+    char url[96];
+    struct error error;
+    smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
+    smtp_url(&server, "127.0.0.1", url);
+    const struct mail_settings settings = {
+        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
+    };
+    struct mail mail = letter();
+    mail.id = "msg_1";
+    mail.unsubscribe = "https://pool.example/stop/x";
+    if (!mail_send(&settings, &mail, &error))
+        fail_msg("%s\n%s", error.text, server.heard);
+    smtp_end(&server);
+    assert_non_null(strstr(server.heard, "\r\nMessage-ID: <msg_1@example.org>\r\n"));
+    assert_non_null(
+        strstr(server.heard, "\r\nList-Unsubscribe: <https://pool.example/stop/x>\r\n"
+                             "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+}
+
 static void no_address_writes_headers_or_commands_of_its_own(void **state)
 {
     (void)state;
@@ -264,6 +287,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_letter_stands_whole_in_a_file_only_its_owner_reads),
+        cmocka_unit_test(a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it),
         cmocka_unit_test(no_address_writes_headers_or_commands_of_its_own),
         cmocka_unit_test(a_mail_server_is_given_the_letter),
         cmocka_unit_test(what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent),

@@ -77,9 +77,8 @@ static void a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it(void **state
         fail_msg("%s\n%s", error.text, server.heard);
     smtp_end(&server);
     assert_non_null(strstr(server.heard, "\r\nMessage-ID: <msg_1@example.org>\r\n"));
-    assert_non_null(
-        strstr(server.heard, "\r\nList-Unsubscribe: <https://pool.example/stop/x>\r\n"
-                             "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+    assert_non_null(strstr(server.heard, "\r\nList-Unsubscribe: <https://pool.example/stop/x>\r\n"
+                                         "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
 }
 
 static void no_address_writes_headers_or_commands_of_its_own(void **state)

@@ -24,7 +24,7 @@ run() {
     program=payout_sim_test
     case $name in *@*) program=${name##*@} ;; esac
     ninja -C "$build/build" "$program" >"$build/build.log" 2>&1 || { tail -n 20 "$build/build.log"; return 70; }
-    (ulimit -t "${1:-400}" && exec timeout 3600 "$build/build/tests/$program") >"$build/run.log" 2>&1
+    (ulimit -t "${1:-400}"; timeout 3600 "$build/build/tests/$program"; exit $?) >"$build/run.log" 2>&1
 }
 
 # What the last run said first: the test that failed, or was under way at its end, and its complaint.

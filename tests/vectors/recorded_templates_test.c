@@ -152,6 +152,8 @@ static void expect_root(const struct block_template *template, const struct job 
 
 static bool holds(struct span bytes, struct span part)
 {
+    if (part.length == 0)
+        return true;
     for (size_t i = 0; i + part.length <= bytes.length; i++)
         if (memcmp(bytes.data + i, part.data, part.length) == 0)
             return true;

@@ -135,9 +135,9 @@ spec:
         - { name: ADIT_STRATUM__ADDRESS, value: "0.0.0.0:{{ $values.stratumPort }}" }
         - { name: ADIT_STRATUM__DRAIN_S, value: {{ $values.drainSeconds | quote }} }
         {{- end }}
-        {{- if eq $part "auth" }}
-        {{- with $values.trustedProxies }}
-        - { name: ADIT_AUTH__PROXIES, value: {{ join "," . | quote }} }
+        {{- if hasKey $ports "http" }}
+        {{- with $root.Values.auth.trustedProxies }}
+        - { name: ADIT_{{ $ports.section }}__PROXIES, value: {{ join "," . | quote }} }
         {{- end }}
         {{- end }}
         {{- if $root.Values.bus.tls }}

@@ -385,15 +385,12 @@ static void operators_hear_of_a_pause_and_of_a_difference(void **state)
     on_the_machine("pause 'the wallet moves'");
     pool_wait(&pool, "operators heard of the pause", 60, operators_heard, paused);
     pool_wait(&pool, "and have a letter", 60, operators_have_letter, why);
-    /* An audit that finds nothing is written down; one that finds something is told. */
+    /* An audit that finds nothing is not told; one that finds something is. */
     on_the_machine("audit");
     snprintf(url, sizeof url, "sqlite:%s/adit.db", pool.data);
     struct store *store = store_open(url, 20000, &error);
-    uint64_t newest = 0;
     assert_non_null(store);
     assert_true(notice_declare(store, &error));
-    assert_int_equal(audit_report_newest(store, &newest, &error), STORE_DONE);
-    assert_true(newest >= 1);
     struct audit_report report = { .time_ms = (uint64_t)time(NULL) * 1000, .differences = 1 };
     snprintf(report.first, sizeof report.first, "%s", differs);
     assert_int_equal(audit_report_append(store, &report, &error), STORE_DONE);

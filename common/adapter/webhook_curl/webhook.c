@@ -209,7 +209,8 @@ static enum webhook_outcome judge(const struct attempt *attempt, CURLcode code, 
                                   char result_r[WEBHOOK_RESULT_BYTES])
 {
     bool too_long = attempt->heard > WEBHOOK_ANSWER_BYTES_MAX;
-    if (attempt->forbidden) {
+    /* Where another of the name's addresses was reached, what that said counts. */
+    if (attempt->forbidden && code == CURLE_COULDNT_CONNECT) {
         snprintf(result_r, WEBHOOK_RESULT_BYTES,
                  "the name leads to an address that is not of the public internet");
         return WEBHOOK_FAILED;

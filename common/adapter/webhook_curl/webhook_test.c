@@ -192,6 +192,30 @@ static void nothing_inside_is_reached_however_it_is_written(void **state)
     assert_int_equal(deliver(&allowed, here("hooks.example.org")), WEBHOOK_TAKEN);
 }
 
+/* It is not given twice because the other could not be had. */
+static void a_name_with_an_address_inside_is_reached_by_its_other(void **state)
+{
+    (void)state;
+    char resolve[96];
+    struct webhook_settings settings = inside(LONG_MS);
+    snprintf(resolve, sizeof resolve, "hooks.example.org:%d:10.0.0.1,127.0.0.1", receiver.port);
+    settings.resolve = resolve;
+    assert_int_equal(deliver(&settings, here("hooks.example.org")), WEBHOOK_TAKEN);
+    assert_string_equal(result, "it answered 200");
+    assert_int_equal(receiver_count(&receiver), 1);
+    atomic_store(&receiver.status, 410);
+    assert_int_equal(deliver(&settings, here("hooks.example.org")), WEBHOOK_GONE);
+    atomic_store(&receiver.way, RECEIVER_ENDLESS);
+    assert_int_equal(deliver(&settings, here("hooks.example.org")), WEBHOOK_TAKEN);
+    atomic_store(&receiver.way, RECEIVER_CLOSE); /* reached, if in vain */
+    assert_int_equal(deliver(&settings, here("hooks.example.org")), WEBHOOK_FAILED);
+    assert_null(strstr(result, "public internet"));
+    snprintf(resolve, sizeof resolve, "hooks.example.org:%d:10.0.0.1,169.254.169.254",
+             receiver.port);
+    assert_int_equal(deliver(&settings, here("hooks.example.org")), WEBHOOK_FAILED);
+    assert_non_null(strstr(result, "public internet"));
+}
+
 static void no_proxy_of_the_environment_is_used(void **state)
 {
     (void)state;
@@ -278,6 +302,7 @@ int main(void)
         TEST(a_redirect_is_not_followed),
         TEST(the_slow_the_silent_and_the_endless_are_given_up),
         TEST(nothing_inside_is_reached_however_it_is_written),
+        TEST(a_name_with_an_address_inside_is_reached_by_its_other),
         TEST(no_proxy_of_the_environment_is_used),
         TEST(a_url_is_https_without_credentials_on_a_usual_port),
         TEST(a_try_ends_when_it_is_told_to),

@@ -25,11 +25,37 @@ static uint64_t now_of(const struct live *live)
     return loop_now_ms(live->scheduler->options.loop);
 }
 
+static void forget(struct live *live, size_t index)
+{
+    struct live_account *account = live->accounts[index];
+    live->worker_count -= account->worker_count;
+    free(account->workers);
+    free(account);
+    live->accounts[index] = live->accounts[--live->account_count];
+}
+
+/* Forgets the one that was left longest ago, of those with so many workers, and not `but` (may be
+ * NULL); false where there is none that nobody watches. */
+static bool forget_longest_left(struct live *live, size_t workers, const struct live_account *but)
+{
+    size_t longest = live->account_count;
+    for (size_t i = 0; i < live->account_count; i++)
+        if (live->accounts[i]->watchers == 0 && live->accounts[i] != but &&
+            live->accounts[i]->worker_count >= workers &&
+            (longest == live->account_count ||
+             live->accounts[i]->left_ms < live->accounts[longest]->left_ms))
+            longest = i;
+    if (longest == live->account_count)
+        return false;
+    forget(live, longest);
+    return true;
+}
+
 struct live_account *live_account_take(struct live *live, uint64_t id, const char *name)
 {
     struct live_account *account = find(live, id);
     if (account == NULL) {
-        if (live->account_count == LIVE_ACCOUNTS_MAX)
+        if (live->account_count == LIVE_ACCOUNTS_MAX && !forget_longest_left(live, 0, NULL))
             return NULL;
         account = calloc(1, sizeof *account);
         ASSERT(account != NULL);
@@ -46,15 +72,6 @@ void live_account_release(struct live *live, struct live_account *account)
 {
     if (--account->watchers == 0)
         account->left_ms = now_of(live);
-}
-
-static void forget(struct live *live, size_t index)
-{
-    struct live_account *account = live->accounts[index];
-    live->worker_count -= account->worker_count;
-    free(account->workers);
-    free(account);
-    live->accounts[index] = live->accounts[--live->account_count];
 }
 
 static bool on_name(void *context, const struct account_worker *worker)
@@ -82,8 +99,9 @@ void live_account_name(struct live *live, struct live_account *account,
     struct live_worker *fresh = NULL;
     account->named_ms = now_of(live);
     account->stranger = false;
-    if (live->worker_count - account->worker_count + count > LIVE_WORKERS_ALL)
-        count = 0;
+    while (live->worker_count - account->worker_count + count > LIVE_WORKERS_ALL)
+        if (account->watchers == 0 || !forget_longest_left(live, 1, account))
+            count = 0; /* what others watch stays */
     if (count > 0) {
         fresh = calloc(count, sizeof *fresh);
         ASSERT(fresh != NULL);

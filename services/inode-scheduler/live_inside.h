@@ -7,15 +7,16 @@
 
 enum {
     LIVE_WORKERS_MAX = 200,   /* of one account that are told of: as many as its page shows */
-    LIVE_WORKERS_ALL = 65536, /* of all accounts; of one that comes later none is told of */
-    LIVE_ACCOUNTS_MAX = 4096, /* watched at once, or a moment ago */
+    LIVE_WORKERS_ALL = 65536, /* of all who are watched; of one that comes later none is told of */
+    LIVE_ACCOUNTS_MAX = 4096, /* watched at once, and a moment ago where there is room */
     LIVE_OPEN_PAYMENTS_MAX = 4096,
     LIVE_SHARES_MS = 1000,
     LIVE_STORE_MS = 1000,
     LIVE_PAYMENTS_MS = 2000,
     LIVE_ACCOUNTS_MS = 5000,
     LIVE_NAMES_MS = 60000, /* a worker's name may be new */
-    /* An account that nobody watches any more is told of for so long, for who comes right back. */
+    /* An account that nobody watches any more is told of for so long, for who comes right back; or
+     * until its room is another's, who watches. */
     LIVE_GRACE_MS = 60000,
 };
 
@@ -107,13 +108,16 @@ void live_store_stop(struct live *live);
 void live_store_nudge(struct live *live);
 
 /* live_accounts.c */
+/* For one more watcher; where all places are taken in that of the one that was left longest ago,
+ * NULL where all are watched. */
 struct live_account *live_account_take(struct live *live, uint64_t id, const char *name);
 void live_account_release(struct live *live, struct live_account *account);
 void live_accounts_start(struct live *live);
 void live_accounts_stop(struct live *live);
 /* What its rates are now, as its page has them. */
 json_t *live_account_rates(const struct live *live, const struct live_account *account);
-/* Its workers, as they were read just now. */
+/* Its workers, as they were read just now; none where those of all who are watched leave no room. A
+ * watched one's take that of accounts that nobody watches any more, which are forgotten. */
 void live_account_name(struct live *live, struct live_account *account,
                        const struct live_worker *workers, size_t count);
 /* On the readers' worker: the names of an account's workers; false with *error. */

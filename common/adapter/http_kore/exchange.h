@@ -85,6 +85,7 @@ struct http_site {
     uint64_t events_id, events_number;
     _Atomic uint64_t events_oldest;
     uint64_t events_heartbeat_ms, events_stalled_ms;
+    /* The service's; Kore's thread has them through host_count_sent and host_count_fanned. */
     struct metric *events_sent;             /* bytes */
     struct metric_histogram *events_fanned; /* from an event to its last stream */
 };

@@ -30,6 +30,7 @@ struct measures {
 
 struct front {
     struct front_options options;
+    struct settings_list proxies; /* what options.proxies points to */
     struct http_limit limit;
     struct kept places[FRONT_SETS][FRONT_WAYS];
     size_t bytes;
@@ -38,11 +39,24 @@ struct front {
     struct measures measures;
 };
 
+static void copy_proxies(struct front *front, const struct settings_list *proxies)
+{
+    front->options.proxies = &front->proxies;
+    front->proxies.items = calloc(proxies->count + 1, sizeof *front->proxies.items);
+    ASSERT(front->proxies.items != NULL);
+    for (; front->proxies.count < proxies->count; front->proxies.count++) {
+        char *copy = strdup(proxies->items[front->proxies.count]);
+        ASSERT(copy != NULL);
+        front->proxies.items[front->proxies.count] = copy;
+    }
+}
+
 struct front *front_create(const struct front_options *options)
 {
     struct front *front = calloc(1, sizeof *front);
     ASSERT(front != NULL);
     front->options = *options;
+    copy_proxies(front, options->proxies);
     pthread_mutex_init(&front->lock, NULL);
     front->limit.seed = options->seed;
     front->limit.per_s = options->per_s;
@@ -67,6 +81,9 @@ void front_destroy(struct front *front)
         return;
     for (size_t i = 0; i < FRONT_SETS * FRONT_WAYS; i++)
         drop(front, &front->places[i / FRONT_WAYS][i % FRONT_WAYS]);
+    for (size_t i = 0; i < front->proxies.count; i++)
+        free(front->proxies.items[i]);
+    free(front->proxies.items);
     pthread_mutex_destroy(&front->lock);
     free(front);
 }

@@ -14,7 +14,7 @@ struct settings_list;
 struct front_options {
     uint64_t seed;                       /* nobody else knows it */
     uint32_t per_s;                      /* of one address; 0: any number */
-    const struct settings_list *proxies; /* borrowed for its life */
+    const struct settings_list *proxies; /* copied: the service that has them ends first */
 };
 /* The caller's, ended by front_destroy (NULL is fine). */
 struct front *front_create(const struct front_options *options);

@@ -182,6 +182,23 @@ static void who_asks_too_often_waits_also_for_what_is_kept(void **state)
     exchange_free(ask(question("/a", "", NULL, NULL), 60000, "x")); /* counts no more */
 }
 
+static void the_proxies_it_was_told_are_its_own(void **state)
+{
+    (void)state;
+    char *proxy = strdup("203.0.113.9");
+    struct settings_list proxies = { .items = &proxy, .count = 1 };
+    front_destroy(front);
+    front = front_create(&(struct front_options){ .seed = 7, .per_s = 5, .proxies = &proxies });
+    memset(proxy, 'x', strlen(proxy)); /* the service that had them has ended */
+    proxies.count = 0;
+    char client[32];
+    for (unsigned i = 0; i < 200; i++) { /* each client is one of its own still */
+        snprintf(client, sizeof client, "198.51.100.%u", i);
+        expect(ask(question("/a", "", "x-forwarded-for", client), 60000, "x"), 200, "x");
+    }
+    free(proxy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +209,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(memory_is_bounded_whatever_is_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_asks_too_often_waits_also_for_what_is_kept, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(the_proxies_it_was_told_are_its_own, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("http front", tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #include "service/bus_open.h"
 #include "service/inside.h"
 #include "service/listen.h"
+#include "service/metrics.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -39,6 +40,7 @@ static struct host {
     bool alive;            /* the service's loop may be posted to */
     bool stop_asked;
     bool ended;
+    bool measured; /* the site's metrics are there: they end with the service, on its thread */
     struct http_exchange *answers; /* oldest first */
     struct http_exchange **answers_end;
     struct socket_order *orders; /* oldest first */
@@ -191,6 +193,7 @@ static int open_and_run(struct service *service)
     front_measure(host.front, service->metrics);
     pthread_mutex_lock(&host.mutex);
     host.alive = true;
+    host.measured = true;
     bool stop = host.stop_asked;
     pthread_mutex_unlock(&host.mutex);
     if (stop)
@@ -212,6 +215,9 @@ static void *service_thread(void *context)
     if (service->loop != NULL)
         loop_run_posted(service->loop);
     front_measure(host.front, NULL);
+    pthread_mutex_lock(&host.mutex);
+    host.measured = false;
+    pthread_mutex_unlock(&host.mutex);
     service_close(service);
     atomic_store(host.exit_code, code);
     pthread_mutex_lock(&host.mutex);
@@ -310,6 +316,23 @@ struct stream_event *host_take_events(bool *lost_r)
     host.events_lost = false;
     pthread_mutex_unlock(&host.mutex);
     return events;
+}
+
+/* A stream, or an event, tells that the service has registered them. */
+void host_count_sent(uint64_t bytes)
+{
+    pthread_mutex_lock(&host.mutex);
+    if (host.measured)
+        metric_add(host.site.events_sent, bytes);
+    pthread_mutex_unlock(&host.mutex);
+}
+
+void host_count_fanned(uint64_t took_us)
+{
+    pthread_mutex_lock(&host.mutex);
+    if (host.measured)
+        metric_observe_us(host.site.events_fanned, took_us);
+    pthread_mutex_unlock(&host.mutex);
 }
 
 struct http_exchange *host_take_answers(bool *ended_r)

@@ -33,6 +33,10 @@ struct socket_order *host_take_orders(void);
 struct stream_event *host_take_events(bool *lost_r);
 /* From Kore's own thread: once more round its loop. */
 void host_wake(void);
+/* From Kore's own thread: bytes that a stream was sent, and how long an event took to its last
+ * stream. Counted while the service lives, whose metrics end with it. */
+void host_count_sent(uint64_t bytes);
+void host_count_fanned(uint64_t took_us);
 /* The answered exchanges, oldest first, and whether the service has ended by itself. */
 struct http_exchange *host_take_answers(bool *ended_r);
 void host_reload(void);

@@ -9,7 +9,6 @@
 #include <kore/http.h>
 
 #include "adapter/http_kore/stream_side.h"
-#include "service/metrics.h"
 
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -131,7 +130,7 @@ static void serve(struct http_stream *stream)
         advance(stream, (size_t)sent);
         stream->sent_ms = kore_time_ms();
         stream->blocked_ms = 0;
-        metric_add(stream->site->events_sent, (uint64_t)sent);
+        host_count_sent((uint64_t)sent);
     }
     if (stream->blocked_ms == 0)
         stream->blocked_ms = kore_time_ms();
@@ -228,7 +227,7 @@ static void serve_some(void)
     }
     left = 0;
     if (oldest_made_ns != 0)
-        metric_observe_us(host_site()->events_fanned, (loop_clock_ns() - oldest_made_ns) / 1000);
+        host_count_fanned((loop_clock_ns() - oldest_made_ns) / 1000);
     oldest_made_ns = 0;
 }
 

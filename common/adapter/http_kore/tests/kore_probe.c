@@ -1,5 +1,6 @@
 /* A small service in Kore's host, for host_test: what it does is set by PROBE in the environment.
- * "fail" ends at once with code 2; "stuck" never stops; else it serves. */
+ * "fail" ends at once with code 2; "stuck" never stops; "parting" publishes when its loop has
+ * ended; else it serves. */
 #include "adapter/http_kore/http.h"
 
 #include <stdio.h>
@@ -111,6 +112,15 @@ static void watch(void *context, struct http_exchange *exchange)
     http_accept_stream(exchange, &wanted);
 }
 
+static void publish_text(struct service *service, const char *query, struct span data)
+{
+    const struct http_event event = { .topic = number_after(query, "topic=", 0),
+                                      .kind = (uint32_t)number_after(query, "kind=", 1),
+                                      .name = "news",
+                                      .data = data };
+    http_publish(service, &event);
+}
+
 /* ?count=5&topic=1&kind=2: events whose data is their number, 1, 2, 3, …, and the padding. */
 static void publish(void *context, struct http_exchange *exchange)
 {
@@ -125,11 +135,7 @@ static void publish(void *context, struct http_exchange *exchange)
         int length =
             snprintf(data, sizeof data, "%llu%.*s", (unsigned long long)++streams.published,
                      (int)(pad < sizeof zeros ? pad : sizeof zeros - 1), zeros);
-        const struct http_event event = { .topic = number_after(query, "topic=", 0),
-                                          .kind = (uint32_t)number_after(query, "kind=", 1),
-                                          .name = "news",
-                                          .data = span_of(data, (size_t)length) };
-        http_publish(service, &event);
+        publish_text(service, query, span_of(data, (size_t)length));
     }
     snprintf(reply, sizeof reply, "%llu", (unsigned long long)streams.published);
     http_reply(exchange, 200, "text/plain", span_text(reply));
@@ -177,6 +183,8 @@ static int run(struct service *service)
     loop_run(service->loop);
     if (strcmp(probe, "stuck") == 0)
         pause();
+    if (strcmp(probe, "parting") == 0)
+        publish_text(service, "", span_text("farewell"));
     while (all_late != NULL) {
         struct late *late = all_late;
         all_late = late->next;

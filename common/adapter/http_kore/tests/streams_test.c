@@ -340,6 +340,26 @@ static void those_who_leave_at_any_time_and_a_stop_harm_nobody(void **state)
     close(fd);
 }
 
+/* Kore's thread comes to them when the service, with its metrics, is gone: a sanitizer sees it
+ * where one of those is touched. */
+static void what_is_told_at_the_very_end_is_sent_without_the_service(void **state)
+{
+    (void)state;
+    enum { WATCHERS = 8 };
+    struct probe probe;
+    char text[TEXT_BYTES];
+    int fds[WATCHERS];
+    probe_start_ready(&probe, "kore_probe", "PROBE=parting");
+    for (size_t i = 0; i < WATCHERS; i++)
+        (void)watch_greeted(probe.http_port, "", "", &fds[i]);
+    await_streams(probe.http_port, "open=8 left=0 slow=0.");
+    assert_int_equal(probe_stop(&probe), 0);
+    for (size_t i = 0; i < WATCHERS; i++) {
+        assert_true(probe_hear(fds[i], "data: farewell\n\n", text, sizeof text));
+        close(fds[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +371,7 @@ int main(void)
         cmocka_unit_test(one_that_does_not_read_is_dropped_and_the_others_get_everything),
         cmocka_unit_test(a_question_for_the_head_and_much_talk_end_the_connection),
         cmocka_unit_test(those_who_leave_at_any_time_and_a_stop_harm_nobody),
+        cmocka_unit_test(what_is_told_at_the_very_end_is_sent_without_the_service),
     };
     return cmocka_run_group_tests(tests, probe_make_folder, probe_remove_folder);
 }

@@ -1,9 +1,11 @@
 /* Which address a request came from. */
+#include "adapter/http_kore/exchange.h"
 #include "adapter/http_kore/http.h"
 
 #include "core/network/network.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 static bool read_address(const char *text, size_t length, struct network_address *address_r)
 {
@@ -28,25 +30,37 @@ static bool is_proxy(const struct settings_list *proxies, const struct network_a
     return false;
 }
 
-/* The last address that somebody of ours vouches for. */
-static struct network_address find_client(const struct settings_list *proxies,
-                                          struct network_address peer, const char *forwarded)
+/* Goes through one line from the right: each proxy of ours vouches for the entry before its own.
+ * False where *client is whom the question came from, true where the line before it goes on. */
+static bool follow_line(const struct settings_list *proxies, const char *line,
+                        struct network_address *client)
 {
-    struct network_address client = peer;
-    size_t end = strlen(forwarded);
-    /* From the right: each proxy of ours vouches for the entry before its own. */
-    while (is_proxy(proxies, &client)) {
+    for (size_t end = strlen(line); is_proxy(proxies, client);) {
         size_t from = end;
-        while (from > 0 && forwarded[from - 1] != ',')
+        while (from > 0 && line[from - 1] != ',')
             from--;
         struct network_address entry;
-        if (!read_address(forwarded + from, end - from, &entry))
-            break;
-        client = entry;
+        if (!read_address(line + from, end - from, &entry))
+            return false;
+        *client = entry;
         if (from == 0)
-            break;
+            return true;
         end = from - 1;
     }
+    return false;
+}
+
+/* The last address that somebody of ours vouches for. A proxy adds to the line there is or sends
+ * one of its own behind it (HAProxy): together they are one list (RFC 9110, 5.3). */
+static struct network_address find_client(const struct http_exchange *exchange,
+                                          const struct settings_list *proxies,
+                                          struct network_address peer)
+{
+    struct network_address client = peer;
+    for (size_t i = exchange->header_count; i-- > 0;)
+        if (strcasecmp(exchange->headers[i].name, "x-forwarded-for") == 0 &&
+            !follow_line(proxies, exchange->headers[i].value, &client))
+            break;
     return client;
 }
 
@@ -54,15 +68,14 @@ void http_client(const struct http_exchange *exchange, const struct settings_lis
                  char client_r[HTTP_CLIENT_BYTES])
 {
     const char *peer = http_peer(exchange);
-    const char *forwarded = http_header(exchange, "x-forwarded-for");
     struct network_address address;
     _Static_assert((int)HTTP_CLIENT_BYTES >= (int)NETWORK_ADDRESS_TEXT, "an address fits");
     if (!read_address(peer, strlen(peer), &address)) {
         snprintf(client_r, HTTP_CLIENT_BYTES, "?");
         return;
     }
-    if (forwarded != NULL)
-        address = find_client(proxies, address, forwarded);
+    if (!exchange->headers_cut)
+        address = find_client(exchange, proxies, address);
     const struct network customer = network_of_customer(&address);
     (void)network_address_print(&customer.address, client_r);
 }

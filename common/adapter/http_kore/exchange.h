@@ -53,6 +53,7 @@ struct http_exchange {
     size_t body_length;
     size_t header_count;
     struct exchange_header headers[EXCHANGE_HEADERS_MAX];
+    bool headers_cut; /* as many as Kore takes: what stood behind them is not known */
     struct router_match match;
 
     uint64_t began_us;          /* Kore's: when it had come whole */

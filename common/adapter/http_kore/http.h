@@ -47,7 +47,9 @@ struct span http_body(const struct http_exchange *exchange);
 const char *http_peer(const struct http_exchange *exchange); /* who opened the connection */
 
 /* The client's address as limits know it: the peer's, or behind one of the proxies what that says
- * in X-Forwarded-For; of IPv6 the first 64 bits, which one customer has. */
+ * in X-Forwarded-For, on one line or several, whose last is the newest; of IPv6 the first 64 bits,
+ * which one customer has. Behind a proxy whose request has 22 headers or more (beside Host) it is
+ * the proxy's: what stands last may have been cut off, and with it what the proxy says. */
 enum { HTTP_CLIENT_BYTES = 48 };
 void http_client(const struct http_exchange *exchange, const struct settings_list *proxies,
                  char client_r[HTTP_CLIENT_BYTES]);

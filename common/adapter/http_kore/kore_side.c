@@ -25,7 +25,10 @@ enum {
     EXCHANGES_MAX = 512,
     CONNECTIONS_MAX = 1024, /* beside the WebSockets and those that are told there is no room */
     SOCKETS_REFUSED = 64,
-    TICK_MS = 250,           /* without a timer Kore's loop sleeps through its own timeouts */
+    TICK_MS = 250, /* without a timer Kore's loop sleeps through its own timeouts */
+    /* Kore cuts a head into this many lines, the request's and "host" among them, and is silent
+     * about what follows. */
+    HEADERS_TAKEN = HTTP_REQ_HEADER_MAX - 1 - 2,
     DESCRIPTORS_SPARE = 256, /* Kore adds those that are open to the limit it sets */
 };
 
@@ -341,6 +344,7 @@ static struct http_exchange *exchange_of(struct http_request *request)
     const struct http_header *header;
     TAILQ_FOREACH(header, &request->req_headers, list)
     exchange_add_header(exchange, header->header, header->value);
+    exchange->headers_cut = exchange->header_count >= HEADERS_TAKEN;
     exchange_add_header(exchange, "host", request->host);
     size_t length = request->http_body != NULL ? request->http_body_length : 0;
     uint8_t *body = length > 0 ? exchange_body(exchange, length) : NULL;

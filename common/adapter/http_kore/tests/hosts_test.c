@@ -134,6 +134,28 @@ static void http_is_answered_by_the_service(void **state)
     assert_int_equal(probe_stop(&probe), 0);
 }
 
+/* A proxy that sends a line of its own stands behind what its client says, and behind so many lines
+ * that Kore sees it no more. */
+static void a_client_cannot_choose_its_address_by_lines_of_its_own(void **state)
+{
+    (void)state;
+    struct probe probe;
+    char request[4096];
+    probe_start_ready(&probe, "kore_probe", NULL);
+    for (unsigned before = 0; before < 40; before++) {
+        size_t used = (size_t)snprintf(request, sizeof request,
+                                       "GET /client HTTP/1.1\r\nHost: x\r\n"
+                                       "X-Forwarded-For: 198.51.100.66\r\n");
+        for (unsigned i = 0; i < before; i++)
+            used += (size_t)snprintf(request + used, sizeof request - used, "X-%u: x\r\n", i);
+        snprintf(request + used, sizeof request - used, "X-Forwarded-For: 203.0.113.9\r\n\r\n");
+        probe_answers(probe.http_port, request,
+                      before < 20 ? "\r\n\r\n203.0.113.9" /* beside these two lines */
+                                  : "\r\n\r\n127.0.0.1");
+    }
+    assert_int_equal(probe_stop(&probe), 0);
+}
+
 static void a_body_that_comes_in_pieces_arrives_whole(void **state)
 {
     (void)state;
@@ -295,6 +317,7 @@ int main(void)
         cmocka_unit_test(questions_are_answered_without_a_start),
         cmocka_unit_test(a_taken_port_ends_with_65_and_its_name),
         cmocka_unit_test(http_is_answered_by_the_service),
+        cmocka_unit_test(a_client_cannot_choose_its_address_by_lines_of_its_own),
         cmocka_unit_test(a_body_that_comes_in_pieces_arrives_whole),
         cmocka_unit_test(clients_that_leave_before_their_answer_harm_nobody),
         cmocka_unit_test(clients_that_leave_before_their_socket_is_open_harm_nobody),

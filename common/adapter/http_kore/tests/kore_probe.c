@@ -14,6 +14,18 @@ static void hello(void *context, struct http_exchange *exchange)
     http_reply(exchange, 200, "text/plain", span_text(http_segment(exchange, 0)));
 }
 
+/* Whom it takes for its client, where 127.0.0.1 is a proxy. */
+static void tell_client(void *context, struct http_exchange *exchange)
+{
+    static char text[] = "127.0.0.1";
+    static char *items[] = { text };
+    static const struct settings_list proxies = { .items = items, .count = 1 };
+    char client[HTTP_CLIENT_BYTES];
+    (void)context;
+    http_client(exchange, &proxies, client);
+    http_reply(exchange, 200, "text/plain", span_text(client));
+}
+
 static void echo(void *context, struct http_exchange *exchange)
 {
     (void)context;
@@ -159,10 +171,15 @@ static void reload(struct service *service)
 static int run(struct service *service)
 {
     static const struct http_route routes[] = {
-        { HTTP_METHOD_GET, "/hello/{}", hello },       { HTTP_METHOD_POST, "/echo", echo },
-        { HTTP_METHOD_GET, "/wait/{}", wait_a_while }, { HTTP_METHOD_GET, "/socket", open_socket },
-        { HTTP_METHOD_GET, "/watch", watch },          { HTTP_METHOD_GET, "/publish", publish },
-        { HTTP_METHOD_GET, "/streams", tell_streams }, { HTTP_METHOD_GET, NULL, NULL },
+        { HTTP_METHOD_GET, "/hello/{}", hello },
+        { HTTP_METHOD_POST, "/echo", echo },
+        { HTTP_METHOD_GET, "/wait/{}", wait_a_while },
+        { HTTP_METHOD_GET, "/socket", open_socket },
+        { HTTP_METHOD_GET, "/watch", watch },
+        { HTTP_METHOD_GET, "/publish", publish },
+        { HTTP_METHOD_GET, "/client", tell_client },
+        { HTTP_METHOD_GET, "/streams", tell_streams },
+        { HTTP_METHOD_GET, NULL, NULL },
     };
     const char *probe = getenv("PROBE") != NULL ? getenv("PROBE") : "";
     if (strcmp(probe, "fail") == 0) {

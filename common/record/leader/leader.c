@@ -188,10 +188,10 @@ enum leader_watched leader_watch_look(struct leader_watch *watch, const struct l
         watch->since_ms = look->ended_ms;
         watch->moves++;
     }
-    if (look->process_ended)
+    /* A namesake that is dead, stopped or cut off is followed like anybody else. */
+    if (look->process_ended || look->began_ms >= watch->since_ms + look->lease_ms)
         return LEADER_LAPSED;
-    if (watch->moves >= NAMESAKE_MOVES && leader->boot_id != look->boot_id &&
-        strcmp(leader->instance, look->instance) == 0)
-        return LEADER_NAMESAKE;
-    return look->began_ms >= watch->since_ms + look->lease_ms ? LEADER_LAPSED : LEADER_HELD;
+    const bool namesake = watch->moves >= NAMESAKE_MOVES && leader->boot_id != look->boot_id &&
+                          strcmp(leader->instance, look->instance) == 0;
+    return namesake ? LEADER_NAMESAKE : LEADER_HELD;
 }

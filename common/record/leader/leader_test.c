@@ -223,6 +223,10 @@ static void a_living_leader_of_the_same_name_is_told_from_a_predecessor(void **s
     assert_int_equal(watch_as(&watch, &leader, "1", 1600), LEADER_LAPSED);
     leader.beat++; /* it does not end */
     assert_int_equal(watch_as(&watch, &leader, "1", 1700), LEADER_NAMESAKE);
+    assert_int_equal(watch_as(&watch, &leader, "1", 2199), LEADER_NAMESAKE);
+    assert_int_equal(watch_as(&watch, &leader, "1", 2200), LEADER_LAPSED); /* its name saves none */
+    leader.beat++;                                                         /* it was slow */
+    assert_int_equal(watch_as(&watch, &leader, "1", 2300), LEADER_NAMESAKE);
     struct leader_watch other = { 0 };
     for (unsigned i = 0; i < 10; i++, leader.beat++)
         assert_int_equal(watch_as(&other, &leader, "2", 1700 + 100 * i), LEADER_HELD);

@@ -368,25 +368,11 @@ static bool open_jobs(struct scheduler *scheduler, struct error *error)
     return true;
 }
 
-static bool open_records(struct scheduler *scheduler, struct error *error)
+/* Before the threads, which tell it of every node: also while the rest is closed that could not
+ * begin. */
+static void open_follower(struct scheduler *scheduler)
 {
     const struct settings *settings = scheduler->options.settings;
-    scheduler->leases = leases_create(
-        &(struct leases_options){
-            .loop = scheduler->options.loop,
-            .worker = scheduler->records,
-            .store = scheduler->records_store,
-            .window = scheduler->records_window,
-            .role = SCHEDULER_ROLE,
-            .epoch = scheduler->epoch,
-            .values = (uint32_t)settings->scheduler_lease_values,
-            .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
-            .on_deposed = on_deposed,
-            .context = scheduler,
-        },
-        error);
-    if (scheduler->leases == NULL)
-        return false;
     uint32_t confirmations = settings->chain_confirmations != 0
                                  ? (uint32_t)settings->chain_confirmations
                                  : scheduler->options.coin.coinbase_maturity;
@@ -404,7 +390,26 @@ static bool open_records(struct scheduler *scheduler, struct error *error)
         .rules = { .confirmations = confirmations, .follow_depth = 2 * confirmations + 6 },
         .receiving = scheduler->receiving,
     });
-    return true;
+}
+
+static bool open_records(struct scheduler *scheduler, struct error *error)
+{
+    const struct settings *settings = scheduler->options.settings;
+    scheduler->leases = leases_create(
+        &(struct leases_options){
+            .loop = scheduler->options.loop,
+            .worker = scheduler->records,
+            .store = scheduler->records_store,
+            .window = scheduler->records_window,
+            .role = SCHEDULER_ROLE,
+            .epoch = scheduler->epoch,
+            .values = (uint32_t)settings->scheduler_lease_values,
+            .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
+            .on_deposed = on_deposed,
+            .context = scheduler,
+        },
+        error);
+    return scheduler->leases != NULL;
 }
 
 static void on_block_heard(void *context, const uint8_t hash[32])
@@ -598,6 +603,7 @@ static bool open_leading(struct scheduler *scheduler, struct error *error)
     if (!open_jobs(scheduler, error))
         return false;
     open_sight(scheduler);
+    open_follower(scheduler);
     if (!open_bus(scheduler, error) || !open_threads(scheduler, error))
         return false;
     commitment_start(scheduler); /* the first job has it already */

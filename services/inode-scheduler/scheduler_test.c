@@ -42,6 +42,7 @@ struct fixture {
     unsigned nodes_opened;
     size_t nodes_count; /* 2 where not said */
     bool first_lies;
+    bool store_goes;        /* when next a node is opened */
     char node_trouble[512]; /* as health has it */
     /* the listener */
     struct bus_subscriber *subscriber;
@@ -71,6 +72,8 @@ static struct node *open_node(void *context, size_t index, struct error *error)
     struct fixture *f = context;
     (void)error;
     assert_true(f->nodes_opened < 256);
+    if (f->store_goes)
+        store_fake_away(f->store, true);
     static const char *const names[] = { "a", "b", "c" };
     struct node *node = node_fake_open(f->chain, names[index]);
     if (f->first_lies && index == 0)
@@ -147,7 +150,8 @@ static void on_up(void *context)
 
 #define UNTIL(f, condition) LOOP_UNTIL((f)->loop, condition, "")
 
-static void start(struct fixture *f)
+/* It leads, or stands by. */
+static void open_scheduler(struct fixture *f)
 {
     struct error error;
     struct scheduler_options options = {
@@ -173,6 +177,11 @@ static void start(struct fixture *f)
     if (!scheduler_open(&f->scheduler, &options, &error))
         fail_msg("%s", error.text);
     f->open = true;
+}
+
+static void start(struct fixture *f)
+{
+    open_scheduler(f);
     UNTIL(f, f->up);
 }
 
@@ -1119,6 +1128,30 @@ static void a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more(void
     close_fixture(f);
 }
 
+/* Its threads hear of the nodes before it has read what it is to lead with. */
+static void one_that_cannot_begin_to_lead_ends_in_order_while_nodes_answer(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    struct error error;
+    uint64_t epoch;
+    stop(f);
+    f->up = false;
+    f->settings.scheduler_lease_ms = 500;
+    assert_int_equal(leader_take(f->store, SCHEDULER_ROLE, "2", 99, 1, &epoch, &error), STORE_DONE);
+    open_scheduler(f);
+    f->store_goes = true;
+    assert_int_equal(leader_release(f->store, SCHEDULER_ROLE, epoch, &error), STORE_DONE);
+    UNTIL(f, f->deposed > 0);
+    assert_true(f->scheduler.lead_failed);
+    UNTIL(f, f->scheduler.nodes.list[0].quick_count + f->scheduler.nodes.list[0].slow_count > 0);
+    f->store_goes = false;
+    store_fake_away(f->store, false);
+    stop(f);
+    start(f); /* what it took and gave up is free */
+    close_fixture(f);
+}
+
 /* How often a timer's work failed. */
 static uint64_t failures(struct fixture *f, const char *timer)
 {
@@ -1249,6 +1282,7 @@ int main(void)
         cmocka_unit_test(messages_that_make_no_sense_are_dropped),
         cmocka_unit_test(accepted_shares_are_counted_by_account_and_worker),
         cmocka_unit_test(a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more),
+        cmocka_unit_test(one_that_cannot_begin_to_lead_ends_in_order_while_nodes_answer),
         cmocka_unit_test(job_ids_are_never_used_twice_over_restarts),
         cmocka_unit_test(every_timer_whose_work_fails_counts_it_and_comes_again),
     };

@@ -4,8 +4,11 @@
 #include "services/inode-scheduler/scheduler.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-enum { STEPS_A_LEASE = 5, WAITING_MAX = 2, DECLARE_TRIES = 10 };
+enum { STEPS_A_LEASE = 5, WAITING_MAX = 2, DECLARE_TRIES = 10, WAL_WRITE_LOCK = 120 };
 
 static struct scheduler *of_job(struct worker_job *job)
 {
@@ -43,15 +46,30 @@ static void renew(struct standing *standing, uint64_t epoch)
         standing->outcome = STORE_UNKNOWN; /* in the way of this renewal was one of our own */
 }
 
-/* SQLite's lock is a process's, and one that was stopped inside a write keeps everybody from the
- * file. Its record has not moved for a lease's length, and to be killed is the fate that all its
- * writes are made for: so it is ended, by the one that takes its place. */
+/* The leader found lapsed is in the middle of a write to SQLite. The lock is a process's, on the
+ * first of the eight bytes of locks (from 120 on) of the file that shares the index of the WAL:
+ * sqlite.org/walformat.html, 2.3. */
+static bool holds_the_file(const struct scheduler *scheduler)
+{
+    static const char scheme[] = "sqlite:";
+    const struct standing *standing = &scheduler->standing;
+    const char *url = scheduler->options.settings->store_url;
+    char file[PATH_MAX], path[PATH_MAX + sizeof "-shm"];
+    if (strncmp(url, scheme, sizeof scheme - 1) != 0 || standing->seen.released ||
+        realpath(url + sizeof scheme - 1, file) == NULL)
+        return false;
+    snprintf(path, sizeof path, "%s-shm", file);
+    return process_locks(standing->seen.process, path, WAL_WRITE_LOCK);
+}
+
+/* One that was stopped inside a write keeps everybody from the file. Its record has not moved for a
+ * lease's length, and to be killed is the fate that all its writes are made for: so it is ended, by
+ * the one that takes its place. Where another process has the lock, the leader waits as we do. */
 static void end_what_holds_the_file(const struct scheduler *scheduler)
 {
     const struct standing *standing = &scheduler->standing;
-    const char *url = scheduler->options.settings->store_url;
     if (standing->outcome != STORE_FAILED || standing->error.code != ERROR_TIMEOUT ||
-        strncmp(url, "sqlite:", 7) != 0 || !process_end(standing->seen.process))
+        !holds_the_file(scheduler) || !process_end(standing->seen.process))
         return;
     log_warn("leader.ended",
              "instance=\"%s\" epoch=%" PRIu64
@@ -67,11 +85,14 @@ static void take(struct scheduler *scheduler)
                                         .now_ms = loop_unix_ms(),
                                         .process = standing->process,
                                         .judged_epoch = standing->seen.epoch };
+    /* Before and after the wait for it: no write of one that runs takes as long. */
+    const bool held = holds_the_file(scheduler);
     standing->outcome =
         leader_take_as(standing->store, SCHEDULER_ROLE, &claim, &standing->taken, &standing->error);
     if (standing->outcome != STORE_DONE)
         standing->taken = 0;
-    end_what_holds_the_file(scheduler);
+    if (held)
+        end_what_holds_the_file(scheduler);
 }
 
 static void work(struct worker_job *job)

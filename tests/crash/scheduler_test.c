@@ -3,7 +3,8 @@
  * mine. The other goes on: jobs flow again (how soon is printed), the block is the pool's, and in
  * the end the node has every block that a validator found, every block of the chain is known once,
  * no lease was granted twice, and the ledger sums to the rewards. One that hangs and keeps its
- * connections holds nobody up; one that hangs inside a write to SQLite is ended.
+ * connections holds nobody up; one that hangs inside a write to SQLite is ended,
+ * and none for a lock that a third has.
  *
  * ADIT_TAKEOVERS: how often (default 3). ADIT_SEED: which signal, and when. ADIT_HANG_S: for how
  * long one hangs (default 8). */
@@ -16,11 +17,15 @@
 #include "tests/crash/books.h"
 #include "tests/ferretdb/server.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct pool_fixture pool;
 static unsigned kills = 3, hang_s = 8;
@@ -332,6 +337,60 @@ static void one_that_hangs_inside_a_write_is_ended(void **state)
     wait_for_shares();
 }
 
+/* A process that has SQLite's lock for writing (standing.c says which byte that is) until it is
+ * killed. */
+static pid_t start_writer(void)
+{
+    char path[160];
+    siginfo_t info;
+    snprintf(path, sizeof path, "%s/adit.db-shm", pool.data);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 120, .l_len = 1 };
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 || fcntl(fd, F_SETLKW, &lock) != 0)
+            _exit(1);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WEXITED | WNOWAIT), 0);
+    assert_int_equal(info.si_code, CLD_STOPPED);
+    return pid;
+}
+
+struct failed_takes {
+    unsigned who, count;
+};
+
+static bool failed_to_take(const struct pool_fixture *self, void *context)
+{
+    const struct failed_takes *before = context;
+    (void)self;
+    return count_in(read_log(logs[before->who]), " leader.unknown ") > before->count;
+}
+
+/* The leader cannot renew, and its record does not move: but it is not what keeps others waiting.
+ */
+static void nobody_is_ended_for_a_lock_that_a_third_has(void **state)
+{
+    unsigned epoch, who = leader(&epoch);
+    (void)state;
+    if (mongo.url[0] != '\0') {
+        skip();
+        return;
+    }
+    struct failed_takes before = { 1 - who, count_in(read_log(logs[1 - who]), " leader.unknown ") };
+    unsigned ended = count_in(read_log(logs[1 - who]), " leader.ended ");
+    pid_t writer = start_writer();
+    pool_wait(&pool, "the other tries to take over", RECOVERY_S, failed_to_take, &before);
+    assert_int_equal(kill(writer, SIGKILL), 0);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    assert_int_equal(count_in(read_log(logs[1 - who]), " leader.ended "), ended);
+    wait_for_shares();
+}
+
 /* Whoever was lost meanwhile: the node was given every block, also one that came too late. */
 static void every_block_found_was_submitted(void **state)
 {
@@ -415,6 +474,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(the_other_goes_on_whenever_the_leader_is_lost),
         cmocka_unit_test(one_that_hangs_holds_nobody_up),
         cmocka_unit_test(one_that_hangs_inside_a_write_is_ended),
+        cmocka_unit_test(nobody_is_ended_for_a_lock_that_a_third_has),
         cmocka_unit_test(nothing_is_doubled_or_lost),
         cmocka_unit_test(every_block_found_was_submitted),
     };

@@ -105,6 +105,39 @@ enum process_life process_life(const char *text)
     return PROCESS_UNKNOWN;
 }
 
+/* Of a line of /proc/locks (proc(5)); who waits for a lock has an arrow there, and is not read. The
+ * device is not compared: a file system of several volumes shows another there than stat does. */
+static bool is_lock_of(const char *line, pid_t pid, uint64_t inode, uint64_t byte)
+{
+    char kind[16], mode[8], end[24];
+    int holder;
+    uint64_t locked, first, last;
+    if (sscanf(line, "%*d: %15s %*15s %7s %d %*x:%*x:%" SCNu64 " %" SCNu64 " %23s", kind, mode,
+               &holder, &locked, &first, end) != 6 ||
+        strcmp(kind, "POSIX") != 0 || strcmp(mode, "WRITE") != 0 || holder != pid ||
+        locked != inode || first > byte)
+        return false;
+    return strcmp(end, "EOF") == 0 || (sscanf(end, "%" SCNu64, &last) == 1 && last >= byte);
+}
+
+bool process_locks(const char *text, const char *path, uint64_t byte)
+{
+    struct name name;
+    struct stat status;
+    char line[256];
+    bool found = false;
+    if (!of_this_place(text, &name) || process_life(text) != PROCESS_LIVES ||
+        stat(path, &status) != 0)
+        return false;
+    FILE *file = fopen("/proc/locks", "re");
+    if (file == NULL)
+        return false;
+    while (!found && fgets(line, sizeof line, file) != NULL)
+        found = is_lock_of(line, name.pid, status.st_ino, byte);
+    fclose(file);
+    return found;
+}
+
 bool process_end(const char *text)
 {
     struct name name;

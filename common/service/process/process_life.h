@@ -7,6 +7,7 @@
 #pragma once
 #include "base/error.h"
 
+#include <stdint.h>
 #include <sys/types.h>
 
 enum { PROCESS_NAME_BYTES = 96 };
@@ -21,6 +22,11 @@ enum process_life {
 void process_name(pid_t pid, char name_r[PROCESS_NAME_BYTES]);
 
 MUST_CHECK enum process_life process_life(const char *name);
+
+/* Whether it has a POSIX write lock (fcntl) on that byte of a file now. False where that is not
+ * known. Opens nothing but /proc/locks: to close the file would drop the caller's own locks on it.
+ */
+MUST_CHECK bool process_locks(const char *name, const char *path, uint64_t byte);
 
 /* Ends it by SIGKILL, which nothing can hold up. False where it is not known to live here, is the
  * caller itself, or may not be ended by this user. Never meets another process that was given the

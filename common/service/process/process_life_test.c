@@ -7,8 +7,10 @@
 
 #include "service/process/process_life.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -100,6 +102,55 @@ static void a_stopped_process_can_be_ended_and_nobody_ends_himself(void **state)
     assert_false(process_end(own));
 }
 
+/* A child that locks one byte of a file and stops. */
+static pid_t start_locker(const char *path, short type, off_t byte)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 || fcntl(fd, F_SETLK, &lock) != 0)
+            _exit(1);
+        raise(SIGSTOP);
+        _exit(0);
+    }
+    assert_true(pid > 0);
+    wait_for(pid, WSTOPPED | WNOWAIT);
+    return pid;
+}
+
+static void who_locks_a_byte_of_a_file_is_told_from_everybody_else(void **state)
+{
+    char path[] = "/tmp/adit-locks-XXXXXX", other[] = "/tmp/adit-locks-XXXXXX";
+    char writer[PROCESS_NAME_BYTES], reader[PROCESS_NAME_BYTES], own[PROCESS_NAME_BYTES];
+    int fd = mkstemp(path), other_fd = mkstemp(other);
+    (void)state;
+    assert_true(fd >= 0 && other_fd >= 0);
+    pid_t writing = start_locker(path, F_WRLCK, 120), reading = start_locker(path, F_RDLCK, 123);
+    process_name(writing, writer);
+    process_name(reading, reader);
+    process_name(0, own);
+    assert_true(process_locks(writer, path, 120));
+    assert_false(process_locks(writer, path, 119));
+    assert_false(process_locks(writer, path, 121));
+    assert_false(process_locks(writer, other, 120));
+    assert_false(process_locks(writer, "/nowhere", 120));
+    assert_false(process_locks(reader, path, 120));
+    assert_false(process_locks(reader, path, 123));
+    assert_false(process_locks(own, path, 120));
+    assert_false(process_locks("", path, 120));
+    kill(writing, SIGKILL);
+    kill(reading, SIGKILL);
+    wait_for(writing, WEXITED);
+    wait_for(reading, WEXITED);
+    assert_false(process_locks(writer, path, 120));
+    close(fd);
+    close(other_fd);
+    unlink(path);
+    unlink(other);
+}
+
 int main(void)
 {
     char name[PROCESS_NAME_BYTES];
@@ -112,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_process_lives_until_its_last_thread_ended),
         cmocka_unit_test(a_number_given_again_is_not_the_process_that_had_it),
         cmocka_unit_test(nothing_is_said_of_another_machine_or_container),
+        cmocka_unit_test(who_locks_a_byte_of_a_file_is_told_from_everybody_else),
         cmocka_unit_test(a_stopped_process_can_be_ended_and_nobody_ends_himself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

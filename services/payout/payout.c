@@ -44,6 +44,9 @@ static bool take_lead(struct payout *payout, struct payout_tick *tick)
             return false;
         payout->engine = engine_open(&payout->options, payout->store, payout->window, payout->node,
                                      loop_unix_ms(), &tick->error);
+    } else {
+        /* While nobody can ask the store, the leader cannot renew either. */
+        payout->watch.since_ms = look.ended_ms;
     }
     if (payout->engine == NULL) {
         tick->step = STEP_AWAY;

@@ -137,28 +137,28 @@ static bool recall_network_work(struct engine *engine, struct error *error)
     return true;
 }
 
-/* As it stands now: whoever else found it free at the same moment is refused. */
-static enum store_outcome take_leadership(const struct engine_options *options, struct store *store,
-                                          uint64_t now_ms, uint64_t *epoch_r, struct error *error)
-{
-    struct leader held = { 0 };
-    enum store_outcome found = leader_read(store, ENGINE_ROLE, &held, error);
-    if (found != STORE_DONE && found != STORE_MISSING)
-        return found;
-    const struct leader_claim claim = { .instance = options->instance,
-                                        .boot_id = options->boot_id,
-                                        .now_ms = now_ms,
-                                        .process = options->process != NULL ? options->process : "",
-                                        .judged_epoch = held.epoch };
-    return leader_take_as(store, ENGINE_ROLE, &claim, epoch_r, error);
-}
-
 struct engine *engine_open(const struct engine_options *options, struct store *store,
                            struct window_reader *window, struct node *node, uint64_t now_ms,
                            struct error *error)
 {
+    struct leader held = { 0 };
+    enum store_outcome found = leader_read(store, ENGINE_ROLE, &held, error);
+    return found == STORE_DONE || found == STORE_MISSING
+               ? engine_take_over(options, store, window, node, now_ms, held.epoch, error)
+               : NULL;
+}
+
+struct engine *engine_take_over(const struct engine_options *options, struct store *store,
+                                struct window_reader *window, struct node *node, uint64_t now_ms,
+                                uint64_t judged_epoch, struct error *error)
+{
     uint64_t epoch = 0;
-    enum store_outcome outcome = take_leadership(options, store, now_ms, &epoch, error);
+    const struct leader_claim claim = { .instance = options->instance,
+                                        .boot_id = options->boot_id,
+                                        .now_ms = now_ms,
+                                        .process = options->process != NULL ? options->process : "",
+                                        .judged_epoch = judged_epoch };
+    enum store_outcome outcome = leader_take_as(store, ENGINE_ROLE, &claim, &epoch, error);
     if (outcome != STORE_DONE) {
         if (outcome == STORE_CONFLICT)
             error_fill(error, ERROR_REFUSED, "another payout took the leadership first");

@@ -73,11 +73,18 @@ enum engine_part { ENGINE_NONE = 0, ENGINE_STORE, ENGINE_WINDOW, ENGINE_NODE };
 /* Declares what it needs in the store. False with *error. */
 MUST_CHECK bool engine_declare(struct store *store, struct error *error);
 
-/* Takes the leadership. NULL and *error when the store cannot. Options are copied (but the texts
- * must live on). Caller owns; ends by engine_close. */
+/* Takes the leadership, whoever has it. NULL and *error when the store cannot, or another takes it
+ * at the same moment. Options are copied (but the texts must live on). Caller owns; ends by
+ * engine_close. */
 MUST_CHECK struct engine *engine_open(const struct engine_options *options, struct store *store,
                                       struct window_reader *window, struct node *node,
                                       uint64_t now_ms, struct error *error);
+/* The same for one that found the leader of `judged_epoch` (0: nobody ever led) lapsed: NULL and
+ * ERROR_REFUSED where another has taken the role since. */
+MUST_CHECK struct engine *engine_take_over(const struct engine_options *options,
+                                           struct store *store, struct window_reader *window,
+                                           struct node *node, uint64_t now_ms,
+                                           uint64_t judged_epoch, struct error *error);
 void engine_close(struct engine *engine);
 
 /* Everything that can be done now. Anything but STEP_DONE and STEP_WAIT leaves *error filled; a

@@ -14,6 +14,7 @@
 #include "record/block/block.h"
 #include "record/emission/emission_record.h"
 #include "record/event/event.h"
+#include "record/leader/leader.h"
 #include "record/payment/payment_record.h"
 #include "record/proof/proof_record.h"
 #include "record/withdrawal/withdrawal.h"
@@ -1190,6 +1191,26 @@ static void bought_work_is_stated_before_it_is_credited(void **state)
     assert_true(report.differences > 0 && strstr(report.first, "of stretch 4 again") != NULL);
 }
 
+static void who_found_a_leader_lapsed_takes_over_from_no_other(void **state)
+{
+    struct bench *bench = *state;
+    struct error error;
+    struct leader leader;
+    assert_int_equal(leader_read(bench->store, ENGINE_ROLE, &leader, &error), STORE_DONE);
+    const uint64_t judged = leader.epoch;
+    engine_close(bench->engine);
+    open_engine(bench); /* another was quicker, and leads */
+    assert_null(engine_take_over(&bench->options, bench->store, bench->window, bench->node,
+                                 bench->now_ms, judged, &error));
+    assert_int_equal(error.code, ERROR_REFUSED);
+    assert_int_equal(leader_still(bench->store, ENGINE_ROLE, judged + 1, &error), STORE_DONE);
+    engine_close(bench->engine);
+    bench->engine = engine_take_over(&bench->options, bench->store, bench->window, bench->node,
+                                     bench->now_ms, judged + 1, &error);
+    assert_non_null(bench->engine);
+    assert_int_equal(leader_still(bench->store, ENGINE_ROLE, judged + 2, &error), STORE_DONE);
+}
+
 static void who_lost_the_leadership_writes_nothing(void **state)
 {
     struct bench *bench = *state;
@@ -1276,6 +1297,7 @@ int main(void)
         TEST(without_its_node_only_payments_wait),
         TEST(without_the_window_only_blocks_wait),
         TEST(work_is_bought_once_whatever_a_failover_takes_back),
+        TEST(who_found_a_leader_lapsed_takes_over_from_no_other),
         TEST(who_lost_the_leadership_writes_nothing),
         TEST(the_audit_finds_what_was_changed),
     };

@@ -42,8 +42,8 @@ static bool take_lead(struct payout *payout, struct payout_tick *tick)
         tick->namesake = watched == LEADER_NAMESAKE;
         if (watched != LEADER_LAPSED)
             return false;
-        payout->engine = engine_open(&payout->options, payout->store, payout->window, payout->node,
-                                     loop_unix_ms(), &tick->error);
+        payout->engine = engine_take_over(&payout->options, payout->store, payout->window,
+                                          payout->node, loop_unix_ms(), leader.epoch, &tick->error);
     } else {
         /* While nobody can ask the store, the leader cannot renew either. */
         payout->watch.since_ms = look.ended_ms;

@@ -544,6 +544,76 @@ a_client_of_two_is_told_of_each_that_goes_and_closes_with_requests_under_way(voi
                      9);
 }
 
+enum { HELD_MAX = 16 };
+
+/* A server that answers when it is told to. */
+struct holder {
+    struct bus_server *server;
+    struct bus_call *calls[HELD_MAX];
+    unsigned asked; /* so many times, copies and all */
+};
+
+static void hold(void *context, struct bus_call *call, struct span message)
+{
+    struct holder *holder = context;
+    (void)message;
+    assert_true(holder->asked < HELD_MAX);
+    holder->calls[holder->asked++] = call;
+}
+
+static void turn_for(struct loop *loop, unsigned ms)
+{
+    for (const uint64_t end_ns = loop_clock_ns() + ms * UINT64_C(1000000);
+         loop_clock_ns() < end_ns;)
+        loop_run_once(loop, 10);
+}
+
+/* A second copy would only be more of what they do not come up with. */
+static void two_that_are_both_slow_are_asked_everything_once(void **state)
+{
+    enum { LATE_THRICE_MS = 300 };
+    struct pair pair;
+    struct scene *scene = &pair.scene;
+    struct holder holders[PAIR] = { { .asked = 0 } };
+    struct error error;
+    (void)state;
+    pair_begin(&pair, 0);
+    for (unsigned i = 0; i < PAIR; i++) {
+        holders[i].server =
+            bus_serve(scene->bus, pair.urls[i], HELD_MAX, 1000, hold, &holders[i], &error);
+        assert_non_null(holders[i].server);
+    }
+    assert_true(bus_suite_until(scene->loop, &scene->ups, PAIR));
+    /* Of these the first may be asked of the other, too, which owes nothing yet or not for long. */
+    for (unsigned i = 0; i < PAIR; i++)
+        assert_true(bus_request(scene->client, span_text("x"), NEVER_MS, on_answer, scene));
+    for (unsigned i = 0; i < PAIR; i++)
+        assert_true(bus_suite_until(scene->loop, &holders[i].asked, 1));
+    turn_for(scene->loop, LATE_THRICE_MS);
+    for (unsigned i = 0; i < 6; i++)
+        assert_true(bus_request(scene->client, span_text("x"), NEVER_MS, on_answer, scene));
+    for (unsigned i = 0; i < PAIR; i++)
+        assert_true(bus_suite_until(scene->loop, &holders[i].asked, 1 + 3));
+    turn_for(scene->loop, LATE_THRICE_MS);
+    assert_true(holders[0].asked + holders[1].asked <= 2 + 6 + 1);
+    /* One that comes up with its own takes over what the other still owes. */
+    for (unsigned i = 0; i < holders[0].asked; i++)
+        bus_reply(holders[0].calls[i], span_text("x"));
+    unsigned own = holders[0].asked;
+    assert_true(bus_suite_until(scene->loop, &holders[0].asked, own + 4));
+    for (unsigned i = own; i < holders[0].asked; i++)
+        bus_reply(holders[0].calls[i], span_text("x"));
+    assert_true(bus_suite_until(scene->loop, &scene->answers, 8));
+    assert_int_equal(scene->outcomes[BUS_REPLIED], 8);
+    for (unsigned i = 0; i < holders[1].asked; i++)
+        bus_drop(holders[1].calls[i]);
+    bus_client_close(scene->client);
+    for (unsigned i = 0; i < PAIR; i++)
+        bus_server_close(holders[i].server);
+    bus_destroy(scene->bus);
+    loop_destroy(scene->loop);
+}
+
 static void too_many_addresses_and_bad_ones_are_refused(void **state)
 {
     struct error error;
@@ -615,6 +685,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(where_all_are_stopped_requests_end_in_time_and_whoever_goes_on_answers),
         cmocka_unit_test(
             a_client_of_two_is_told_of_each_that_goes_and_closes_with_requests_under_way),
+        cmocka_unit_test(two_that_are_both_slow_are_asked_everything_once),
         cmocka_unit_test(too_many_addresses_and_bad_ones_are_refused),
     };
     int failed = bus_suite_run("bus_nng over ipc", create, ipc_url);

@@ -6,7 +6,9 @@
  * was not answered for LATE_MS is asked of another address too, and the first answer counts. The
  * one that was outrun, or let a request time out, is doubted: it is asked first only where there is
  * no other, and once in PROBE_MS beside another, until it answers something or connects anew.
- * Nothing is asked twice of addresses that are all slow: the second must not be doubted.
+ * Nothing is asked twice of addresses that are all slow: the second must neither be doubted nor
+ * itself have owed an answer for LATE_MS. Where all are merely overloaded, each request is so
+ * carried out once; where one of them was stopped, what it owes waits until another keeps up.
  *
  *   request ─▶ ask ─┬─▶ copy at one route ─▶ reply ─▶ told
  *                   └─▶ copy at another, late or as a probe; what it says later is a sign of life
@@ -30,6 +32,7 @@ struct copy {
     struct route *route;
     struct ask *ask; /* NULL: its asker was told already */
     struct copy *next_free;
+    struct copy *older, *newer; /* of those its route owes */
     uint64_t since_ms;
 };
 
@@ -37,6 +40,7 @@ struct route {
     struct routes *routes;
     struct bus_client *client;
     struct copy *copies, *free;
+    struct copy *oldest, *newest; /* asked of it and not yet answered, whoever waits for it */
     bool up;
     bool doubted;
     uint64_t life_ms; /* it answered, or connected */
@@ -106,6 +110,25 @@ static void doubt_outrun(const struct ask *ask, const struct copy *first)
             ask->copies[i]->route->doubted = true;
 }
 
+static void owe(struct route *route, struct copy *copy)
+{
+    copy->older = route->newest;
+    copy->newer = NULL;
+    *(copy->older != NULL ? &copy->older->newer : &route->oldest) = copy;
+    route->newest = copy;
+}
+
+static void owe_no_more(struct route *route, struct copy *copy)
+{
+    *(copy->older != NULL ? &copy->older->newer : &route->oldest) = copy->newer;
+    *(copy->newer != NULL ? &copy->newer->older : &route->newest) = copy->older;
+}
+
+static bool keeps_up(const struct route *route, uint64_t now)
+{
+    return route->oldest == NULL || route->oldest->since_ms + LATE_MS > now;
+}
+
 static void on_copy(void *context, enum bus_outcome outcome, struct span reply)
 {
     struct copy *copy = context;
@@ -113,6 +136,7 @@ static void on_copy(void *context, enum bus_outcome outcome, struct span reply)
     struct ask *ask = copy->ask;
     bool others = false;
     copy->ask = NULL;
+    owe_no_more(route, copy);
     copy->next_free = route->free;
     route->free = copy;
     if (outcome == BUS_REPLIED) {
@@ -153,6 +177,7 @@ static bool send_copy(struct ask *ask, struct route *route)
     route->free = copy->next_free;
     copy->ask = ask;
     copy->since_ms = now;
+    owe(route, copy);
     ask->copies[place] = copy;
     return true;
 }
@@ -201,7 +226,7 @@ static void look_at(struct routes *routes, struct ask *ask, uint64_t now)
         return;
     for (size_t i = 0; i < routes->count; i++) {
         struct route *route = &routes->list[i];
-        if (route->up && !route->doubted && send_copy(ask, route))
+        if (route->up && !route->doubted && keeps_up(route, now) && send_copy(ask, route))
             return;
     }
 }

@@ -49,6 +49,7 @@ struct control_job {
     uint64_t operator_account; /* whose token was shown; 0: none was */
     bool ok;
     bool audited; /* the report counts */
+    bool kept;    /* and was written down */
     struct payout_audit_report report;
     char text[REPLY_TEXT_BYTES];
 };
@@ -133,10 +134,7 @@ static bool say_status(struct payout *payout, struct text *text, struct error *e
 static bool say_audit(struct control_job *control, struct text *text, struct error *error)
 {
     struct payout_audit_report *report = &control->report;
-    uint64_t lines = 0;
-    control->audited =
-        payout_audit(control->payout->store, payout_log_difference, &lines, report, error) &&
-        payout_keep_audit(control->payout->store, report, error);
+    control->audited = payout_look_over(control->payout->store, report, &control->kept, error);
     if (!control->audited)
         return false;
     char safe[sizeof report->first];
@@ -387,7 +385,7 @@ static void done_control(struct worker_job *job)
     if (control->ok && control->verb == CONTROL_PUSH)
         control->payout->push_next = true; /* the next tick is at most a second away */
     if (control->audited)
-        payout_show_audit(control->payout, &control->report);
+        payout_show_audit(control->payout, &control->report, control->kept);
     reply(control->call, control->ok, control->text);
     free(control);
 }

@@ -16,7 +16,7 @@ static struct payout *payout_of(struct payout_daily *daily)
     return (struct payout *)((char *)daily - offsetof(struct payout, daily));
 }
 
-void payout_log_difference(void *context, const char *difference)
+static void log_difference(void *context, const char *difference)
 {
     uint64_t *lines = context;
     char safe[300];
@@ -24,8 +24,7 @@ void payout_log_difference(void *context, const char *difference)
         log_error("audit.difference", "what=\"%s\"", log_text(difference, safe, sizeof safe));
 }
 
-bool payout_keep_audit(struct store *store, const struct payout_audit_report *report,
-                       struct error *error)
+static bool keep(struct store *store, const struct payout_audit_report *report, struct error *error)
 {
     struct audit_report kept = { .time_ms = loop_unix_ms(),
                                  .differences = report->differences,
@@ -39,28 +38,45 @@ bool payout_keep_audit(struct store *store, const struct payout_audit_report *re
             error_set(error, ERROR_UNAVAILABLE, "others keep writing audits"));
 }
 
+bool payout_look_over(struct store *store, struct payout_audit_report *report_r, bool *kept_r,
+                      struct error *error)
+{
+    struct error why;
+    char safe[sizeof why.text];
+    uint64_t lines = 0;
+    *kept_r = false;
+    if (!payout_audit(store, log_difference, &lines, report_r, error))
+        return false;
+    *kept_r = keep(store, report_r, &why);
+    if (!*kept_r)
+        log_warn("audit.not_kept", "differences=%" PRIu64 " reason=\"%s\"", report_r->differences,
+                 log_text(why.text, safe, sizeof safe));
+    return true;
+}
+
 static void work_audit(struct worker_job *job)
 {
     struct payout_daily *daily = (struct payout_daily *)job;
     const struct settings *settings = &payout_of(daily)->service->settings;
-    uint64_t lines = 0, start_ns = loop_clock_ns();
+    uint64_t start_ns = loop_clock_ns();
     struct store *store =
         store_open(settings->store_url, (unsigned)settings->store_timeout_ms, &daily->error);
     daily->looked =
-        store != NULL &&
-        payout_audit(store, payout_log_difference, &lines, &daily->report, &daily->error) &&
-        payout_keep_audit(store, &daily->report, &daily->error);
+        store != NULL && payout_look_over(store, &daily->report, &daily->kept, &daily->error);
     daily->took_ms = (loop_clock_ns() - start_ns) / 1000000;
     if (store != NULL)
         store_close(store);
 }
 
-void payout_show_audit(struct payout *payout, const struct payout_audit_report *report)
+void payout_show_audit(struct payout *payout, const struct payout_audit_report *report, bool kept)
 {
     char text[sizeof report->first + 64];
     snprintf(text, sizeof text, "the audit found %" PRIu64 " differences: %s", report->differences,
              report->first);
     service_degraded(payout->service, "audit", report->differences > 0 ? text : NULL);
+    service_degraded(payout->service, "audit report",
+                     kept ? NULL
+                          : "what the audit found could not be written down: nobody is notified");
     metric_set(payout->metrics.audited, loop_unix_ms() / 1000);
     metric_set(payout->metrics.audit_differences, report->differences);
 }
@@ -78,13 +94,13 @@ static void done_audit(struct worker_job *job)
         return;
     }
     uint64_t interval_ms = (uint64_t)payout->service->settings.payout_audit_interval_h * HOUR_MS;
-    daily->due_ms = loop_unix_ms() + interval_ms;
+    daily->due_ms = loop_unix_ms() + (daily->kept ? interval_ms : RETRY_MS);
     log_info("audit.done",
              "sets=%" PRIu64 " entries=%" PRIu64 " accounts=%" PRIu64 " differences=%" PRIu64
              " took_ms=%" PRIu64,
              report->sets, report->entries, report->accounts, report->differences, daily->took_ms);
     metric_add(payout->metrics.audits, 1);
-    payout_show_audit(payout, report);
+    payout_show_audit(payout, report, daily->kept);
 }
 
 static void on_look(void *context)

@@ -12,6 +12,7 @@
 #include "record/access/keys.h"
 #include "record/account/account.h"
 #include "record/ledger/ledger_record.h"
+#include "record/notice/audit_report.h"
 #include "services/payout/testing/processes.h"
 #include "tests/fixture/pool_fixture.h"
 #include "wire/messages.h"
@@ -282,6 +283,33 @@ static void tamper(bool back)
     store_close(store);
 }
 
+/* No report can be written down any more: behind the last number there is, every attempt takes one
+ * that is taken. Or it can again. */
+static void fill_reports(bool back)
+{
+    static const char *const ids[] = { "00000000000000000000", "18446744073709551615" };
+    struct error error;
+    struct store *store = open_store();
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        struct store_record record = { .id = ids[i] };
+        _Alignas(max_align_t) uint8_t memory[4096];
+        struct arena arena = arena_over(memory, sizeof memory);
+        if (back)
+            assert_int_equal(
+                store_get(store, &audit_report_collection, ids[i], &arena, &record, &error),
+                STORE_DONE);
+        for (size_t j = 0; j < audit_report_collection.field_count && !back; j++)
+            record.values[j] = audit_report_collection.fields[j].type == STORE_TEXT ? store_text("")
+                                                                                    : store_int(0);
+        struct store_write write = { .verb = back ? STORE_DELETE : STORE_INSERT,
+                                     .collection = &audit_report_collection,
+                                     .record = record };
+        if (store_apply(store, &write, 1, &error) != STORE_DONE)
+            fail_msg("%s", error.text);
+    }
+    store_close(store);
+}
+
 static size_t count_in_log(const char *words)
 {
     char path[96], line[4096];
@@ -295,7 +323,8 @@ static size_t count_in_log(const char *words)
     return count;
 }
 
-/* A difference is an error line, a metric, and payout's line in its own health. */
+/* A difference is an error line, a metric, and payout's line in its own health; also where it
+ * cannot be written down, which is a warning besides. */
 static void what_an_audit_finds_everybody_is_told(void **state)
 {
     (void)state;
@@ -309,8 +338,9 @@ static void what_an_audit_finds_everybody_is_told(void **state)
     struct bus_client *client = payout_connect(bus, folder, "payout.rep");
     snprintf(path, sizeof path, "%s/log", folder);
     for (int round = 0; round < 2; round++) {
-        size_t before = count_in_log("audit.difference");
+        size_t before = count_in_log("audit.difference"), warned = count_in_log("audit.not_kept");
         tamper(round == 1);
+        fill_reports(round == 1);
         payout_ask(loop, client, "audit", "", &answer);
         assert_int_equal(answer.ok, round == 1);
         assert_non_null(
@@ -318,6 +348,8 @@ static void what_an_audit_finds_everybody_is_told(void **state)
         assert_int_equal(count_in_log("audit.difference"), before + (round == 0));
         assert_int_equal(pool_metric(path, "adit_payout_audit_differences"), round == 0);
         assert_true(pool_metric(path, "adit_payout_audited") > 0);
+        assert_int_equal(count_in_log("audit.not_kept"), warned + (round == 0));
+        assert_int_equal(count_in_log("what=\"audit report\""), 1 + (size_t)round);
     }
     kill(pid, SIGTERM);
     assert_int_equal(payout_process_exit_code(pid), 0);

@@ -56,6 +56,7 @@ struct payout_daily {
     uint64_t due_ms;
     bool running;
     bool looked; /* out, like the rest */
+    bool kept;
     struct payout_audit_report report;
     struct error error;
     uint64_t took_ms;
@@ -123,15 +124,16 @@ void payout_stop(struct payout *payout);
 /* daily.c: the audit by itself, from payout_start to payout_stop. */
 MUST_CHECK bool payout_daily_start(struct payout *payout, struct error *error);
 void payout_daily_stop(struct payout *payout);
-/* Logs the first differences; context is a uint64_t that counts them. */
-void payout_log_difference(void *context, const char *difference);
-/* Writes down what an audit found, for those who tell operators of it (record/notice). On the
- * store's thread; false with *error. */
-MUST_CHECK bool payout_keep_audit(struct store *store, const struct payout_audit_report *report,
-                                  struct error *error);
+/* Audits, logs the first differences, and writes down what was found for those who tell operators
+ * of it (record/notice). False with *error where the books could not be gone through. Where only
+ * the writing failed, what was found counts all the same: that is logged, and *kept_r is false. On
+ * the store's thread. */
+MUST_CHECK bool payout_look_over(struct store *store, struct payout_audit_report *report_r,
+                                 bool *kept_r, struct error *error);
 /* What an audit found, made by itself or asked for: in the metrics, and in payout's line of the
- * pool's status until one finds nothing. On the loop's thread. */
-void payout_show_audit(struct payout *payout, const struct payout_audit_report *report);
+ * pool's status until one finds nothing; there, too, that it was not written down, until one is. On
+ * the loop's thread. */
+void payout_show_audit(struct payout *payout, const struct payout_audit_report *report, bool kept);
 
 /* control.c: answers "status", "push" and "audit". */
 void payout_on_control(void *context, struct bus_call *call, struct span message);

@@ -1,5 +1,6 @@
 #include "services/inode-scheduler/stats.h"
 
+#include "service/log.h"
 #include "services/inode-scheduler/places.h"
 
 #include <pthread.h>
@@ -83,6 +84,7 @@ struct stats {
     struct window_position last;     /* the newest batch read */
     uint64_t hour_ago_ms, oldest_ms; /* of interest at the start */
     uint64_t read_back;              /* shares */
+    bool unnamed;                    /* the window's history, when last asked for */
 };
 
 static size_t place_of(uint64_t account, uint64_t worker)
@@ -309,6 +311,16 @@ static uint64_t history_between(const struct window_state *before, const struct 
     return after->history;
 }
 
+/* Said once each time it begins: without it no missing credit is ever held against a validator. */
+static void note_history(struct stats *stats, const struct window_state *state)
+{
+    if (state->history == 0 && !stats->unnamed)
+        log_warn("window.history", "reason=\"%s\"",
+                 "the window does not name its history (INFO is refused): validators are not held "
+                 "to the shares they signed for");
+    stats->unnamed = state->history == 0;
+}
+
 void stats_network_is(struct stats *stats, double work)
 {
     pthread_mutex_lock(&stats->lock);
@@ -351,9 +363,11 @@ bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_
     }
     if (!ok || (notes && !window_state_read(window, &after, error)))
         return false;
-    if (notes)
+    if (notes) {
+        note_history(stats, &after);
         places_read_up_to(stats->places, now_ms,
                           history_between(&before, &after, had_last ? &last : NULL));
+    }
     pthread_mutex_lock(&stats->lock);
     stats->totals = totals;
     stats->totals_known = true;

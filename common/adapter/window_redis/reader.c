@@ -22,6 +22,7 @@ struct reader {
     struct redis_address address;
     struct timeval timeout;
     redisContext *redis;
+    bool lacks_right;          /* the last refusal was for that */
     bool may_not_ask;          /* for the history: the user lacks the right to INFO */
     struct packed_batch batch; /* scratch of the walks */
 };
@@ -96,6 +97,7 @@ static redisReply *ask(struct reader *reader, int wanted, int argc, const char *
     const bool refused = answer->type == REDIS_REPLY_ERROR;
     const bool waits = refused && (strncmp(answer->str, "LOADING", 7) == 0 ||
                                    strncmp(answer->str, "MASTERDOWN", 10) == 0);
+    reader->lacks_right = refused && strncmp(answer->str, "NOPERM ", 7) == 0;
     error_fill(error, waits ? ERROR_UNAVAILABLE : ERROR_REFUSED, "redis at %s: %s",
                reader->address.name, refused ? answer->str : "an answer of an unexpected kind");
     /* A new connection may lead to a server that does not refuse. */
@@ -459,7 +461,9 @@ static bool totals(struct window_reader *port, struct window_totals *totals_r, s
     return true;
 }
 
-/* The history's name; 0 where this user may not ask for it. */
+/* The history's name; 0 where this user may not ask for it, and where the server does not tell now:
+ * one that is busy, or asks for another password, is asked again the next time. A user's lack of a
+ * right lasts, and to meet it anew at each reading would cost a connection. */
 static bool read_history(struct reader *reader, uint64_t *history_r, struct error *error)
 {
     *history_r = 0;
@@ -467,9 +471,9 @@ static bool read_history(struct reader *reader, uint64_t *history_r, struct erro
         return true;
     struct error why;
     redisReply *answer = ASK(reader, REDIS_REPLY_STRING, &why, "INFO", "replication");
-    reader->may_not_ask = answer == NULL && why.code == ERROR_REFUSED;
+    reader->may_not_ask = answer == NULL && why.code == ERROR_REFUSED && reader->lacks_right;
     if (answer == NULL)
-        return reader->may_not_ask || error_set(error, why.code, "%s", why.text);
+        return why.code == ERROR_REFUSED || error_set(error, why.code, "%s", why.text);
     if (answer->type == REDIS_REPLY_STRING)
         *history_r = info_history(answer->str);
     freeReplyObject(answer);

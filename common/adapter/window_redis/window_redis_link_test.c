@@ -497,6 +497,50 @@ static void a_lease_that_is_over_leaves_no_records(void **state)
     end(&ground);
 }
 
+static void on(redisContext *redis, const char *text)
+{
+    redisReply *reply = redisCommand(redis, text);
+    assert_non_null(reply);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("%s: %s", text, reply->str);
+    freeReplyObject(reply);
+}
+
+/* Whoever reads learns the history's name again when the server tells it again; only a user who
+ * lacks the right reads on without. */
+static void a_history_that_is_refused_once_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct ground ground;
+    struct error error;
+    struct window_state seen;
+    begin(&ground, NULL, &(struct window_redis_options){ 0 });
+    turn_until(&ground, &ground.ready, true);
+    struct window_reader *reader = window_redis_reader_open(
+        &(struct window_redis_options){ .url = ground.server.url }, &error);
+    assert_non_null(reader);
+    assert_true(window_state_read(reader, &seen, &error));
+    uint64_t history = seen.history;
+    assert_int_not_equal(history, 0);
+    redisContext *redis = redisConnectUnix(ground.server.url + 5);
+    assert_non_null(redis);
+    on(redis, "ACL SETUSER default resetpass >other");
+    on(redis, "CLIENT KILL TYPE normal");
+    assert_false(window_state_read(reader, &seen, &error));
+    assert_non_null(strstr(error.text, "NOAUTH"));
+    on(redis, "ACL SETUSER default nopass");
+    assert_true(window_state_read(reader, &seen, &error));
+    assert_true(seen.history == history);
+    on(redis, "ACL SETUSER default -info");
+    for (int i = 0; i < 2; i++) {
+        assert_true(window_state_read(reader, &seen, &error));
+        assert_int_equal(seen.history, 0);
+    }
+    redisFree(redis);
+    window_reader_close(reader);
+    end(&ground);
+}
+
 struct damage {
     unsigned shown, damaged;
 };
@@ -568,6 +612,7 @@ int main(void)
         cmocka_unit_test(a_right_that_is_lost_meanwhile_leaves_no_share_behind),
         cmocka_unit_test(a_key_of_another_kind_leaves_no_share_behind),
         cmocka_unit_test(a_lease_that_is_over_leaves_no_records),
+        cmocka_unit_test(a_history_that_is_refused_once_is_asked_for_again),
         cmocka_unit_test(a_damaged_candidate_is_shown_as_such_and_can_be_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "service/log.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -95,13 +97,14 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 
 const char *log_text(const char *text, char *safe_r, size_t bytes)
 {
-    size_t i = 0;
-    for (; text[i] != '\0' && i + 1 < bytes; i++) {
-        unsigned char c = (unsigned char)text[i];
-        safe_r[i] = c < ' ' || c == 0x7f || c == '"' || c == '\\' ? '?' : text[i];
+    if (bytes == 0)
+        return safe_r;
+    (void)utf8_keep(text, strnlen(text, bytes + 3), safe_r, bytes);
+    for (char *at = safe_r; *at != '\0'; at++) {
+        unsigned char c = (unsigned char)*at;
+        if (c < ' ' || c == 0x7f || c == '"' || c == '\\')
+            *at = '?';
     }
-    if (bytes > 0)
-        safe_r[i] = '\0';
     return safe_r;
 }
 

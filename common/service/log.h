@@ -21,8 +21,8 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 #define log_info(...) log_event(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) (log_enabled(LOG_DEBUG) ? log_event(LOG_DEBUG, __VA_ARGS__) : (void)0)
 
-/* Copies text with control characters and quotes replaced by '?', cut at `bytes`; returns
- * safe_r. For whatever came from outside. */
+/* Copies text with control characters, quotes and what is no UTF-8 replaced by '?', cut at `bytes`
+ * behind a whole character; returns safe_r. For whatever came from outside. */
 const char *log_text(const char *text, char *safe_r, size_t bytes);
 
 /* How many error lines were written, and the last one's text, for health. */

@@ -92,6 +92,12 @@ static void a_log_line_is_one_line_whatever_it_holds(void **state)
     log_last_error(text, sizeof text);
     assert_string_equal(text, "c.d raw=one?two?");
     assert_string_equal(log_text("abcdef", safe, 4), "abc");
+    assert_string_equal(log_text("ab\xc3\xa9", safe, 4), "ab");
+    assert_string_equal(log_text("ab\xc3\xa9", safe, 5), "ab\xc3\xa9");
+    assert_string_equal(log_text("a\xff"
+                                 "b",
+                                 safe, 5),
+                        "a?b");
 }
 
 static void a_log_line_too_long_is_cut(void **state)

@@ -255,7 +255,7 @@ static enum step end(struct engine *engine, struct withdrawal *withdrawal,
                      enum withdrawal_state state, const char *reason, struct error *error)
 {
     withdrawal->state = state;
-    snprintf(withdrawal->reason, sizeof withdrawal->reason, "%s", reason);
+    (void)log_text(reason, withdrawal->reason, sizeof withdrawal->reason);
     log_info("payment.withdrawal",
              "account=%016" PRIx64 " request=%s state=%s payment=%" PRIu64 " reason=\"%s\"",
              withdrawal->account, withdrawal->request, withdrawal_state_name(state),

@@ -1,6 +1,6 @@
 #include "record/switch/switch.h"
 
-#include <stdio.h>
+#include "base/utf8.h"
 
 enum { F_ON, F_BY, F_REASON, F_CHANGED_MS, F_COUNT };
 
@@ -12,10 +12,10 @@ static const struct store_field fields[F_COUNT] = {
 };
 const struct store_collection switch_collection = { "switches", fields, F_COUNT };
 
+/* What another wrote is made a text that can be shown, whatever it is. */
 static void take_text(struct span text, char *text_r, size_t bytes)
 {
-    snprintf(text_r, bytes, "%.*s", (int)(text.length < bytes ? text.length : bytes - 1),
-             text.length > 0 ? (const char *)text.data : "");
+    (void)utf8_keep((const char *)text.data, text.length, text_r, bytes);
 }
 
 enum store_outcome switch_get(struct store *store, const char *name, struct switch_record *switch_r,
@@ -47,8 +47,9 @@ enum store_outcome switch_turn(struct store *store, const char *name, bool on, c
     if (outcome != STORE_DONE)
         return outcome;
     char by_cut[SWITCH_BY_BYTES], reason_cut[SWITCH_REASON_BYTES];
-    snprintf(by_cut, sizeof by_cut, "%s", by);
-    snprintf(reason_cut, sizeof reason_cut, "%s", reason);
+    /* In whole characters: the store takes no others. */
+    (void)utf8_keep(by, strlen(by), by_cut, sizeof by_cut);
+    (void)utf8_keep(reason, strlen(reason), reason_cut, sizeof reason_cut);
     struct store_write write = { .verb = now.version == 0 ? STORE_INSERT : STORE_REPLACE,
                                  .collection = &switch_collection,
                                  .record = {

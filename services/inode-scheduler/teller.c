@@ -1,5 +1,6 @@
 #include "services/inode-scheduler/teller_inside.h"
 
+#include "base/utf8.h"
 #include "record/leader/leader.h"
 #include "service/log.h"
 
@@ -109,8 +110,10 @@ enum store_outcome teller_room(struct teller *teller, size_t count, struct error
             return outcome;
         teller->know_waiting = true;
     }
-    /* One cause that is more than all the room there is goes alone. */
-    if (teller->waiting == 0 || (count <= most && teller->waiting <= most - count))
+    /* A cause that takes more than half of all the room goes when the other half is free: else one
+     * notice that waits would hold it, and what comes behind it, for as long as any waits. */
+    if ((count <= most && teller->waiting <= most - count) ||
+        (count > most / 2 && teller->waiting <= most / 2))
         return STORE_DONE;
     if (!teller->said_full)
         log_error("teller.full", "waiting=%zu", teller->waiting);
@@ -131,21 +134,35 @@ enum store_outcome teller_flush(struct teller *teller, struct error *error)
     return outcome;
 }
 
-enum store_outcome teller_add(struct teller *teller, const struct teller_subscriber *subscriber,
-                              enum notice_kind kind, const char *cause, const json_t *data,
-                              const struct teller_sight *sight, struct error *error)
+uint32_t teller_channels(const struct teller *teller, const struct teller_subscriber *subscriber,
+                         enum notice_kind kind)
 {
-    const struct {
-        enum notice_channel channel;
-        bool wanted;
-    } channels[] = {
-        { NOTICE_LETTER, subscriber != NULL ? (subscriber->letters & notice_bit(kind)) != 0
-                                            : teller->options.operators_letters },
-        { NOTICE_WEBHOOK, subscriber != NULL ? (subscriber->webhooks & notice_bit(kind)) != 0
-                                             : teller->options.operators_webhook },
-    };
-    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++) {
-        if (!channels[i].wanted)
+    bool letter = subscriber != NULL ? (subscriber->letters & notice_bit(kind)) != 0
+                                     : teller->options.operators_letters;
+    bool webhook = subscriber != NULL ? (subscriber->webhooks & notice_bit(kind)) != 0
+                                      : teller->options.operators_webhook;
+    return (letter ? teller_bit(NOTICE_LETTER) : 0) | (webhook ? teller_bit(NOTICE_WEBHOOK) : 0);
+}
+
+size_t teller_count(uint32_t channels)
+{
+    return (size_t)__builtin_popcount(channels);
+}
+
+enum store_outcome teller_add(struct teller *teller, const struct teller_subscriber *subscriber,
+                              enum notice_kind kind, uint32_t channels, const char *cause,
+                              const json_t *data, const struct teller_sight *sight,
+                              struct error *error)
+{
+    char body[NOTICE_BODY_BYTES] = "";
+    size_t length = json_dumpb(data, body, sizeof body - 1, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (length == 0 || length >= sizeof body) {
+        /* Who stopped here would stop at the same again, and so would whoever leads next. */
+        log_error("teller.untellable", "cause=%s type=%s", cause, notice_type(kind));
+        return STORE_DONE;
+    }
+    for (int channel = NOTICE_LETTER; channel <= NOTICE_WEBHOOK; channel++) {
+        if ((channels & teller_bit((enum notice_channel)channel)) == 0)
             continue;
         if (teller->batch_count == NOTICE_BATCH_MAX) {
             enum store_outcome outcome = teller_flush(teller, error);
@@ -156,12 +173,10 @@ enum store_outcome teller_add(struct teller *teller, const struct teller_subscri
         memset(notice, 0, sizeof *notice);
         notice->account = subscriber != NULL ? subscriber->account : 0;
         notice->kind = kind;
-        notice->channel = channels[i].channel;
+        notice->channel = (enum notice_channel)channel;
         notice->created_ms = sight->now_ms;
         notice_name(notice, cause);
-        size_t length = json_dumpb(data, notice->body, sizeof notice->body - 1,
-                                   JSON_COMPACT | JSON_PRESERVE_ORDER);
-        ASSERT(length > 0 && length < sizeof notice->body);
+        memcpy(notice->body, body, length);
     }
     return STORE_DONE;
 }
@@ -197,6 +212,12 @@ json_t *teller_money(uint64_t units)
     return json_string(text);
 }
 
+json_t *teller_text(const char *text)
+{
+    char kept[TELLER_TEXT_BYTES];
+    return json_string(utf8_keep(text, strlen(text), kept, sizeof kept));
+}
+
 enum store_outcome teller_look(struct teller *teller, const struct teller_sight *sight,
                                struct error *error)
 {
@@ -214,10 +235,10 @@ enum store_outcome teller_look(struct teller *teller, const struct teller_sight 
             break;
         teller->batch_count = 0; /* what was left of a look that failed */
         outcome = followers[i](teller, sight, error);
-        if (outcome == STORE_EXISTS) /* no room: the others are not told either */
-            return STORE_DONE;
+        if (outcome == STORE_EXISTS) /* no room for this one; others may be smaller */
+            outcome = STORE_DONE;
     }
-    if (teller->said_full && outcome == STORE_DONE) {
+    if (teller->said_full && !teller->counts.full && outcome == STORE_DONE) {
         log_info("teller.again", "waiting=%zu", teller->waiting);
         teller->said_full = false;
     }

@@ -30,14 +30,30 @@ static bool on_event(void *context, const struct wire_reward_event *event)
     return ++found->looked < EVENTS_MAX;
 }
 
-/* Who found it is told that, and not the same again as a block of the pool. */
-static enum notice_kind kind_for(const struct teller_subscriber *subscriber,
-                                 const struct wire_reward_event *event)
+/* Who found it is told that, and not the same again as a block of the pool by the same channel. */
+struct block_channels {
+    uint32_t own, found;
+};
+
+static struct block_channels channels_of(const struct teller *teller,
+                                         const struct teller_subscriber *subscriber,
+                                         const struct wire_reward_event *event)
 {
-    uint32_t wanted = subscriber->letters | subscriber->webhooks;
-    bool own =
-        subscriber->account == event->account && (wanted & notice_bit(NOTICE_BLOCK_OWN)) != 0;
-    return own ? NOTICE_BLOCK_OWN : NOTICE_BLOCK_FOUND;
+    uint32_t own = subscriber->account == event->account
+                       ? teller_channels(teller, subscriber, NOTICE_BLOCK_OWN)
+                       : 0;
+    uint32_t found = teller_channels(teller, subscriber, NOTICE_BLOCK_FOUND);
+    return (struct block_channels){ own, found & ~own };
+}
+
+static size_t count_block(const struct teller *teller, const struct wire_reward_event *event)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < teller->subscriber_count; i++) {
+        struct block_channels channels = channels_of(teller, &teller->subscribers[i], event);
+        count += teller_count(channels.own | channels.found);
+    }
+    return count;
 }
 
 static enum store_outcome tell_block(struct teller *teller, const struct wire_reward_event *event,
@@ -49,15 +65,21 @@ static enum store_outcome tell_block(struct teller *teller, const struct wire_re
     bytes_reverse(event->block_hash, sizeof shown, shown);
     hex_encode(span_of(shown, sizeof shown), hash);
     snprintf(cause, sizeof cause, "block:%s", hash);
-    enum store_outcome outcome = teller_room(teller, 2 * teller->subscriber_count, error);
+    enum store_outcome outcome = teller_room(teller, count_block(teller, event), error);
     for (size_t i = 0; i < teller->subscriber_count && outcome == STORE_DONE; i++) {
         const struct teller_subscriber *subscriber = &teller->subscribers[i];
+        struct block_channels channels = channels_of(teller, subscriber, event);
+        if ((channels.own | channels.found) == 0)
+            continue;
         json_t *data = json_pack("{s:s, s:I, s:s, s:o, s:i, s:s}", "account", subscriber->name,
                                  "height", (json_int_t)event->height, "hash", hash, "reward",
                                  teller_money(event->reward), "exponent", (int)coin->decimals,
                                  "ticker", coin->ticker);
-        outcome =
-            teller_add(teller, subscriber, kind_for(subscriber, event), cause, data, sight, error);
+        outcome = teller_add(teller, subscriber, NOTICE_BLOCK_OWN, channels.own, cause, data, sight,
+                             error);
+        if (outcome == STORE_DONE)
+            outcome = teller_add(teller, subscriber, NOTICE_BLOCK_FOUND, channels.found, cause,
+                                 data, sight, error);
         json_decref(data);
     }
     return outcome == STORE_DONE ? teller_flush(teller, error) : outcome;
@@ -115,10 +137,11 @@ static enum store_outcome tell_audit(struct teller *teller, uint64_t number,
     if (outcome != STORE_DONE || report.differences == 0 || known)
         return outcome;
     snprintf(cause, sizeof cause, "audit:%" PRIu64, number);
-    json_t *data = json_pack("{s:I, s:I, s:s, s:I}", "audit", (json_int_t)number, "differences",
-                             (json_int_t)report.differences, "first", report.first, "time",
-                             (json_int_t)(report.time_ms / 1000));
-    outcome = teller_add(teller, NULL, NOTICE_AUDIT, cause, data, sight, error);
+    json_t *data = json_pack("{s:I, s:I, s:o, s:I}", "audit", (json_int_t)number, "differences",
+                             (json_int_t)report.differences, "first", teller_text(report.first),
+                             "time", (json_int_t)(report.time_ms / 1000));
+    outcome = teller_add(teller, NULL, NOTICE_AUDIT, teller_channels(teller, NULL, NOTICE_AUDIT),
+                         cause, data, sight, error);
     json_decref(data);
     return outcome == STORE_DONE ? teller_flush(teller, error) : outcome;
 }
@@ -152,9 +175,12 @@ enum store_outcome teller_follow_pause(struct teller *teller, const struct telle
         return outcome;
     if (pause.on) {
         snprintf(cause, sizeof cause, "paused:%" PRIu64, pause.changed_ms);
-        json_t *data = json_pack("{s:s, s:s, s:I}", "by", pause.by, "reason", pause.reason, "time",
-                                 (json_int_t)(pause.changed_ms / 1000));
-        outcome = teller_add(teller, NULL, NOTICE_PAUSED, cause, data, sight, error);
+        json_t *data =
+            json_pack("{s:o, s:o, s:I}", "by", teller_text(pause.by), "reason",
+                      teller_text(pause.reason), "time", (json_int_t)(pause.changed_ms / 1000));
+        outcome =
+            teller_add(teller, NULL, NOTICE_PAUSED, teller_channels(teller, NULL, NOTICE_PAUSED),
+                       cause, data, sight, error);
         json_decref(data);
         if (outcome == STORE_DONE)
             outcome = teller_flush(teller, error);

@@ -12,6 +12,7 @@
 enum {
     TELLER_SUBSCRIBERS_MAX = 65536, /* those beyond are told nothing, and the log says so */
     TELLER_PAYMENTS_MAX = 4096,     /* followed at once, from the oldest that is not sent yet */
+    TELLER_TEXT_BYTES = 512,        /* what is longer is cut */
 };
 
 struct teller_subscriber {
@@ -47,13 +48,23 @@ const struct teller_subscriber *teller_subscriber(const struct teller *teller, u
 /* Whether there is room for `count` notices more; in doubt it asks the store. STORE_EXISTS: none.
  */
 MUST_CHECK enum store_outcome teller_room(struct teller *teller, size_t count, struct error *error);
-/* Puts one by each channel that the subscriber wants for the kind (NULL: that operators have) on
- * its way; `data` stays the caller's. teller_flush makes them durable. */
+/* A channel's bit in a set of channels. */
+static inline uint32_t teller_bit(enum notice_channel channel)
+{
+    return UINT32_C(1) << channel;
+}
+/* The channels by which the subscriber wants the kind (NULL: those that operators have), and how
+ * many a set has. */
+uint32_t teller_channels(const struct teller *teller, const struct teller_subscriber *subscriber,
+                         enum notice_kind kind);
+size_t teller_count(uint32_t channels);
+/* Puts one by each of the channels on its way; `data` stays the caller's, and what is NULL or too
+ * long is logged and left out. teller_flush makes them durable. */
 MUST_CHECK enum store_outcome teller_add(struct teller *teller,
                                          const struct teller_subscriber *subscriber,
-                                         enum notice_kind kind, const char *cause,
-                                         const json_t *data, const struct teller_sight *sight,
-                                         struct error *error);
+                                         enum notice_kind kind, uint32_t channels,
+                                         const char *cause, const json_t *data,
+                                         const struct teller_sight *sight, struct error *error);
 MUST_CHECK enum store_outcome teller_flush(struct teller *teller, struct error *error);
 
 /* teller_causes.c */
@@ -79,3 +90,5 @@ MUST_CHECK enum store_outcome teller_move(struct teller *teller, struct notice_c
                                           uint64_t to, struct error *error);
 /* Base units as the API has them: decimal digits in a text. */
 json_t *teller_money(uint64_t units);
+/* A text of others, as what it is or made UTF-8. */
+json_t *teller_text(const char *text);

@@ -1,15 +1,22 @@
 /* Payments that are on their way. They need not be sent in the order of their numbers (one may wait
  * for approvals), so those beyond the cursor that were told are remembered in memory; who starts
- * anew tells them again, and finds them told. */
+ * anew tells them again, and finds them told. What was settled for longer than a notice lives is
+ * told to nobody: its notices may have been forgotten already, and would come twice. One that stays
+ * open while TELLER_PAYMENTS_MAX follow it is left behind, so that those beyond are told. */
 #include "services/inode-scheduler/teller_inside.h"
 
 #include "record/payment/payment_record.h"
+#include "service/log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PAYMENT_BYTES = 2 << 20 };
+enum {
+    PAYMENT_BYTES = 2 << 20,
+    LIFE_MS = 3 * 86400000, /* of a notice: what was not delivered by then is given up */
+};
+_Static_assert((int)LIFE_MS < (int)NOTICE_KEPT_MS, "what is told again is still known");
 
 enum way { STILL_TO_COME, ON_ITS_WAY, NEVER_TO_COME };
 
@@ -30,6 +37,12 @@ static enum way way_of(enum payment_state state)
         break;
     }
     return STILL_TO_COME;
+}
+
+static bool is_old(const struct payment_record *payment, const struct teller_sight *sight)
+{
+    return payment->state == PAYMENT_SETTLED && sight->now_ms > payment->updated_ms &&
+           sight->now_ms - payment->updated_ms > LIFE_MS;
 }
 
 /* All a payment gives the account, told at the first of its outputs to it. 0: at an earlier one. */
@@ -65,10 +78,24 @@ static enum store_outcome tell_output(struct teller *teller, const struct paymen
                              "payment", (json_int_t)payment->number, "amount", teller_money(units),
                              "exponent", (int)coin->decimals, "ticker", coin->ticker, "address",
                              output->address, "txid", txid);
-    enum store_outcome outcome =
-        teller_add(teller, subscriber, NOTICE_PAYMENT_SENT, cause, data, sight, error);
+    enum store_outcome outcome = teller_add(
+        teller, subscriber, NOTICE_PAYMENT_SENT,
+        teller_channels(teller, subscriber, NOTICE_PAYMENT_SENT), cause, data, sight, error);
     json_decref(data);
     return outcome;
+}
+
+/* How many notices at the most: one account may have several outputs. */
+static size_t count_of(const struct teller *teller, const struct payment_record *payment)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < payment->output_count; i++) {
+        const struct teller_subscriber *subscriber =
+            teller_subscriber(teller, payment->outputs[i].account);
+        if (subscriber != NULL)
+            count += teller_count(teller_channels(teller, subscriber, NOTICE_PAYMENT_SENT));
+    }
+    return count;
 }
 
 static enum store_outcome tell(struct teller *teller, const struct payment_record *payment,
@@ -76,7 +103,7 @@ static enum store_outcome tell(struct teller *teller, const struct payment_recor
 {
     enum store_outcome outcome = teller_subscribe(teller, error);
     if (outcome == STORE_DONE)
-        outcome = teller_room(teller, 2 * payment->output_count, error);
+        outcome = teller_room(teller, count_of(teller, payment), error);
     for (size_t i = 0; i < payment->output_count && outcome == STORE_DONE; i++)
         outcome = tell_output(teller, payment, i, sight, error);
     return outcome == STORE_DONE ? teller_flush(teller, error) : outcome;
@@ -96,7 +123,7 @@ static enum store_outcome look_at(struct teller *teller, uint64_t number, bool *
     if (outcome != STORE_DONE)
         return outcome == STORE_MISSING ? STORE_DONE : outcome;
     enum way way = way_of(payment.state);
-    if (way == ON_ITS_WAY)
+    if (way == ON_ITS_WAY && !is_old(&payment, sight))
         outcome = tell(teller, &payment, sight, error);
     *over_r = way != STILL_TO_COME && outcome == STORE_DONE;
     return outcome;
@@ -124,6 +151,10 @@ enum store_outcome teller_follow_payments(struct teller *teller, const struct te
             break;
         if (*told && number == all + 1)
             all = number;
+    }
+    if (outcome == STORE_DONE && all == cursor->number && newest > last) {
+        all++;
+        log_error("teller.left_behind", "payment=%" PRIu64 " newest=%" PRIu64, all, newest);
     }
     /* Those before it are done, whatever came of the last one. */
     for (uint64_t number = cursor->number + 1; number <= all; number++)

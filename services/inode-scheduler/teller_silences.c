@@ -93,7 +93,7 @@ static enum store_outcome describe(struct teller *teller, const struct stats_las
     time_t seconds = (time_t)(last->last_ms / 1000);
     struct tm parts;
     strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &parts));
-    *worker_r = json_pack("{s:s, s:s}", "name", worker.name, "last_share", time);
+    *worker_r = json_pack("{s:o, s:s}", "name", teller_text(worker.name), "last_share", time);
     return STORE_DONE;
 }
 
@@ -116,7 +116,9 @@ static enum store_outcome tell(struct teller *teller, const struct teller_subscr
         json_pack("{s:s, s:o, s:I, s:I}", "account", subscriber->name, "workers", workers, "count",
                   (json_int_t)silent.count, "after_s", (json_int_t)(subscriber->after_ms / 1000));
     if (outcome == STORE_DONE)
-        outcome = teller_add(teller, subscriber, NOTICE_WORKER_OFFLINE, cause, data, sight, error);
+        outcome = teller_add(teller, subscriber, NOTICE_WORKER_OFFLINE,
+                             teller_channels(teller, subscriber, NOTICE_WORKER_OFFLINE), cause,
+                             data, sight, error);
     json_decref(data);
     for (size_t i = 0; i < teller->batch_count; i++)
         teller->batch[i].until_ms = until_ms;
@@ -162,7 +164,8 @@ static enum store_outcome look_at(struct teller *teller, const struct teller_sub
         !notice_is_due(&watch, &patience, silent.last[0].last_ms, sight->steady_ms, now_ms))
         return STORE_DONE;
     snprintf(cause, sizeof cause, "offline:%" PRIu64, watch.until_ms);
-    outcome = teller_room(teller, 2, error);
+    outcome = teller_room(
+        teller, teller_count(teller_channels(teller, subscriber, NOTICE_WORKER_OFFLINE)), error);
     if (outcome == STORE_DONE)
         outcome = told_before(teller, subscriber->account, cause, &until_ms, error);
     silent = between(all, watch.until_ms, until_ms);

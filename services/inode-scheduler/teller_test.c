@@ -14,7 +14,7 @@
 #include "record/notice/preference.h"
 #include "record/payment/payment_record.h"
 #include "record/switch/switch.h"
-#include "services/inode-scheduler/teller.h"
+#include "services/inode-scheduler/teller_inside.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -216,6 +216,7 @@ static void pay(uint64_t number, enum payment_state state, uint64_t account, uin
         payment.versions[0].txid[0] = payment.txid[0] = (uint8_t)number;
     }
     payment.state = state;
+    payment.updated_ms = sight.now_ms;
     if (payment_save(store, &payment, &error) != STORE_DONE)
         fail_msg("%s", error.text);
 }
@@ -479,6 +480,159 @@ static void a_full_outbox_makes_what_is_durable_wait(void **state)
     assert_false(teller_counts(teller).full);
 }
 
+static void a_pause_is_told_whatever_its_reason_is_written_in(void **state)
+{
+    (void)state;
+    char reason[2 * SWITCH_REASON_BYTES + 2] = "x";
+    for (size_t i = 0; i < SWITCH_REASON_BYTES; i++)
+        memcpy(reason + strlen(reason), "\xc3\xa9", 3);
+    for (size_t shift = 0; shift < 2; shift++) {
+        sight.now_ms += MINUTE;
+        assert_int_equal(switch_turn(store, SWITCH_PAYOUT_PAUSED, true, "olga", reason + shift,
+                                     start_ms + 5 + shift, &error),
+                         STORE_DONE);
+        look();
+        assert_int_equal(told(0), 2 * (shift + 1));
+        json_t *data = data_of(&list[0]);
+        const char *said = json_string_value(json_object_get(data, "reason"));
+        assert_in_range(strlen(said), SWITCH_REASON_BYTES - 2, SWITCH_REASON_BYTES - 1);
+        assert_memory_equal(said, reason + shift, strlen(said));
+        json_decref(data);
+    }
+}
+
+static void what_cannot_be_written_down_stops_nobody(void **state)
+{
+    (void)state;
+    uint32_t channels = teller_channels(teller, NULL, NOTICE_PAUSED);
+    assert_int_equal(
+        teller_add(teller, NULL, NOTICE_PAUSED, channels, "paused:1", NULL, &sight, &error),
+        STORE_DONE);
+    static char text[NOTICE_BODY_BYTES];
+    memset(text, 'x', sizeof text - 1);
+    json_t *data = json_pack("{s:s}", "first", text);
+    assert_int_equal(
+        teller_add(teller, NULL, NOTICE_AUDIT, channels, "audit:1", data, &sight, &error),
+        STORE_DONE);
+    json_decref(data);
+    assert_int_equal(teller_flush(teller, &error), STORE_DONE);
+    assert_int_equal(told(0), 0);
+    data = teller_text("a\xff");
+    assert_string_equal(json_string_value(data), "a?");
+    json_decref(data);
+}
+
+/* One notice for somebody, as if nobody delivered it. */
+static void wait_for_delivery(uint64_t number)
+{
+    struct notice notice = { .account = ANNA,
+                             .kind = NOTICE_PAYMENT_SENT,
+                             .channel = NOTICE_LETTER,
+                             .created_ms = start_ms,
+                             .body = "{}" };
+    char cause[32];
+    snprintf(cause, sizeof cause, "waits:%d", (int)number);
+    notice_name(&notice, cause);
+    assert_int_equal(notice_insert(store, &notice, &error), STORE_DONE);
+}
+
+static void those_who_want_nothing_of_it_take_no_room(void **state)
+{
+    (void)state;
+    options.waiting_max = 10;
+    begin();
+    for (uint64_t account = 1; account <= 8; account++)
+        want(account, notice_bit(NOTICE_WORKER_OFFLINE), 0);
+    want(ANNA, notice_bit(NOTICE_BLOCK_FOUND), 0);
+    for (uint64_t i = 0; i < 7; i++)
+        wait_for_delivery(i);
+    find_block(1, BERT, 1);
+    look();
+    assert_int_equal(told(ANNA), 8);
+    assert_false(teller_counts(teller).full);
+}
+
+static void
+a_cause_larger_than_all_room_goes_when_half_is_free_and_holds_no_other_kind(void **state)
+{
+    (void)state;
+    options.waiting_max = 10;
+    begin();
+    for (uint64_t account = 1; account <= 12; account++)
+        want(account, notice_bit(NOTICE_BLOCK_FOUND), 0);
+    want(BERT, notice_bit(NOTICE_PAYMENT_SENT), 0);
+    for (uint64_t i = 0; i < 6; i++)
+        wait_for_delivery(i);
+    find_block(1, CLAUS, 1);
+    pay(1, PAYMENT_BROADCAST, BERT, 100);
+    look();
+    assert_true(teller_counts(teller).full);
+    assert_int_equal(told(1), 0);
+    assert_int_equal(told(BERT), 1);
+    /* Some were delivered; others wait still. */
+    for (size_t i = 0, count = told(ANNA); i < count && i < 3; i++) {
+        list[i].state = NOTICE_SENT;
+        list[i].due_ms = start_ms + MINUTE;
+        assert_int_equal(notice_save(store, &list[i], &error), STORE_DONE);
+    }
+    look();
+    assert_int_equal(told(1), 1);
+    assert_int_equal(told(12), 1);
+    assert_false(teller_counts(teller).full);
+}
+
+static void
+a_finder_that_wants_its_own_by_one_channel_hears_of_it_by_the_other_as_chosen(void **state)
+{
+    (void)state;
+    want(ANNA, notice_bit(NOTICE_BLOCK_OWN), notice_bit(NOTICE_BLOCK_FOUND));
+    find_block(1, ANNA, 1);
+    look();
+    assert_int_equal(told(ANNA), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(list[i].kind,
+                         list[i].channel == NOTICE_LETTER ? NOTICE_BLOCK_OWN : NOTICE_BLOCK_FOUND);
+}
+
+static void a_payment_whose_notices_were_forgotten_is_not_told_again(void **state)
+{
+    (void)state;
+    const uint64_t day_ms = 1440 * (uint64_t)MINUTE;
+    want(BERT, ALL, 0);
+    pay(1, PAYMENT_PLANNED, ANNA, 100); /* it waits for approvals */
+    pay(2, PAYMENT_BROADCAST, BERT, 200);
+    look();
+    assert_int_equal(told(BERT), 1);
+    pay(2, PAYMENT_SETTLED, BERT, 200);
+    look();
+    list[0].state = NOTICE_SENT;
+    list[0].due_ms = start_ms + 7 * day_ms;
+    assert_int_equal(notice_save(store, &list[0], &error), STORE_DONE);
+    sight.now_ms = start_ms + 8 * day_ms;
+    assert_int_equal(notice_forget(store, sight.now_ms, 100, &error), STORE_DONE);
+    assert_int_equal(told(BERT), 0);
+    begin(); /* another leads */
+    look();
+    assert_int_equal(told(BERT), 0);
+    /* What settles now is told. */
+    pay(3, PAYMENT_SETTLED, BERT, 300);
+    look();
+    assert_int_equal(told(BERT), 1);
+}
+
+static void an_open_payment_does_not_hold_those_far_behind_it_for_ever(void **state)
+{
+    (void)state;
+    want(BERT, notice_bit(NOTICE_PAYMENT_SENT), 0);
+    pay(1, PAYMENT_PLANNED, ANNA, 100);
+    for (uint64_t number = 2; number <= TELLER_PAYMENTS_MAX + 1; number++)
+        pay(number, PAYMENT_VOIDED, ANNA, 100);
+    pay(TELLER_PAYMENTS_MAX + 2, PAYMENT_BROADCAST, BERT, 100);
+    for (int i = 0; i < 4; i++)
+        look();
+    assert_int_equal(told(BERT), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -492,6 +646,13 @@ int main(void)
         TEST(whatever_write_fails_nothing_is_lost_and_nothing_is_told_twice),
         TEST(a_deposed_one_tells_nothing_more),
         TEST(a_full_outbox_makes_what_is_durable_wait),
+        TEST(a_pause_is_told_whatever_its_reason_is_written_in),
+        TEST(what_cannot_be_written_down_stops_nobody),
+        TEST(those_who_want_nothing_of_it_take_no_room),
+        TEST(a_cause_larger_than_all_room_goes_when_half_is_free_and_holds_no_other_kind),
+        TEST(a_finder_that_wants_its_own_by_one_channel_hears_of_it_by_the_other_as_chosen),
+        TEST(a_payment_whose_notices_were_forgotten_is_not_told_again),
+        TEST(an_open_payment_does_not_hold_those_far_behind_it_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

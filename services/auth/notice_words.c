@@ -1,5 +1,7 @@
 #include "services/auth/notice_words.h"
 
+#include "base/utf8.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <time.h>
@@ -158,7 +160,8 @@ bool notice_write_letter(const struct notice *notice, const struct notice_paths 
                          struct mail *mail_r)
 {
     json_t *data = json_loads(notice->body, 0, NULL);
-    struct words words = { mail_r->text, 0, sizeof mail_r->text };
+    char what[sizeof mail_r->text], ends[sizeof mail_r->text];
+    struct words words = { what, 0, sizeof what }, last = { ends, 0, sizeof ends };
     bool good = json_is_object(data);
     if (good) {
         snprintf(mail_r->subject, sizeof mail_r->subject, "%s", notice_subject(notice->kind));
@@ -166,7 +169,10 @@ bool notice_write_letter(const struct notice *notice, const struct notice_paths 
             say(&words, "This is about the account %.64s at the mining pool.\n\n",
                 text_of(data, "account"));
         say_what(&words, notice, data);
-        say_paths(&words, paths);
+        say_paths(&last, paths);
+        /* The link that stops the letters is in each of them, whole, however much they tell. */
+        (void)utf8_keep(what, words.length, mail_r->text, sizeof mail_r->text - last.length);
+        memcpy(mail_r->text + strlen(mail_r->text), ends, last.length + 1);
     }
     json_decref(data);
     return good;

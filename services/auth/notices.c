@@ -16,7 +16,7 @@ enum {
     OFFLINE_MOST_S = 7 * 86400,
     OFFLINE_USUAL_S = 600,
     LOG_SHOWN = 50,
-    TESTS = 10, /* that an account may ask for, per LIMITER_WINDOW_S */
+    TESTS = 3, /* that an account may ask for, per LIMITER_WINDOW_S */
     WEBHOOKS_SET = 20,
     STOPS = 60,
     LIST_BYTES = 200,

@@ -1,6 +1,7 @@
 /* One delivery: taken, looked at once more, tried, and what comes of it written down. */
 #include "services/auth/notifier_inside.h"
 
+#include "base/utf8.h"
 #include "record/account/account.h"
 #include "record/notice/preference.h"
 #include "record/notice/route.h"
@@ -17,6 +18,7 @@ enum {
     LIFE_MS = 3 * 86400000,
     ID_DIGITS = 32,
     HOUR_MS = 3600000,
+    TEST_AGAIN_MS = 1000, /* while another is tried out */
 };
 
 /* What one delivery knows. */
@@ -282,6 +284,10 @@ static bool try_it(struct delivery *delivery, struct error *error)
         sent = outcome == WEBHOOK_TAKEN;
         gone = outcome == WEBHOOK_GONE;
     }
+    /* Others' words are in it, and may have been cut anywhere. */
+    char said[NOTICE_RESULT_BYTES];
+    (void)utf8_keep(delivery->result, strlen(delivery->result), said, sizeof said);
+    memcpy(delivery->result, said, sizeof said);
     if (!sent)
         return failed(delivery, gone, error);
     /* Crossed out first: what is counted once too seldom hurts nobody. */
@@ -289,6 +295,33 @@ static bool try_it(struct delivery *delivery, struct error *error)
         return false;
     notice_succeeded(&delivery->route.route, loop_unix_ms());
     return save_route(delivery, error);
+}
+
+/* What is asked for waits for a receiver that failed no longer than for its first failure: who has
+ * mended theirs need not wait a day to see it. */
+static uint64_t not_before(const struct delivery *delivery)
+{
+    const struct notice *notice = delivery->notice;
+    uint64_t until_ms = delivery->route.route.not_before_ms;
+    uint64_t first_ms =
+        (uint64_t)delivery->lane->notifier->options.settings->notices_retry_s * 1000;
+    if (is_asked_for(notice) && until_ms > notice->created_ms + first_ms)
+        until_ms = notice->created_ms + first_ms;
+    return until_ms;
+}
+
+/* Those that are asked for take one lane at the most: whoever asks for many, of receivers that
+ * never answer, takes nobody else's. */
+static bool try_one(struct delivery *delivery, struct error *error)
+{
+    struct notifier *notifier = delivery->lane->notifier;
+    if (delivery->notice->channel != NOTICE_WEBHOOK)
+        return try_it(delivery, error);
+    if (atomic_exchange(&notifier->testing, true))
+        return put_back(delivery, loop_unix_ms() + TEST_AGAIN_MS, error);
+    bool good = try_it(delivery, error);
+    atomic_store(&notifier->testing, false);
+    return good;
 }
 
 bool notifier_carry(struct notifier_lane *lane, struct notice *notice, struct error *error)
@@ -312,12 +345,12 @@ bool notifier_carry(struct notifier_lane *lane, struct notice *notice, struct er
     if (reason != NULL)
         return give_up(&delivery, reason, error);
     bool free = is_asked_for(notice) || (int)notice->kind > NOTICE_CHOICES;
-    uint64_t not_before_ms = delivery.route.route.not_before_ms;
-    if (now_ms < not_before_ms && !is_asked_for(notice))
+    uint64_t not_before_ms = not_before(&delivery);
+    if (now_ms < not_before_ms)
         return put_back(&delivery, not_before_ms, error);
     if (!free && allowance(&delivery) == 0) {
         snprintf(delivery.result, sizeof delivery.result, "one too many for the day");
         return end(&delivery, NOTICE_WITHHELD, error);
     }
-    return try_it(&delivery, error);
+    return is_asked_for(notice) ? try_one(&delivery, error) : try_it(&delivery, error);
 }

@@ -30,6 +30,7 @@ struct notifier {
     struct notifier_lane lanes[NOTIFIER_LANES];
     struct loop_timer timer;
     _Atomic bool ending;
+    _Atomic bool testing; /* a lane tries a webhook out because its owner asked for it */
     struct {
         struct metric *sent[2], *given_up[2], *withheld[2], *failures[2], *switched_off, *waiting;
     } metrics; /* by channel, letters first */

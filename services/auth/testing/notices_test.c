@@ -456,6 +456,40 @@ static void a_silent_receiver_holds_up_no_letter_and_no_other_receiver(void **st
     assert_true(is_in(&stuck, NOTICE_WAITING));
 }
 
+/* Whoever asks for many, of a receiver that never answers, takes one lane and no more. */
+static void notices_that_are_asked_for_leave_the_other_lanes_to_others(void **state)
+{
+    (void)state;
+    INSIDE_ALONE();
+    struct error error;
+    char cause[32];
+    set_webhook();
+    atomic_store(&receiver.way, RECEIVER_SILENT);
+    for (int i = 0; i < 8; i++) {
+        struct notice test = { .account = gertrude(),
+                               .kind = NOTICE_TEST,
+                               .channel = NOTICE_WEBHOOK,
+                               .created_ms = loop_unix_ms(),
+                               .body = PAYMENT };
+        snprintf(cause, sizeof cause, "test:%d", i);
+        notice_name(&test, cause);
+        assert_int_equal(notice_insert(f->store, &test, &error), STORE_DONE);
+    }
+    UNTIL(receiver_count(&receiver) >= 1);
+    for (int i = 0; i < 8; i++) {
+        struct notice other = { .account = 1,
+                                .kind = NOTICE_PAYMENT_SENT,
+                                .channel = NOTICE_WEBHOOK,
+                                .created_ms = loop_unix_ms(),
+                                .body = PAYMENT };
+        snprintf(cause, sizeof cause, "payment:%d", i);
+        notice_name(&other, cause);
+        assert_int_equal(notice_insert(f->store, &other, &error), STORE_DONE);
+        UNTIL(is_in(&other, NOTICE_GIVEN_UP));
+    }
+    assert_int_equal(receiver_count(&receiver), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_gertrude, teardown_gertrude)
@@ -471,6 +505,7 @@ int main(void)
         TEST(the_link_in_a_letter_stops_letters_and_nothing_else),
         TEST(what_waits_outlives_the_process),
         TEST(a_silent_receiver_holds_up_no_letter_and_no_other_receiver),
+        TEST(notices_that_are_asked_for_leave_the_other_lanes_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,6 +82,15 @@ static bool stand_on(const struct node_tip *below, const struct node_tip *block,
     return true;
 }
 
+/* A retarget makes a block at most four times easier than the one below it. */
+static bool is_too_easy(const struct node_tip *below, const struct node_tip *block)
+{
+    struct u256 target, before;
+    return difficulty_target_from_bits(block->bits, &target) &&
+           difficulty_target_from_bits(below->bits, &before) &&
+           u256_compare(u256_shift_right(target, 2), before) > 0;
+}
+
 void facts_tell(struct facts *facts, size_t node, const struct node_tip *block)
 {
     bool tie;
@@ -91,6 +100,7 @@ void facts_tell(struct facts *facts, size_t node, const struct node_tip *block)
         return;
     const struct fact *below = most_told(facts, block->prev_hash, &tie);
     if (below == NULL || tie || !is_established(below) ||
+        (facts->retargets && is_too_easy(&below->block, block)) ||
         !stand_on(&below->block, block, &proven)) {
         take_down(facts, block)->tellers |= UINT64_C(1) << node;
         return;
@@ -119,7 +129,7 @@ const char *facts_contradict(const struct facts *facts, size_t node, const struc
     const struct node_tip *below = facts_find(facts, node, tip->prev_hash);
     if (below != NULL && (!stand_on(below, tip, &expected) || !says_the_same(&expected, tip)))
         return "its tip's height or work does not follow from the block below it";
-    if (most != NULL && !tie && !says_the_same(&most->block, tip))
+    if (most != NULL && !tie && is_established(most) && !says_the_same(&most->block, tip))
         return "it tells another height or work of its tip than most told of that block";
     return NULL;
 }

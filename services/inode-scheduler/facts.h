@@ -5,8 +5,9 @@
  * of one block all that stands on it is known, whoever tells of it.
  *
  * What a node told while it was honest is held against it later. Bounded: accounts that only one
- * node gave, and nothing proves, are forgotten first. Memory is the caller's; touches nothing else.
- */
+ * node gave, and nothing proves, are forgotten first. A header far easier than the block below it
+ * costs nothing to make, so it is not proven: a flood of them would push out what is true. Memory
+ * is the caller's; touches nothing else. */
 #pragma once
 #include "port/node.h"
 
@@ -22,11 +23,13 @@ struct fact {
 struct facts {
     struct fact list[FACTS_MAX];
     uint64_t told;
+    bool retargets; /* the coin's bits change slowly: at most fourfold from block to block */
 };
 
 /* A chain's first block is not taken down: nodes count its work, we do not (node_rpc). */
 void facts_tell(struct facts *facts, size_t node, const struct node_tip *block);
-/* NULL, or why what this node says of its tip cannot be: a sentence for people, static. */
+/* NULL, or why what this node says of its tip cannot be: a sentence for people, static. One other
+ * node's word alone never is a reason. */
 const char *facts_contradict(const struct facts *facts, size_t node, const struct node_tip *tip);
 /* The block as this node or two others gave account of it; NULL: nobody did, or they differ.
  * Borrowed until the next facts_tell. */

@@ -142,6 +142,46 @@ static void a_flood_of_one_node_forgets_nothing_that_two_told(void **state)
     assert_null(facts_find(&facts, 0, block(0, 0).hash));
 }
 
+static void the_word_of_one_alone_about_a_tip_condemns_nobody(void **state)
+{
+    (void)state;
+    tell(2, with_work(block(9, 0), 0x7f));
+    assert_false(contradicts(0, block(9, 0)));
+    assert_false(contradicts(1, block(9, 0)));
+}
+
+/* The nth of the headers that anybody can make up on a block in no time. */
+static struct node_tip made_up(struct node_tip below, uint32_t n)
+{
+    struct node_tip easy = block(below.height + 1, 9);
+    store_le32(easy.hash + 8, n);
+    memcpy(easy.prev_hash, below.hash, sizeof easy.prev_hash);
+    easy.bits = 0x207fffff;
+    return easy;
+}
+
+static void a_flood_of_easy_headers_on_the_true_tip_forgets_nothing_that_two_told(void **state)
+{
+    (void)state;
+    const struct node_tip truth = block(9, 0), lie = with_work(truth, 0x7f);
+    facts.retargets = true;
+    tell(0, truth);
+    tell(1, truth);
+    for (uint32_t i = 0; i < 300; i++)
+        tell(2, made_up(truth, i));
+    assert_null(facts_find(&facts, 0, made_up(truth, 299).hash)); /* one node's word */
+    assert_non_null(facts_find(&facts, 0, truth.hash));
+    tell(2, lie);
+    assert_true(contradicts(2, lie));
+    assert_false(contradicts(0, truth));
+    assert_false(contradicts(1, truth));
+    /* One four times easier may be: so much a retarget allows. */
+    struct node_tip eased = made_up(truth, 0);
+    eased.bits = 0x1f03fffc;
+    tell(2, eased);
+    assert_non_null(facts_find(&facts, 0, eased.hash));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +191,9 @@ int main(void)
         cmocka_unit_test_setup(a_chain_of_lies_is_seen_at_every_block, begin),
         cmocka_unit_test_setup(the_word_of_one_other_node_condemns_nobody, begin),
         cmocka_unit_test_setup(a_flood_of_one_node_forgets_nothing_that_two_told, begin),
+        cmocka_unit_test_setup(the_word_of_one_alone_about_a_tip_condemns_nobody, begin),
+        cmocka_unit_test_setup(
+            a_flood_of_easy_headers_on_the_true_tip_forgets_nothing_that_two_told, begin),
     };
     return cmocka_run_group_tests_name("facts", tests, NULL, NULL);
 }

@@ -191,6 +191,10 @@ static void judge_all(struct nodes *nodes)
     const uint64_t now_ms = now_of(nodes);
     bool differ, any_well = false;
     notice_silence(nodes, now_ms);
+    /* What they stand by now is held together, however much was told since. */
+    for (size_t i = 0; i < nodes->options.count; i++)
+        if (nodes->list[i].tip_known)
+            facts_tell(&nodes->facts, i, &nodes->list[i].tip);
     for (size_t i = 0; i < nodes->options.count; i++)
         nodes->list[i].contradicted = nodes->list[i].tip_known
                                           ? facts_contradict(&nodes->facts, i, &nodes->list[i].tip)
@@ -267,7 +271,6 @@ void nodes_tip(struct nodes *nodes, size_t index, const struct node_tip *tip)
     node->tip_unix_ms = loop_unix_ms();
     node->branch = FOLLOW_UNKNOWN;
     node->asked_again = false;
-    facts_tell(&nodes->facts, index, tip);
     judge_all(nodes);
 }
 
@@ -337,6 +340,7 @@ void nodes_start(struct nodes *nodes, const struct nodes_options *options,
 {
     memset(nodes, 0, sizeof *nodes);
     nodes->options = *options;
+    nodes->facts.retargets = options->retargets;
     for (size_t i = 0; i < options->count; i++) {
         struct nodes_node *node = &nodes->list[i];
         char label[200], name[120];

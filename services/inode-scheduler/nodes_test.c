@@ -283,6 +283,26 @@ static void an_account_that_others_contradict_is_a_false_tip_at_once(void **stat
     end_nodes(&f);
 }
 
+/* Where the coin lets any block be easy, a flood of them is proven and pushes out what is older. */
+static void what_nodes_stand_by_outlasts_a_flood(void **state)
+{
+    struct fixture f;
+    (void)state;
+    setup_nodes(&f, false);
+    for (uint32_t i = 0; i < FACTS_MAX + 50; i++) {
+        struct node_tip easy = tip(8, 11);
+        easy.bits = EASY_BITS;
+        store_le32(easy.hash, i);
+        memset(easy.prev_hash, 1, sizeof easy.prev_hash);
+        nodes_tip(&f.nodes, 2, &easy);
+    }
+    tell(&f, 2, 1, 5000);
+    expect(&f, 2, NODES_FALSE_TIP, false);
+    expect(&f, 0, NODES_WELL, true);
+    expect(&f, 1, NODES_WELL, true);
+    end_nodes(&f);
+}
+
 static void every_node_that_is_not_well_is_named(void **state)
 {
     struct fixture f;
@@ -398,6 +418,7 @@ int main(void)
         cmocka_unit_test(one_against_one_proves_nothing),
         cmocka_unit_test(a_node_that_syncs_or_is_of_another_chain_or_lies_is_left_aside_at_once),
         cmocka_unit_test(an_account_that_others_contradict_is_a_false_tip_at_once),
+        cmocka_unit_test(what_nodes_stand_by_outlasts_a_flood),
         cmocka_unit_test(every_node_that_is_not_well_is_named),
         cmocka_unit_test(a_template_of_a_block_that_was_left_is_wrong_when_it_comes_again),
         cmocka_unit_test(a_node_that_hangs_is_seen_before_its_call_fails),

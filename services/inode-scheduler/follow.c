@@ -222,6 +222,7 @@ struct follower *follower_create(const struct follow_options *options)
     struct follower *follower = calloc(1, sizeof *follower);
     ASSERT(follower != NULL);
     follower->options = *options;
+    follower->claim_node = FOLLOW_NODES_MAX;
     follower->open = calloc(OPEN_MAX, sizeof *follower->open);
     ASSERT(follower->open != NULL);
     return follower;

@@ -62,7 +62,7 @@ enum follow_branch {
     FOLLOW_SAME,         /* it is the best */
     FOLLOW_BEHIND,       /* the best chain goes through it */
     FOLLOW_FORKED,       /* the best chain has another block there */
-    FOLLOW_REFUSES_BEST, /* forked or behind, and it knows the block most work is claimed for */
+    FOLLOW_REFUSES_BEST, /* forked or behind, and it knows a block most work is claimed for */
 };
 
 struct follow_node {
@@ -72,6 +72,8 @@ struct follow_node {
     enum follow_branch branch;
     bool knows_best; /* the block most work is claimed for, by another; what it tells of it: */
     struct node_tip best;
+    bool knows_claim; /* the same of the claim (follower_set_claim), where that is another block */
+    struct node_tip claim;
     uint32_t height;
     uint8_t tip[32];
     char trouble[FOLLOW_TEXT_BYTES]; /* "": none */
@@ -102,6 +104,11 @@ void follower_set_aside(struct follower *follower, size_t node, bool aside);
 /* This node does not answer those who ask it all the time: passes do not wait for it. From any
  * thread. */
 void follower_set_silent(struct follower *follower, size_t node, bool silent);
+
+/* The tip with the most work of those that nodes named to who mines on them, and whose it is: a
+ * node may answer passes otherwise. Passes ask all others for that block. NULL: none. Not while a
+ * pass is under way. */
+void follower_set_claim(struct follower *follower, size_t node, const struct node_tip *tip);
 
 /* One pass. result_r->whole false comes with *error; what was done is durable all the same. */
 void follow_pass(struct follower *follower, const struct follow_note *notes, size_t notes_count,

@@ -27,6 +27,9 @@ struct follower {
     size_t open_count;
     _Atomic bool aside[FOLLOW_NODES_MAX];
     _Atomic bool silent[FOLLOW_NODES_MAX];
+    /* What most work is claimed for elsewhere. */
+    struct node_tip claim;
+    size_t claim_node; /* FOLLOW_NODES_MAX: none */
     /* Tips whose headers were found in order, by node. */
     uint8_t verified[FOLLOW_NODES_MAX][32];
     /* Candidates of the window that the store has, by their first bytes: not asked for again. */

@@ -90,6 +90,9 @@ static void begin(struct scheduler *scheduler)
     memcpy(scheduler->notes_passed, scheduler->notes,
            scheduler->notes_count * sizeof *scheduler->notes);
     scheduler->notes_passed_count = scheduler->notes_count;
+    size_t claimer;
+    const struct node_tip *claim = nodes_claim(&scheduler->nodes, &claimer);
+    follower_set_claim(scheduler->follower, claimer, claim);
     scheduler->follow_job = (struct worker_job){ .work = follow_work, .done = on_followed };
     if (worker_submit(scheduler->chain, &scheduler->follow_job)) {
         scheduler->following = true;

@@ -88,6 +88,36 @@ static size_t choose(const struct look *look)
     return FOLLOW_NODES_MAX;
 }
 
+/* Whether a node knows the block that another claims the most work for. */
+static bool knows(const struct look *look, size_t index, size_t teller, const uint8_t hash[32],
+                  struct node_tip *told_r)
+{
+    struct error error;
+    return index != teller &&
+           node_tip(look->follower->options.nodes[index], hash, told_r, &error) == NODE_OK;
+}
+
+/* What it tells of the blocks most work is claimed for: by `top` here, and to who mines on it. */
+static void ask_of_claims(const struct look *look, size_t index, size_t top)
+{
+    const struct follower *follower = look->follower;
+    const struct node_chain *chain = &look->chains[index];
+    struct follow_node *seen = &look->result->nodes[index];
+    const uint8_t *top_hash = top != FOLLOW_NODES_MAX ? look->chains[top].tip : NULL;
+    const struct node_tip *claim = &follower->claim;
+    seen->knows_best = top_hash != NULL && knows(look, index, top, top_hash, &seen->best);
+    if (seen->knows_best && memcmp(seen->tip, top_hash, 32) != 0)
+        seen->branch = FOLLOW_REFUSES_BEST;
+    if (follower->claim_node == FOLLOW_NODES_MAX ||
+        (top_hash != NULL && memcmp(claim->hash, top_hash, 32) == 0))
+        return;
+    seen->knows_claim = knows(look, index, follower->claim_node, claim->hash, &seen->claim);
+    /* One that has gone on from there since takes it. */
+    if (seen->knows_claim && memcmp(seen->tip, claim->hash, 32) != 0 &&
+        memcmp(chain->chain_work, claim->chain_work, 32) < 0)
+        seen->branch = FOLLOW_REFUSES_BEST;
+}
+
 /* How the others' tips stand to the best; `top` has the most work claimed, whoever is believed. */
 static void relate(const struct look *look, size_t best, size_t top)
 {
@@ -104,12 +134,7 @@ static void relate(const struct look *look, size_t best, size_t top)
             seen->branch = memcmp(there, seen->tip, 32) == 0 ? FOLLOW_BEHIND : FOLLOW_FORKED;
         else
             seen->branch = FOLLOW_FORKED;
-        if (top == FOLLOW_NODES_MAX || i == top ||
-            node_tip(nodes[i], look->chains[top].tip, &seen->best, &error) != NODE_OK)
-            continue;
-        seen->knows_best = true;
-        if (memcmp(seen->tip, look->chains[top].tip, 32) != 0)
-            seen->branch = FOLLOW_REFUSES_BEST;
+        ask_of_claims(look, i, top);
     }
 }
 
@@ -125,6 +150,14 @@ struct node *follow_choose_node(struct follower *follower, struct follow_result 
     memcpy(result->tip, look.chains[best].tip, 32);
     relate(&look, best, most_work(&look, true));
     return follower->options.nodes[best];
+}
+
+void follower_set_claim(struct follower *follower, size_t node, const struct node_tip *tip)
+{
+    ASSERT(tip == NULL || node < FOLLOW_NODES_MAX);
+    follower->claim_node = tip != NULL ? node : FOLLOW_NODES_MAX;
+    if (tip != NULL)
+        follower->claim = *tip;
 }
 
 void follower_set_aside(struct follower *follower, size_t node, bool aside)

@@ -331,6 +331,45 @@ static void the_node_with_the_most_work_is_believed(void **state)
     close_fixture(&f);
 }
 
+/* To passes both nodes tell the truth; to who mines on it one names an old block for its tip. */
+static void what_a_node_claims_elsewhere_is_asked_of_the_others(void **state)
+{
+    struct fixture f;
+    struct node_tip claim = { .height = 3 };
+    struct error error;
+    uint8_t hash[32];
+    (void)state;
+    open_fixture(&f);
+    follower_destroy(f.follower);
+    f.nodes_count = 2;
+    open_follower(&f);
+    assert_false(pass(&f).nodes[0].knows_claim);
+    assert_int_equal(node_block_hash(f.nodes[0], 3, hash, &error), NODE_OK);
+    memcpy(claim.hash, hash, 32);
+    claim.chain_work[0] = 0x7f;
+    follower_set_claim(f.follower, 1, &claim);
+    struct follow_result result = pass(&f);
+    assert_true(result.whole);
+    assert_int_equal(result.height, 10); /* nobody is believed more for it */
+    assert_true(result.nodes[0].knows_claim);
+    assert_int_equal(result.nodes[0].claim.height, 3);
+    assert_memory_equal(result.nodes[0].claim.hash, hash, 32);
+    assert_int_equal(result.nodes[0].claim.chain_work[0], 0);
+    assert_int_equal(result.nodes[0].branch, FOLLOW_REFUSES_BEST);
+    assert_false(result.nodes[1].knows_claim);
+    assert_int_equal(result.nodes[1].branch, FOLLOW_SAME);
+    /* One that has less work than they have: they went on from it. */
+    claim.chain_work[0] = 0;
+    follower_set_claim(f.follower, 1, &claim);
+    assert_int_equal(pass(&f).nodes[0].branch, FOLLOW_SAME);
+    memset(claim.hash, 0x99, 32); /* of which they have not heard */
+    follower_set_claim(f.follower, 1, &claim);
+    assert_false(pass(&f).nodes[0].knows_claim);
+    follower_set_claim(f.follower, 0, NULL);
+    assert_false(pass(&f).nodes[1].knows_claim);
+    close_fixture(&f);
+}
+
 static void a_block_that_lost_its_race_makes_no_event(void **state)
 {
     struct fixture f;
@@ -735,6 +774,7 @@ int main(void)
         cmocka_unit_test(reorganisations_of_every_depth_take_and_return_what_stood_there),
         cmocka_unit_test(a_node_that_is_away_or_behind_or_syncing_orphans_nothing),
         cmocka_unit_test(the_node_with_the_most_work_is_believed),
+        cmocka_unit_test(what_a_node_claims_elsewhere_is_asked_of_the_others),
         cmocka_unit_test(a_block_that_lost_its_race_makes_no_event),
         cmocka_unit_test(whatever_write_fails_or_is_doubtful_the_events_are_the_same),
         cmocka_unit_test(a_death_between_event_and_record_forgets_no_tip),

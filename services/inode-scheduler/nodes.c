@@ -295,6 +295,21 @@ void nodes_pulse(struct nodes *nodes, size_t index, enum node_answer answer, uin
     judge_all(nodes);
 }
 
+const struct node_tip *nodes_claim(const struct nodes *nodes, size_t *node_r)
+{
+    const struct node_tip *most = NULL;
+    *node_r = 0;
+    for (size_t i = 0; i < nodes->options.count; i++) {
+        const struct nodes_node *node = &nodes->list[i];
+        if (!counts(node) ||
+            (most != NULL && memcmp(node->tip.chain_work, most->chain_work, 32) <= 0))
+            continue;
+        most = &node->tip;
+        *node_r = i;
+    }
+    return most;
+}
+
 void nodes_followed(struct nodes *nodes, const struct follow_result *result)
 {
     for (size_t i = 0; i < nodes->options.count; i++) {
@@ -304,6 +319,8 @@ void nodes_followed(struct nodes *nodes, const struct follow_result *result)
             continue; /* who asks it for templates and tips knows that sooner */
         if (seen->knows_best)
             facts_tell(&nodes->facts, i, &seen->best);
+        if (seen->knows_claim)
+            facts_tell(&nodes->facts, i, &seen->claim);
         node->syncing = seen->syncing;
         node->other_chain = seen->other_chain;
         keep_text(node->chain_trouble, seen->trouble);

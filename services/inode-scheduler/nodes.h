@@ -118,6 +118,9 @@ void nodes_tip(struct nodes *nodes, size_t node, const struct node_tip *tip);
  * shows cannot be a tip. */
 void nodes_pulse(struct nodes *nodes, size_t node, enum node_answer answer, uint64_t took_us,
                  const char *trouble);
+/* The tip most work is claimed for by a node that was not found to lie, whoever refuses it; NULL:
+ * none. Borrowed until the next call. */
+const struct node_tip *nodes_claim(const struct nodes *nodes, size_t *node_r);
 void nodes_followed(struct nodes *nodes, const struct follow_result *result);
 /* Every node that is not well, in words, for health; NULL: all are. Borrowed until the next call.
  */

@@ -283,6 +283,29 @@ static void an_account_that_others_contradict_is_a_false_tip_at_once(void **stat
     end_nodes(&f);
 }
 
+static void what_others_tell_of_the_tip_mined_on_convicts_its_teller(void **state)
+{
+    struct fixture f;
+    size_t node;
+    (void)state;
+    setup_nodes(&f, true);
+    tell(&f, 2, 9, 5000); /* an old block of which nobody told before */
+    const struct node_tip *claim = nodes_claim(&f.nodes, &node);
+    assert_int_equal(node, 2);
+    assert_int_equal(claim->height, 5000);
+    memcpy(f.seen.nodes[2].tip, tip(1, 10).hash, 32); /* to the chain worker it tells the truth */
+    for (size_t i = 0; i < 2; i++) {
+        f.seen.nodes[i].knows_claim = true;
+        f.seen.nodes[i].claim = tip(9, 3);
+    }
+    follow(&f);
+    expect(&f, 2, NODES_FALSE_TIP, false);
+    expect(&f, 0, NODES_WELL, true);
+    assert_int_equal(nodes_claim(&f.nodes, &node)->height, 10);
+    assert_true(node < 2);
+    end_nodes(&f);
+}
+
 /* Where the coin lets any block be easy, a flood of them is proven and pushes out what is older. */
 static void what_nodes_stand_by_outlasts_a_flood(void **state)
 {
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test(one_against_one_proves_nothing),
         cmocka_unit_test(a_node_that_syncs_or_is_of_another_chain_or_lies_is_left_aside_at_once),
         cmocka_unit_test(an_account_that_others_contradict_is_a_false_tip_at_once),
+        cmocka_unit_test(what_others_tell_of_the_tip_mined_on_convicts_its_teller),
         cmocka_unit_test(what_nodes_stand_by_outlasts_a_flood),
         cmocka_unit_test(every_node_that_is_not_well_is_named),
         cmocka_unit_test(a_template_of_a_block_that_was_left_is_wrong_when_it_comes_again),

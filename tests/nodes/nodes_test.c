@@ -251,6 +251,19 @@ static void whichever_node_lies_and_whichever_dies_the_pool_mines_on(void **stat
             try_fault(faults[i].kind, faults[i].ms, faults[i].standing, faults[i].stopped);
 }
 
+/* It tells who follows the chain the truth, and who mines on it of an old block with much work. */
+static void a_node_that_lies_only_to_who_mines_on_it_is_left_aside(void **state)
+{
+    (void)state;
+    struct expected bad = { mined_on(), "false tip" };
+    unsigned left = (bad.node + 1) % CHAIN_NODES;
+    chain_nodes_fault(&nodes, bad.node, "forged_best", 0);
+    pool_wait(&pool, "the liar is left aside", WAIT_S, is_left_aside, &bad);
+    expect_blocks(left, 2);
+    chain_nodes_fault(&nodes, bad.node, "none", 0);
+    pool_wait(&pool, "all nodes are well again", WAIT_S, all_are_well, &left);
+}
+
 static int by_value(const void *a, const void *b)
 {
     long x = *(const long *)a, y = *(const long *)b;
@@ -390,6 +403,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_coin_is_a_file_and_its_blocks_go_to_every_node),
         cmocka_unit_test(whichever_node_lies_and_whichever_dies_the_pool_mines_on),
+        cmocka_unit_test(a_node_that_lies_only_to_who_mines_on_it_is_left_aside),
         cmocka_unit_test(a_new_tip_is_mined_on_while_its_template_is_late),
         cmocka_unit_test(no_work_is_lost),
     };

@@ -16,6 +16,7 @@
     X(FAULT_STALE, "stale") /* the template is that of the moment when this was set */             \
     X(FAULT_FORGED_HEADER, "forged_header") /* the tip is a header without work, much claimed */   \
     X(FAULT_FORGED_WORK, "forged_work")     /* the tip is an old block, much work claimed */       \
+    X(FAULT_FORGED_BEST, "forged_best") /* the same with the first block, but for chain info */    \
     X(FAULT_FORGED_HEIGHT, "forged_height") /* the tip is said to be a thousand blocks higher */
 
 enum fault_kind {

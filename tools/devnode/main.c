@@ -41,7 +41,8 @@ static const char help[] =
     "The subsidy is 50 coins for every block, without halving. Addresses are those of regtest\n"
     "(bcrt1...). `devnode_reorg {\"depth\": n}` replaces the last n blocks.\n"
     "`devnode_fault {\"kind\": word, \"ms\": n}` makes it a bad node until `none` or a restart:\n"
-    "slow, slow_template, deaf, syncing, stale, forged_header, forged_work, forged_height.\n";
+    "slow, slow_template, deaf, syncing, stale, forged_header, forged_work, forged_best, "
+    "forged_height.\n";
 
 struct arguments {
     const char *listen;

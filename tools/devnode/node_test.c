@@ -567,6 +567,13 @@ static void a_fault_changes_what_it_tells_and_nothing_else(void **state)
     assert_true(tells(f, "getblockheader", ask, "confirmations", "1"));
     assert_true(tells(f, "getblocktemplate", rules, "height", "4"));
 
+    json_decref(call(f, "devnode_fault", "[{\"kind\":\"forged_best\"}]"));
+    char *first = told(f, "getblockhash", "[1]", NULL);
+    assert_true(tells(f, "getbestblockhash", "[]", NULL, first));
+    assert_true(tells(f, "getblockchaininfo", "[]", "bestblockhash", tip));
+    assert_true(tells(f, "getblocktemplate", rules, "height", "2"));
+    free(first);
+
     json_decref(call(f, "devnode_fault", "[{\"kind\":\"forged_height\"}]"));
     assert_true(tells(f, "getbestblockhash", "[]", NULL, tip));
     assert_true(tells(f, "getblockchaininfo", "[]", "blocks", "1005"));

@@ -35,7 +35,8 @@ static void forge_header(const struct chain *chain, struct fault *fault)
 static void show_old_block(const struct chain *chain, struct fault *fault)
 {
     const struct chain_block *block = chain_tip(chain);
-    for (unsigned i = 0; i < FORGED_BLOCKS_BACK && block->parent != NULL; i++)
+    const bool first = fault->kind == FAULT_FORGED_BEST;
+    for (unsigned i = 0; block->height > 1 && (first || i < FORGED_BLOCKS_BACK); i++)
         block = block->parent;
     memcpy(fault->shown, block->block->id, 32);
     fault->shown_height = block->height;
@@ -61,7 +62,7 @@ static json_t *devnode_fault(struct rpc_call *call)
         json_decref(template);
     } else if (fault->kind == FAULT_FORGED_HEADER) {
         forge_header(&call->node->chain, fault);
-    } else if (fault->kind == FAULT_FORGED_WORK) {
+    } else if (fault->kind == FAULT_FORGED_WORK || fault->kind == FAULT_FORGED_BEST) {
         show_old_block(&call->node->chain, fault);
     }
     pthread_cond_broadcast(&call->node->changed);
@@ -71,7 +72,7 @@ static json_t *devnode_fault(struct rpc_call *call)
 static bool is_forged(const struct fault *fault)
 {
     return fault->kind == FAULT_FORGED_HEADER || fault->kind == FAULT_FORGED_WORK ||
-           fault->kind == FAULT_FORGED_HEIGHT;
+           fault->kind == FAULT_FORGED_BEST || fault->kind == FAULT_FORGED_HEIGHT;
 }
 
 /* What is shown at this moment: of a raised height the chain's own tip. */
@@ -154,7 +155,8 @@ json_t *rpc_fault_after(struct rpc_call *call, const char *method, json_t *resul
     const struct fault *fault = &call->node->fault;
     if (result == NULL)
         return NULL;
-    if (is_forged(fault))
+    bool spared = fault->kind == FAULT_FORGED_BEST && strcmp(method, "getblockchaininfo") == 0;
+    if (is_forged(fault) && !spared)
         forge_result(call->node, method, result);
     if (fault->kind == FAULT_SYNCING && strcmp(method, "getblockchaininfo") == 0)
         json_object_set_new(result, "initialblockdownload", json_true());

@@ -82,12 +82,11 @@ static bool stand_on(const struct node_tip *below, const struct node_tip *block,
     return true;
 }
 
-/* A retarget makes a block at most four times easier than the one below it. */
-static bool is_too_easy(const struct node_tip *below, const struct node_tip *block)
+bool facts_is_too_easy(const struct node_tip *other, const struct node_tip *block)
 {
     struct u256 target, before;
     return difficulty_target_from_bits(block->bits, &target) &&
-           difficulty_target_from_bits(below->bits, &before) &&
+           difficulty_target_from_bits(other->bits, &before) &&
            u256_compare(u256_shift_right(target, 2), before) > 0;
 }
 
@@ -100,7 +99,7 @@ void facts_tell(struct facts *facts, size_t node, const struct node_tip *block)
         return;
     const struct fact *below = most_told(facts, block->prev_hash, &tie);
     if (below == NULL || tie || !is_established(below) ||
-        (facts->retargets && is_too_easy(&below->block, block)) ||
+        (facts->retargets && facts_is_too_easy(&below->block, block)) ||
         !stand_on(&below->block, block, &proven)) {
         take_down(facts, block)->tellers |= UINT64_C(1) << node;
         return;

@@ -28,6 +28,9 @@ struct facts {
 
 /* A chain's first block is not taken down: nodes count its work, we do not (node_rpc). */
 void facts_tell(struct facts *facts, size_t node, const struct node_tip *block);
+/* Whether a block is more than four times easier than another, below it or of the same hour, which
+ * no retarget makes it. By their bits alone; false for bits that are none. */
+bool facts_is_too_easy(const struct node_tip *other, const struct node_tip *block);
 /* NULL, or why what this node says of its tip cannot be: a sentence for people, static. One other
  * node's word alone never is a reason. */
 const char *facts_contradict(const struct facts *facts, size_t node, const struct node_tip *tip);

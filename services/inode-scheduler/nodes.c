@@ -1,6 +1,5 @@
 #include "services/inode-scheduler/nodes.h"
 
-#include "core/difficulty/difficulty.h"
 #include "service/log.h"
 
 #include <stdio.h>
@@ -64,14 +63,11 @@ static bool is_refused_by_most(const struct nodes *nodes, const struct nodes_nod
 /* No chain of ours lets a block be more than four times easier than another's of the same hour. */
 static bool is_too_easy(const struct nodes *nodes, const struct nodes_node *node)
 {
-    struct u256 target, other;
-    if (!nodes->options.retargets || !node->tip_known ||
-        !difficulty_target_from_bits(node->tip.bits, &target))
+    if (!nodes->options.retargets || !node->tip_known)
         return false;
     for (size_t i = 0; i < nodes->options.count; i++)
         if (&nodes->list[i] != node && counts(&nodes->list[i]) &&
-            difficulty_target_from_bits(nodes->list[i].tip.bits, &other) &&
-            u256_compare(u256_shift_right(target, 2), other) > 0)
+            facts_is_too_easy(&nodes->list[i].tip, &node->tip))
             return true;
     return false;
 }

@@ -54,10 +54,5 @@ enum store_outcome factor_save(struct store *store, struct factor *factor, struc
     record.values[RECOVERY] = store_bytes(span_of(factor->recovery[0], sizeof factor->recovery));
     record.values[WRONG] = store_int((int64_t)factor->wrong);
     record.values[WRONG_FROM_MS] = store_int((int64_t)factor->wrong_from_ms);
-    enum store_outcome outcome =
-        field_write(store, factor->version == 0 ? STORE_INSERT : STORE_REPLACE, &factor_collection,
-                    &record, error);
-    if (outcome == STORE_DONE)
-        factor->version++;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return field_save(store, &factor_collection, &record, &factor->version, error);
 }

@@ -59,6 +59,16 @@ enum store_outcome field_write(struct store *store, enum store_verb verb,
     return outcome == STORE_DONE ? write.outcome : outcome;
 }
 
+enum store_outcome field_save(struct store *store, const struct store_collection *collection,
+                              const struct store_record *record, uint64_t *version,
+                              struct error *error)
+{
+    enum store_outcome outcome =
+        field_write(store, *version == 0 ? STORE_INSERT : STORE_REPLACE, collection, record, error);
+    *version += outcome == STORE_DONE;
+    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+}
+
 enum store_outcome field_delete(struct store *store, const struct store_collection *collection,
                                 const char *id, uint64_t version, struct error *error)
 {

@@ -20,6 +20,12 @@ MUST_CHECK bool field_account(const struct store_value *value, uint64_t *id_r);
 MUST_CHECK enum store_outcome field_write(struct store *store, enum store_verb verb,
                                           const struct store_collection *collection,
                                           const struct store_record *record, struct error *error);
+/* Writes one record as its reader had it: anew where the version is 0, else in its place. Raises
+ * the version when done; STORE_CONFLICT where another wrote it meanwhile. */
+MUST_CHECK enum store_outcome field_save(struct store *store,
+                                         const struct store_collection *collection,
+                                         const struct store_record *record, uint64_t *version,
+                                         struct error *error);
 /* Deletes it if its version is still this one. */
 MUST_CHECK enum store_outcome field_delete(struct store *store,
                                            const struct store_collection *collection,

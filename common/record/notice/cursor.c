@@ -30,9 +30,5 @@ enum store_outcome notice_cursor_save(struct store *store, struct notice_cursor 
 {
     struct store_record record = { .id = cursor->name, .version = cursor->version };
     record.values[NUMBER] = store_int((int64_t)cursor->number);
-    enum store_outcome outcome =
-        field_write(store, cursor->version == 0 ? STORE_INSERT : STORE_REPLACE,
-                    &notice_cursor_collection, &record, error);
-    cursor->version += outcome == STORE_DONE;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return field_save(store, &notice_cursor_collection, &record, &cursor->version, error);
 }

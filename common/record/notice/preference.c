@@ -83,11 +83,7 @@ enum store_outcome notice_preference_save(struct store *store, struct notice_pre
     values[SEALED] = store_bytes(span_of(preference->sealed, sizeof preference->sealed));
     values[URL_MS] = store_int((int64_t)preference->url_ms);
     values[OFF_MS] = store_int((int64_t)preference->off_ms);
-    enum store_outcome outcome =
-        field_write(store, preference->version == 0 ? STORE_INSERT : STORE_REPLACE,
-                    &notice_preference_collection, &record, error);
-    preference->version += outcome == STORE_DONE;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return field_save(store, &notice_preference_collection, &record, &preference->version, error);
 }
 
 struct walk {

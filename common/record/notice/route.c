@@ -59,9 +59,5 @@ enum store_outcome notice_route_save(struct store *store, struct notice_route_re
     record.values[FAILING_SINCE_MS] = store_int((int64_t)route->route.failing_since_ms);
     record.values[NOT_BEFORE_MS] = store_int((int64_t)route->route.not_before_ms);
     record.values[FAILURES] = store_int((int64_t)route->route.failures);
-    enum store_outcome outcome =
-        field_write(store, route->version == 0 ? STORE_INSERT : STORE_REPLACE,
-                    &notice_route_collection, &record, error);
-    route->version += outcome == STORE_DONE;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return field_save(store, &notice_route_collection, &record, &route->version, error);
 }

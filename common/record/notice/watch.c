@@ -42,9 +42,5 @@ enum store_outcome notice_watch_save(struct store *store, struct notice_watch_re
     record.values[UNTIL_MS] = store_int((int64_t)watch->watch.until_ms);
     record.values[TOLD_MS] = store_int((int64_t)watch->watch.told_ms);
     record.values[STREAK] = store_int(watch->watch.streak);
-    enum store_outcome outcome =
-        field_write(store, watch->version == 0 ? STORE_INSERT : STORE_REPLACE,
-                    &notice_watch_collection, &record, error);
-    watch->version += outcome == STORE_DONE;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return field_save(store, &notice_watch_collection, &record, &watch->version, error);
 }

@@ -39,20 +39,50 @@ static void luck_work_off(struct scheduler *scheduler)
     scheduler->luck.failed = !ok;
 }
 
+/* The same for the series, but that what is stored is read before the window. */
+static bool tell_series(struct scheduler *scheduler, bool ok, const struct error *error)
+{
+    if (!ok && !scheduler->series_failed)
+        log_warn("series.unkept", "reason=\"%s\"", error->text);
+    scheduler->series_failed = !ok;
+    return ok;
+}
+
+static bool series_load(struct scheduler *scheduler)
+{
+    if (!scheduler->series_loaded)
+        scheduler->series_loaded = tell_series(
+            scheduler,
+            stats_load(scheduler->stats, scheduler->lucks_store, &scheduler->stats_error),
+            &scheduler->stats_error);
+    return scheduler->series_loaded;
+}
+
+static void series_keep(struct scheduler *scheduler)
+{
+    struct error error;
+    bool ok = stats_keep(scheduler->stats, scheduler->lucks_store, SCHEDULER_ROLE,
+                         scheduler->luck.epoch, loop_unix_ms(), &error);
+    tell_series(scheduler, ok, &error);
+}
+
 static void stats_work(struct worker_job *job)
 {
     struct scheduler *scheduler = of_stats_job(job);
-    scheduler->stats_ok = stats_read(scheduler->stats, scheduler->stats_window, loop_unix_ms(),
-                                     &scheduler->stats_error);
-    if (scheduler->stats_ok && scheduler->luck.leads)
-        luck_work_off(scheduler);
+    scheduler->stats_ok =
+        series_load(scheduler) && stats_read(scheduler->stats, scheduler->stats_window,
+                                             loop_unix_ms(), &scheduler->stats_error);
+    if (!scheduler->stats_ok || !scheduler->luck.leads)
+        return;
+    series_keep(scheduler);
+    luck_work_off(scheduler);
 }
 
 static void stats_done(struct worker_job *job)
 {
     struct scheduler *scheduler = of_stats_job(job);
     scheduler->reading_stats = false;
-    if (!scheduler->stopping)
+    if (!scheduler->stopping && scheduler->series_loaded)
         scheduler->options.on_trouble(scheduler->options.context, "redis.window",
                                       scheduler->stats_ok ? NULL : scheduler->stats_error.text);
 }
@@ -84,6 +114,7 @@ static void on_stats_due(void *context)
     stats_network_is(scheduler->stats, (double)network_work);
     scheduler->luck.network = network_work;
     scheduler->luck.leads = scheduler->leading;
+    scheduler->luck.epoch = scheduler->epoch;
     scheduler->stats_job = (struct worker_job){ .work = stats_work, .done = stats_done };
     scheduler->reading_stats = worker_submit(scheduler->counting, &scheduler->stats_job);
 }

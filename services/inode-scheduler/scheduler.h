@@ -194,15 +194,17 @@ struct scheduler {
     struct counted_luck {
         u128 network; /* expected hashes of a block now; 0: not known */
         bool leads;
+        uint64_t epoch;
         bool failed; /* told in the log, once */
     } luck;
+    bool series_loaded, series_failed; /* likewise: from the store; told in the log */
     struct scheduler_summary summary, summary_fresh;
     struct loop_timer stats_timer, summary_timer, health_timer;
     bool was_running;
     struct commitment commitment;
     struct tasks tasks;
     struct telling *telling; /* telling.c's: what people are told; NULL: stands by */
-    uint8_t tip[32]; /* the jobs' previous block, to notice a new one */
+    uint8_t tip[32];         /* the jobs' previous block, to notice a new one */
 };
 
 /* Whether the settings of validators and emissions make sense, beside the script of chain.address;

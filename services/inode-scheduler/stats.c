@@ -1,91 +1,16 @@
-#include "services/inode-scheduler/stats.h"
+#include "services/inode-scheduler/stats_inside.h"
 
 #include "service/log.h"
 #include "services/inode-scheduler/places.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
-/* A series is three rings: 6 slots of 10 s for the minute, 120 of 60 s for ten minutes and the
- * hour, and slots of an hour: 168 for the pool and an account, 24 for a worker. A slot is known by
- * the number of its time span since the epoch, so that an old one is seen to be old. A worker takes
- * 4 KB, an account 7 KB: 90 MB where the bound is met by accounts of one worker.
- *
- * Beside the pool's series stands how many workers were active by the minute and by the hour. A
- * worker is counted where its own ring shows that it was not yet, so it does not matter in which
- * order the window is read. */
-enum {
-    FINE_SLOTS = 6,
-    FINE_MS = 10000,
-    COARSE_SLOTS = STATS_MINUTES_MAX,
-    COARSE_MS = 60000,
-    WORKER_HOURS = 24,
-    ACTIVE_MINUTES = 10, /* so long after a share a worker counts as active */
-    ACTIVE_SLOTS = COARSE_SLOTS + ACTIVE_MINUTES,
-    TABLE_SLOTS = 2 * STATS_SERIES_MAX,
-    HOUR_MS = 3600 * 1000,
-};
-/* After a restart the last hour is read again whatever it takes, and further back until the rings
- * are full or so many shares were read: some seconds. */
-enum { READ_BACK_SHARES = 8 << 20 };
+/* Where the store has no series yet, the last hour is read from the window whatever it takes, and
+ * further back until the rings are full or so many shares were read: some seconds. */
+enum { READ_BACK_SHARES = 8 << 20, LOOKED_AT = 1024 };
 const unsigned stats_span_seconds[STATS_SPANS] = { 60, 600, 3600, 86400 };
 /* of the ring that a span is summed from */
 static const unsigned slot_seconds[STATS_SPANS] = { 10, 60, 60, 3600 };
-
-struct slot {
-    uint32_t span; /* time / length of a slot, cut to 32 bits; 0: empty */
-    uint32_t shares;
-    uint64_t work_low, work_high; /* two halves, so that a slot has 24 bytes */
-};
-
-static u128 work_of_slot(const struct slot *slot)
-{
-    return (u128)slot->work_high << 64 | slot->work_low;
-}
-
-/* How many workers were active in a span of the pool, and what its work was worth. */
-struct active {
-    uint32_t span; /* as a slot's */
-    uint32_t workers;
-    double expected;
-};
-
-struct series {
-    uint64_t account, worker;
-    uint64_t since_ms, last_ms;
-    uint64_t accepted;
-    u128 accepted_work;
-    struct slot fine[FINE_SLOTS];
-    struct slot coarse[COARSE_SLOTS];
-    uint32_t hours_count;
-    struct slot hours[];
-};
-
-struct stats {
-    struct places *places;       /* NULL: none are noted */
-    stats_batch_visitor visitor; /* NULL: nobody is told */
-    void *visitor_context;
-    pthread_mutex_t lock;
-    struct series *pool;
-    struct active minutes[ACTIVE_SLOTS], hours[STATS_HOURS_MAX];
-    uint32_t newest_hour; /* of any share */
-    double expected;
-    double network;                                   /* what a block takes now; 0: not known */
-    struct stats_network networks[STATS_NETWORK_MAX]; /* newest first */
-    size_t networks_count;
-    struct series *table[TABLE_SLOTS]; /* open addressing; NULL: empty */
-    size_t count;
-    struct window_totals totals;
-    bool totals_known;
-    uint64_t read_ms;
-    /* the worker's own */
-    bool began;
-    bool have_last;
-    struct window_position last;     /* the newest batch read */
-    uint64_t hour_ago_ms, oldest_ms; /* of interest at the start */
-    uint64_t read_back;              /* shares */
-    bool unnamed;                    /* the window's history, when last asked for */
-};
 
 static size_t place_of(uint64_t account, uint64_t worker)
 {
@@ -93,7 +18,7 @@ static size_t place_of(uint64_t account, uint64_t worker)
     return (size_t)((mixed ^ mixed >> 29) % TABLE_SLOTS);
 }
 
-static size_t find(const struct stats *stats, uint64_t account, uint64_t worker)
+size_t stats_place(const struct stats *stats, uint64_t account, uint64_t worker)
 {
     size_t at = place_of(account, worker);
     while (stats->table[at] != NULL &&
@@ -112,19 +37,22 @@ static void remove_at(struct stats *stats, size_t at)
          next = (next + 1) % TABLE_SLOTS) {
         struct series *series = stats->table[next];
         stats->table[next] = NULL;
-        stats->table[find(stats, series->account, series->worker)] = series;
+        stats->table[stats_place(stats, series->account, series->worker)] = series;
     }
 }
 
+/* The longest silent of those under the hand, which goes round: where the bound is met by many more
+ * than have room, each of their shares would look through all of them. */
 static void remove_silent(struct stats *stats)
 {
     size_t oldest = TABLE_SLOTS;
-    for (size_t i = 0; i < TABLE_SLOTS; i++)
-        if (stats->table[i] != NULL &&
-            (oldest == TABLE_SLOTS || stats->table[i]->last_ms < stats->table[oldest]->last_ms))
-            oldest = i;
-    if (oldest != TABLE_SLOTS)
-        remove_at(stats, oldest);
+    for (size_t looked = 0; looked < LOOKED_AT || oldest == TABLE_SLOTS; looked++) {
+        size_t at = stats->hand++ % TABLE_SLOTS;
+        if (stats->table[at] != NULL &&
+            (oldest == TABLE_SLOTS || stats->table[at]->last_ms < stats->table[oldest]->last_ms))
+            oldest = at;
+    }
+    remove_at(stats, oldest);
 }
 
 static struct series *make(size_t hours)
@@ -135,14 +63,14 @@ static struct series *make(size_t hours)
     return series;
 }
 
-static struct series *take(struct stats *stats, uint64_t account, uint64_t worker, uint64_t now_ms)
+struct series *stats_take(struct stats *stats, uint64_t account, uint64_t worker, uint64_t now_ms)
 {
-    size_t at = find(stats, account, worker);
+    size_t at = stats_place(stats, account, worker);
     if (stats->table[at] != NULL)
         return stats->table[at];
     if (stats->count == STATS_SERIES_MAX) {
         remove_silent(stats);
-        at = find(stats, account, worker);
+        at = stats_place(stats, account, worker);
     }
     struct series *series = make(worker == 0 ? STATS_HOURS_MAX : WORKER_HOURS);
     if (series == NULL)
@@ -194,16 +122,43 @@ static double network_at(const struct stats *stats, uint64_t time_ms)
     return work > 0 || stats->networks_count == 0 ? work : stats->networks[0].work;
 }
 
-static void count_worth(struct stats *stats, const struct window_share *share)
+/* What of a batch is counted: not what a page had when it was read from the store. */
+struct counted {
+    bool fine, coarse, hour;
+};
+
+/* Whether a share of that span is to be counted in the page, which is in it from then on. */
+static bool page_takes(struct stats *stats, size_t number, uint32_t span,
+                       const struct window_position *position)
+{
+    struct stats_page *page = &stats->pages[number];
+    if ((int32_t)(span - page->span) < 0 && page->span != 0)
+        return false; /* older than what the rings hold */
+    if (page->span != span) {
+        page->span = span;
+        page->upto = (struct window_position){ 0 };
+    }
+    if (window_position_compare(position, &page->upto) <= 0)
+        return false;
+    if (window_position_compare(position, &page->newest) > 0)
+        page->newest = *position;
+    return true;
+}
+
+static void count_worth(struct stats *stats, const struct window_share *share,
+                        const struct counted *counted, bool totals)
 {
     double network = network_at(stats, share->time_ms);
     double expected = network > 0 ? (double)share->work / network : 0;
-    stats->expected += expected;
-    count_in(stats->minutes, ACTIVE_SLOTS, (uint32_t)(share->time_ms / COARSE_MS), 0, expected);
-    count_in(stats->hours, STATS_HOURS_MAX, (uint32_t)(share->time_ms / HOUR_MS), 0, expected);
+    if (totals)
+        stats->expected += expected;
+    if (counted->coarse)
+        count_in(stats->minutes, ACTIVE_SLOTS, (uint32_t)(share->time_ms / COARSE_MS), 0, expected);
+    if (counted->hour)
+        count_in(stats->hours, STATS_HOURS_MAX, (uint32_t)(share->time_ms / HOUR_MS), 0, expected);
 }
 
-static bool was_active(const struct series *worker, uint32_t minute, uint32_t but)
+bool stats_was_active(const struct series *worker, uint32_t minute, uint32_t but)
 {
     for (uint32_t at = minute - ACTIVE_MINUTES + 1; at != minute + 1; at++)
         if (at != but && worker->coarse[at % COARSE_SLOTS].span == at)
@@ -215,7 +170,7 @@ static bool was_active(const struct series *worker, uint32_t minute, uint32_t bu
 static void count_minutes(struct stats *stats, const struct series *worker, uint32_t minute)
 {
     for (uint32_t at = minute; at != minute + ACTIVE_MINUTES; at++)
-        if (!was_active(worker, at, minute))
+        if (!stats_was_active(worker, at, minute))
             count_in(stats->minutes, ACTIVE_SLOTS, at, 1, 0);
 }
 
@@ -227,39 +182,66 @@ static void count_hour(struct stats *stats, uint32_t hour)
         count_in(stats->hours, STATS_HOURS_MAX, hour, 1, 0);
 }
 
-static void add(struct stats *stats, struct series *series, const struct window_share *share)
+static void add_totals(struct series *series, const struct window_share *share)
 {
-    if (series == NULL)
-        return;
     if (series->accepted == 0 || share->time_ms < series->since_ms)
         series->since_ms = share->time_ms;
     if (share->time_ms > series->last_ms)
         series->last_ms = share->time_ms;
     series->accepted++;
     series->accepted_work += share->work;
-    add_slot(series->fine, FINE_SLOTS, FINE_MS, share->time_ms, share->work);
-    bool minute = add_slot(series->coarse, COARSE_SLOTS, COARSE_MS, share->time_ms, share->work);
-    bool hour = add_slot(series->hours, series->hours_count, HOUR_MS, share->time_ms, share->work);
+}
+
+static void add(struct stats *stats, struct series *series, const struct window_share *share,
+                const struct counted *counted, bool totals)
+{
+    if (series == NULL)
+        return;
+    if (totals)
+        add_totals(series, share);
+    if (counted->fine)
+        add_slot(series->fine, FINE_SLOTS, FINE_MS, share->time_ms, share->work);
+    bool minute = counted->coarse &&
+                  add_slot(series->coarse, COARSE_SLOTS, COARSE_MS, share->time_ms, share->work);
+    bool hour = counted->hour &&
+                add_slot(series->hours, series->hours_count, HOUR_MS, share->time_ms, share->work);
     if (series->worker != 0 && minute)
         count_minutes(stats, series, (uint32_t)(share->time_ms / COARSE_MS));
     if (series->worker != 0 && hour)
         count_hour(stats, (uint32_t)(share->time_ms / HOUR_MS));
 }
 
-static void add_batch(struct stats *stats, const struct window_share *shares, size_t count)
+static void add_share(struct stats *stats, const struct window_position *position,
+                      const struct window_share *share)
+{
+    uint32_t fine = (uint32_t)(share->time_ms / FINE_MS);
+    uint32_t minute = (uint32_t)(share->time_ms / COARSE_MS);
+    uint32_t hour = (uint32_t)(share->time_ms / HOUR_MS);
+    const struct counted counted = {
+        .fine = page_takes(stats, PAGE_FINE + fine % FINE_SLOTS, fine, position),
+        .coarse = page_takes(stats, PAGE_COARSE + minute % COARSE_SLOTS, minute, position),
+        .hour = page_takes(stats, PAGE_HOURS + hour % STATS_HOURS_MAX, hour, position),
+    };
+    bool head = page_takes(stats, PAGE_HEAD, 0, position);
+    bool totals = page_takes(stats, page_of_totals(share->account), 0, position);
+    if ((int32_t)(hour - stats->newest_hour) > 0 || stats->newest_hour == 0)
+        stats->newest_hour = hour;
+    count_worth(stats, share, &counted, head);
+    add(stats, stats->pool, share, &counted, head);
+    if (!counted.fine && !counted.coarse && !counted.hour && !totals)
+        return; /* what gave way must not come back for nothing */
+    add(stats, stats_take(stats, share->account, 0, share->time_ms), share, &counted, totals);
+    if (share->worker != 0)
+        add(stats, stats_take(stats, share->account, share->worker, share->time_ms), share,
+            &counted, totals);
+}
+
+static void add_batch(struct stats *stats, const struct window_position *position,
+                      const struct window_share *shares, size_t count)
 {
     pthread_mutex_lock(&stats->lock);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t hour = (uint32_t)(shares[i].time_ms / HOUR_MS);
-        if ((int32_t)(hour - stats->newest_hour) > 0 || stats->newest_hour == 0)
-            stats->newest_hour = hour;
-        count_worth(stats, &shares[i]);
-        add(stats, stats->pool, &shares[i]);
-        add(stats, take(stats, shares[i].account, 0, shares[i].time_ms), &shares[i]);
-        if (shares[i].worker != 0)
-            add(stats, take(stats, shares[i].account, shares[i].worker, shares[i].time_ms),
-                &shares[i]);
-    }
+    for (size_t i = 0; i < count; i++)
+        add_share(stats, position, &shares[i]);
     pthread_mutex_unlock(&stats->lock);
 }
 
@@ -273,11 +255,23 @@ static bool on_old_batch(void *context, struct window_position first, uint64_t l
         stats->last = first;
         stats->have_last = true;
     }
-    add_batch(stats, shares, count);
+    add_batch(stats, &first, shares, count);
     stats->read_back += count;
     if (count == 0 || shares[0].time_ms >= stats->hour_ago_ms)
         return true;
     return shares[0].time_ms >= stats->oldest_ms && stats->read_back < READ_BACK_SHARES;
+}
+
+/* What came between what the store has and our start: nobody is told of it. */
+static bool on_kept_batch(void *context, struct window_position first, uint64_t lease_id,
+                          uint64_t sequence, const struct window_share *shares, size_t count)
+{
+    struct stats *stats = context;
+    (void)lease_id;
+    (void)sequence;
+    stats->last = first;
+    add_batch(stats, &first, shares, count);
+    return true;
 }
 
 static bool on_new_batch(void *context, struct window_position first, uint64_t lease_id,
@@ -286,7 +280,7 @@ static bool on_new_batch(void *context, struct window_position first, uint64_t l
     struct stats *stats = context;
     stats->last = first;
     stats->have_last = true;
-    add_batch(stats, shares, count);
+    add_batch(stats, &first, shares, count);
     if (stats->visitor != NULL)
         stats->visitor(stats->visitor_context, first, shares, count);
     if (stats->places != NULL)
@@ -342,21 +336,32 @@ void stats_tell_batches(struct stats *stats, stats_batch_visitor visitor, void *
     stats->visitor_context = context;
 }
 
+static bool read_first(struct stats *stats, struct window_reader *window, uint64_t now_ms,
+                       struct error *error)
+{
+    uint64_t reach_ms = (uint64_t)STATS_HOURS_MAX * HOUR_MS;
+    if (stats->loaded) {
+        stats->began = window_walk_on(window, &stats->last, on_kept_batch, stats, error);
+        return stats->began;
+    }
+    stats->hour_ago_ms = now_ms > HOUR_MS ? now_ms - HOUR_MS : 0;
+    stats->oldest_ms = now_ms > reach_ms ? now_ms - reach_ms : 0;
+    bool ok = window_walk_back(window, NULL, on_old_batch, stats, error);
+    stats->began = ok || stats->have_last;
+    return ok;
+}
+
 bool stats_read(struct stats *stats, struct window_reader *window, uint64_t now_ms,
                 struct error *error)
 {
     struct window_totals totals;
     struct window_state before = { .empty = true }, after = { .empty = true };
     const struct window_position last = stats->last;
-    const bool had_last = stats->have_last, notes = stats->places != NULL;
+    const bool had_last = stats->began && stats->have_last, notes = stats->places != NULL;
     bool ok = (!notes || window_state_read(window, &before, error)) &&
               window_totals_read(window, &totals, error);
     if (ok && !stats->began) {
-        uint64_t reach_ms = (uint64_t)STATS_HOURS_MAX * HOUR_MS;
-        stats->hour_ago_ms = now_ms > HOUR_MS ? now_ms - HOUR_MS : 0;
-        stats->oldest_ms = now_ms > reach_ms ? now_ms - reach_ms : 0;
-        ok = window_walk_back(window, NULL, on_old_batch, stats, error);
-        stats->began = ok || stats->have_last;
+        ok = read_first(stats, window, now_ms, error);
     } else if (ok) {
         ok = window_walk_on(window, stats->have_last ? &stats->last : NULL, on_new_batch, stats,
                             error);
@@ -409,7 +414,7 @@ bool stats_of(struct stats *stats, uint64_t account, uint64_t worker, uint64_t n
               struct stats_sums *sums_r)
 {
     pthread_mutex_lock(&stats->lock);
-    const struct series *series = stats->table[find(stats, account, worker)];
+    const struct series *series = stats->table[stats_place(stats, account, worker)];
     if (series != NULL)
         sums_of(series, now_ms, sums_r);
     else
@@ -483,7 +488,7 @@ size_t stats_series(struct stats *stats, uint64_t account, uint64_t worker, bool
     size_t count = 0;
     pthread_mutex_lock(&stats->lock);
     const struct series *series =
-        account == 0 ? stats->pool : stats->table[find(stats, account, worker)];
+        account == 0 ? stats->pool : stats->table[stats_place(stats, account, worker)];
     uint64_t length_ms = hours ? HOUR_MS : COARSE_MS;
     size_t slots = series == NULL ? 0 : hours ? series->hours_count : COARSE_SLOTS;
     for (size_t back = slots; back-- > 0;) {

@@ -1,11 +1,16 @@
 /* Live series from the share window: how much work and how many shares each account and worker, and
  * the pool, had accepted in the last minute, ten minutes, hour and day, and point by point.
- * Losable: after a restart they are read again from the window, as far as it reaches and within a
- * bound.
  *
- * The window is read on a worker's thread, the series are read on the loop; one lock between them.
- * Memory is bounded: STATS_SERIES_MAX series, the longest silent one gives way. */
+ * Who leads keeps them in the store, a page for each minute, hour, … of all series, with the place
+ * in the window up to which it is counted. After a death or a takeover what came since is read
+ * again from there, so that each share counts once. Where the store has none yet they are read from
+ * the window, as far as it reaches and within a bound.
+ *
+ * The window and the store are read on a worker's thread, the series are read on the loop; one lock
+ * between them. Memory is bounded: STATS_SERIES_MAX series, one that is silent for long gives way.
+ */
 #pragma once
+#include "port/store.h"
 #include "port/window.h"
 
 struct places;
@@ -16,7 +21,11 @@ enum {
     STATS_MINUTES_MAX = 120,
     STATS_HOURS_MAX = 168,
     STATS_NETWORK_MAX = 1024,
+    STATS_KEEP_MS = 60000, /* a page that changed is written again so often */
+    STATS_PAGE_BYTES_MAX = 1 << 20,
 };
+
+extern const struct store_collection stats_collection;
 
 /* Work in expected hashes; spans of 60, 600, 3600 and 86400 s, whose last part is the running one.
  */
@@ -63,6 +72,16 @@ void stats_network_was(struct stats *stats, const struct stats_network *list, si
 typedef void (*stats_batch_visitor)(void *context, struct window_position position,
                                     const struct window_share *shares, size_t count);
 void stats_tell_batches(struct stats *stats, stats_batch_visitor visitor, void *context);
+
+/* On the worker's thread, before the first read: takes in what the store has. A page that is
+ * damaged is left out, and told in the log. False with *error: nothing was taken in; call it again.
+ */
+MUST_CHECK bool stats_load(struct stats *stats, struct store *store, struct error *error);
+/* On the worker's thread, about once a second while this process leads `role` under that epoch:
+ * writes what changed, some pages a call. False with *error; it is tried again, and who leads no
+ * more writes nothing. */
+MUST_CHECK bool stats_keep(struct stats *stats, struct store *store, const char *role,
+                           uint64_t epoch, uint64_t now_ms, struct error *error);
 
 /* On the worker's thread: reads what is new in the window. False with *error; what was read
  * counts. */

@@ -24,6 +24,7 @@ struct view_account {
     char immature[32], available[32], in_flight[32], paid[32];
     int64_t shares;
     double hashrate;
+    char noise[16];
     bool known;
 };
 
@@ -33,6 +34,7 @@ struct picture {
     char status[16];
     int64_t miners, shares, valid;
     double hashrate, shares_per_second;
+    char noise[16];
     int64_t blocks_found;
     struct view_block blocks[VIEW_BLOCKS];
     size_t block_count;
@@ -51,6 +53,16 @@ struct view {
     unsigned lines; /* drawn now, to be drawn over */
     unsigned periods;
 };
+
+/* How sure a hashrate over ten minutes is, as " ±4.2 %"; "" without a share. */
+static void noise_of(const json_t *object, char noise_r[16])
+{
+    const json_t *error = json_object_get(json_object_get(object, "hashrate_errors"), "10m");
+    noise_r[0] = '\0';
+    if (json_is_number(error))
+        snprintf(noise_r, 16, " ±%.*f %%", json_number_value(error) < 0.1 ? 1 : 0,
+                 100 * json_number_value(error));
+}
 
 static int64_t int_of(const json_t *object, const char *key)
 {
@@ -101,6 +113,7 @@ static void take_picture(struct worker_job *job)
         picture->valid = int_of(status, "valid_shares");
     }
     picture->hashrate = real_of(statistics, "total_hashrate");
+    noise_of(statistics, picture->noise);
     picture->shares_per_second = real_of(statistics, "shares_per_second");
     picture->blocks_found = int_of(statistics, "blocks_found");
     json_decref(status);
@@ -122,6 +135,7 @@ static void take_picture(struct worker_job *job)
         text_of(answer, "paid", account->paid, sizeof account->paid);
         account->shares = int_of(answer, "shares_accepted");
         account->hashrate = real_of(answer, "hashrate");
+        noise_of(answer, account->noise);
         json_decref(answer);
     }
 }
@@ -184,8 +198,8 @@ static void draw(struct view *view)
         return;
     }
     put(view,
-        "  pool %s   %s   %" PRId64 " miners   %.1f shares/s   %" PRId64 " accepted of %" PRId64,
-        now->status, rate_text(now->hashrate, rate, sizeof rate), now->miners,
+        "  pool %s   %s%s   %" PRId64 " miners   %.1f shares/s   %" PRId64 " accepted of %" PRId64,
+        now->status, rate_text(now->hashrate, rate, sizeof rate), now->noise, now->miners,
         now->shares_per_second, now->valid, now->shares);
     if (now->block_count > 0)
         put(view, "  blocks %" PRId64 ", last %" PRId64 " %s %.16s…", now->blocks_found,
@@ -196,9 +210,9 @@ static void draw(struct view *view)
     for (size_t i = 0; view->plan->demo && i < PLAN_MINERS; i++) {
         const struct view_account *account = &now->accounts[i];
         if (account->known)
-            put(view, "  %.14s… %10s  immature %s  available %s  sending %s  paid %s",
+            put(view, "  %.14s… %10s%s  immature %s  available %s  sending %s  paid %s",
                 view->plan->miners[i], rate_text(account->hashrate, rate, sizeof rate),
-                coins_text(account->immature, immature, sizeof immature),
+                account->noise, coins_text(account->immature, immature, sizeof immature),
                 coins_text(account->available, available, sizeof available),
                 coins_text(account->in_flight, in_flight, sizeof in_flight),
                 coins_text(account->paid, paid, sizeof paid));

@@ -69,10 +69,11 @@ static void series_keep(struct scheduler *scheduler)
 static void stats_work(struct worker_job *job)
 {
     struct scheduler *scheduler = of_stats_job(job);
-    scheduler->stats_ok =
-        series_load(scheduler) && stats_read(scheduler->stats, scheduler->stats_window,
-                                             loop_unix_ms(), &scheduler->stats_error);
-    if (!scheduler->stats_ok || !scheduler->luck.leads)
+    scheduler->window_looked = series_load(scheduler) && !scheduler->series_wait;
+    scheduler->window_ok =
+        scheduler->window_looked && stats_read(scheduler->stats, scheduler->stats_window,
+                                               loop_unix_ms(), &scheduler->stats_error);
+    if (!scheduler->window_ok || !scheduler->luck.leads)
         return;
     series_keep(scheduler);
     luck_work_off(scheduler);
@@ -82,7 +83,8 @@ static void stats_done(struct worker_job *job)
 {
     struct scheduler *scheduler = of_stats_job(job);
     scheduler->reading_stats = false;
-    if (!scheduler->stopping && scheduler->series_loaded)
+    scheduler->stats_ok = scheduler->window_ok;
+    if (!scheduler->stopping && scheduler->window_looked)
         scheduler->options.on_trouble(scheduler->options.context, "redis.window",
                                       scheduler->stats_ok ? NULL : scheduler->stats_error.text);
 }
@@ -98,7 +100,7 @@ u128 scheduler_network_work(const struct scheduler *scheduler)
 }
 
 /* Shares from before the start are worth what blocks took then, so those are read first; but no
- * longer is waited than a store or a node may need. */
+ * longer is waited than a store or a node may need. What is kept needs neither. */
 static bool waits(struct scheduler *scheduler, u128 network_work)
 {
     return (!scheduler->summary.known || network_work == 0) &&
@@ -109,7 +111,10 @@ static void on_stats_due(void *context)
 {
     struct scheduler *scheduler = context;
     u128 network_work = scheduler_network_work(scheduler);
-    if (scheduler->reading_stats || scheduler->stopping || waits(scheduler, network_work))
+    if (scheduler->reading_stats || scheduler->stopping)
+        return;
+    scheduler->series_wait = waits(scheduler, network_work);
+    if (scheduler->series_wait && scheduler->series_loaded)
         return;
     stats_network_is(scheduler->stats, (double)network_work);
     scheduler->luck.network = network_work;

@@ -187,7 +187,7 @@ struct scheduler {
     /* counting */
     bool reading_stats, summing;
     unsigned stats_waited; /* looks that waited for what blocks took */
-    bool stats_ok;
+    bool stats_ok;         /* the last look at the window */
     struct worker_job stats_job, summary_job;
     struct error stats_error;
     /* the counting worker's, set before each of its jobs */
@@ -197,7 +197,9 @@ struct scheduler {
         uint64_t epoch;
         bool failed; /* told in the log, once */
     } luck;
-    bool series_loaded, series_failed; /* likewise: from the store; told in the log */
+    /* likewise: from the store once, told in the log once; whether the window is not to be read
+     * yet, was looked at, and could be */
+    bool series_loaded, series_failed, series_wait, window_looked, window_ok;
     struct scheduler_summary summary, summary_fresh;
     struct loop_timer stats_timer, summary_timer, health_timer;
     bool was_running;

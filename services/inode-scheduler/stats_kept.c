@@ -383,31 +383,49 @@ static void restore(struct stats *stats)
         stats->expected += stats->hours[i].expected;
 }
 
+/* From where they were read into, whose place in the window is theirs from then on. */
+static void move_in(struct stats *stats, struct stats *fresh)
+{
+    struct series *pool = stats->pool;
+    ASSERT(stats->count == 0);
+    pthread_mutex_lock(&stats->lock);
+    stats->pool = fresh->pool;
+    memcpy(stats->table, fresh->table, sizeof stats->table);
+    memcpy(stats->minutes, fresh->minutes, sizeof stats->minutes);
+    memcpy(stats->hours, fresh->hours, sizeof stats->hours);
+    stats->count = fresh->count;
+    stats->newest_hour = fresh->newest_hour;
+    stats->expected = fresh->expected;
+    pthread_mutex_unlock(&stats->lock);
+    fresh->pool = pool;
+    memset(fresh->table, 0, sizeof fresh->table);
+    memcpy(stats->pages, fresh->pages, sizeof stats->pages);
+    for (size_t i = 0; i < PAGES; i++)
+        stats->pages[i].upto = stats->pages[i].damaged ? fresh->through : stats->pages[i].kept;
+    stats->through = stats->last = fresh->through;
+    stats->have_last = stats->loaded = true;
+}
+
 bool stats_load(struct stats *stats, struct store *store, struct error *error)
 {
     const struct store_query all = { .field = "id" };
-    ASSERT(!stats->began && !stats->loaded);
-    if (!look(stats, store, error))
-        return false;
     const struct window_position none = { 0 };
-    if (window_position_compare(&stats->through, &none) == 0)
-        return true; /* no round was ever ended */
-    pthread_mutex_lock(&stats->lock);
-    stats->pool->since_ms = 0;
-    enum store_outcome outcome = store_find(store, &stats_collection, &all, on_page, stats, error);
-    if (outcome == STORE_DONE) {
-        restore(stats);
-        count_active(stats);
-        for (size_t i = 0; i < PAGES; i++)
-            stats->pages[i].upto = stats->pages[i].damaged ? stats->through : stats->pages[i].kept;
-        stats->last = stats->through;
-        stats->have_last = stats->loaded = true;
+    ASSERT(!stats->began && !stats->loaded);
+    /* Apart, so that nobody waits for the store, or sees half of it. */
+    struct stats *fresh = stats_create(0);
+    bool ok = look(fresh, store, error);
+    if (ok && window_position_compare(&fresh->through, &none) != 0) { /* a round was once ended */
+        ok = store_find(store, &stats_collection, &all, on_page, fresh, error) == STORE_DONE;
+        if (ok) {
+            restore(fresh);
+            count_active(fresh);
+            log_info("series.loaded", "series=%zu accepted=%" PRIu64, fresh->count,
+                     fresh->pool->accepted);
+            move_in(stats, fresh);
+        }
     }
-    pthread_mutex_unlock(&stats->lock);
-    if (outcome != STORE_DONE)
-        return false;
-    log_info("series.loaded", "series=%zu accepted=%" PRIu64, stats->count, stats->pool->accepted);
-    return true;
+    stats_destroy(fresh);
+    return ok;
 }
 
 /* --- keeping ------------------------------------------------------------------------------ */

@@ -157,10 +157,14 @@ static void read_answer(struct asker *asker, struct link *link)
     }
 }
 
-static void turn(struct asker *asker, int wait_ms)
+/* Sleeps until something comes or the time is over: a client that polls takes a processor from the
+ * pool it measures. */
+static void turn(struct asker *asker, uint64_t wait_ns)
 {
     struct epoll_event events[EVENTS];
-    int count = epoll_wait(asker->epoll, events, EVENTS, wait_ms);
+    const struct timespec wait = { .tv_sec = (time_t)(wait_ns / 1000000000),
+                                   .tv_nsec = (long)(wait_ns % 1000000000) };
+    int count = epoll_pwait2(asker->epoll, events, EVENTS, &wait, NULL);
     for (int i = 0; i < count; i++) {
         struct link *link = events[i].data.ptr;
         if (link->fd < 0)
@@ -198,11 +202,11 @@ static void run(struct asker *asker, uint64_t begin_ns)
             due++;
             continue;
         }
-        turn(asker, due_ns <= now ? 1 : 0);
+        turn(asker, due_ns > now ? due_ns - now : 1000000);
     }
     uint64_t grace_ns = bench_now_ns() + (uint64_t)GRACE_MS * 1000000;
     while (asker->outstanding > 0 && bench_now_ns() < grace_ns)
-        turn(asker, 10);
+        turn(asker, 10000000);
     for (unsigned i = 0; i < options->connections; i++)
         if (asker->links[i].busy)
             finish(asker, &asker->links[i], false);

@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What is kept is at most so old; the series behind it are counted once a second. */
-enum { TAG_BYTES = 16, KEEP_MS = 250 };
+enum { TAG_BYTES = 16 };
 
 /* The document as text, which the caller frees; NULL, with the exchange answered, where it cannot
  * be written. */
@@ -55,12 +54,6 @@ void api_reply_tagged(struct http_exchange *exchange, json_t *document)
     add_tag(exchange, text);
     http_reply(exchange, 200, "application/json", span_text(text));
     free(text);
-}
-
-void api_reply_kept(struct http_exchange *exchange, json_t *document)
-{
-    http_keep(exchange, KEEP_MS);
-    api_reply_tagged(exchange, document);
 }
 
 bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange)
@@ -153,7 +146,7 @@ void api_read_end(struct api_read *read)
         if (read->guarded != NULL)
             api_reply(read->exchange, read->document);
         else
-            (read->kept ? api_reply_kept : api_reply_tagged)(read->exchange, read->document);
+            api_reply_tagged(read->exchange, read->document);
     } else {
         if (read->status == 401)
             http_add_header(read->exchange, "www-authenticate",
@@ -290,6 +283,7 @@ static void on_statistics(void *context, struct http_exchange *exchange)
 {
     const struct scheduler *scheduler = context;
     const struct scheduler_summary *summary = &scheduler->summary;
+    http_keep(exchange, API_POOL_KEEP_MS);
     json_t *answer = api_shares(scheduler, loop_unix_ms());
     json_object_set_new(answer, "blocks_found", json_integer((json_int_t)summary->blocks_found));
     json_object_set_new(answer, "blocks_orphaned",
@@ -300,7 +294,7 @@ static void on_statistics(void *context, struct http_exchange *exchange)
     json_object_set_new(answer, "rejects", rejects_of(&scheduler->health));
     json_object_set_new(answer, "luck", luck_of(scheduler));
     api_add_coin(answer, scheduler);
-    api_reply_kept(exchange, answer);
+    api_reply_tagged(exchange, answer);
 }
 
 const struct http_route api_routes[] = {

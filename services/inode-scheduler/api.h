@@ -11,6 +11,11 @@
 #include "services/inode-scheduler/api_values.h"
 #include "services/inode-scheduler/scheduler.h"
 
+/* For how long an answer is given to all who ask (http_keep). The pool's series are counted once a
+ * second. An account is made of the store, which costs several times what giving it again does;
+ * pages ask for it SOON_MS (site/main.js) after an event that changed it, which is not less. */
+enum { API_POOL_KEEP_MS = 250, API_ACCOUNT_KEEP_MS = 1000 };
+
 /* Ended by one with path NULL; the context is the scheduler. */
 extern const struct http_route api_routes[];
 
@@ -19,8 +24,6 @@ void api_reply(struct http_exchange *exchange, json_t *document);
 /* Likewise what anybody may ask: with an entity tag (RFC 9110, 8.8.3); 304 where the client has
  * this very document. */
 void api_reply_tagged(struct http_exchange *exchange, json_t *document);
-/* Likewise what many ask at once: for a quarter of a second it is given to all of them. */
-void api_reply_kept(struct http_exchange *exchange, json_t *document);
 /* `exponent` (a coin has 10^exponent base units) and `ticker`, beside whatever money it holds. */
 void api_add_coin(json_t *document, const struct scheduler *scheduler);
 /* A query parameter's number within bounds, or the fallback. */
@@ -43,7 +46,6 @@ struct api_read {
     json_t *aside; /* what the loop knows and the worker may not look at; NULL: nothing */
     json_t *document;
     char *text;        /* or a CSV file, from the heap */
-    bool kept;         /* many ask for this document at once */
     int status;        /* of the trouble, where there is neither document nor text */
     const char *field; /* what the trouble is about; may be NULL */
     struct error error;

@@ -109,6 +109,7 @@ static json_t *recovery_of(const struct recovery *recovery)
 void api_status(void *context, struct http_exchange *exchange)
 {
     struct scheduler *scheduler = context;
+    http_keep(exchange, API_POOL_KEEP_MS);
     uint64_t now = loop_unix_ms();
     struct stats_pool pool;
     const char *reason;
@@ -127,5 +128,5 @@ void api_status(void *context, struct http_exchange *exchange)
         components, "recovery", recovery_of(&scheduler->recovery), "solvency",
         solvency_of(&scheduler->health), "last_updated", (json_int_t)(now / 1000));
     api_add_coin(answer, scheduler);
-    api_reply_kept(exchange, answer);
+    api_reply_tagged(exchange, answer);
 }

@@ -97,6 +97,7 @@ void api_pool_series(void *context, struct http_exchange *exchange)
     struct scheduler *scheduler = context;
     struct stats_point points[STATS_HOURS_MAX];
     bool hours = wants_hours(exchange);
+    http_keep(exchange, API_POOL_KEEP_MS);
     uint64_t now = loop_unix_ms();
     size_t count = stats_series(scheduler->stats, 0, 0, hours, now, points);
     json_t *answer = series_of(points, count, hours, now),
@@ -110,7 +111,7 @@ void api_pool_series(void *context, struct http_exchange *exchange)
         json_object_set_new(point, "blocks", blocks < 0 ? json_null() : json_integer(blocks));
         json_object_set_new(point, "expected_blocks", json_real(points[i].expected));
     }
-    api_reply_kept(exchange, answer);
+    api_reply_tagged(exchange, answer);
 }
 
 static void account_series_read(struct api_read *read)

@@ -64,6 +64,7 @@ static void account_read(struct api_read *read)
     struct balance_record balance;
     struct stats_sums sums;
     uint64_t now = loop_unix_ms();
+    http_keep(read->exchange, API_ACCOUNT_KEEP_MS);
     if (!api_find_account(read, &account))
         return;
     struct account_payout payout = account_payout(&account, &read->scheduler->options.coin);

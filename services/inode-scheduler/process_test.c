@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adapter/store_open/store_open.h"
+#include "core/coin/coin.h"
 #include "services/inode-scheduler/api.h"
 #include "tests/api/contract.h"
 
@@ -33,6 +35,8 @@ struct fixture {
     pid_t redis, node, scheduler;
     struct contract *contract;
 };
+
+#define SECRET "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
 static char *const *const no_settings = NULL;
 
@@ -132,21 +136,30 @@ static size_t on_data(char *data, size_t size, size_t count, void *context)
     return bytes;
 }
 
-static bool fetch(const char *url, const char *body, struct reply *reply_r)
+/* `header`: one more of the request; NULL: none. */
+static bool fetch_with(const char *url, const char *header, const char *body, struct reply *reply_r)
 {
     CURL *curl = curl_easy_init();
+    struct curl_slist *headers = header != NULL ? curl_slist_append(NULL, header) : NULL;
     memset(reply_r, 0, sizeof *reply_r);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 30000L);
     if (body != NULL)
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply_r);
     bool ok = curl_easy_perform(curl) == CURLE_OK;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply_r->status);
     curl_easy_cleanup(curl);
+    curl_slist_free_all(headers);
     return ok;
+}
+
+static bool fetch(const char *url, const char *body, struct reply *reply_r)
+{
+    return fetch_with(url, NULL, body, reply_r);
 }
 
 /* The document of an answer, which is as docs/api/openapi.yaml has it. */
@@ -176,11 +189,20 @@ static json_t *get(const struct fixture *f, const char *path, long status)
     return document;
 }
 
-static void start_node(struct fixture *f)
+static void new_address(const struct fixture *f, char address_r[128])
 {
     static struct reply reply;
-    char program[TEXT_BYTES], data[TEXT_BYTES], endpoint[96];
     json_error_t trouble;
+    assert_true(
+        fetch(f->node_url, "{\"id\":1,\"method\":\"getnewaddress\",\"params\":[]}", &reply));
+    json_t *answer = json_loads(reply.text, 0, &trouble);
+    snprintf(address_r, 128, "%s", json_string_value(json_object_get(answer, "result")));
+    json_decref(answer);
+}
+
+static void start_node(struct fixture *f)
+{
+    char program[TEXT_BYTES], data[TEXT_BYTES], endpoint[96];
     snprintf(program, sizeof program, "%s/bin/devnode", getenv("ADIT_BUILD"));
     path_of(f, "node", data);
     char *const arguments[] = { program,        "--listen",       "127.0.0.1:0", "--data", data,
@@ -190,12 +212,7 @@ static void start_node(struct fixture *f)
         pause_ms(10);
     endpoint[strcspn(endpoint, "\r\n")] = '\0';
     snprintf(f->node_url, sizeof f->node_url, "http://%s", endpoint);
-    assert_true(
-        fetch(f->node_url, "{\"id\":1,\"method\":\"getnewaddress\",\"params\":[]}", &reply));
-    json_t *answer = json_loads(reply.text, 0, &trouble);
-    snprintf(f->address, sizeof f->address, "%s",
-             json_string_value(json_object_get(answer, "result")));
-    json_decref(answer);
+    new_address(f, f->address);
 }
 
 static void start_redis(struct fixture *f)
@@ -297,7 +314,7 @@ static int open_fixture(void **state)
     assert_non_null(mkdtemp(f->folder));
     path_of(f, "run", path);
     assert_int_equal(mkdir(path, 0700), 0);
-    write_file(f, "secret", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    write_file(f, "secret", SECRET "\n");
     start_node(f);
     start_redis(f);
     write_settings(f);
@@ -458,6 +475,85 @@ static void the_dashboard_comes_with_its_policy_and_is_not_sent_twice(void **sta
         snprintf(path, sizeof path, "/api/v1/accounts/%s/%s", f->address, lists[i]);
         json_decref(get(f, path, 404));
     }
+    stop_well(f);
+}
+
+/* What gateways and auth do: the miner's account, paid to that address. */
+static void pay_to(const struct fixture *f, const char *address)
+{
+    char url[TEXT_BYTES];
+    struct error error = { .text = "" };
+    struct identity_key key;
+    struct identity_account miner, paid;
+    struct account account;
+    const struct coin_profile *coin = coin_profile_find(span_text("devnet-blake2s"));
+    assert_non_null(coin);
+    assert_true(hex_decode(SECRET, strlen(SECRET), key.bytes, sizeof key.bytes));
+    assert_true(identity_resolve(coin, span_text(f->address), &miner, NULL) == IDENTITY_OK &&
+                identity_resolve(coin, span_text(address), &paid, NULL) == IDENTITY_OK);
+    path_of(f, "adit.db", url);
+    memmove(url + strlen("sqlite:"), url, strlen(url) + 1);
+    memcpy(url, "sqlite:", strlen("sqlite:"));
+    struct store *store = store_open(url, 10000, &error);
+    if (store == NULL || !account_declare(store, &error))
+        fail_msg("%s", error.text);
+    account_of_address(identity_account_id(&key, &miner), coin, &miner, 1, &account);
+    assert_int_equal(account_bind(store, &account, &account, NULL, &error), ACCOUNT_BOUND);
+    struct account_payout payout = account_payout(&account, coin);
+    snprintf(payout.address, sizeof payout.address, "%.*s", (int)sizeof payout.address - 1,
+             paid.canonical);
+    payout.script = paid.script;
+    account_set_payout(&account, coin, &payout);
+    assert_int_equal(account_save(store, &account, &error), STORE_DONE);
+    store_close(store);
+}
+
+static bool is_paid_to(const struct fixture *f, const char *header, const char *address)
+{
+    static struct reply reply;
+    char url[512];
+    json_error_t trouble;
+    snprintf(url, sizeof url, "http://%s/api/v1/accounts/%s", f->http, f->address);
+    assert_true(fetch_with(url, header, NULL, &reply));
+    json_t *document = json_loads(reply.text, 0, &trouble);
+    const char *shown = json_string_value(json_object_get(document, "payout_address"));
+    if (reply.status != 200 || shown == NULL)
+        fail_msg("%ld %s", reply.status, reply.text);
+    const bool yes = strcmp(shown, address) == 0;
+    json_decref(document);
+    return yes;
+}
+
+static void an_account_is_told_again_for_a_moment_and_anew_to_who_asks_so(void **state)
+{
+    struct fixture *f = *state;
+    char addresses[2][128], path[256];
+    bool told_again = false;
+    start_well(f);
+    new_address(f, addresses[0]);
+    new_address(f, addresses[1]);
+    pay_to(f, addresses[1]);
+    snprintf(path, sizeof path, "/api/v1/accounts/%s", f->address);
+    json_decref(get(f, path, 200));
+    /* A machine that is slow asks twice within the second at a later turn. */
+    unsigned turn = 0;
+    for (int waited = 0; waited < DEADLINE_MS && !told_again; waited += 20, turn++) {
+        const char *before = addresses[(turn + 1) % 2], *now = addresses[turn % 2];
+        assert_true(is_paid_to(f, "Cache-Control: no-cache", before));
+        pay_to(f, now);
+        told_again = is_paid_to(f, NULL, before);
+        assert_true(is_paid_to(f, "Cache-Control: no-cache", now));
+        assert_true(is_paid_to(f, NULL, now)); /* who asks behind is told no older one */
+        pause_ms(20);
+    }
+    assert_true(told_again);
+    pay_to(f, addresses[turn % 2]);
+    bool fresh = false;
+    for (int waited = 0; waited < DEADLINE_MS && !fresh; waited += 20) {
+        fresh = is_paid_to(f, NULL, addresses[turn % 2]);
+        pause_ms(20);
+    }
+    assert_true(fresh);
     stop_well(f);
 }
 
@@ -805,6 +901,9 @@ int main(void)
                                         close_fixture),
         cmocka_unit_test_setup_teardown(the_dashboard_comes_with_its_policy_and_is_not_sent_twice,
                                         open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(
+            an_account_is_told_again_for_a_moment_and_anew_to_who_asks_so, open_fixture,
+            close_fixture),
         cmocka_unit_test_setup_teardown(every_route_is_described_and_every_description_is_served,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(it_stops_in_order_also_while_node_and_redis_hang,

@@ -23,7 +23,8 @@ export async function until(what, ask) {
     }
 }
 export const ok = text => console.log(`ok: ${text}`);
-export const api = async path => (await fetch(`${base}/api/v1/${path}`)).json();
+/* As it is now, not as it was told a moment ago. */
+export const api = async path => (await fetch(`${base}/api/v1/${path}`, { headers: { 'cache-control': 'no-cache' } })).json();
 export const adit = (...words) => execFileSync(`${bin}/adit`, words, { encoding: 'utf8' });
 
 export async function rpc(method, ...params) {

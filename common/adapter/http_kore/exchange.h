@@ -57,7 +57,8 @@ struct http_exchange {
     struct router_match match;
 
     uint64_t began_us;          /* Kore's: when it had come whole */
-    unsigned keep_ms;           /* how long the answer is everybody's (http_keep) */
+    unsigned keep_ms;           /* how long the answer is everybody's (http_keep), */
+    uint64_t made_us;           /* counted from here */
     int status;                 /* 0: not answered */
     struct http_socket *socket; /* status 101: the WebSocket it becomes */
     struct http_stream *stream; /* status 200: the stream of events it becomes */

@@ -176,6 +176,15 @@ static bool is_anybodys(const struct http_exchange *exchange)
     return exchange->method == EXCHANGE_GET && http_header(exchange, "authorization") == NULL;
 }
 
+/* RFC 9111, 5.2.1. Another answer is made then, which is kept in its turn. */
+static bool wants_anew(const struct http_exchange *exchange)
+{
+    const char *control = http_header(exchange, "cache-control");
+    return control != NULL &&
+           (strcasestr(control, "no-cache") != NULL || strcasestr(control, "no-store") != NULL ||
+            strcasestr(control, "max-age=0") != NULL);
+}
+
 static bool admits(struct front *front, struct http_exchange *exchange, uint64_t now_us)
 {
     char client[HTTP_CLIENT_BYTES], wait[16];
@@ -219,7 +228,7 @@ bool front_answers(struct front *front, struct http_exchange *exchange, uint64_t
     exchange->began_us = now_us;
     if (!admits(front, exchange, now_us))
         return true;
-    if (!is_anybodys(exchange) || !key_of(exchange, key))
+    if (!is_anybodys(exchange) || wants_anew(exchange) || !key_of(exchange, key))
         return false;
     const struct kept *kept = find(front, key);
     if (kept == NULL || kept->until_us <= now_us || !give(kept, exchange))
@@ -254,9 +263,15 @@ static struct kept *place_for(struct front *front, const char *key)
 static void keep(struct front *front, const struct http_exchange *exchange, uint64_t now_us)
 {
     char key[KEY_BYTES];
+    uint64_t until_us = exchange->made_us + (uint64_t)exchange->keep_ms * 1000;
     if (exchange->keep_ms == 0 || exchange->status != 200 || exchange->answer == NULL ||
-        exchange->answer_length > FRONT_BODY_MAX || !is_anybodys(exchange) ||
-        !key_of(exchange, key) || !make_room(front, exchange->answer_length, now_us))
+        exchange->answer_length > FRONT_BODY_MAX || !is_anybodys(exchange) || until_us <= now_us ||
+        !key_of(exchange, key))
+        return;
+    /* Answers overtake each other on their way: the one that was made later stays. */
+    const struct kept *had = find(front, key);
+    if ((had != NULL && had->until_us >= until_us) ||
+        !make_room(front, exchange->answer_length, now_us))
         return;
     struct kept *kept = place_for(front, key);
     kept->body = malloc(exchange->answer_length);
@@ -271,7 +286,7 @@ static void keep(struct front *front, const struct http_exchange *exchange, uint
         header->value = strdup(exchange->answer_headers[i].value);
         ASSERT(header->name != NULL && header->value != NULL);
     }
-    kept->until_us = now_us + (uint64_t)exchange->keep_ms * 1000;
+    kept->until_us = until_us;
     snprintf(kept->key, sizeof kept->key, "%s", key);
 }
 

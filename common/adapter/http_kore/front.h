@@ -1,11 +1,11 @@
 /* What Kore's thread settles by itself, before and after the service's loop: whether an address
  * asks too often (429), whether the answer was given a moment ago and is everybody's (http_keep),
  * whether the client has it already (304), and the counts of it all. On Kore's thread only, but for
- * front_measure. Bounded: FRONT_PLACES answers, FRONT_BYTES_MAX of their bodies. */
+ * front_measure. Bounded: FRONT_SETS * FRONT_WAYS answers, FRONT_BYTES_MAX of their bodies. */
 #pragma once
 #include "adapter/http_kore/exchange.h"
 
-enum { FRONT_SETS = 256, FRONT_WAYS = 4, FRONT_BODY_MAX = 256 << 10, FRONT_BYTES_MAX = 8 << 20 };
+enum { FRONT_SETS = 1024, FRONT_WAYS = 4, FRONT_BODY_MAX = 256 << 10, FRONT_BYTES_MAX = 8 << 20 };
 
 struct front;
 struct metrics;

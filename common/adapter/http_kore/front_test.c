@@ -58,6 +58,7 @@ static struct http_exchange *ask(struct http_exchange *exchange, unsigned keep_m
     if (!front_answers(front, exchange, now_us)) {
         made++;
         http_keep(exchange, keep_ms);
+        exchange->made_us = now_us; /* the test's clock */
         http_add_header(exchange, "etag", "\"tag-of-it\"");
         http_reply(exchange, 200, "application/json", span_text(body));
     }
@@ -94,6 +95,64 @@ static void an_answer_is_given_again_while_it_is_good_and_not_longer(void **stat
     now_us += 1;
     expect(ask(question("/a", "", NULL, NULL), 250, "third"), 200, "third");
     assert_int_equal(made, 2);
+}
+
+/* A handler has answered; the answer is on its way to front_back. */
+static struct http_exchange *under_way(const char *path, unsigned keep_ms, const char *body)
+{
+    struct http_exchange *exchange = question(path, "", NULL, NULL);
+    assert_false(front_answers(front, exchange, now_us));
+    http_keep(exchange, keep_ms);
+    exchange->made_us = now_us;
+    http_reply(exchange, 200, "text/plain", span_text(body));
+    return exchange;
+}
+
+/* An answer that was long under way is not good for longer by that. */
+static void what_an_answer_says_is_never_older_than_it_may_be(void **state)
+{
+    (void)state;
+    struct http_exchange *slow = under_way("/a", 250, "slow");
+    now_us += 249999;
+    front_back(front, slow, now_us);
+    expect(slow, 200, "slow");
+    expect(ask(question("/a", "", NULL, NULL), 250, "unmade"), 200, "slow");
+    now_us += 1;
+    expect(ask(question("/a", "", NULL, NULL), 250, "fresh"), 200, "fresh");
+    /* One that comes back when its time is over is nobody else's. */
+    struct http_exchange *late = under_way("/b", 250, "late");
+    now_us += 250000;
+    front_back(front, late, now_us);
+    expect(late, 200, "late");
+    expect(ask(question("/b", "", NULL, NULL), 250, "new"), 200, "new");
+}
+
+static void an_answer_that_was_overtaken_does_not_come_back(void **state)
+{
+    (void)state;
+    struct http_exchange *old = under_way("/a", 1000, "old");
+    now_us += 1000;
+    expect(ask(question("/a", "", NULL, NULL), 1000, "newer"), 200, "newer");
+    now_us += 1000;
+    front_back(front, old, now_us);
+    expect(old, 200, "old");
+    expect(ask(question("/a", "", NULL, NULL), 1000, "unmade"), 200, "newer");
+}
+
+static void who_wants_it_anew_gets_it_anew_and_so_do_all_behind(void **state)
+{
+    (void)state;
+    static const char *const wishes[] = { "no-cache", "max-age=0", "No-Store", "foo, no-cache" };
+    expect(ask(question("/a", "", NULL, NULL), 250, "first"), 200, "first");
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+        char body[16];
+        snprintf(body, sizeof body, "anew %zu", i);
+        now_us++;
+        expect(ask(question("/a", "", "cache-control", wishes[i]), 250, body), 200, body);
+        expect(ask(question("/a", "", NULL, NULL), 250, "unmade"), 200, body);
+    }
+    expect(ask(question("/a", "", "cache-control", "max-age=60"), 250, "unmade"), 200, "anew 3");
+    assert_int_equal(made, 5);
 }
 
 static void only_the_very_question_is_answered_so(void **state)
@@ -204,6 +263,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_answer_is_given_again_while_it_is_good_and_not_longer,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_an_answer_says_is_never_older_than_it_may_be, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_that_was_overtaken_does_not_come_back, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(who_wants_it_anew_gets_it_anew_and_so_do_all_behind, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(only_the_very_question_is_answered_so, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_has_it_is_told_so_kept_or_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_is_bounded_whatever_is_asked, set_up, tear_down),

@@ -263,6 +263,7 @@ void http_reply(struct http_exchange *exchange, int status, const char *content_
 void http_keep(struct http_exchange *exchange, unsigned ms)
 {
     exchange->keep_ms = ms;
+    exchange->made_us = loop_clock_ns() / 1000;
 }
 
 /* NULL for what is no UTF-8. */

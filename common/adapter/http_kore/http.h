@@ -58,9 +58,12 @@ void http_client(const struct http_exchange *exchange, const struct settings_lis
 void http_add_header(struct http_exchange *exchange, const char *name, const char *value);
 void http_reply(struct http_exchange *exchange, int status, const char *content_type,
                 struct span body);
-/* Before http_reply with status 200: the answer is the same for everybody for so long. Whoever asks
- * for this path and query meanwhile, without a token, is given it by Kore's thread and the handler
- * is not called. An answer with an "etag" becomes a 304 where the client has it, kept or not. */
+/* Before http_reply with status 200, and before what the answer says is looked at: it is the same
+ * for everybody for so long from now on. Whoever asks for this path and query meanwhile, without a
+ * token, is given it by Kore's thread and the handler is not called; but for those whose
+ * Cache-Control says no-cache, no-store or max-age=0 (RFC 9111, 5.2.1), who get a new one. An
+ * answer with an "etag" becomes a 304 where the client has it, kept or not. On whichever thread has
+ * the exchange. */
 void http_keep(struct http_exchange *exchange, unsigned ms);
 /* A problem document; `field` (may be NULL) names what is wrong in the request. */
 void http_problem(struct http_exchange *exchange, int status, const char *title, const char *detail,

@@ -129,7 +129,8 @@ void kore_parent_configure(int argc, char **argv)
                           "http_hsts_enable 0\n"
                           "http_server_version adit\n"
                           "server http {\n bind %s %s\n tls no\n}\n"
-                          "domain * {\n attach http\n route ^.*$ http_kore_request\n}\n",
+                          /* any path: the shortest expression that all of them match */
+                          "domain * {\n attach http\n route ^ http_kore_request\n}\n",
                           CONNECTIONS_MAX + listener.sockets_max + SOCKETS_REFUSED,
                           (unsigned long)descriptors_for_kore(), EXCHANGE_BODY_MAX, listener.host,
                           listener.port);

@@ -179,10 +179,13 @@ static bool is_anybodys(const struct http_exchange *exchange)
 /* RFC 9111, 5.2.1. Another answer is made then, which is kept in its turn. */
 static bool wants_anew(const struct http_exchange *exchange)
 {
-    const char *control = http_header(exchange, "cache-control");
-    return control != NULL &&
-           (strcasestr(control, "no-cache") != NULL || strcasestr(control, "no-store") != NULL ||
-            strcasestr(control, "max-age=0") != NULL);
+    static const char *const wishes[] = { "no-cache", "no-store", "max-age=0" };
+    for (size_t i = 0; i < exchange->header_count; i++)
+        for (size_t j = 0; j < sizeof wishes / sizeof *wishes; j++)
+            if (strcasecmp(exchange->headers[i].name, "cache-control") == 0 &&
+                strcasestr(exchange->headers[i].value, wishes[j]) != NULL)
+                return true;
+    return false;
 }
 
 static bool admits(struct front *front, struct http_exchange *exchange, uint64_t now_us)
@@ -237,15 +240,17 @@ bool front_answers(struct front *front, struct http_exchange *exchange, uint64_t
     return true;
 }
 
-/* Room for one more body. */
+/* Room for one more body. Large ones have a part of it only: who asks for them under many queries
+ * would else leave none for the small ones, which all ask for. */
 static bool make_room(struct front *front, size_t length, uint64_t now_us)
 {
-    if (front->bytes + length <= FRONT_BYTES_MAX)
+    const size_t most = length > FRONT_SMALL_MAX ? FRONT_BYTES_MAX / 4 : FRONT_BYTES_MAX;
+    if (front->bytes + length <= most)
         return true;
     for (size_t i = 0; i < FRONT_SETS * FRONT_WAYS; i++)
         if (front->places[i / FRONT_WAYS][i % FRONT_WAYS].until_us <= now_us)
             drop(front, &front->places[i / FRONT_WAYS][i % FRONT_WAYS]);
-    return front->bytes + length <= FRONT_BYTES_MAX;
+    return front->bytes + length <= most;
 }
 
 static struct kept *place_for(struct front *front, const char *key)
@@ -290,7 +295,8 @@ static void keep(struct front *front, const struct http_exchange *exchange, uint
     snprintf(kept->key, sizeof kept->key, "%s", key);
 }
 
-/* RFC 9110, 13.1.2: one tag or a list of them, weak or not; ours is in it or it is not. */
+/* RFC 9110, 13.1.2: one tag or a list of them, weak or not; ours is in it or it is not; "*" is any
+ * tag. */
 static void spare(struct http_exchange *exchange)
 {
     const char *known = http_header(exchange, "if-none-match");
@@ -298,7 +304,7 @@ static void spare(struct http_exchange *exchange)
         return;
     for (size_t i = 0; i < exchange->answer_header_count; i++)
         if (strcmp(exchange->answer_headers[i].name, "etag") == 0 &&
-            strstr(known, exchange->answer_headers[i].value) != NULL) {
+            (strcmp(known, "*") == 0 || strstr(known, exchange->answer_headers[i].value) != NULL)) {
             exchange->status = 304;
             exchange->answer_length = 0;
         }

@@ -5,7 +5,13 @@
 #pragma once
 #include "adapter/http_kore/exchange.h"
 
-enum { FRONT_SETS = 1024, FRONT_WAYS = 4, FRONT_BODY_MAX = 256 << 10, FRONT_BYTES_MAX = 8 << 20 };
+enum {
+    FRONT_SETS = 1024,
+    FRONT_WAYS = 4,
+    FRONT_BODY_MAX = 256 << 10,
+    FRONT_SMALL_MAX = 8 << 10, /* larger ones have a quarter of the bytes */
+    FRONT_BYTES_MAX = 8 << 20,
+};
 
 struct front;
 struct metrics;

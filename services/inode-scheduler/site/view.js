@@ -50,7 +50,9 @@ export async function ask(path, signal) {
 
 async function fetched(path, signal) {
     const had = known.get(path);
-    const answer = await fetch(path, { signal, headers: had ? { 'if-none-match': had.tag } : {} });
+    /* Without max-age a fetch with a tag says no-cache (Fetch, HTTP-network-or-cache fetch), which asks for all anew. */
+    const headers = had ? { 'if-none-match': had.tag, 'cache-control': 'max-age=1' } : {};
+    const answer = await fetch(path, { signal, headers });
     if (answer.status === 304 && had) return had.body;
     const body = await answer.json().catch(() => null);
     if (!answer.ok || body === null)

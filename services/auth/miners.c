@@ -272,6 +272,14 @@ static void on_authorise(struct miners *miners, struct bus_call *call, struct sp
         drop(miners, call, &error);
         return;
     }
+    if (request.user[0] == '\0') { /* is auth there? It is no refusal of anybody */
+        reply(call,
+              &(struct wire_authorise_reply){ .outcome = WIRE_AUTHORISE_NO,
+                                              .account_name = "",
+                                              .worker_name = "",
+                                              .text = identity_outcome_text(IDENTITY_EMPTY) });
+        return;
+    }
     enum identity_outcome outcome = binding_read(miners->names, &miners->key, miners->options.coin,
                                                  span_text(request.user), &name, &address);
     /* A password says nothing where the account's owner has set none: work for another's account

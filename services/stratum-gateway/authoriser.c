@@ -13,6 +13,7 @@ enum {
     PATIENCE_MS = 1000,   /* before an address is let in without an answer */
     CONFIRM_MS = 5000,    /* between rounds over those who were let in so */
     CONFIRM_AT_ONCE = 32, /* of them asked in one round */
+    QUIET_MS = 2000,      /* without an answer, and it is asked for nobody */
     IN_FLIGHT_MAX = 64,
     REPLY_BYTES_MAX = 4096,
 };
@@ -49,6 +50,9 @@ struct authoriser {
     struct question *provisional; /* let in, to be asked later */
     size_t provisional_count;
     uint64_t confirm_ms;
+    uint64_t heard_ms; /* its last answer, or when it was connected */
+    uint64_t called_ms;
+    bool called; /* for nobody, and there is no answer yet */
 };
 
 static uint64_t now_ms(const struct authoriser *authoriser)
@@ -167,6 +171,44 @@ static void on_answer(struct authoriser *authoriser, struct question *question,
     end_question(authoriser, question, &result);
 }
 
+/* Whether it answers, by the end of any question. One that was put since the last answer and went
+ * without its own tells that it does not. */
+static void learn(struct authoriser *authoriser, enum bus_outcome outcome)
+{
+    const uint64_t now = now_ms(authoriser);
+    if (outcome == BUS_REPLIED) {
+        if (!authoriser->counts.up)
+            authoriser->confirm_ms = 0;
+        authoriser->heard_ms = now;
+        authoriser->counts.up = authoriser->counts.connected;
+    } else if (outcome == BUS_TIMEOUT && now - authoriser->heard_ms >= TIMEOUT_MS) {
+        authoriser->counts.up = false;
+    }
+}
+
+static void on_called(void *context, enum bus_outcome outcome, struct span message)
+{
+    struct authoriser *authoriser = context;
+    (void)message;
+    authoriser->called = false;
+    learn(authoriser, outcome);
+}
+
+static void call_if_quiet(struct authoriser *authoriser)
+{
+    const struct wire_authorise_request request = { .user = "", .password = "", .peer = "" };
+    const uint64_t now = now_ms(authoriser);
+    uint8_t message[64];
+    if (!authoriser->counts.connected || authoriser->called ||
+        now - authoriser->heard_ms < QUIET_MS || now - authoriser->called_ms < QUIET_MS)
+        return;
+    size_t length = wire_encode_authorise_request(&request, message, sizeof message);
+    ASSERT(length > 0);
+    authoriser->called_ms = now;
+    authoriser->called = bus_request(authoriser->client, span_of(message, length), TIMEOUT_MS,
+                                     on_called, authoriser);
+}
+
 static void on_reply(void *context, enum bus_outcome outcome, struct span message)
 {
     struct question *question = context;
@@ -176,6 +218,7 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span messag
     uint8_t memory[2048];
     struct arena arena = arena_over(memory, sizeof memory);
     question->flying = false;
+    learn(authoriser, outcome);
     if (outcome != BUS_REPLIED) {
         question->failed_once = true;
         return; /* the tick asks again, lets in or gives up */
@@ -262,6 +305,7 @@ static void on_tick(void *context)
         if (!at->flying)
             care(authoriser, at);
     }
+    call_if_quiet(authoriser);
     if (authoriser->counts.up && now_ms(authoriser) >= authoriser->confirm_ms) {
         confirm_some(authoriser);
         authoriser->confirm_ms =
@@ -324,14 +368,15 @@ bool authoriser_ask(struct authoriser *authoriser, const char *user, const char 
 static void on_up(void *context)
 {
     struct authoriser *authoriser = context;
-    authoriser->counts.up = true;
+    authoriser->counts.connected = authoriser->counts.up = true;
+    authoriser->heard_ms = now_ms(authoriser);
     authoriser->confirm_ms = 0;
 }
 
 static void on_down(void *context)
 {
     struct authoriser *authoriser = context;
-    authoriser->counts.up = false;
+    authoriser->counts.connected = authoriser->counts.up = false;
 }
 
 struct authoriser_counts authoriser_counts(const struct authoriser *authoriser)

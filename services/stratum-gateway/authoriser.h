@@ -2,7 +2,8 @@
  * is answered at once; one known from before still counts while auth is away. While auth is away, a
  * name whose account is a plain valid address is let in under the ids auth would give it (they are
  * derived from the deployment's secret), and auth is asked again later; anybody else waits a while
- * and is then told to try again. One thread. */
+ * and is then told to try again. Auth that said nothing for two seconds is asked for nobody, so
+ * that one that hangs counts as away before a miner waits for it. One thread. */
 #pragma once
 #include "core/identity/identity.h"
 #include "core/stratum/stratum.h"
@@ -48,7 +49,8 @@ struct authoriser_options {
 
 struct authoriser_counts {
     uint64_t asked, remembered, provisional, refused, given_up;
-    bool up;
+    bool connected;
+    bool up; /* connected, and it answers: a process that hangs keeps its connections */
 };
 
 struct authoriser;

@@ -389,8 +389,8 @@ static void on_tick(void *context)
     if (dispatcher->replay != NULL)
         replay_tick(dispatcher->replay);
     validators_sweep(&dispatcher->validators);
-    if (dispatcher->options.audits != NULL)
-        identities_tick(&dispatcher->validators);
+    if (dispatcher->options.asks_identities)
+        identities_tick(&dispatcher->validators, dispatcher->counts.held == 0);
     pump(dispatcher);
 }
 

@@ -54,6 +54,7 @@ struct dispatcher_options {
     size_t keep_bytes_max;
     uint64_t job_memory_ms;   /* when a job that is not published any more is dead (replay.h) */
     struct audits *audits;    /* borrowed; NULL: nothing is drawn to be judged again */
+    bool asks_identities;     /* validators are asked who they are (identities.h) */
     dispatch_handler handler; /* never called inside dispatcher_add */
     void *context;
 };

@@ -122,6 +122,7 @@ static bool open_dispatcher(struct gateway *gateway, struct error *error)
         .keep_bytes_max = (size_t)settings->stratum_keep_mib << 20,
         .job_memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
         .audits = gateway->audits,
+        .asks_identities = true,
         .handler = sessions_on_verdict,
         .context = gateway
     };

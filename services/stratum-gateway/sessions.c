@@ -440,11 +440,14 @@ static void show(struct gateway *gateway)
     metric_set(gateway->measures.conduct_thrown_out, gateway->conducts.thrown_out);
     metric_set(gateway->measures.conduct_banned, gateway->conducts.banned);
     metric_set(gateway->measures.conduct_refused, gateway->conducts.refused);
-    metric_set(gateway->measures.authorisations, authoriser_counts(gateway->authoriser).asked);
+    const struct authoriser_counts names = authoriser_counts(gateway->authoriser);
+    metric_set(gateway->measures.authorisations, names.asked);
     service_degraded(gateway->service, "validators",
                      counts.healthy == 0 ? "no validator answers" : NULL);
     service_degraded(gateway->service, "auth",
-                     authoriser_counts(gateway->authoriser).up ? NULL : "auth is away");
+                     names.up          ? NULL
+                     : names.connected ? "auth does not answer"
+                                       : "auth is away");
     service_degraded(gateway->service, "jobs",
                      stratum_jobs_current(&gateway->feed.table) != NULL ? NULL
                                                                         : "there is no job yet");

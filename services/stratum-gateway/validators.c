@@ -44,6 +44,7 @@ void validator_answered(struct validator *validator)
     if (validator->backoff_ms != 0)
         log_info("validator.answers", "url=%s", validator->url);
     validator->backoff_ms = 0;
+    validator->deaf = false;
     validator->silent_ticks = 0;
     validator->quiet_ms = validator->heard_ms = loop_now_ms(validator->all->loop);
 }

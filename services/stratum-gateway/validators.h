@@ -51,6 +51,8 @@ struct validator {
     /* who it is (identities.h) */
     bool known, asked;
     uint64_t identity_ms; /* when it may be asked again */
+    uint64_t proved_ms;   /* when it answered that last */
+    bool deaf;            /* it failed by not answering that, with no batch there */
     uint8_t nonce[32], key[32];
     char instance[65]; /* "" where it is not known */
     bool up;
@@ -64,6 +66,7 @@ struct validators {
     struct validator *list[VALIDATORS_MAX];
     size_t count;
     uint64_t given;               /* batches, all in all */
+    bool idle;                    /* no share waits for a verdict; the dispatcher's */
     void (*on_up)(void *context); /* one more can be asked */
     void *context;
 };

@@ -377,6 +377,7 @@ static void people_register_log_in_and_are_known_to_gateways_also_after_a_death(
     assert_int_equal(authorise(ADDRESS ".rig"), WIRE_AUTHORISE_YES);
     expect_ids_of(ADDRESS ".rig");
     assert_int_equal(authorise("bcrt1abc"), WIRE_AUTHORISE_NO);
+    assert_int_equal(authorise(""), WIRE_AUTHORISE_NO); /* whether it is there */
     assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
     snprintf(authorization, sizeof authorization, "Bearer %s", text_of("access_token"));
     assert_int_equal(get("/.well-known/jwks.json", NULL), 200);

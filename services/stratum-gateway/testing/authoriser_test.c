@@ -23,7 +23,8 @@ static struct world {
     struct bus_server *server;
     struct authoriser *authoriser;
     struct identity_key key;
-    unsigned asked;
+    unsigned asked, called;
+    bool mute;
     enum wire_authorise_outcome outcome;
     uint64_t account, worker; /* 0: as derived */
     /* what came back */
@@ -52,6 +53,19 @@ static void on_auth(void *context, struct bus_call *call, struct span message)
     struct wire_authorise_request request;
     struct error error;
     assert_true(wire_decode_authorise_request(message, &arena, &request, &error));
+    if (w->mute) {
+        bus_drop(call);
+        return;
+    }
+    if (request.user[0] == '\0') { /* for nobody */
+        const struct wire_authorise_reply here = {
+            .outcome = WIRE_AUTHORISE_NO, .account_name = "", .worker_name = "", .text = ""
+        };
+        size_t bytes_here = wire_encode_authorise_reply(&here, bytes, sizeof bytes);
+        w->called++;
+        (void)bus_reply(call, span_of(bytes, bytes_here));
+        return;
+    }
     w->asked++;
     const struct wire_authorise_reply reply = { .outcome = (uint8_t)w->outcome,
                                                 .account = w->account,
@@ -223,6 +237,36 @@ static void a_stranger_waits_a_bounded_time(void **state)
     assert_true(w->asked > 5);
 }
 
+static void one_that_hangs_is_known_of_though_nobody_asks_and_so_is_its_return(void **state)
+{
+    (void)state;
+    UNTIL(w->called >= 2);
+    assert_true(authoriser_counts(w->authoriser).up);
+    w->mute = true;
+    UNTIL(!authoriser_counts(w->authoriser).up);
+    assert_true(authoriser_counts(w->authoriser).connected);
+    w->mute = false;
+    UNTIL(authoriser_counts(w->authoriser).up);
+    assert_int_equal(w->asked, 0);
+    assert_int_equal(w->answers, 0);
+}
+
+static void an_address_is_let_in_at_once_while_auth_hangs_and_confirmed_later(void **state)
+{
+    (void)state;
+    derive(ADDRESS, &w->account, &w->worker);
+    w->mute = true;
+    UNTIL(!authoriser_counts(w->authoriser).up);
+    assert_false(ask(ADDRESS, "x", 1));
+    UNTIL(w->answers == 1);
+    assert_int_equal(w->result.outcome, STRATUM_YES);
+    assert_int_equal(w->asked, 0);
+    w->mute = false;
+    UNTIL(w->answers == 2);
+    assert_int_equal(w->result.outcome, STRATUM_YES);
+    assert_true(authoriser_counts(w->authoriser).up);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -234,6 +278,8 @@ int main(void)
         TEST(an_address_is_let_in_while_auth_is_away_and_confirmed_later),
         TEST(who_was_let_in_wrongly_is_put_out_again),
         TEST(a_stranger_waits_a_bounded_time),
+        TEST(one_that_hangs_is_known_of_though_nobody_asks_and_so_is_its_return),
+        TEST(an_address_is_let_in_at_once_while_auth_hangs_and_confirmed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

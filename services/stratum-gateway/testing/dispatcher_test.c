@@ -127,6 +127,27 @@ static void a_mute_validator_holds_up_nobody_for_long(void **state)
     world_end();
 }
 
+static void a_lone_validator_whose_batches_time_out_is_no_healthy_one(void **state)
+{
+    (void)state;
+    world_begin(50, 5000);
+    world_use(1);
+    UNTIL(dispatcher_counts(w->dispatcher).healthy == 1);
+    w->mute[0] = true;
+    assert_true(world_add());
+    UNTIL(dispatcher_counts(w->dispatcher).healthy == 0);
+    /* It stays so however often it is tried. */
+    const uint64_t timeouts = dispatcher_counts(w->dispatcher).timeouts;
+    while (dispatcher_counts(w->dispatcher).timeouts < timeouts + 5) {
+        world_pass(1);
+        assert_int_equal(dispatcher_counts(w->dispatcher).healthy, 0);
+    }
+    w->mute[0] = false;
+    UNTIL(w->ended == w->shares);
+    assert_int_equal(dispatcher_counts(w->dispatcher).healthy, 1);
+    world_end();
+}
+
 static void a_lone_validator_that_comes_back_is_used_within_a_moment(void **state)
 {
     (void)state;
@@ -466,6 +487,7 @@ int main(void)
         cmocka_unit_test(shares_gather_behind_what_is_under_way),
         cmocka_unit_test(whatever_goes_wrong_each_share_has_one_true_end),
         cmocka_unit_test(a_mute_validator_holds_up_nobody_for_long),
+        cmocka_unit_test(a_lone_validator_whose_batches_time_out_is_no_healthy_one),
         cmocka_unit_test(a_lone_validator_that_comes_back_is_used_within_a_moment),
         cmocka_unit_test(what_is_held_is_bounded),
         cmocka_unit_test(a_silent_validators_batches_go_elsewhere_long_before_the_time_out),

@@ -110,7 +110,7 @@ static void on_auth(void *context, struct bus_call *call, struct span message)
     struct arena arena = arena_over(scratch + sizeof scratch / 2, sizeof scratch / 2);
     struct wire_authorise_request request;
     assert_true(wire_decode_authorise_request(message, &arena, &request, &error));
-    f->asked_auth++;
+    f->asked_auth += request.user[0] != '\0';
     snprintf(f->peer, sizeof f->peer, "%s", request.peer);
     bool yes = strncmp(request.user, "no", 2) != 0;
     REPLY(call, authorise_reply, .outcome = yes ? WIRE_AUTHORISE_YES : WIRE_AUTHORISE_NO,

@@ -212,6 +212,27 @@ static const struct wire_heartbeat heartbeat = {
     .counters_count = 2,
 };
 static const struct wire_heartbeat_reply heartbeat_reply = { .epoch = 3, .lease_known = 1 };
+static struct wire_ban bans[] = {
+    { .whom = "203.0.113.9", .reason = "by the operator", .until_ms = UINT64_C(1767229200000) },
+    { .whom = "worker 9b1c5a7e01f3d2c4/1d7702b5a9c3e8f6",
+      .reason = "Too many bad shares",
+      .until_ms = UINT64_C(1767226200000) },
+};
+static const struct wire_bans_report bans_report = {
+    .instance = "1",
+    .process = UINT64_C(0x2c90d1e6f7a3b845),
+    .count = 3,
+    .bans = bans,
+    .bans_count = 2,
+    .order = UINT64_C(0x019b76da03e80001),
+    .ok = 1,
+    .text = "lifted",
+};
+static const struct wire_bans_order bans_order = {
+    .order = UINT64_C(0x019b76da03e80002),
+    .verb = "lift",
+    .argument = "203.0.113.9",
+};
 static const struct wire_control_request control_request = { .verb = "drain",
                                                              .argument = "30",
                                                              .token = "" };

@@ -1,9 +1,9 @@
 /* What is asked of other processes for somebody: payout's orders (pause, approvals, withdrawals,
  * an audit) travel with the token, which payout checks for itself; the gateways' bans were asked
- * for by an operator, which was checked here. One process is asked after the other: of payouts
- * until one answers that leads, of gateways all.
+ * for by an operator, which was checked here. Of payouts one is asked after the other, until one
+ * answers that leads; gateways ask by themselves what they are to do (bans.h).
  *
- * The order stands in read->order: {"answers": [{"ok", "text"} or null]}. On the loop. */
+ * What payout said stands in read->order: {"answers": [{"ok", "text"} or null]}. On the loop. */
 #include "services/inode-scheduler/api_access.h"
 
 #include "service/stands_by.h"
@@ -15,7 +15,6 @@
 enum {
     MESSAGE_BYTES = 8192,
     REPLY_DECODE_BYTES = 24 << 10,
-    GATEWAY_MS = 3000,
     PAYOUT_MS = 20000,
     AUDIT_MS = 120000,
 };
@@ -23,7 +22,6 @@ enum {
 struct order {
     struct api_read *read;
     const struct peers *peers;
-    bool all; /* else until one that leads has answered */
     unsigned timeout_ms;
     size_t next;
     json_t *answers;
@@ -59,10 +57,10 @@ static void on_reply(void *context, enum bus_outcome outcome, struct span messag
     struct error error;
     if (outcome != BUS_REPLIED || !wire_decode_control_reply(message, &arena, &reply, &error))
         json_array_append_new(order->answers, json_null());
-    else if (order->all || strcmp(reply.text, PAYOUT_STANDS_BY) != 0)
+    else if (strcmp(reply.text, PAYOUT_STANDS_BY) != 0)
         json_array_append_new(order->answers, answer_of(&reply));
     /* Somebody may have carried it out and not be able to say so: nobody else is asked then. */
-    if (!order->all && json_array_size(order->answers) > 0)
+    if (json_array_size(order->answers) > 0)
         order->next = order->peers->count;
     go_on(order);
 }
@@ -76,8 +74,6 @@ static void go_on(struct order *order)
         if (bus_request(client, span_of(order->message, order->length), order->timeout_ms, on_reply,
                         order))
             return;
-        if (order->all)
-            json_array_append_new(order->answers, json_null());
     }
     finish(order);
 }
@@ -103,7 +99,7 @@ static void refuse(struct api_read *read, int status, const char *text, const ch
     api_read_end(read);
 }
 
-/* A verb with its argument, to payout or the gateways. */
+/* A verb with its argument, to payout. */
 static void order_control(struct order *order, const char *verb, const char *argument,
                           const char *token)
 {
@@ -316,55 +312,51 @@ void api_withdraw(void *context, struct http_exchange *exchange)
     begin_with_body(context, exchange, &withdraw, names);
 }
 
-/* "WHOM for SECONDS s: REASON", a line a ban; other lines are no bans. */
-static json_t *bans_of(const char *text)
+/* The bans of a report; the time they have left by our clock. */
+static json_t *bans_of(const struct wire_bans_report *report)
 {
     json_t *list = json_array();
-    while (*text != '\0') {
-        size_t length = strcspn(text, "\n");
-        char line[400];
-        snprintf(line, sizeof line, "%.*s", (int)length, text);
-        char *by = strstr(line, " for "), *end = NULL;
-        unsigned long long seconds = by != NULL ? strtoull(by + 5, &end, 10) : 0;
-        if (by != NULL && end != by + 5 && strncmp(end, " s: ", 4) == 0) {
-            *by = '\0';
-            json_t *ban = json_pack("{s:s, s:I, s:s}", "whom", line, "seconds", (json_int_t)seconds,
-                                    "reason", end + 4);
-            if (ban != NULL) /* no UTF-8 */
-                json_array_append_new(list, ban);
-        }
-        text += length;
-        text += *text == '\n';
+    const uint64_t now_ms = loop_unix_ms();
+    for (uint32_t i = 0; i < report->bans_count; i++) {
+        const struct wire_ban *ban = &report->bans[i];
+        if (ban->until_ms <= now_ms)
+            continue;
+        json_t *line =
+            json_pack("{s:s, s:I, s:s}", "whom", ban->whom, "seconds",
+                      (json_int_t)((ban->until_ms - now_ms + 999) / 1000), "reason", ban->reason);
+        if (line != NULL) /* no UTF-8 */
+            json_array_append_new(list, line);
     }
     return list;
 }
 
-static void done_bans(struct api_read *read)
+static json_t *gateway_of(const struct bans *bans, const struct bans_gateway *gateway)
 {
-    json_t *gateways = json_array(), *answer;
-    size_t i;
-    json_array_foreach(json_object_get(read->order, "answers"), i, answer)
-    {
-        const char *text = json_string_value(json_object_get(answer, "text"));
-        json_array_append_new(gateways,
-                              json_pack("{s:i, s:b, s:o}", "gateway", (int)i + 1, "answered",
-                                        text != NULL, "bans", bans_of(text != NULL ? text : "")));
-    }
-    read->document = json_pack("{s:o}", "gateways", gateways);
-    api_read_end(read);
-}
-
-static void order_gateways(struct api_read *read, const char *verb, const char *argument,
-                           void (*done)(struct api_read *read))
-{
-    struct order *order = begin(read, &read->scheduler->gateways, GATEWAY_MS, done);
-    order->all = true;
-    order_control(order, verb, argument, "");
+    _Alignas(max_align_t) uint8_t memory[REPLY_DECODE_BYTES];
+    struct arena arena = arena_over(memory, sizeof memory);
+    struct wire_bans_report report;
+    struct error error;
+    if (!wire_decode_bans_report(span_of(gateway->report, gateway->report_bytes), &arena, &report,
+                                 &error))
+        return NULL; /* it was read before: no memory for it then */
+    const bool lives = bans_lives(bans, gateway);
+    return json_pack("{s:s, s:b, s:I, s:o}", "gateway", gateway->instance, "answered", lives,
+                     "count", (json_int_t)(lives ? report.count : 0), "bans",
+                     lives ? bans_of(&report) : json_array());
 }
 
 static void bans_after(struct api_read *read)
 {
-    order_gateways(read, "bans", "", done_bans);
+    const struct bans *bans = &read->scheduler->bans;
+    json_t *gateways = json_array();
+    for (size_t place = 0; place < BANS_GATEWAYS_MAX; place++) {
+        const struct bans_gateway *gateway = bans_at(bans, place);
+        json_t *line = gateway != NULL ? gateway_of(bans, gateway) : NULL;
+        if (line != NULL)
+            json_array_append_new(gateways, line);
+    }
+    read->document = json_pack("{s:o}", "gateways", gateways);
+    api_read_end(read);
 }
 
 void api_operator_bans(void *context, struct http_exchange *exchange)
@@ -374,28 +366,19 @@ void api_operator_bans(void *context, struct http_exchange *exchange)
 }
 
 /* Done where one gateway did it: a ban holds where it was set, and a lift finds it where it is. */
-static void done_ban(struct api_read *read)
+static void done_ban(void *context, const struct bans_result *result)
 {
-    const json_t *answers = json_object_get(read->order, "answers");
-    const char *refusal = NULL;
-    json_t *answer;
-    size_t i, done = 0;
-    json_array_foreach(answers, i, answer)
-    {
-        const char *text = json_string_value(json_object_get(answer, "text"));
-        if (text != NULL && json_is_true(json_object_get(answer, "ok")))
-            done++;
-        else if (text != NULL)
-            refusal = text;
-    }
-    char text[160];
-    if (done == 0) {
-        refuse(read, refusal != NULL ? 409 : 503,
-               refusal != NULL ? refusal : "no gateway can be asked now (scheduler.gateways)",
+    struct api_read *read = context;
+    if (result->done == 0) {
+        refuse(read, result->refused > 0 ? 409 : 503,
+               result->refused > 0
+                   ? result->refusal
+                   : "no gateway answered in time: whether it was done is unknown; look again",
                NULL);
         return;
     }
-    snprintf(text, sizeof text, "done by %zu of %zu gateways", done, json_array_size(answers));
+    char text[160];
+    snprintf(text, sizeof text, "done by %u of %u gateways", result->done, result->asked);
     read->document = json_pack("{s:s}", "detail", text);
     api_read_end(read);
 }
@@ -419,7 +402,11 @@ static void ban_after(struct api_read *read)
     bool for_long = strcmp(verb, "ban") == 0 && seconds[0] != '\0';
     snprintf(argument, sizeof argument, "%s%s%s", whom, for_long ? " " : "",
              for_long ? seconds : "");
-    order_gateways(read, verb, argument, done_ban);
+    bool none;
+    if (!bans_order(&read->scheduler->bans, verb, argument, done_ban, read, &none))
+        refuse(read, 503,
+               none ? "no gateway reports here now" : "too much is asked of gateways at once",
+               NULL);
 }
 
 void api_operator_ban(void *context, struct http_exchange *exchange)

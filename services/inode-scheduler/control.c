@@ -68,6 +68,18 @@ static void on_heartbeat(struct request *request)
     bus_reply(request->call, span_of(bytes, length));
 }
 
+static void on_bans_report(struct request *request)
+{
+    struct wire_bans_report message;
+    DECODE(bans_report, request, &message);
+    const struct wire_bans_order order =
+        bans_take(&request->scheduler->bans, &message, request->message);
+    uint8_t bytes[512];
+    size_t length = wire_encode_bans_order(&order, bytes, sizeof bytes);
+    ASSERT(length > 0);
+    bus_reply(request->call, span_of(bytes, length));
+}
+
 static void on_job_request(struct request *request)
 {
     struct wire_job_request message;
@@ -262,6 +274,7 @@ static const struct handler {
     { WIRE_TYPE_submission_result, on_submission_result },
     { WIRE_TYPE_lease_request, on_lease_request },
     { WIRE_TYPE_control_request, on_control },
+    { WIRE_TYPE_bans_report, on_bans_report },
     { WIRE_TYPE_validator_hello, on_validator_hello },
     { WIRE_TYPE_audit_samples, on_audit_samples },
     { WIRE_TYPE_task_request, on_task_request },

@@ -644,7 +644,6 @@ static bool open_peers(struct scheduler *scheduler, struct error *error)
     } kinds[] = {
         { "stratum.validators", &settings->stratum_validators, &scheduler->validators },
         { "scheduler.payouts", &settings->scheduler_payouts, &scheduler->payouts },
-        { "scheduler.gateways", &settings->scheduler_gateways, &scheduler->gateways },
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         const struct peers_options options = {
@@ -668,6 +667,7 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     scheduler->tokens.file = options->settings->payout_auth_keys;
     scheduler->tokens.secret = &scheduler->options.key;
     health_init(&scheduler->health, options->loop);
+    bans_init(&scheduler->bans, options->loop);
     scheduler->stats = stats_create(loop_unix_ms());
     scheduler->lucks = lucks_create();
     ASSERT(scheduler->lucks != NULL);
@@ -744,7 +744,7 @@ void scheduler_close(struct scheduler *scheduler)
     handover_end(&scheduler->handover);
     peers_close(&scheduler->validators);
     peers_close(&scheduler->payouts);
-    peers_close(&scheduler->gateways);
+    bans_deinit(&scheduler->bans);
     free(scheduler->proofs_limit);
     if (scheduler->server != NULL)
         bus_server_close(scheduler->server);

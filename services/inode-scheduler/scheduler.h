@@ -17,6 +17,7 @@
 #include "service/peers/peers.h"
 #include "service/token_source/token_source.h"
 #include "service/settings.h"
+#include "services/inode-scheduler/bans.h"
 #include "services/inode-scheduler/commitment.h"
 #include "port/reject_log.h"
 #include "services/inode-scheduler/follow.h"
@@ -168,7 +169,8 @@ struct scheduler {
     struct recovery recovery; /* read again with every look at health */
     struct bus_server *server;
     struct bus_publisher *publisher;
-    struct peers validators, payouts, gateways; /* as the API asks them */
+    struct peers validators, payouts; /* as the API asks them */
+    struct bans bans;
     struct scheduler_metrics metrics;
 
     /* following */

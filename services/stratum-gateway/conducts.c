@@ -64,7 +64,7 @@ static void begin_ban(struct gateway *gateway, struct conducts_entry *entry, con
     char whom[CONDUCTS_KEY_TEXT];
     entry->banned_until_ms = now_of(gateway) + ban_ms;
     entry->reason = reason;
-    gateway->conducts.banned++;
+    entry->bans_before = gateway->conducts.banned++;
     conducts_key_print(&entry->key, whom);
     log_warn("conduct.ban", "whom=\"%s\" seconds=%" PRIu64 " reason=\"%s\"", whom, ban_ms / 1000,
              reason);
@@ -344,6 +344,46 @@ bool conducts_print_bans(const struct gateway *gateway, char *text_r, size_t byt
     return true;
 }
 
+/* Sorts it in where it belongs; the oldest gives way. */
+static size_t sort_in(struct conducts_ban *bans, size_t count, size_t max,
+                      const struct conducts_entry *entry)
+{
+    size_t place = count;
+    while (place > 0 && bans[place - 1].before < entry->bans_before)
+        place--;
+    if (place == max)
+        return count;
+    count += count < max;
+    memmove(&bans[place + 1], &bans[place], (count - place - 1) * sizeof *bans);
+    bans[place] = (struct conducts_ban){ .reason = entry->reason,
+                                         .until_ms = entry->banned_until_ms,
+                                         .before = entry->bans_before };
+    conducts_key_print(&entry->key, bans[place].whom);
+    return count;
+}
+
+size_t conducts_newest_bans(const struct gateway *gateway, struct conducts_ban *bans_r, size_t max,
+                            uint32_t *count_r, uint64_t *next_ms_r)
+{
+    const struct conducts *conducts = &gateway->conducts;
+    const uint64_t now_ms = now_of(gateway);
+    size_t count = 0;
+    *count_r = 0;
+    *next_ms_r = UINT64_MAX;
+    if (conducts->banned == 0)
+        return 0;
+    for (uint32_t place = 1; place <= CONDUCTS_ENTRIES_MAX; place++) {
+        const struct conducts_entry *entry = conducts_table_at(conducts, place);
+        if (entry == NULL || entry->banned_until_ms <= now_ms)
+            continue;
+        ++*count_r;
+        if (entry->banned_until_ms < *next_ms_r)
+            *next_ms_r = entry->banned_until_ms;
+        count = sort_in(bans_r, count, max, entry);
+    }
+    return count;
+}
+
 bool conducts_ban(struct gateway *gateway, const char *whom, uint64_t ban_ms)
 {
     struct conducts_key key;
@@ -372,6 +412,7 @@ bool conducts_lift(struct gateway *gateway, const char *whom)
         entry->banned_until_ms = 0;
         entry->conduct = (struct conduct){ .points = 0 };
         any = true;
+        conducts->lifted++;
     }
     if (any)
         log_info("conduct.lifted", "whom=\"%.80s\"", whom);

@@ -16,6 +16,7 @@ enum {
     CONDUCTS_ENTRIES_MAX = 65536,
     CONDUCTS_TEXT_BYTES = 192,
     CONDUCTS_REASON_BYTES = 96,
+    CONDUCTS_WHOM_BYTES = 80,
 };
 
 struct connection;
@@ -43,6 +44,7 @@ struct conducts {
     uint32_t swept;
     char ban_text[CONDUCTS_REASON_BYTES];
     uint64_t warned, raised, paused, slowed, thrown_out, banned, refused;
+    uint64_t lifted; /* with `banned`: whether the list of bans may be another */
 };
 
 /* False with one sentence where a setting is wrong; then nothing changed. Also for a reload. */
@@ -82,5 +84,16 @@ void conducts_tick(struct gateway *gateway, struct connection *connection);
  * (or "worker ACCOUNT/WORKER" in hex) for so long; lifts one, or all by "all". False where there is
  * none such, or the text is none. */
 bool conducts_print_bans(const struct gateway *gateway, char *text_r, size_t bytes);
+/* The newest bans, the newest first: their number, at most `max`; *count_r: of all. Text of the
+ * reasons is static. They stay these until somebody is banned or lifted, or the first one's time is
+ * over (*next_ms_r, by the loop's clock; UINT64_MAX: never). */
+struct conducts_ban {
+    char whom[CONDUCTS_WHOM_BYTES];
+    const char *reason;
+    uint64_t until_ms; /* by the loop's clock */
+    uint64_t before;   /* its place among all that ever began */
+};
+size_t conducts_newest_bans(const struct gateway *gateway, struct conducts_ban *bans_r, size_t max,
+                            uint32_t *count_r, uint64_t *next_ms_r);
 MUST_CHECK bool conducts_ban(struct gateway *gateway, const char *whom, uint64_t ban_ms);
 MUST_CHECK bool conducts_lift(struct gateway *gateway, const char *whom);

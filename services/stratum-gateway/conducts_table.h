@@ -5,7 +5,7 @@
 
 enum {
     CONDUCTS_FORGIVE_MS = 3000, /* a point of an address or a worker */
-    CONDUCTS_KEY_TEXT = 80,
+    CONDUCTS_KEY_TEXT = CONDUCTS_WHOM_BYTES,
 };
 
 struct conducts_key {
@@ -19,9 +19,10 @@ struct conducts_entry {
     struct conduct_rate connects;
     const char *reason; /* of the ban; static */
     uint64_t banned_until_ms;
-    uint32_t sessions; /* live ones of an address */
-    uint32_t good;     /* of them: with a share accepted and no points */
-    uint32_t next;     /* in its bucket, index + 1 */
+    uint64_t bans_before; /* of the gateway, when this one began: the order they came in */
+    uint32_t sessions;    /* live ones of an address */
+    uint32_t good;        /* of them: with a share accepted and no points */
+    uint32_t next;        /* in its bucket, index + 1 */
 };
 
 struct conducts_key conducts_key_of_address(const struct network_address *address);

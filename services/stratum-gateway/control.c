@@ -47,8 +47,7 @@ static void say_bans(struct gateway *gateway, struct bus_call *call)
     reply(call, true, text[0] != '\0' ? text : "nobody is banned");
 }
 
-/* ADDRESS [SECONDS], or worker ACCOUNT/WORKER [SECONDS]. */
-static void ban(struct gateway *gateway, struct bus_call *call, const char *argument)
+bool control_ban(struct gateway *gateway, const char *argument, const char **text_r)
 {
     char whom[128], *end;
     snprintf(whom, sizeof whom, "%s", argument);
@@ -58,21 +57,20 @@ static void ban(struct gateway *gateway, struct bus_call *call, const char *argu
         seconds = strtoul(last + 1, &end, 10);
         *last = '\0';
     }
-    if (seconds == 0 || seconds > 366ul * 86400)
-        reply(call, false, "for how long? give seconds, up to a year");
-    else if (conducts_ban(gateway, whom, (uint64_t)seconds * 1000))
-        reply(call, true, "banned; connections that are open stay");
-    else
-        reply(call, false,
-              "that is no address, no IPv6 network of 64 bits and no worker ACCOUNT/WORKER");
+    bool valid = seconds > 0 && seconds <= 366ul * 86400;
+    bool done = valid && conducts_ban(gateway, whom, (uint64_t)seconds * 1000);
+    *text_r = !valid ? "for how long? give seconds, up to a year"
+              : done ? "banned; connections that are open stay"
+                     : "that is no address, no IPv6 network of 64 bits and no worker "
+                       "ACCOUNT/WORKER";
+    return done;
 }
 
-static void lift(struct gateway *gateway, struct bus_call *call, const char *argument)
+bool control_lift(struct gateway *gateway, const char *argument, const char **text_r)
 {
-    if (conducts_lift(gateway, argument))
-        reply(call, true, "lifted");
-    else
-        reply(call, false, "nobody of that name is banned (adit gateway bans lists them)");
+    bool done = conducts_lift(gateway, argument);
+    *text_r = done ? "lifted" : "nobody of that name is banned (adit gateway bans lists them)";
+    return done;
 }
 
 static void drain(struct gateway *gateway, struct bus_call *call)
@@ -119,6 +117,7 @@ static void on_request(void *context, struct bus_call *call, struct span message
     struct gateway *gateway = context;
     struct wire_control_request request;
     struct error error;
+    const char *text = "";
     _Alignas(16) uint8_t memory[REQUEST_BYTES];
     struct arena arena = arena_over(memory, sizeof memory);
     if (!wire_decode_control_request(message, &arena, &request, &error))
@@ -128,9 +127,9 @@ static void on_request(void *context, struct bus_call *call, struct span message
     else if (strcmp(request.verb, "bans") == 0)
         say_bans(gateway, call);
     else if (strcmp(request.verb, "ban") == 0)
-        ban(gateway, call, request.argument);
+        reply(call, control_ban(gateway, request.argument, &text), text);
     else if (strcmp(request.verb, "lift") == 0)
-        lift(gateway, call, request.argument);
+        reply(call, control_lift(gateway, request.argument, &text), text);
     else if (strcmp(request.verb, "drain") == 0)
         drain(gateway, call);
     else if (strcmp(request.verb, "upgrade") == 0)

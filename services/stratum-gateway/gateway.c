@@ -12,7 +12,7 @@
 enum {
     TICK_MS = 100,
     DUPLICATES_BYTES_MAX = 512 << 20, /* 12 to 15 million submissions, all jobs together */
-    SCHEDULER_IN_FLIGHT = 5,
+    SCHEDULER_IN_FLIGHT = 6,
     SCHEDULER_REPLY_BYTES_MAX = 8 << 20,
     NAMES_MAX = 1 << 20,
 };
@@ -240,6 +240,7 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
         return false;
     }
     lease_begin(gateway);
+    ban_reports_begin(&gateway->ban_reports, gateway);
     gateway->tick = (struct loop_timer){ .on_due = sessions_on_tick, .context = gateway };
     loop_timer_start(gateway->loop, &gateway->tick, TICK_MS, TICK_MS);
     return true;
@@ -328,6 +329,7 @@ void gateway_close(struct gateway *gateway)
 {
     gateway->stopping = true;
     upgrading_stop(gateway);
+    ban_reports_end(&gateway->ban_reports);
     control_close(gateway);
     doors_close(gateway);
     if (loop_timer_running(&gateway->tick))

@@ -5,6 +5,7 @@
 #include "adapter/coin_file/coin_file.h"
 #include "service/resolver/resolver.h"
 #include "service/service.h"
+#include "services/stratum-gateway/ban_reports.h"
 #include "services/stratum-gateway/audits.h"
 #include "services/stratum-gateway/authoriser.h"
 #include "services/stratum-gateway/broadcast.h"
@@ -44,7 +45,7 @@ struct gateway {
     struct names names;
     struct parking parking;
     struct rejects *rejects; /* NULL: none are kept */
-    struct parked resumed; /* what a STRATUM_RESUMED under way points to */
+    struct parked resumed;   /* what a STRATUM_RESUMED under way points to */
     struct measures measures;
     struct bus_client *scheduler;
     struct job_feed feed;
@@ -60,6 +61,7 @@ struct gateway {
     struct receipt_feed *receipt_feed;
     struct doors doors;
     struct bus_server *control;
+    struct ban_reports ban_reports;
     struct upgrading upgrading;
     /* the lease */
     uint64_t lease_id; /* 0: none; read by the heartbeat */

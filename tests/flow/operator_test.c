@@ -12,9 +12,14 @@
 #include "tests/fixture/pool_fixture.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { TOKEN_BYTES = 4096, ANSWER_BYTES = 1 << 16 };
 
@@ -222,6 +227,124 @@ static void the_books_are_audited_on_demand(void **state)
     assert_true(json_is_true(json_object_get(node, "usable")));
 }
 
+/* A gateway of another host, as far as that can be had here: a data folder of its own, and nothing
+ * of the pool but its addresses. Its log is gone. */
+static pid_t second;
+static char second_data[96];
+
+static void set_address(const char *name, const char *form)
+{
+    char text[200];
+    snprintf(text, sizeof text, form, pool.data);
+    (void)setenv(name, text, 1);
+}
+
+static void start_second(void)
+{
+    const pid_t parent = getpid();
+    snprintf(second_data, sizeof second_data, "%s/second", pool.folder);
+    assert_int_equal(mkdir(second_data, 0700), 0);
+    second = fork();
+    assert_true(second >= 0);
+    if (second > 0)
+        return;
+    char program[400];
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    snprintf(program, sizeof program, "%s/bin/stratum-gateway", getenv("ADIT_BUILD"));
+    set_address("ADIT_SERVICE__SCHEDULER_URL", "ipc://%s/run/scheduler.rep");
+    set_address("ADIT_SERVICE__PUBLISH_URL", "ipc://%s/run/scheduler.pub");
+    set_address("ADIT_SERVICE__SECRET_FILE", "%s/secret");
+    set_address("ADIT_STRATUM__VALIDATORS", "ipc://%s/run/validator-1.rep");
+    set_address("ADIT_STRATUM__AUTH_URL", "ipc://%s/run/auth.rep");
+    (void)setenv("ADIT_STRATUM__ADDRESS", "127.0.0.1:0", 1);
+    (void)setenv("ADIT_STRATUM__MORE_ADDRESSES", "", 1);
+    (void)setenv("ADIT_STRATUM__TLS_ADDRESS", "", 1);
+    (void)setenv("ADIT_STRATUM__WEBSOCKET_ADDRESS", "", 1);
+    (void)setenv("ADIT_STRATUM__ADMIN_ADDRESS", "127.0.0.1:0", 1);
+    int nowhere = open("/dev/null", O_WRONLY);
+    (void)dup2(nowhere, STDERR_FILENO);
+    execl(program, program, "--config", pool.config, "--data", second_data, "--instance", "far",
+          (char *)NULL);
+    _exit(127);
+}
+
+static void end_second(void)
+{
+    if (second <= 0)
+        return;
+    (void)kill(second, SIGKILL);
+    (void)waitpid(second, NULL, 0);
+    second = 0;
+}
+
+/* Of the gateway of that name, by the last answer; NULL where there is none. */
+static const json_t *gateway_named(const char *name)
+{
+    const json_t *gateway;
+    size_t i;
+    json_array_foreach(json_object_get(answer, "gateways"), i, gateway)
+    {
+        if (strcmp(json_string_value(json_object_get(gateway, "gateway")), name) == 0)
+            return gateway;
+    }
+    return NULL;
+}
+
+static size_t bans_at(const char *name)
+{
+    const json_t *gateway = gateway_named(name);
+    assert_non_null(gateway);
+    assert_true(json_is_true(json_object_get(gateway, "answered")));
+    assert_int_equal(json_integer_value(json_object_get(gateway, "count")),
+                     json_array_size(json_object_get(gateway, "bans")));
+    return json_array_size(json_object_get(gateway, "bans"));
+}
+
+static bool far_reports(const struct pool_fixture *self, void *context)
+{
+    (void)self;
+    const bool *wanted = context;
+    if (get("/api/v1/operator/bans", operator_token) != 200)
+        return false;
+    const json_t *gateway = gateway_named("far");
+    return gateway != NULL && json_is_true(json_object_get(gateway, "answered")) == *wanted;
+}
+
+static void a_ban_reaches_the_gateways_of_every_host(void **state)
+{
+    (void)state;
+    static const char path[] = "/api/v1/operator/bans";
+    bool wanted = true;
+    start_second();
+    pool_wait(&pool, "the second gateway reports", 60, far_reports, &wanted);
+    assert_int_equal(bans_at("1") + bans_at("far"), 0);
+    assert_int_equal(post(path, operator_token,
+                          "{\"verb\":\"ban\",\"whom\":\"203.0.113.9\",\"seconds\":\"3600\"}"),
+                     200);
+    assert_string_equal(text_of("detail"), "done by 2 of 2 gateways");
+    assert_int_equal(get(path, operator_token), 200);
+    assert_int_equal(bans_at("1"), 1);
+    assert_int_equal(bans_at("far"), 1);
+    const json_t *ban = json_array_get(json_object_get(gateway_named("far"), "bans"), 0);
+    assert_string_equal(json_string_value(json_object_get(ban, "whom")), "203.0.113.9");
+    assert_in_range(json_integer_value(json_object_get(ban, "seconds")), 3000, 3600);
+    assert_int_equal(post(path, operator_token, "{\"verb\":\"lift\",\"whom\":\"203.0.113.9\"}"),
+                     200);
+    assert_int_equal(get(path, operator_token), 200);
+    assert_int_equal(bans_at("1") + bans_at("far"), 0);
+    /* One that ends is told of, and holds up nobody once that is known. */
+    end_second();
+    wanted = false;
+    pool_wait(&pool, "the second gateway is missed", 60, far_reports, &wanted);
+    assert_int_equal(post(path, operator_token, "{\"verb\":\"ban\",\"whom\":\"203.0.113.9\"}"),
+                     200);
+    assert_string_equal(text_of("detail"), "done by 1 of 1 gateways");
+    assert_int_equal(post(path, operator_token, "{\"verb\":\"lift\",\"whom\":\"203.0.113.9\"}"),
+                     200);
+}
+
 static size_t bans(void)
 {
     assert_int_equal(get("/api/v1/operator/bans", operator_token), 200);
@@ -311,6 +434,7 @@ static int begin(void **state)
 static int end(void **state)
 {
     (void)state;
+    end_second();
     pool_end(&pool);
     json_decref(answer);
     contract_close(contract);
@@ -325,6 +449,7 @@ int main(void)
         cmocka_unit_test(an_operator_pauses_payments_and_has_them_go_on),
         cmocka_unit_test(the_books_are_audited_on_demand),
         cmocka_unit_test(a_ban_is_set_seen_and_lifted),
+        cmocka_unit_test(a_ban_reaches_the_gateways_of_every_host),
         cmocka_unit_test(a_withdrawal_is_asked_once_and_told_of_again),
         cmocka_unit_test(who_is_no_operator_any_more_is_none_at_once),
     };

@@ -160,9 +160,9 @@ export function luck() {
 
 export function bans() {
     let again = () => {};
-    const list = section('Who is banned', ({ gateways }) => gateways.length === 0 ? el('p.empty', 'No gateway is named in scheduler.gateways.') : gateways.map(g => [
-        gateways.length > 1 && el('h3', `Gateway ${g.gateway}`), !g.answered ? el('p', mark('warn', 'This gateway does not answer.')) : table(`Bans of gateway ${g.gateway}`, ['Whom', 'For', 'Why', ''], g.bans.map(b => [
-            el('code.break', b.whom), duration(b.seconds), b.reason, action('Lift', async () => { await tell(api('bans'), { verb: 'lift', whom: b.whom }); again(); }, { label: `Lift the ban of ${b.whom}` })]), 'Nobody.')]));
+    const list = section('Who is banned', ({ gateways }) => gateways.length === 0 ? el('p.empty', 'No gateway reports here now.') : gateways.map(g => [
+        gateways.length > 1 && el('h3', `Gateway ${g.gateway}`), !g.answered ? el('p', mark('warn', 'This gateway does not answer.')) : [table(`Bans of gateway ${g.gateway}`, ['Whom', 'For', 'Why', ''], g.bans.map(b => [
+            el('code.break', b.whom), duration(b.seconds), b.reason, action('Lift', async () => { await tell(api('bans'), { verb: 'lift', whom: b.whom }); again(); }, { label: `Lift the ban of ${b.whom}` })]), 'Nobody.'), g.count > g.bans.length && el('p', `${count(g.bans.length)} of ${count(g.count)}, the newest.`)]]));
     const asks = form({ submit: 'Ban', danger: true, fields: [{ name: 'whom', label: 'Whom', maxlength: 200, autocomplete: 'off', hint: 'An address, an IPv6 network of 64 bits, or worker ACCOUNT/WORKER.' },
         { name: 'seconds', label: 'For how long', options: { 3600: 'an hour', 86400: 'a day', 604800: 'a week', 31536000: 'a year' } }],
     send: body => tell(api('bans'), { verb: 'ban', ...body, whom: body.whom.trim() }), done({ detail }) { again(); asks.clear(); return detail; } });

@@ -95,6 +95,8 @@ static void on_scheduler(void *context, struct bus_call *call, struct span messa
     } else if (type == WIRE_TYPE_heartbeat) {
         f->beats++;
         REPLY(call, heartbeat_reply, .epoch = 1, .lease_known = !f->lease_unknown);
+    } else if (type == WIRE_TYPE_bans_report) {
+        REPLY(call, bans_order, .order = 0, .verb = "", .argument = "");
     } else if (type == WIRE_TYPE_audit_samples) {
         REPLY(call, ack, .ok = 1, .text = "");
     } else {

@@ -5,18 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lock.h"
 #include "pool.h"
 #include "status.h"
 #include "supervisor.h"
-#include "view.h"
+#include "terminal.h"
 
-/* Folder and settings of a pool that may or may not run; false and one sentence. */
-static bool find_pool(const struct options *options, char *data_dir, size_t bytes,
-                      struct settings *settings, struct error *error)
+bool command_find_pool(const struct options *options, char *data_dir, size_t bytes,
+                       struct settings *settings, struct error *error)
 {
     return plan_data_dir(options->data_dir, data_dir, bytes, error) &&
            settings_load(settings, plan_config(options, data_dir), data_dir, "1", error);
@@ -27,20 +25,13 @@ static void put_line(void *context, const char *line)
     fprintf(context, "%s\n", line);
 }
 
-/* Of the terminal; 0 where there is none. */
-static unsigned columns_of(FILE *out)
-{
-    struct winsize size;
-    return isatty(fileno(out)) == 1 && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 /* 0: running and healthy; 1: not running; 2: it runs, but something is wrong. */
 int command_status(const struct options *options)
 {
     char data_dir[80];
     struct settings settings;
     struct error error;
-    if (!find_pool(options, data_dir, sizeof data_dir, &settings, &error)) {
+    if (!command_find_pool(options, data_dir, sizeof data_dir, &settings, &error)) {
         fprintf(stderr, "adit: %s\n", error.text);
         return 64;
     }
@@ -55,27 +46,33 @@ int command_status(const struct options *options)
     bool well = state != NULL && strcmp(state, "running") == 0 && health != NULL &&
                 strcmp(health, "healthy") == 0;
     int code = well ? 0 : state == NULL && !supervised ? 1 : 2;
+    char away[400] = ""; /* why there is nothing to tell */
+    if (status == NULL && supervised)
+        snprintf(away, sizeof away,
+                 "a pool runs on %s, but http://%.200s does not answer: see ./adit logs "
+                 "inode-scheduler",
+                 data_dir, settings.scheduler_http_address);
+    else if (status == NULL)
+        snprintf(away, sizeof away, "no pool runs on %s", data_dir);
     if (options->json) {
         json_t *all =
-            json_pack("{s:s, s:o, s:o, s:o}", "status",
+            json_pack("{s:s, s:s, s:o, s:o, s:o}", "status",
                       state != NULL ? state
                       : supervised  ? "error"
                                     : "stopped",
-                      "pool", status == NULL ? json_null() : json_incref(status), "statistics",
-                      statistics == NULL ? json_null() : json_incref(statistics), "blocks",
-                      blocks == NULL ? json_null() : json_incref(blocks));
+                      "reason", away, "pool", status == NULL ? json_null() : json_incref(status),
+                      "statistics", statistics == NULL ? json_null() : json_incref(statistics),
+                      "blocks", blocks == NULL ? json_null() : json_incref(blocks));
         json_dumpf(all, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         printf("\n");
         json_decref(all);
     } else if (status != NULL) {
         const struct status_picture picture = { status, statistics, blocks, loop_unix_ms() };
-        status_lines(&picture, columns_of(stdout), put_line, stdout);
-    } else if (supervised) {
-        printf("a pool runs on %s, but http://%s does not answer: see ./adit logs "
-               "inode-scheduler\n",
-               data_dir, settings.scheduler_http_address);
+        unsigned columns, rows;
+        terminal_size(stdout, &columns, &rows);
+        status_lines(&picture, columns, put_line, stdout);
     } else {
-        printf("no pool runs on %s\n", data_dir);
+        printf("%s\n", away);
     }
     json_decref(status);
     json_decref(statistics);
@@ -84,24 +81,6 @@ int command_status(const struct options *options)
         pool_close(pool);
     settings_deinit(&settings);
     return code;
-}
-
-int command_top(const struct options *options)
-{
-    static struct plan plan;
-    struct error error;
-    if (!find_pool(options, plan.data_dir, sizeof plan.data_dir, &plan.settings, &error)) {
-        fprintf(stderr, "adit: %s\n", error.text);
-        return 64;
-    }
-    struct loop *loop = loop_create(&error);
-    struct view *view = loop == NULL ? NULL : view_create(loop, &plan);
-    if (view == NULL) {
-        fprintf(stderr, "adit: the view cannot be opened\n");
-        return 1;
-    }
-    loop_run(loop); /* until Ctrl-C */
-    return 0;
 }
 
 /* Without a name: what there is. With one: its log from the last lines on, as it grows. */

@@ -1,6 +1,12 @@
 /* The verbs of `adit`; each returns the exit code of the process. */
 #pragma once
+#include "base/error.h"
 #include "options.h"
+#include "service/settings.h"
+
+/* Folder and settings of a pool that may or may not run; false and one sentence. */
+MUST_CHECK bool command_find_pool(const struct options *options, char *data_dir, size_t bytes,
+                                  struct settings *settings, struct error *error);
 
 int command_up(const struct options *options);
 int command_down(const struct options *options);

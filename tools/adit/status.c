@@ -1,5 +1,7 @@
 #include "status.h"
 
+#include "terminal.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,21 +15,18 @@ struct page {
     void *context;
 };
 
-/* Cuts after so many characters (of UTF-8), the last of them a mark that something is missing. */
-static void cut(char *line, unsigned columns)
+/* What comes over the network shall not move the cursor. */
+static void make_harmless(char *line)
 {
-    unsigned seen = 0;
-    size_t last = 0;
-    for (size_t i = 0; line[i] != '\0'; i++) {
-        if (((unsigned char)line[i] & 0xc0) == 0x80)
-            continue;
-        if (++seen == columns)
-            last = i;
-        if (seen > columns) {
-            strcpy(line + last, "…");
-            return;
-        }
-    }
+    for (; *line != '\0'; line++)
+        if ((unsigned char)*line < ' ' || *line == 0x7f)
+            *line = ' ';
+}
+
+static unsigned columns_of(const struct page *page)
+{
+    return page->columns == 0 || page->columns > STATUS_COLUMNS_LEAST ? page->columns
+                                                                      : STATUS_COLUMNS_LEAST;
 }
 
 static void PRINTF_LIKE(2, 3) say(const struct page *page, const char *format, ...)
@@ -37,11 +36,45 @@ static void PRINTF_LIKE(2, 3) say(const struct page *page, const char *format, .
     va_start(arguments, format);
     vsnprintf(line, STATUS_LINE_BYTES, format, arguments);
     va_end(arguments);
-    for (char *at = line; *at != '\0'; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = ' '; /* what comes over the network shall not move the cursor */
-    if (page->columns > 0)
-        cut(line, page->columns < STATUS_COLUMNS_LEAST ? STATUS_COLUMNS_LEAST : page->columns);
+    make_harmless(line);
+    terminal_cut(line, columns_of(page));
+    page->put(page->context, line);
+}
+
+/* Where to break a line so that what is before it fits: behind a blank beyond the first
+ * `indent` bytes; 0: nowhere, or it fits as it is. */
+static size_t break_of(const char *line, unsigned columns, size_t indent)
+{
+    unsigned seen = 0;
+    size_t at = 0;
+    for (size_t i = 0; line[i] != '\0'; i++) {
+        if (((unsigned char)line[i] & 0xc0) == 0x80)
+            continue;
+        if (line[i] == ' ' && i > indent && seen <= columns)
+            at = i;
+        if (++seen > columns)
+            return at;
+    }
+    return 0;
+}
+
+/* The same for what must be read whole: on as many lines as it takes, the further ones set in. */
+static void PRINTF_LIKE(2, 3) tell(const struct page *page, const char *format, ...)
+{
+    enum { INDENT = 5 };
+    char line[STATUS_LINE_BYTES + 8], rest[STATUS_LINE_BYTES + 8];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(line, STATUS_LINE_BYTES, format, arguments);
+    va_end(arguments);
+    make_harmless(line);
+    for (size_t at; columns_of(page) > 0 && (at = break_of(line, columns_of(page), 8)) > 0;) {
+        snprintf(rest, sizeof rest, "%s", line + at + 1);
+        line[at] = '\0';
+        page->put(page->context, line);
+        snprintf(line, sizeof line, "%*s%.*s", INDENT, "", STATUS_LINE_BYTES - INDENT, rest);
+    }
+    terminal_cut(line, columns_of(page));
     page->put(page->context, line);
 }
 
@@ -109,8 +142,8 @@ static void say_head(const struct page *page)
         snprintf(noise, sizeof noise, " ±%.*f %%", json_number_value(error) < 0.1 ? 1 : 0,
                  100 * json_number_value(error));
     const char *health = text_of(json_object_get(status, "health"), "status");
-    say(page, "pool %s%s%s%s%s", text_of(status, "status"), *health != '\0' ? ", " : "", health,
-        *text_of(status, "reason") != '\0' ? ": " : "", text_of(status, "reason"));
+    tell(page, "pool %s%s%s%s%s", text_of(status, "status"), *health != '\0' ? ", " : "", health,
+         *text_of(status, "reason") != '\0' ? ": " : "", text_of(status, "reason"));
     say(page,
         "  %" PRIu64 " miners   %s%s   %.2f shares/s   %" PRIu64 " of %" PRIu64
         " shares valid   %" PRIu64 " blocks",
@@ -133,10 +166,10 @@ static void say_reasons(const struct page *page)
         bool bad = strcmp(text_of(reason, "status"), "error") == 0;
         if (json_is_integer(from))
             status_span(since(page, (uint64_t)json_integer_value(from) * 1000), span, sizeof span);
-        say(page, "%s %s%s%s%s: %s", bad ? "!!" : " !", text_of(reason, "what"),
-            *span != '\0' ? " (for " : "", span, *span != '\0' ? ")" : "",
-            text_of(reason, "reason"));
-        say(page, "     -> %s", text_of(reason, "do"));
+        tell(page, "%s %s%s%s%s: %s", bad ? "!!" : " !", text_of(reason, "what"),
+             *span != '\0' ? " (for " : "", span, *span != '\0' ? ")" : "",
+             text_of(reason, "reason"));
+        tell(page, "     -> %s", text_of(reason, "do"));
     }
 }
 

@@ -104,6 +104,16 @@ static void no_line_is_wider_than_the_terminal(void **state)
     assert_true(widest <= STATUS_COLUMNS_LEAST);
 }
 
+static void reasons_are_whole_however_narrow_it_is(void **state)
+{
+    (void)state;
+    const char *got = lines(TROUBLED, NUMBERS, BLOCKS, 31);
+    assert_non_null(strstr(got, "pool error, error: no\n     share-validator is healthy\n"));
+    assert_non_null(strstr(got, "!! share-validator (for 10 s):\n     no instance is healthy\n"));
+    assert_non_null(strstr(got, "     -> look at its log\n"));
+    assert_int_equal(widest, 31);
+}
+
 static void what_is_missing_is_left_out(void **state)
 {
     (void)state;
@@ -132,6 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_worst_comes_first_with_what_to_do),
         cmocka_unit_test(no_line_is_wider_than_the_terminal),
+        cmocka_unit_test(reasons_are_whole_however_narrow_it_is),
         cmocka_unit_test(what_is_missing_is_left_out),
         cmocka_unit_test(rates_and_spans_are_short),
     };

@@ -10,6 +10,7 @@
 
 #include "loop/worker.h"
 #include "pool.h"
+#include "terminal.h"
 
 enum { VIEW_BLOCKS = 10, VIEW_PERIOD_MS = 1000, VIEW_PLAIN_PERIODS = 10 };
 
@@ -178,13 +179,18 @@ static void erase(struct view *view)
     view->lines = 0;
 }
 
+/* No longer than the terminal is wide: what it wrapped could not be drawn over. */
 static void PRINTF_LIKE(2, 3) put(struct view *view, const char *format, ...)
 {
+    char line[512 + 8];
+    unsigned columns, rows;
     va_list arguments;
     va_start(arguments, format);
-    vprintf(format, arguments);
+    vsnprintf(line, 512, format, arguments);
     va_end(arguments);
-    putchar('\n');
+    terminal_size(stdout, &columns, &rows);
+    terminal_cut(line, columns);
+    puts(line);
     view->lines++;
 }
 

@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { TICK_MS = 100, BUCKETS = 1024, REPLY_BYTES_MAX = 1024 };
+enum {
+    TICK_MS = 100,
+    BUCKETS = 1024,
+    REPLY_BYTES_MAX = 1024,
+    WATCH_MS = 2000, /* a store that goes away is known of though no miner comes */
+};
 
 struct waiter {
     struct waiter *next;
@@ -387,6 +392,7 @@ static bool open_parts(struct miners *miners, struct error *error)
         return error_system(error, errno, "no random bytes");
     const struct store_thread_options store = { .loop = options->loop,
                                                 .name = "miners",
+                                                .watch_ms = WATCH_MS,
                                                 .queue_max = MINERS_QUESTIONS_MAX,
                                                 .open = open_store,
                                                 .on_state = on_store,

@@ -37,15 +37,21 @@ static void work(struct worker_job *worker_job)
     job->failed = !ask(job);
 }
 
+/* 0: not at all. */
+static void ask_every(struct store_thread *thread, uint64_t period_ms)
+{
+    if (period_ms > 0)
+        loop_timer_start(thread->options.loop, &thread->timer, period_ms, period_ms);
+    else
+        loop_timer_stop(thread->options.loop, &thread->timer);
+}
+
 static void set_away(struct store_thread *thread, bool away, const char *reason)
 {
     if (thread->away == away)
         return;
     thread->away = away;
-    if (away)
-        loop_timer_start(thread->options.loop, &thread->timer, PROBE_MS, PROBE_MS);
-    else
-        loop_timer_stop(thread->options.loop, &thread->timer);
+    ask_every(thread, away ? PROBE_MS : thread->options.watch_ms);
     if (thread->options.on_state != NULL)
         thread->options.on_state(thread->options.context, away ? reason : NULL);
 }
@@ -105,6 +111,7 @@ struct store_thread *store_thread_create(const struct store_thread_options *opti
         free(thread);
         return NULL;
     }
+    ask_every(thread, options->watch_ms);
     return thread;
 }
 

@@ -25,6 +25,7 @@ struct store_thread_options {
     struct loop *loop;
     const char *name; /* of the thread */
     size_t queue_max;
+    uint64_t watch_ms; /* the store is asked so often whether it is there, jobs or none; 0: never */
     /* A fresh handle; called on the store's thread, again after a failure. */
     struct store *(*open)(void *context, struct error *error);
     /* `reason` NULL: it is back. May be NULL. */

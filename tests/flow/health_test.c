@@ -1,7 +1,7 @@
 /* What people and orchestrators are told of a whole pool while its parts are taken away and brought
  * back: each process's /healthz and /readyz, the pool's state with its reasons, what the supervisor
- * does. And a start in which one part cannot begin. ADIT_KILLS: how often each process is killed.
- */
+ * does. And a start in which one part cannot begin. With `mongo`: the store taken away. ADIT_KILLS:
+ * how often each process is killed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +10,7 @@
 
 #include "base/test_port.h"
 #include "loop/loop.h"
+#include "tests/ferretdb/server.h"
 #include "tests/fixture/pool_fixture.h"
 
 #include <curl/curl.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 static struct pool_fixture pool;
+static struct mongo_server mongo; /* with the argument "mongo" */
 
 /* A process's answer at its admin port; 0 where there is none. */
 struct seen {
@@ -191,6 +193,15 @@ static void who_cannot_work_says_so_and_is_ready_again_when_it_can(void **state)
     expect("stratum-gateway", 200, NULL); /* there is the last job */
     bring_back("devnode");
 
+    /* They hang, and keep their connections. */
+    take_away("share-validator");
+    expect("stratum-gateway", 503, "no validator answers");
+    bring_back("share-validator");
+
+    take_away("auth");
+    expect("stratum-gateway", 200, "auth does not answer");
+    bring_back("auth");
+
     take_away("inode-scheduler");
     expect("stratum-gateway", 200, "inode-scheduler does not answer");
     expect("share-validator", 200, "inode-scheduler does not answer");
@@ -359,6 +370,38 @@ static void a_start_fails_as_a_whole_with_one_sentence(void **state)
     }
 }
 
+/* By mongo alone: SQLite is a file, and is away only with its host. */
+static void without_the_store_none_of_those_who_need_it_is_ready(void **state)
+{
+    (void)state;
+    struct error error;
+    for (size_t i = 0; i < 5; i++)
+        expect(names[i], 200, "ready\n");
+    mongo_server_kill(&mongo);
+    expect("auth", 503, "store");
+    expect("payout", 503, "store");
+    expect("share-validator", 200, NULL);
+    expect("stratum-gateway", 200, NULL);
+    if (!mongo_server_restart(&mongo, &error))
+        fail_msg("%s", error.text);
+    for (size_t i = 0; i < 5; i++)
+        expect(names[i], 200, "ready\n");
+    pool_wait(&pool, "all is well again", 60, all_is_well, NULL);
+}
+
+static int begin_on_mongo(void **state)
+{
+    char settings[800];
+    (void)state;
+    snprintf(settings, sizeof settings,
+             "{\"auth\":{\"argon2_memory_kib\":8192,\"argon2_passes\":1},"
+             "\"store\":{\"url\":\"%s\"}}",
+             mongo.url);
+    pool_start(&pool, settings, true);
+    pool_wait(&pool, "all is well", 60, all_is_well, NULL);
+    return 0;
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -374,8 +417,26 @@ static int end(void **state)
     return 0;
 }
 
-int main(void)
+static int on_mongo(void)
 {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(without_the_store_none_of_those_who_need_it_is_ready,
+                                        begin_on_mongo, end),
+    };
+    struct error error;
+    if (!mongo_server_start(&mongo, &error)) {
+        printf("SKIPPED: %s\n", error.text);
+        return 77;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    mongo_server_stop(&mongo);
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "mongo") == 0)
+        return on_mongo();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_fails_as_a_whole_with_one_sentence),
         cmocka_unit_test_setup(who_cannot_work_says_so_and_is_ready_again_when_it_can, begin),

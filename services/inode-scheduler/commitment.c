@@ -20,10 +20,11 @@ static void read_head(struct worker_job *job)
         proof_link_newest(scheduler->api_store, &commitment->fresh, &commitment->error);
 }
 
-/* On the loop, while the records worker rests. */
-static void read_first(struct scheduler *scheduler)
+void commitment_read(struct scheduler *scheduler)
 {
     struct commitment *commitment = &scheduler->commitment;
+    if (!scheduler->options.settings->chain_commit_proofs)
+        return;
     commitment->outcome =
         proof_link_newest(scheduler->records_store, &commitment->fresh, &commitment->error);
 }
@@ -69,7 +70,6 @@ void commitment_start(struct scheduler *scheduler)
     struct commitment *commitment = &scheduler->commitment;
     if (!scheduler->options.settings->chain_commit_proofs)
         return;
-    read_first(scheduler);
     take(scheduler);
     commitment->timer = (struct loop_timer){ .on_due = on_due, .context = scheduler };
     loop_timer_start(scheduler->options.loop, &commitment->timer, READ_MS, READ_MS);

@@ -18,6 +18,9 @@ struct commitment {
     bool failing;    /* it could not be read; said once */
 };
 
-/* Reads it once, before the first job is made, and then again and again; where the settings say
- * that nothing is committed to, never. */
+/* Where the settings say that nothing is committed to, none of the two does anything. */
+
+/* Reads it for the first time. Blocking; on the records' worker, before commitment_start. */
+void commitment_read(struct scheduler *scheduler);
+/* Gives the jobs what was read, before the first is made, and reads it again and again. */
 void commitment_start(struct scheduler *scheduler);

@@ -234,6 +234,10 @@ const char *scheduler_state(const struct scheduler *scheduler, const char **reas
     *reason_r = "";
     if (scheduler->stopping)
         return "stopping";
+    if (scheduler_begins(scheduler)) {
+        *reason_r = "it took the leadership, and reads what it leads with";
+        return "starting";
+    }
     if (!scheduler->leading) {
         *reason_r = "another inode-scheduler leads";
         return "standby";

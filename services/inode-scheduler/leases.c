@@ -22,26 +22,24 @@ struct task {
     struct error error;
 };
 
-static void hold(struct leases *leases, const struct lease_record *lease)
+static void hold(struct leases *leases, const struct lease_record *lease, uint64_t beat_ms)
 {
     if (leases->held_count == leases->held_capacity) {
         leases->held_capacity = leases->held_capacity == 0 ? 64 : 2 * leases->held_capacity;
         leases->held = realloc(leases->held, leases->held_capacity * sizeof *leases->held);
         ASSERT(leases->held != NULL);
     }
-    leases->held[leases->held_count++] =
-        (struct held){ .lease = *lease, .beat_ms = loop_now_ms(leases->options.loop) };
+    leases->held[leases->held_count++] = (struct held){ .lease = *lease, .beat_ms = beat_ms };
 }
 
 static bool on_held(void *context, const struct lease_record *lease)
 {
     struct leases *leases = context;
-    hold(leases, lease);
+    hold(leases, lease, 0); /* leases_start says since when it is silent */
     return leases->held_count < LEASES_HELD_MAX;
 }
 
-/* Blocking: what the store says is held. */
-static bool read_all(struct leases *leases, struct error *error)
+bool leases_read(struct leases *leases, struct error *error)
 {
     leases->held_count = 0;
     return lease_last_id(leases->options.store, &leases->last_id, error) == STORE_DONE &&
@@ -124,13 +122,13 @@ static void grant_done(struct worker_job *job)
     leases->granting = false;
     if (task->outcome == STORE_DONE) {
         leases->last_id = task->lease.id;
-        hold(leases, &task->lease);
+        hold(leases, &task->lease, loop_now_ms(leases->options.loop));
         log_info("lease.granted", "lease=%" PRIu64 " instance=%s first=%u count=%u", task->lease.id,
                  task->lease.instance, task->lease.first, task->lease.count);
         answer(leases, &task->lease, "");
     } else if (task->taken) {
         leases->last_id = task->lease.id;
-        hold(leases, &task->lease);
+        hold(leases, &task->lease, loop_now_ms(leases->options.loop));
     } else if (task->deposed) {
         answer(leases, NULL, "another scheduler leads");
         leases->options.on_deposed(leases->options.context);
@@ -312,23 +310,26 @@ static void on_tick(void *context)
     }
 }
 
-struct leases *leases_create(const struct leases_options *options, struct error *error)
+struct leases *leases_create(const struct leases_options *options)
 {
     struct leases *leases = calloc(1, sizeof *leases);
     ASSERT(leases != NULL);
     leases->options = *options;
     if (leases->options.silence_ms == 0)
         leases->options.silence_ms = LEASES_SILENCE_MS;
-    if (!read_all(leases, error)) {
-        leases_destroy(leases);
-        return NULL;
-    }
     leases->tick = (struct loop_timer){ .on_due = on_tick, .context = leases };
-    loop_timer_start(options->loop, &leases->tick, TICK_MS, TICK_MS);
+    return leases;
+}
+
+void leases_start(struct leases *leases)
+{
+    struct loop *loop = leases->options.loop;
+    for (size_t i = 0; i < leases->held_count; i++)
+        leases->held[i].beat_ms = loop_now_ms(loop);
+    loop_timer_start(loop, &leases->tick, TICK_MS, TICK_MS);
     leases->surveyed = !leases_in_window(leases);
     if (!leases->surveyed)
         leases_survey(leases);
-    return leases;
 }
 
 void leases_destroy(struct leases *leases)

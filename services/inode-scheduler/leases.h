@@ -31,9 +31,13 @@ struct leases_options {
     void *context;
 };
 
-/* Reads what is held (blocking: before the loop runs, or on the worker's thread alone). NULL and
- * *error when the store cannot be read. */
-MUST_CHECK struct leases *leases_create(const struct leases_options *options, struct error *error);
+/* Never NULL. Knows nothing yet. Caller owns. */
+MUST_CHECK struct leases *leases_create(const struct leases_options *options);
+/* Reads what is held; false with *error where the store cannot say. Blocking; on the worker's
+ * thread, once, and nothing else of this is called meanwhile. */
+MUST_CHECK bool leases_read(struct leases *leases, struct error *error);
+/* From now on it grants and ends them: after leases_read. */
+void leases_start(struct leases *leases);
 /* After the worker is destroyed. */
 void leases_destroy(struct leases *leases);
 

@@ -58,9 +58,9 @@ static void start(struct fixture *f)
                                                         .epoch = 1,
                                                         .values = 256,
                                                         .memory_ms = 100,
-                                                        .silence_ms = 50 },
-                              &error);
-    assert_non_null(f->leases);
+                                                        .silence_ms = 50 });
+    assert_true(leases_read(f->leases, &error));
+    leases_start(f->leases);
 }
 
 static void stop(struct fixture *f)

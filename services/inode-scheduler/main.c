@@ -202,6 +202,11 @@ static void on_leading(void *context)
     http_stand_by(process->service, NULL);
 }
 
+static bool told_to_stop(void *context)
+{
+    return service_stopping(((const struct process *)context)->service);
+}
+
 static bool open_scheduler(void *context, struct error *error)
 {
     struct process *process = context;
@@ -220,6 +225,7 @@ static bool open_scheduler(void *context, struct error *error)
         .on_trouble = on_trouble,
         .on_leading = on_leading,
         .on_deposed = on_deposed,
+        .told_to_stop = told_to_stop,
         .context = process,
     };
     return settings_secret(&service->settings, options.key.bytes, error) &&
@@ -232,6 +238,29 @@ static enum service_exit exit_of(const struct scheduler *scheduler, const struct
     return scheduler->address_refused     ? SERVICE_EXIT_PORT
            : error->code == ERROR_INVALID ? SERVICE_EXIT_SETTINGS
                                           : SERVICE_EXIT_STORE;
+}
+
+/* Ready is what stands by, or leads. */
+static void serve(struct process *process)
+{
+    struct service *service = process->service;
+    struct scheduler *scheduler = &process->scheduler;
+    while (scheduler_begins(scheduler) && !service_stopping(service))
+        loop_run_once(service->loop, -1);
+    if (process->deposed || service_stopping(service)) {
+        scheduler_close(scheduler);
+        return;
+    }
+    if (!scheduler->leading)
+        http_stand_by(service, "this inode-scheduler stands by; another leads");
+    struct inode *inode = inode_create(scheduler);
+    struct live *live = live_create(scheduler, service);
+    http_serve(service, api_routes, scheduler);
+    service_ready(service);
+    loop_run(service->loop);
+    scheduler_close(scheduler);
+    live_destroy(live);
+    inode_destroy(inode);
 }
 
 static int run(struct service *service)
@@ -249,16 +278,7 @@ static int run(struct service *service)
     if (!open_scheduler(&process, &error))
         return service_fail(service, exit_of(&process.scheduler, &error), &error);
     service_heartbeat(service, NULL, NULL, NULL);
-    if (!process.scheduler.leading)
-        http_stand_by(service, "this inode-scheduler stands by; another leads");
-    struct inode *inode = inode_create(&process.scheduler);
-    struct live *live = live_create(&process.scheduler, service);
-    http_serve(service, api_routes, &process.scheduler);
-    service_ready(service);
-    loop_run(service->loop);
-    scheduler_close(&process.scheduler);
-    live_destroy(live);
-    inode_destroy(inode);
+    serve(&process);
     if (!process.deposed)
         return SERVICE_EXIT_OK;
     if (process.scheduler.lead_failed)

@@ -264,13 +264,21 @@ static void on_registry(void *context, const char *what, const char *reason)
     scheduler->options.on_trouble(scheduler->options.context, what, reason);
 }
 
+static bool is_told_to_stop(const struct scheduler *scheduler)
+{
+    const struct scheduler_options *options = &scheduler->options;
+    return options->told_to_stop != NULL && options->told_to_stop(options->context);
+}
+
 static bool open_stores(struct scheduler *scheduler, struct error *error)
 {
     const struct scheduler_world *world = &scheduler->options.world;
-    struct store **const stores[] = { &scheduler->records_store, &scheduler->chain_store,
-                                      &scheduler->api_store, &scheduler->lucks_store,
-                                      &scheduler->registry_store };
+    struct store **const stores[] = { &scheduler->records_store,  &scheduler->chain_store,
+                                      &scheduler->api_store,      &scheduler->lucks_store,
+                                      &scheduler->registry_store, &scheduler->telling_store };
     for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
+        if (is_told_to_stop(scheduler))
+            return error_set(error, ERROR_UNAVAILABLE, "told to stop");
         *stores[i] = world->open_store(world->context, error);
         if (*stores[i] == NULL || !scheduler_declare(*stores[i], error))
             return false;
@@ -392,24 +400,21 @@ static void open_follower(struct scheduler *scheduler)
     });
 }
 
-static bool open_records(struct scheduler *scheduler, struct error *error)
+static void create_leases(struct scheduler *scheduler)
 {
     const struct settings *settings = scheduler->options.settings;
-    scheduler->leases = leases_create(
-        &(struct leases_options){
-            .loop = scheduler->options.loop,
-            .worker = scheduler->records,
-            .store = scheduler->records_store,
-            .window = scheduler->records_window,
-            .role = SCHEDULER_ROLE,
-            .epoch = scheduler->epoch,
-            .values = (uint32_t)settings->scheduler_lease_values,
-            .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
-            .on_deposed = on_deposed,
-            .context = scheduler,
-        },
-        error);
-    return scheduler->leases != NULL;
+    scheduler->leases = leases_create(&(struct leases_options){
+        .loop = scheduler->options.loop,
+        .worker = scheduler->records,
+        .store = scheduler->records_store,
+        .window = scheduler->records_window,
+        .role = SCHEDULER_ROLE,
+        .epoch = scheduler->epoch,
+        .values = (uint32_t)settings->scheduler_lease_values,
+        .memory_ms = (uint64_t)settings->scheduler_job_memory_s * 1000,
+        .on_deposed = on_deposed,
+        .context = scheduler,
+    });
 }
 
 static void on_block_heard(void *context, const uint8_t hash[32])
@@ -525,7 +530,7 @@ static bool check_own_addresses(const struct settings *settings, struct error *e
     return true;
 }
 
-static bool open_bus(struct scheduler *scheduler, struct error *error)
+static bool open_publisher(struct scheduler *scheduler, struct error *error)
 {
     const struct settings *settings = scheduler->options.settings;
     scheduler->publisher =
@@ -533,8 +538,12 @@ static bool open_bus(struct scheduler *scheduler, struct error *error)
                            own_address(settings->scheduler_publish, settings->service_publish_url),
                            on_subscriber, scheduler, error);
     scheduler->address_refused = scheduler->publisher == NULL;
-    if (scheduler->address_refused)
-        return false;
+    return scheduler->publisher != NULL;
+}
+
+static bool open_server(struct scheduler *scheduler, struct error *error)
+{
+    const struct settings *settings = scheduler->options.settings;
     scheduler->server =
         bus_serve(scheduler->options.bus,
                   own_address(settings->scheduler_listen, settings->service_scheduler_url),
@@ -595,40 +604,56 @@ static bool open_registry(struct scheduler *scheduler, struct error *error)
     return scheduler->registry != NULL;
 }
 
-/* First what others take time for: nodes make templates, and everybody's connections come, while
- * the store is read. Nothing of theirs is looked at before the loop turns again. Until open_records
- * nothing runs on the records worker. */
+/* Nothing here waits for the store: nobody renews while it runs. */
 static bool open_leading(struct scheduler *scheduler, struct error *error)
 {
     if (!open_jobs(scheduler, error))
         return false;
     open_sight(scheduler);
     open_follower(scheduler);
-    if (!open_bus(scheduler, error) || !open_threads(scheduler, error))
+    if (!open_server(scheduler, error) || !open_threads(scheduler, error))
         return false;
     commitment_start(scheduler); /* the first job has it already */
-    return open_records(scheduler, error) && open_registry(scheduler, error) &&
-           open_hearing(scheduler, error) && telling_start(scheduler, error);
+    leases_start(scheduler->leases);
+    return open_registry(scheduler, error) && open_hearing(scheduler, error) &&
+           telling_start(scheduler, error);
 }
 
-static bool lead(struct scheduler *scheduler, struct error *error)
+static void on_read(struct scheduler *scheduler)
 {
-    if (!begin_epoch(scheduler, error) ||
-        !open_nodes(&scheduler->options.world, scheduler->chain_nodes, error))
-        return false;
-    scheduler->leading = open_leading(scheduler, error);
-    if (!scheduler->leading)
-        return false;
+    struct error error;
+    if (!open_leading(scheduler, &error)) {
+        scheduler_unable(scheduler, &error);
+        return;
+    }
+    scheduler->leading = true;
     scheduler_start_following(scheduler);
     tasks_lead(scheduler);
     scheduler->options.on_leading(scheduler->options.context);
+}
+
+/* The listeners' connections come while the store is read. */
+static bool begin_to_lead(struct scheduler *scheduler, struct error *error)
+{
+    if (!begin_epoch(scheduler, error) ||
+        !open_nodes(&scheduler->options.world, scheduler->chain_nodes, error) ||
+        !open_publisher(scheduler, error))
+        return false;
+    create_leases(scheduler);
+    opening_begin(scheduler, on_read);
     return true;
 }
 
 void scheduler_lead(struct scheduler *scheduler)
 {
-    if (lead(scheduler, &scheduler->lead_error))
-        return;
+    struct error error;
+    if (!begin_to_lead(scheduler, &error))
+        scheduler_unable(scheduler, &error);
+}
+
+void scheduler_unable(struct scheduler *scheduler, const struct error *error)
+{
+    scheduler->lead_error = *error;
     scheduler->lead_failed = true;
     scheduler_deposed(scheduler);
 }
@@ -684,7 +709,7 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
          open_stores(scheduler, error) && open_workers(scheduler, error) &&
          standing_open(scheduler, error) && tasks_open(scheduler, error);
     if (ok && standing_take_now(scheduler))
-        ok = lead(scheduler, error);
+        ok = begin_to_lead(scheduler, error);
     ok = ok && open_peers(scheduler, error);
     if (!ok) {
         scheduler_close(scheduler);
@@ -716,6 +741,9 @@ void scheduler_close(struct scheduler *scheduler)
     scheduler->stopping = true;
     stop_timers(scheduler);
     standing_stop(scheduler);
+    opening_stop(scheduler);
+    if (scheduler->lead_failed)
+        standing_close(scheduler); /* what was taken is free, however long the rest takes */
     nodes_stop(&scheduler->nodes);
     if (scheduler->jobs != NULL)
         jobs_stop(scheduler->jobs);
@@ -761,6 +789,8 @@ void scheduler_close(struct scheduler *scheduler)
         window_reader_close(scheduler->stats_window);
     if (scheduler->registry_store != NULL)
         store_close(scheduler->registry_store);
+    if (scheduler->telling_store != NULL)
+        store_close(scheduler->telling_store);
     if (scheduler->api_store != NULL)
         store_close(scheduler->api_store);
     if (scheduler->lucks_store != NULL)

@@ -28,6 +28,7 @@
 #include "services/inode-scheduler/leases.h"
 #include "services/inode-scheduler/lucks.h"
 #include "services/inode-scheduler/nodes.h"
+#include "services/inode-scheduler/opening.h"
 #include "services/inode-scheduler/proof_trees.h"
 #include "services/inode-scheduler/registry.h"
 #include "services/inode-scheduler/sources.h"
@@ -82,6 +83,9 @@ struct scheduler_options {
     /* Another scheduler leads now, or this one could not begin to (scheduler->lead_error): nothing
      * may be done any more. */
     void (*on_deposed)(void *context);
+    /* It is to end before it is open: from then on no further call of the store is made. NULL: it
+     * never is. */
+    bool (*told_to_stop)(void *context);
     void *context;
 };
 
@@ -116,11 +120,13 @@ struct telling;
 struct scheduler {
     struct scheduler_options options;
     uint64_t epoch; /* 0: stands by */
-    bool leading, deposed, stopping;
+    bool leading;   /* false with an epoch: it reads what it is to lead with (opening.h) */
+    bool deposed, stopping;
     bool address_refused; /* why it cannot lead: an address of the bus cannot be had */
     bool lead_failed;     /* it was to lead and could not */
     struct error lead_error;
     struct standing standing;
+    struct opening opening;
 
     struct http_limit *proofs_limit; /* the API's; NULL: nobody asked yet */
 
@@ -156,6 +162,7 @@ struct scheduler {
     struct leases *leases;
     struct registry *registry;        /* the leader's; NULL: stands by */
     struct store *registry_store;     /* what it will have: opened ahead; NULL: it has it */
+    struct store *telling_store;      /* likewise */
     char pool_id[ADDRESS_TEXT_BYTES]; /* our own pool in the registry: chain.address, canonical */
     struct inode *inode;              /* inode.h's: outside validators; NULL: none are taken */
     struct live *live;                /* live.h's: who watches; NULL: nobody can */
@@ -219,13 +226,20 @@ MUST_CHECK bool scheduler_check(const struct settings *settings, const struct co
 /* Declares the collections; false with *error. Used by the start's check too. */
 MUST_CHECK bool scheduler_declare(struct store *store, struct error *error);
 
-/* Opens what reading takes, and leads at once where nobody else does; else it stands by until it
- * may. False with *error: nothing is left open. */
+/* Opens what reading takes, and takes the leadership at once where nobody else has it; else it
+ * stands by until it may. False with *error: nothing is left open. */
 MUST_CHECK bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options *options,
                                struct error *error);
-/* Starts all that a leader does, under the epoch that standing has taken. Calls on_leading, or
- * on_deposed with lead_failed set. */
+/* Starts all that a leader does, under the epoch that standing has taken. Calls on_leading when it
+ * does, or on_deposed with lead_failed set. */
 void scheduler_lead(struct scheduler *scheduler);
+/* It has taken the leadership, and does not lead yet. */
+static inline bool scheduler_begins(const struct scheduler *scheduler)
+{
+    return scheduler->epoch != 0 && !scheduler->leading && !scheduler->deposed;
+}
+/* It cannot lead, for *error, and gives up what it took. */
+void scheduler_unable(struct scheduler *scheduler, const struct error *error);
 /* Another leads. */
 void scheduler_deposed(struct scheduler *scheduler);
 /* Stops everything within seconds, whatever the nodes and the store do. */

@@ -43,6 +43,7 @@ struct fixture {
     size_t nodes_count; /* 2 where not said */
     bool first_lies;
     bool store_goes;        /* when next a node is opened */
+    bool hears_nothing;     /* to hear a node fails */
     char node_trouble[512]; /* as health has it */
     /* the listener */
     struct bus_subscriber *subscriber;
@@ -85,6 +86,16 @@ static struct window_reader *open_window(void *context, struct error *error)
 {
     (void)error;
     return window_fake_reader(((struct fixture *)context)->window);
+}
+
+static bool hear(void *context, size_t index, const struct scheduler_hearing *hearing,
+                 void **heard_r, struct error *error)
+{
+    const struct fixture *f = context;
+    (void)index;
+    (void)hearing;
+    *heard_r = NULL;
+    return !f->hears_nothing || error_set(error, ERROR_SYSTEM, "nothing can be heard");
 }
 
 static void on_trouble(void *context, const char *what, const char *reason)
@@ -164,6 +175,7 @@ static void open_scheduler(struct fixture *f)
         .world = { .open_store = open_store,
                    .open_node = open_node,
                    .open_window = open_window,
+                   .hear = hear,
                    .context = f,
                    .nodes_count = f->nodes_count },
         .instance = "1",
@@ -1128,11 +1140,9 @@ static void a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more(void
     close_fixture(f);
 }
 
-/* Its threads hear of the nodes before it has read what it is to lead with. */
-static void one_that_cannot_begin_to_lead_ends_in_order_while_nodes_answer(void **state)
+/* It stands by: another leads, until release(). */
+static void stand_by(struct fixture *f)
 {
-    (void)state;
-    struct fixture *f = open_fixture();
     struct error error;
     uint64_t epoch;
     stop(f);
@@ -1140,13 +1150,45 @@ static void one_that_cannot_begin_to_lead_ends_in_order_while_nodes_answer(void 
     f->settings.scheduler_lease_ms = 500;
     assert_int_equal(leader_take(f->store, SCHEDULER_ROLE, "2", 99, 1, &epoch, &error), STORE_DONE);
     open_scheduler(f);
+}
+
+static void release(struct fixture *f)
+{
+    struct error error;
+    struct leader leader;
+    assert_int_equal(leader_read(f->store, SCHEDULER_ROLE, &leader, &error), STORE_DONE);
+    assert_int_equal(leader_release(f->store, SCHEDULER_ROLE, leader.epoch, &error), STORE_DONE);
+}
+
+static void one_that_cannot_read_what_it_leads_with_ends_in_order(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    stand_by(f);
     f->store_goes = true;
-    assert_int_equal(leader_release(f->store, SCHEDULER_ROLE, epoch, &error), STORE_DONE);
+    release(f);
     UNTIL(f, f->deposed > 0);
     assert_true(f->scheduler.lead_failed);
-    UNTIL(f, f->scheduler.nodes.list[0].quick_count + f->scheduler.nodes.list[0].slow_count > 0);
     f->store_goes = false;
     store_fake_away(f->store, false);
+    stop(f);
+    start(f); /* what it took and gave up is free */
+    close_fixture(f);
+}
+
+/* Its threads hear of the nodes by then. */
+static void one_that_cannot_begin_to_lead_ends_in_order_while_nodes_answer(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture();
+    stand_by(f);
+    f->hears_nothing = true;
+    release(f);
+    UNTIL(f, f->deposed > 0);
+    assert_true(f->scheduler.lead_failed);
+    assert_false(f->scheduler.leading);
+    UNTIL(f, f->scheduler.nodes.list[0].quick_count + f->scheduler.nodes.list[0].slow_count > 0);
+    f->hears_nothing = false;
     stop(f);
     start(f); /* what it took and gave up is free */
     close_fixture(f);
@@ -1282,6 +1324,7 @@ int main(void)
         cmocka_unit_test(messages_that_make_no_sense_are_dropped),
         cmocka_unit_test(accepted_shares_are_counted_by_account_and_worker),
         cmocka_unit_test(a_scheduler_that_lost_the_leadership_says_so_and_writes_no_more),
+        cmocka_unit_test(one_that_cannot_read_what_it_leads_with_ends_in_order),
         cmocka_unit_test(one_that_cannot_begin_to_lead_ends_in_order_while_nodes_answer),
         cmocka_unit_test(job_ids_are_never_used_twice_over_restarts),
         cmocka_unit_test(every_timer_whose_work_fails_counts_it_and_comes_again),

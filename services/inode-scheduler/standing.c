@@ -143,6 +143,7 @@ static void ask(struct scheduler *scheduler, enum standing_step step)
 {
     struct standing *standing = &scheduler->standing;
     standing->step = step;
+    standing->asked_ms = clock_ms();
     standing->job.work = work;
     standing->asking = worker_submit(standing->worker, &standing->job);
 }
@@ -151,9 +152,13 @@ static void ask(struct scheduler *scheduler, enum standing_step step)
 static void start_timer(struct scheduler *scheduler)
 {
     struct standing *standing = &scheduler->standing;
-    uint64_t delay_ms = lease_ms(scheduler) / STEPS_A_LEASE;
-    uint64_t now = clock_ms(), over_ms = standing->watch.since_ms + lease_ms(scheduler);
-    if (!scheduler->leading && over_ms > now && over_ms - now < delay_ms)
+    const uint64_t step_ms = lease_ms(scheduler) / STEPS_A_LEASE;
+    const uint64_t now = clock_ms(), over_ms = standing->watch.since_ms + lease_ms(scheduler);
+    /* A store that takes long is not left longer alone for that. */
+    const uint64_t took_ms = standing->asked_ms != 0 ? now - standing->asked_ms : 0;
+    uint64_t delay_ms =
+        took_ms + step_ms / STEPS_A_LEASE < step_ms ? step_ms - took_ms : step_ms / STEPS_A_LEASE;
+    if (scheduler->epoch == 0 && over_ms > now && over_ms - now < delay_ms)
         delay_ms = over_ms - now;
     loop_timer_start(scheduler->options.loop, &standing->timer, delay_ms, 0);
 }
@@ -200,7 +205,8 @@ static void on_due(void *context)
     struct scheduler *scheduler = context;
     if (scheduler->standing.asking || scheduler->stopping || scheduler->deposed)
         return;
-    ask(scheduler, scheduler->leading ? STANDING_RENEW : STANDING_LOOK);
+    /* Also one that does not lead yet: what it begins with may last longer than a lease. */
+    ask(scheduler, scheduler->epoch != 0 ? STANDING_RENEW : STANDING_LOOK);
 }
 
 /* Others write at a start, and this handle is impatient. */
@@ -262,14 +268,15 @@ void standing_close(struct scheduler *scheduler)
 {
     struct standing *standing = &scheduler->standing;
     struct error ignored;
+    if (standing->store == NULL)
+        return;
     if (standing->worker != NULL)
         worker_destroy(standing->worker);
     /* Also what it took and could not begin with; refused where another has it by now. */
     uint64_t epoch = scheduler->epoch != 0 ? scheduler->epoch : standing->taken;
     if (epoch != 0)
         (void)!leader_release(standing->store, SCHEDULER_ROLE, epoch, &ignored);
-    if (standing->store != NULL)
-        store_close(standing->store);
+    store_close(standing->store);
     standing->worker = NULL;
     standing->store = NULL;
 }

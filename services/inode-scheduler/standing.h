@@ -25,6 +25,7 @@ struct standing {
     struct worker_job job;
     struct loop_timer timer;
     bool asking;
+    uint64_t asked_ms; /* when it last began to; 0: not yet */
     enum standing_step step;
     enum store_outcome outcome;
     struct leader seen;

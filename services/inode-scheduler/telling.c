@@ -102,9 +102,8 @@ static bool open_parts(struct telling *telling, struct error *error)
     struct scheduler *scheduler = telling->scheduler;
     const struct scheduler_options *options = &scheduler->options;
     const struct settings *settings = options->settings;
-    telling->store = options->world.open_store(options->world.context, error);
-    if (telling->store == NULL || !scheduler_declare(telling->store, error))
-        return false;
+    telling->store = scheduler->telling_store; /* its own from here on */
+    scheduler->telling_store = NULL;
     telling->teller = teller_create(&(struct teller_options){
         .store = telling->store,
         .coin = &options->coin,

@@ -3,7 +3,7 @@
  * account; docs/notices.md says what each kind holds. */
 import { action, form, shownOnce, sure } from './forms.js';
 import { duration, moment } from './format.js';
-import { el, mark, Refusal, section, table, when } from './view.js';
+import { el, folded, mark, Refusal, section, table, when } from './view.js';
 import { asked, remove, tell } from './session.js';
 import { page } from './settings.js';
 
@@ -89,9 +89,10 @@ export function notices() {
     const fresh = el('div', { 'aria-live': 'polite' });
     const chosen = section('What you are told', all => choices(all, () => again()));
     const hook = section('Webhook', all => webhook(all, () => again(), fresh));
-    const log = section('Sent lately', ({ notices: list }) => table('The newest notices, kept for a week', ['When', 'What', 'By', 'State', '#Tries', 'Came of it'],
-        list.map(n => [when(n.time, now()), NAMES[n.kind] ?? n.kind, n.channel === 'email' ? 'e-mail' : 'webhook',
-            mark(STATES[n.state] ?? 'wait', n.state), `${n.tries}`, el('span.break', n.result, n.next && n.tries > 0 ? `; again at ${moment(n.next)}` : '')]), 'Nothing was sent yet.'));
+    const fewest = folded(10);
+    const log = section('Sent lately', ({ notices: list }) => fewest(list, some => table('The newest notices, kept for a week', ['When', 'What', 'By', 'State', '#Tries', 'Came of it'],
+        some.map(n => [when(n.time, now()), NAMES[n.kind] ?? n.kind, n.channel === 'email' ? 'e-mail' : 'webhook',
+            mark(STATES[n.state] ?? 'wait', n.state), `${n.tries}`, el('span.break', n.result, n.next && n.tries > 0 ? `; again at ${moment(n.next)}` : '')]), 'Nothing was sent yet.'), () => log.again()));
     const self = page('notices', 'What the pool tells you by itself, and where.', [chosen.element, fresh, hook.element, log.element], async signal => {
         const [all, sent] = await Promise.all([asked('/api/v1/me/notices', signal), asked('/api/v1/me/notices/log', signal)]);
         chosen.update(all);

@@ -2,7 +2,7 @@
  * the operator's own token. */
 import { action, form, sure } from './forms.js';
 import { clock, count, duration, money, moment, percent, short, shortHash } from './format.js';
-import { amount, ask, choiceLinks, el, facts, mark, needs, reasonsOf, section, stateKind, table, when } from './view.js';
+import { amount, ask, choiceLinks, el, facts, folded, mark, needs, reasonsOf, section, stateKind, table, when } from './view.js';
 import { asked, sawOperator, tell } from './session.js';
 import { eventList } from './settings.js';
 
@@ -66,9 +66,9 @@ export function nodes() {
     const list = section('Nodes', ({ nodes: all }) => table('Nodes', ['Node', 'State', '#Height', 'Tip', 'What is wrong'], all.map(n => [
         n.name, mark(n.usable ? 'good' : n.reached ? 'warn' : 'bad', n.usable ? 'followed' : n.reached ? 'left aside' : 'not reached'), count(n.height),
         el('code', { title: n.tip }, shortHash(n.tip)), n.trouble || el('span.muted', 'nothing')]), 'This scheduler stands by and has opened none.'));
-    const answers = section('What they said to our blocks', ({ submissions }) => table('Answers, newest first', ['When', 'Block', 'Node', 'Answer', '#Attempts', '#Took'],
-        submissions.map(x => [moment(x.time_ms / 1000), el('code', { title: x.block }, shortHash(x.block)), x.node,
-            mark(x.answer === 'accepted' || x.answer.startsWith('duplicate') ? 'good' : x.answer === '' ? 'wait' : 'warn', x.answer || 'none yet'), count(x.attempts), `${count(x.took_us)}\u00a0µs`]), 'No block was handed in lately.'));
+    const fewest = folded(12), answers = section('What they said to our blocks', ({ submissions }) => fewest(submissions, some => table('Answers, newest first', ['When', 'Block', 'Node', 'Answer', '#Attempts', '#Took'],
+        some.map(x => [moment(x.time_ms / 1000), el('code', { title: x.block }, shortHash(x.block)), x.node,
+            mark(x.answer === 'accepted' || x.answer.startsWith('duplicate') ? 'good' : x.answer === '' ? 'wait' : 'warn', x.answer || 'none yet'), count(x.attempts), `${count(x.took_us)}\u00a0µs`]), 'No block was handed in lately.'), () => answers.again()));
     return page('nodes', 'Which nodes are followed, and what each answered when a block of ours was handed in.', [list.element, answers.element], async signal => {
         const n = await asked(api('nodes'), signal);
         list.update({ nodes: n.nodes });
@@ -126,10 +126,15 @@ const OWNERS = { miner: 'Miners', fee: 'The pool\u2019s fee', network: 'The netw
 /* Nothing is shown as little as it is. */
 const sparse = (units, coin) => units === '0' ? el('span.money.zeros', '0') : amount(units, coin, false);
 export function ledger() {
-    const books = section('Balances by owner', ({ books: b, trouble, coin }) => b === null ? el('p', mark('warn', trouble)) : [
-        table('Balances by owner and kind', ['Owner', '#Immature', '#Available', '#In flight', '#Paid'], Object.entries(b.balances).map(([owner, kinds]) => [
-            OWNERS[owner] ?? owner, ...['immature', 'available', 'in flight', 'paid'].map(kind => sparse(kinds[kind] ?? kinds[kind.replace(' ', '_')] ?? '0', coin))]), ''),
-        el('p.note', `In ${coin.ticker}. All of it adds up to nothing: what the network gave is what everybody has. ${count(b.set)} posting sets, ${count(b.accounts)} accounts, ${count(b.open_sets)} sets under way.`)]);
+    const KINDS = ['immature', 'available', 'in flight', 'paid'], of = (kinds, kind) => kinds[kind] ?? kinds[kind.replace(' ', '_')] ?? '0';
+    const books = section('Balances by owner', ({ books: b, trouble, coin }) => {
+        if (b === null) return el('p', mark('warn', trouble));
+        const owners = Object.entries(b.balances), has = ([, kinds]) => KINDS.some(kind => of(kinds, kind) !== '0'), none = owners.filter(one => !has(one));
+        return [table('Balances by owner and kind', ['Owner', '#Immature', '#Available', '#In flight', '#Paid'], owners.filter(has).map(([owner, kinds]) => [
+            OWNERS[owner] ?? owner, ...KINDS.map(kind => sparse(of(kinds, kind), coin))]), 'Nothing was posted yet.'),
+        none.length > 0 && el('p.note', `Nothing is with: ${none.map(([owner]) => OWNERS[owner] ?? owner).join(', ')}.`),
+        el('p.note', `In ${coin.ticker}. All of it adds up to nothing: what the network gave is what everybody has. ${count(b.set)} posting sets, ${count(b.accounts)} accounts, ${count(b.open_sets)} sets under way.`)];
+    });
     const result = el('div', { 'aria-live': 'polite' });
     const audit = section('Audit', ({ audit: a }) => [el('p', a.at ? mark(a.differences ? 'bad' : 'good', `By itself at ${moment(a.at)}: ${a.differences ? `${count(a.differences)} differences` : 'no difference'}.`)
         : mark('wait', `None by itself yet; it runs every ${duration(a.interval_h * 3600)}.`)),

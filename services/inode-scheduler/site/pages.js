@@ -1,7 +1,7 @@
 /* The pages. Each has a title, its parts, and load(signal), which asks the API and draws. */
 import { barChart, lineChart } from './chart.js';
 import { ago, cap, clock, count, duration, frequency, hashes, margin, moment, money, percent, rate, reasons, rough, short, shortHash } from './format.js';
-import { amount, ask, choice, copyable, el, facts, mark, needs, reasonsOf, redraw, Refusal, section, stateKind, table, when } from './view.js';
+import { amount, ask, choice, copyable, el, facts, folded, mark, needs, reasonsOf, redraw, Refusal, section, stateKind, table, when } from './view.js';
 import { targetList, targets } from './connect.js';
 import { proofPanel } from './proof.js';
 
@@ -182,7 +182,7 @@ function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
 export function blocks() {
     let maturity = 0;
     const list = paged(api('blocks'), 'blocks', block => block.found_ms, (all, coin) =>
-        blockTable(all, coin, Date.now() / 1000, 'This pool has not found a block yet. When it does, it stands here at once, and its reward is shared.', maturity), 25);
+        blockTable(all, coin, Date.now() / 1000, 'This pool has not found a block yet. When it does, it stands here at once, and its reward is shared.', maturity), narrow.matches ? 10 : 25);
     const numbers = section('', t => facts([
         ['Found', count(t.blocks_found), t.blocks_orphaned ? `${count(t.blocks_orphaned)} more orphaned or refused` : 'none orphaned'],
         ['Luck', ...luckWords(t.luck)],
@@ -209,6 +209,17 @@ const SPANS = { '1m': 'minute', '10m': '10 minutes', '1h': 'hour', '1d': 'day' }
 const estimatesOf = a => [table('Hashrate by the time it is estimated over', ['Over the last', '#Hashrate', '#Error'],
     Object.entries(SPANS).map(([key, words]) => [words, rate(a.hashrates[key]), margin(a.hashrate_errors[key])])),
 el('p.note', 'A hashrate is counted from shares, which arrive by chance: the fewer, the less it says. In 19 of 20 cases it is within the error.')];
+
+/* A rate and what it is worth, for a cell. */
+const estimate = (value, error) => el('span.estimate', rate(value), ' ', el('span.muted', margin(error)));
+/* The rate of now above its chart. */
+function rateNow() {
+    const big = el('p.big.lesser', '–'), words = el('p.words');
+    return { parts: [big, words], update(of) {
+        big.textContent = rate(of.hashrates['10m']);
+        words.textContent = of.hashrate_errors['10m'] === null ? 'No share came in the last ten minutes.' : `over ten minutes, ${margin(of.hashrate_errors['10m'])}`;
+    } };
+}
 
 const rejectsOf = r => !r ? el('p.empty', 'This pool keeps no traces of rejected shares.')
     : r.traces === 0 ? el('p.empty', mark('good', 'None lately.'))
@@ -254,19 +265,18 @@ const unknownAccount = name => [el('section.card', el('p', 'Check for a typing e
 
 export function account(name) {
     const title = el('h1', el('span.hidden', 'Account '), short(name, 12)), sub = el('p.state', { role: 'status' }, 'Asking the pool…');
-    const chart = lineChart('Hashrate of this account'), series = seriesCharts(accountPath(name, '/series'), [chart]);
+    const speed = rateNow(), chart = lineChart('Hashrate of this account'), series = seriesCharts(accountPath(name, '/series'), [chart]);
     const outlook = section('', outlookFacts, '.plain'), money4 = section('Balances', moneyFacts), estimates = section('Estimates', estimatesOf);
-    let all = false;
-    const workers = section('Workers', ([list, now]) => [table('Workers', ['Worker', 'State', '#10 minutes', '#Error', '#Hour', '#Shares', 'Last share'],
-        list.slice(0, all ? list.length : WORKERS_FEW).map(w => [w.name ? el('a', { href: `#/account/${encodeURIComponent(name)}/${encodeURIComponent(w.name)}` }, w.name) : '(no name)', workerState(w, now), rate(w.hashrates['10m']), margin(w.hashrate_errors['10m']), rate(w.hashrates['1h']),
-            count(w.shares_accepted), when(w.last_share, now)]), 'No worker has been seen.'),
-    list.length > WORKERS_FEW && !all && el('button.quiet.older', { type: 'button', onclick: () => { all = true; workers.again(); } }, `Show all ${count(list.length)}`),
+    const fewWorkers = folded(WORKERS_FEW);
+    const workers = section('Workers', ([list, now]) => [fewWorkers(list, some => table('Workers', ['Worker', 'State', '#10 minutes', '#Hour', '#Shares', 'Last share'],
+        some.map(w => [w.name ? el('a', { href: `#/account/${encodeURIComponent(name)}/${encodeURIComponent(w.name)}` }, w.name) : '(no name)', workerState(w, now), estimate(w.hashrates['10m'], w.hashrate_errors['10m']), estimate(w.hashrates['1h'], w.hashrate_errors['1h']),
+            count(w.shares_accepted), when(w.last_share, now)]), 'No worker has been seen.'), () => workers.again()),
     list.length === WORKERS_SHOWN && el('p.note', `The pool tells of ${WORKERS_SHOWN} at most.`)]);
     const rejects = section('Rejected shares', rejectsOf);
     const panel = el('div.panel', { 'aria-live': 'polite' });
-    const check = async posting => {
+    const check = async (posting, coin) => {
         panel.replaceChildren(el('p.empty', 'Fetching the proof and the chain of statements…'));
-        panel.replaceChildren(...await proofPanel(name, posting));
+        panel.replaceChildren(...await proofPanel(name, posting, coin));
         panel.scrollIntoView({ block: 'nearest', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' });
     };
     /* What matures leaves one balance for another: one line says so; the CSV file has both postings. */
@@ -276,15 +286,15 @@ export function account(name) {
         table('Credits, newest first', ['What', 'When', '#Amount', 'Balance', 'Block', 'Proof'], list.filter(moved).map(c => [
             EVENTS[c.event] ?? c.event, when(c.time, Date.now() / 1000), amount(c.amount, coin), c.kind,
             el('code', { title: c.block ?? c.transaction }, shortHash(c.block ?? c.transaction ?? '')), c.event === 'found' ? el('button.quiet', { type: 'button',
-                id: `proof${c.sequence}`, onclick: () => check(c) }, 'Check this payout',
+                id: `proof${c.sequence}`, onclick: () => check(c, coin) }, 'Check this payout',
             el('span.hidden', ` of block ${shortHash(c.block)}`)) : '']),
-        'Nothing has been credited yet. Credits come with the pool\u2019s next block.'));
+        'Nothing has been credited yet. Credits come with the pool\u2019s next block.'), narrow.matches ? 16 : 32); /* two postings of three are of payments, or the other leg */
     const payments = paged(accountPath(name, '/payments'), 'payments', p => p.number, (list, coin) =>
         table('Payments, newest first', ['Number', 'State', '#Amount', 'To', 'Made', 'Transaction'], list.map(p => [
             `${p.number}`, mark(stateKind(p.state), `${cap(p.state)}${p.confirmations ? `, ${count(p.confirmations)} deep` : ''}`),
             amount(p.amount, coin), el('code', { title: p.address }, short(p.address)), when(p.created, Date.now() / 1000),
             p.txid ? el('code', { title: p.txid }, short(p.txid)) : '–']), 'Nothing has been paid yet.'));
-    const whole = [outlook.element, el('section.hero', el('h2', 'Hashrate'), el('div.plot', series.switcher, chart.element)), money4.element,
+    const whole = [outlook.element, el('section.hero', el('h2', 'Hashrate'), speed.parts, el('div.plot', series.switcher, chart.element)), money4.element,
         workers.element, el('div.even', rejects.element, estimates.element),
         el('section.card', el('h2', 'Credits'), el('p.under', 'Your part of every block. \u201cCheck this payout\u201d makes your own browser do the sums, so that you need not believe the pool.'), panel, credits.element,
             el('p.more', el('a', { href: accountPath(name, '/earnings.csv'), download: '' }, 'All postings as a CSV file'))),
@@ -306,6 +316,7 @@ export function account(name) {
             const sentence = a.last_share ? `${live} of ${count(w.workers.length)} ${w.workers.length === 1 ? 'worker' : 'workers'} working, last share ${ago(a.last_share, now)}.` : 'No share since the pool looked last.';
             if (sub.textContent !== sentence) sub.replaceChildren(mark(live ? live < w.workers.length ? 'warn' : 'good' : 'wait', sentence));
             outlook.update([a, o]);
+            speed.update(a);
             money4.update(a);
             estimates.update(a);
             workers.update([[...w.workers].sort(byTrouble(now)), now]);
@@ -320,9 +331,9 @@ const fell = (w, now) => w.last_share > 0 && now - w.last_share >= SILENT_S && n
 /* #/account/NAME/WORKER */
 export function worker(name, of) {
     const base = accountPath(name, `/workers/${encodeURIComponent(of)}`), back = `#/account/${encodeURIComponent(name)}`;
-    const sub = el('p.state', { role: 'status' }, 'Asking the pool…'), chart = lineChart('Hashrate of this worker'), series = seriesCharts(`${base}/series`, [chart]);
+    const sub = el('p.state', { role: 'status' }, 'Asking the pool…'), speed = rateNow(), chart = lineChart('Hashrate of this worker'), series = seriesCharts(`${base}/series`, [chart]);
     const estimates = section('Estimates', estimatesOf), rejects = section('Rejected shares', rejectsOf);
-    const rest = el('div', el('section.hero', el('h2', 'Hashrate'), el('div.plot', series.switcher, chart.element)), el('div.even', rejects.element, estimates.element));
+    const rest = el('div', el('section.hero', el('h2', 'Hashrate'), speed.parts, el('div.plot', series.switcher, chart.element)), el('div.even', rejects.element, estimates.element));
     const page = { title: `Worker ${of}`, parts: [el('p.crumb', el('a', { href: back }, `Account ${short(name)}`)), el('h1', el('span.hidden', 'Worker '), of || '(no name)'), sub, rest],
         missing(text) {
             page.ended = false;
@@ -338,6 +349,7 @@ export function worker(name, of) {
             said.lastElementChild.textContent = cap(said.textContent) + more;
             if (sub.textContent !== said.textContent) sub.replaceChildren(said);
             rejects.update(r);
+            speed.update(w);
             estimates.update(w);
         } };
     return page;

@@ -1,6 +1,6 @@
 /* "Check this payout": the proof of a block and the chain of statements are fetched, and checked
  * here, step by step in sight (verify.js). */
-import { count, hashes, money, shortHash } from './format.js';
+import { cap, count, hashes, money, shortHash } from './format.js';
 import { ask, el, mark, Refusal } from './view.js';
 import { hex, statementHead, verifyDocument } from './verify.js';
 
@@ -33,7 +33,7 @@ function failed(text) {
     return [el('h3', 'Nothing could be checked'), el('p', mark('warn', text))];
 }
 
-export async function proofPanel(name, posting) {
+export async function proofPanel(name, posting, { exponent, ticker }) {
     let document, chain;
     try {
         document = await ask(`/api/v1/accounts/${encodeURIComponent(name)}/proofs/${posting.block}`);
@@ -43,14 +43,15 @@ export async function proofPanel(name, posting) {
             return failed('The pool has no proof for this block: a scheme without a window gives none.');
         return failed(`The pool did not give the proof (${error.message}). Ask again in a moment.`);
     }
-    const steps = [], { ok, findings, proof } = verifyDocument(document, { chain, visit: step => steps.push(step) });
+    const coin = [exponent, ticker], steps = [];
+    const { ok, findings, proof } = verifyDocument(document, { chain, visit: step => steps.push(step), amount: units => money(units, ...coin) });
     /* The credit of this page against the proof's bytes. */
     if (proof) findings.push({ ok: `${proof.leaf.amount}` === posting.amount && hex(proof.statement.block) === posting.block,
-        text: `the proof is of this very block and of ${posting.amount} base units, as credited` });
-    const right = ok && findings.every(finding => finding.ok), coin = [document.exponent ?? 8, ''];
+        text: `the proof is of this very block and of ${money(posting.amount, ...coin)}, as credited` });
+    const right = ok && findings.every(finding => finding.ok);
     const parts = [el('h3', `Proof for block ${shortHash(posting.block)}`),
         el('p.verdict', mark(right ? 'good' : 'bad', right ? 'This payout is proven: your browser checked every step.' : 'This proof is WRONG. Keep it and show it to others.')),
-        el('ul.findings', findings.map(finding => el('li', mark(finding.ok ? 'good' : 'bad', finding.text))))];
+        el('ul.findings', findings.map(finding => el('li', mark(finding.ok ? 'good' : 'bad', `${cap(finding.text)}.`))))];
     if (proof) parts.push(el('p', `From your leaf to the root of ${count(proof.statement.accounts)} accounts, in ${steps.length === 2 ? 'one step' : `${steps.length - 1} steps`}:`),
         el('ol.path', steps.map(step => stepRow(step, proof.statement.root.work)),
             el('li', el('span', `Root: all accounts of the window, ${money(proof.statement.root.amount, ...coin)} paid out of ${money(proof.statement.reward, ...coin)}`),

@@ -260,8 +260,9 @@ function contradiction(said, meant) {
 }
 
 /* Checks a document of the API. `chain`: that of /api/v1/proofs (its `proofs`); `work`: your own
- * count of expected hashes in the window. Stops at the first thing that makes the rest worthless. */
-export function verifyDocument(document, { chain = null, work = null, visit } = {}) {
+ * count of expected hashes in the window; `amount`: how base units are said. Stops at the first
+ * thing that makes the rest worthless. */
+export function verifyDocument(document, { chain = null, work = null, visit, amount = units => `${units}` } = {}) {
     const findings = [];
     const say = (ok, text) => { findings.push({ ok, text }); return ok; };
     const end = () => ({ ok: findings.every(finding => finding.ok), findings });
@@ -275,7 +276,7 @@ export function verifyDocument(document, { chain = null, work = null, visit } = 
     const outcome = checkProof(proof, visit);
     if (!say(outcome === 'PROOF_OK', sentences[outcome])) return { ...end(), outcome, proof };
     const fair = fairAmount(proof), off = fair > leaf.amount ? fair - leaf.amount : leaf.amount - fair;
-    say(off <= rounding(proof), `the work gives ${fair} after the fee; ${leaf.amount} was credited`);
+    say(off <= rounding(proof), `the work gives ${amount(fair)} after the fee; ${amount(leaf.amount)} was credited`);
     if (work !== null)
         say(BigInt(work) <= leaf.work, `you did ${work}; ${leaf.work} is proven`);
     if (chain !== null) checkChain(statement, chain, say);

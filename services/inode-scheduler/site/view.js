@@ -106,6 +106,13 @@ export function table(caption, heads, rows, nothing) {
                 { 'data-head': heads[i].replace('#', '') }, Array.isArray(cell) ? el('div', cell) : cell)))))));
 }
 
+/* The first rows of a long list, and a button that has `again` draw all of them. */
+export function folded(most) {
+    let all = false;
+    return (list, draw, again) => [draw(all ? list : list.slice(0, most)), list.length > most && !all && el('button.quiet.older', { type: 'button',
+        onclick: () => { all = true; again(); } }, `Show all ${list.length}`)];
+}
+
 export const facts = list => el('dl.facts', list.filter(Boolean).map(([name, value, words]) =>
     el('div', el('dt', name), el('dd', value), words && el('dd.words', words))));
 

@@ -1,5 +1,5 @@
 /* Every page as it looks: axe-core finds nothing, nothing is wider than the screen, each mark has a
- * shape and a word, the keyboard reaches everything; in both themes, on desktop and phone; and how
+ * shape and a word, the keyboard reaches everything; in both themes, on desktop, tablet and phone; and how
  * soon and how much. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { api, base, modules, ok, shots, until, visitor } from './world.mjs';
 
 const axe = readFileSync(`${modules}/node_modules/axe-core/axe.min.js`, 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const SIZES = { '': { width: 1280, height: 900 }, 'phone-': { width: 390, height: 844 } };
+const SIZES = { '': { width: 1440, height: 900 }, 'tablet-': { width: 820, height: 1180 }, 'phone-': { width: 390, height: 844 } };
 const BYTES_MAX = 200 * 1024;
 
 const everybodys = (miner, rig) => ({ overview: '', blocks: '#/blocks', account: `#/account/${miner}`, worker: `#/account/${miner}/${rig}`, look: '#/account',
@@ -59,15 +59,23 @@ async function walks(page, title) {
     return wrong;
 }
 
-async function lookAt(page, title, as) {
-    await settle(page, title);
+/* How many of axe-core's rules a page breaks as it is now, each said. */
+export async function breaks(page, title, as) {
     const { violations } = await page.evaluate(async ([code, tags]) => {
         if (!globalThis.axe) (0, eval)(code);
         return globalThis.axe.run(document, { runOnly: tags, rules: { 'target-size': { enabled: true } } });
     }, [axe, TAGS]);
     for (const { id, nodes } of violations) console.log(`not ok: ${title} ${as}: ${id} ${nodes[0].html} ${nodes[0].failureSummary}`);
+    return violations.length;
+}
+
+async function lookAt(page, title, as) {
+    await settle(page, title);
+    const violations = await breaks(page, title, as);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
     if (wide) console.log(`not ok: ${title} ${as}: wider than the screen`);
+    const rowsOfLinks = await page.evaluate(() => new Set([...document.querySelectorAll('.top nav a')].filter(a => !a.hidden).map(a => Math.round(a.getBoundingClientRect().top))).size);
+    if (rowsOfLinks !== 1) console.log(`not ok: ${title} ${as}: the pages' links take ${rowsOfLinks} rows`);
     const bare = await page.locator('.mark').evaluateAll(marks => marks.filter(m => !m.querySelector('svg') || !m.textContent.trim()).length);
     if (bare) console.log(`not ok: ${title} ${as}: ${bare} marks without shape or word`);
     const frame = await page.evaluate(() => [document.querySelectorAll('h1').length, document.querySelectorAll('main, header.top, footer').length, document.title]);
@@ -80,7 +88,7 @@ async function lookAt(page, title, as) {
             await page.locator('main details').evaluateAll(all => all.forEach(one => { one.open = false; }));
         await page.screenshot({ path: `${shots}/${title}-${as}.png` });
     }
-    return violations.length + wide + bare;
+    return violations + wide + bare + (rowsOfLinks !== 1);
 }
 
 /* The policy is lifted for axe alone, which is put into the page. The session is the visitor's: its
@@ -109,7 +117,7 @@ async function lookAtAll(pages, visit) {
 export async function looksWell(miner, account, operator) {
     const rig = (await api(`accounts/${miner}/workers`)).workers[0].name;
     const count = await lookAtAll(everybodys(miner, rig)) + await lookAtAll(ones, account) + await lookAtAll(operators, operator);
-    ok(`axe-core finds nothing on ${count} pages: every one, in both themes, on desktop and phone; each has one heading, its landmarks and a title`);
+    ok(`axe-core finds nothing on ${count} pages: every one, in both themes, on desktop, tablet and phone; each has one heading, its landmarks and a title`);
     ok('by Tab alone every stop of every page is reached, in sight and marked, and none keeps the focus');
 }
 
@@ -159,7 +167,7 @@ export async function isSoonAndSmall() {
     });
     await go('');
     await go('#/me'); /* brings what logged in people and operators get */
-    await page.evaluate(() => Promise.all(['settings', 'operate', 'signin'].map(name => import(`/site/${name}.js`))));
+    await page.evaluate(() => Promise.all(['settings', 'operate', 'signin', 'notices'].map(name => import(`/site/${name}.js`))));
     await page.waitForLoadState('networkidle');
     await context.close();
     let bytes = 0;

@@ -1,8 +1,11 @@
 /* Takes the pictures of docs/screenshots: a pool that has mined for a while, light and dark, on
- * desktop and phone. Run by `run` with ADIT_STORY=pictures.mjs. */
+ * desktop and phone; pngquant, where it is, makes them small. Run by `run` with
+ * ADIT_STORY=pictures.mjs. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { base, close, mine, shots, until, visitor } from './world.mjs';
+import { spoil } from './numbers.mjs';
 import { demoMiner } from './public.mjs';
 import { makeOperator, member } from './operator.mjs';
 
@@ -14,6 +17,12 @@ const NAME = 'gertrude';
 const began = Date.now();
 const miner = await demoMiner(), operator = await makeOperator(), account = await member(NAME, 'correct horse battery');
 for (const [rig, rate] of [['attic', 30000], ['garage', 12000], ['kitchen', 900]]) mine(`${NAME}.${rig}`, rate);
+await spoil(`${NAME}.kitchen`);
+/* What it is told: two kinds by letter. */
+await account.go('#/me/notices');
+for (const kind of ['A worker is offline', 'My miner found a block'])
+    await account.card('What you are told').getByRole('checkbox', { name: `${kind}, by e-mail` }).check();
+await account.card('What you are told').getByRole('button', { name: 'Save' }).click();
 await new Promise(done => setTimeout(done, Math.max(0, AFTER_MS - (Date.now() - began))));
 
 /* name: [page, whose session, what is done there before] */
@@ -24,7 +33,7 @@ const PAGES = {
         await page.waitForSelector('.verdict');
         await page.locator('.panel').evaluate(panel => panel.scrollIntoView());
     }],
-    worker: [`#/account/${NAME}/attic`, null], me: ['#/me', account], 'me-payout': ['#/me/payout', account],
+    worker: [`#/account/${NAME}/attic`, null], me: ['#/me', account], 'me-payout': ['#/me/payout', account], 'me-notices': ['#/me/notices', account],
     operate: ['#/operate', operator], 'operate-ledger': ['#/operate/ledger', operator],
 };
 mkdirSync(folder, { recursive: true });
@@ -43,7 +52,9 @@ for (const [size, viewport] of Object.entries(SIZES))
                 await page.goto(`${base}/${hash}`);
                 await until(`${name} is drawn`, async () => !(await page.locator('main').innerText()).includes('Asking the pool'));
                 await act?.(page);
-                await page.screenshot({ path: `${folder}/${name}-${size}${theme}.png` });
+                const path = `${folder}/${name}-${size}${theme}.png`;
+                await page.screenshot({ path });
+                spawnSync('pngquant', ['--force', '--skip-if-larger', '--strip', '--output', path, '256', path]);
             }
             if (whose) sessions.set(whose, await context.storageState());
             await context.close();

@@ -84,6 +84,9 @@ static void stats_done(struct worker_job *job)
     struct scheduler *scheduler = of_stats_job(job);
     scheduler->reading_stats = false;
     scheduler->stats_ok = scheduler->window_ok;
+    struct stats_room room = stats_room(scheduler->stats);
+    metric_set(scheduler->metrics.series, room.series);
+    metric_set(scheduler->metrics.series_dropped, room.dropped);
     if (!scheduler->stopping && scheduler->window_looked)
         scheduler->options.on_trouble(scheduler->options.context, "redis.window",
                                       scheduler->stats_ok ? NULL : scheduler->stats_error.text);

@@ -570,6 +570,10 @@ static void open_metrics(struct scheduler *scheduler)
         .luck_alarms = metrics_counter(
             metrics, "adit_scheduler_luck_alarms_total", "",
             "accounts and workers that hand in fewer blocks than chance explains", NULL),
+        .series = metrics_gauge(metrics, "adit_scheduler_series", "",
+                                "accounts and workers whose hashrate is kept", NULL),
+        .series_dropped = metrics_gauge(metrics, "adit_scheduler_series_dropped", "",
+                                        "of them that gave way to others since the start", NULL),
         .notices = metrics_counter(metrics, "adit_scheduler_notices_total", "",
                                    "new blocks that nodes published over ZeroMQ", NULL),
         .height = metrics_gauge(metrics, "adit_scheduler_height", "", "height of the best chain",
@@ -694,6 +698,7 @@ bool scheduler_open(struct scheduler *scheduler, const struct scheduler_options 
     health_init(&scheduler->health, options->loop);
     bans_init(&scheduler->bans, options->loop);
     scheduler->stats = stats_create(loop_unix_ms());
+    stats_keep_every(scheduler->stats, (uint64_t)options->settings->time_keep_series * 1000);
     scheduler->lucks = lucks_create();
     ASSERT(scheduler->lucks != NULL);
     open_metrics(scheduler);

@@ -109,7 +109,7 @@ struct scheduler_summary {
 
 struct scheduler_metrics {
     struct metric *jobs, *candidates, *events, *leases, *height, *leading, *refused_messages,
-        *notices, *unfollowed, *luck_alarms;
+        *notices, *unfollowed, *luck_alarms, *series, *series_dropped;
     struct metric_histogram *tip_to_job;
 };
 

@@ -7,8 +7,13 @@
  * the window, as far as it reaches and within a bound.
  *
  * The window and the store are read on a worker's thread, the series are read on the loop; one lock
- * between them. Memory is bounded: STATS_SERIES_MAX series, one that is silent for long gives way.
- */
+ * between them.
+ *
+ * Memory is bounded: STATS_SERIES_MAX series beside the pool's, STATS_BYTES_MAX together. Where one
+ * more has a share another gives way: of an account that has more than one in STATS_CROWD of them
+ * the worker that was silent for longest, so that who makes names without end pushes out his own;
+ * else whoever was silent for longest. What gave way begins anew with its next share; the pool's
+ * series counts all of them always. */
 #pragma once
 #include "port/store.h"
 #include "port/window.h"
@@ -18,10 +23,12 @@ struct stats;
 
 enum {
     STATS_SERIES_MAX = 16384,
+    STATS_CROWD = 8,
+    STATS_BYTES_MAX = 120 << 20,
     STATS_MINUTES_MAX = 120,
     STATS_HOURS_MAX = 168,
     STATS_NETWORK_MAX = 1024,
-    STATS_KEEP_MS = 60000, /* a page that changed is written again so often */
+    STATS_KEEP_MS = 60000, /* unless stats_keep_every says otherwise */
     STATS_PAGE_BYTES_MAX = 1 << 20,
 };
 
@@ -77,6 +84,8 @@ void stats_tell_batches(struct stats *stats, stats_batch_visitor visitor, void *
  * damaged is left out, and told in the log. False with *error: nothing was taken in; call it again.
  */
 MUST_CHECK bool stats_load(struct stats *stats, struct store *store, struct error *error);
+/* Before the first stats_keep: how often what changed is written. */
+void stats_keep_every(struct stats *stats, uint64_t period_ms);
 /* On the worker's thread, about once a second while this process leads `role` under that epoch:
  * writes what changed, some pages a call. False with *error; it is tried again, and who leads no
  * more writes nothing. */
@@ -100,6 +109,14 @@ struct stats_worker {
 };
 size_t stats_workers(struct stats *stats, uint64_t account, uint64_t now_ms,
                      struct stats_worker *workers_r, size_t capacity);
+
+/* What they take, and how many gave way since the start. */
+struct stats_room {
+    size_t series; /* beside the pool's */
+    size_t bytes;
+    uint64_t dropped;
+};
+struct stats_room stats_room(struct stats *stats);
 
 /* When each worker that has a series was last heard of, in no order: at most STATS_SERIES_MAX.
  * Returns their number. */

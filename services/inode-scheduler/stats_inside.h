@@ -1,5 +1,6 @@
-/* How the series of stats.h lie in memory, for stats.c, which counts, and stats_kept.c, which keeps
- * them in the store. Written on the counting worker's thread alone, so that one may read without
+/* How the series of stats.h lie in memory, for stats.c, which counts, stats_table.c, which has
+ * them, stats_asked.c, which answers, and stats_load.c and stats_keep.c, which have them in the
+ * store. Written on the counting worker's thread alone, so that one may read without
  * the lock; everybody else reads with it. */
 #pragma once
 #include "services/inode-scheduler/stats.h"
@@ -9,7 +10,8 @@
 /* A series is three rings: 6 slots of 10 s for the minute, 120 of 60 s for ten minutes and the
  * hour, and slots of an hour: 168 for the pool and an account, 24 for a worker. A slot is known by
  * the number of its time span since the epoch, so that an old one is seen to be old. A worker takes
- * 4 KB, an account 7 KB: 90 MB where the bound is met by accounts of one worker.
+ * 4 KB, an account 7 KB: 88 MB where the bound is met by accounts of one worker, 118 MB by accounts
+ * that name none.
  *
  * Beside the pool's series stands how many workers were active by the minute and by the hour. A
  * worker is counted where its own ring shows that it was not yet, so it does not matter in which
@@ -84,7 +86,8 @@ struct stats {
     struct stats_network networks[STATS_NETWORK_MAX]; /* newest first */
     size_t networks_count;
     struct series *table[TABLE_SLOTS]; /* open addressing; NULL: empty */
-    size_t count, hand;
+    size_t count, hand, bytes;
+    uint64_t dropped;
     struct window_totals totals;
     bool totals_known;
     uint64_t read_ms;
@@ -99,6 +102,7 @@ struct stats {
     bool loaded;                    /* from the store: `last` was the end of what it has */
     struct window_position through; /* the store's pages are whole up to here */
     struct {
+        uint64_t period_ms;
         bool know_versions;
         uint64_t epoch;                 /* of the versions */
         bool runs;                      /* a round over all pages, some a call */

@@ -7,11 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "adapter/store_fake/fake.h"
-#include "adapter/window_fake/window_fake.h"
-#include "loop/testing/until.h"
-#include "record/leader/leader.h"
-#include "services/inode-scheduler/stats.h"
+#include "services/inode-scheduler/stats_testing.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -25,20 +21,12 @@ enum {
     ROUNDS = 120,
     RECORD_BYTES = 2 << 20,
 };
-#define ROLE "scheduler"
 
 struct bench {
-    struct loop *loop;
-    struct window_fake *window;
-    struct window_writer *writer;
-    struct window_reader *reader;
-    struct store *store;
+    struct stats_ground ground;
     struct stats *always; /* never dies, knows no store */
     struct stats *mortal;
     struct stats *other; /* stands by */
-    uint64_t epoch;
-    uint64_t now_ms, sequence;
-    unsigned replies;
     struct window_share shares[SHARES_MAX];
     size_t count;
     bool unsure; /* totals were lost: of when a series began, and of its oldest minutes */
@@ -46,72 +34,20 @@ struct bench {
 
 static unsigned seed;
 
-static void check(bool ok, const struct error *error)
-{
-    if (!ok)
-        fail_msg("%s", error->text);
-}
-
-static struct stats *born(struct bench *bench)
-{
-    struct error error;
-    struct stats *stats = stats_create(bench->now_ms);
-    stats_network_is(stats, 1000000);
-    check(stats_load(stats, bench->store, &error), &error);
-    check(stats_read(stats, bench->reader, bench->now_ms, &error), &error);
-    return stats;
-}
-
 static void die(struct bench *bench)
 {
     stats_destroy(bench->mortal);
-    bench->mortal = born(bench);
+    bench->mortal = stats_ground_born(&bench->ground);
 }
 
 static void look(struct bench *bench, struct stats *stats)
 {
-    struct error error;
-    check(stats_read(stats, bench->reader, bench->now_ms, &error), &error);
+    stats_ground_look(&bench->ground, stats);
 }
 
-/* As often as a round over all pages takes. */
 static bool keep(struct bench *bench, struct stats *stats, uint64_t epoch)
 {
-    struct error error;
-    bool ok = true;
-    for (unsigned i = 0; i < 12; i++)
-        ok = stats_keep(stats, bench->store, ROLE, epoch, bench->now_ms, &error) && ok;
-    return ok;
-}
-
-static void lead(struct bench *bench)
-{
-    struct error error;
-    check(leader_take(bench->store, ROLE, "a", 1, bench->now_ms, &bench->epoch, &error) ==
-              STORE_DONE,
-          &error);
-}
-
-static void on_appended(void *context, const struct window_result *result)
-{
-    struct bench *bench = context;
-    assert_int_equal(result->outcome, WINDOW_APPENDED);
-    bench->replies++;
-}
-
-static void append(struct bench *bench, const struct window_share *shares, size_t count)
-{
-    static const uint8_t verdicts[1] = { 0 };
-    bench->sequence++;
-    struct window_batch batch = { .lease_id = 1,
-                                  .sequence = bench->sequence,
-                                  .lowest = bench->sequence,
-                                  .shares = shares,
-                                  .share_count = count,
-                                  .verdicts = span_of(verdicts, 1) };
-    unsigned replies = bench->replies;
-    assert_true(window_append(bench->writer, &batch, on_appended, bench));
-    LOOP_UNTIL(bench->loop, bench->replies > replies, "");
+    return stats_ground_keep(&bench->ground, stats, epoch);
 }
 
 /* Some shares of a while, some of them told late. */
@@ -129,41 +65,22 @@ static void mine(struct bench *bench, uint64_t while_ms)
                           ? 0
                           : account * 10 + (unsigned)rand_r(&seed) % WORKERS,
             .work = 1 + (unsigned)rand_r(&seed) % 1000,
-            .time_ms = bench->now_ms + while_ms * i / count - late_ms,
+            .time_ms = bench->ground.now_ms + while_ms * i / count - late_ms,
         };
     }
-    bench->now_ms += while_ms;
+    bench->ground.now_ms += while_ms;
     bench->count += count;
-    append(bench, shares, count);
-}
-
-static void forget_window(struct bench *bench)
-{
-    struct error error;
-    struct window_state state;
-    uint64_t removed;
-    check(window_state_read(bench->reader, &state, &error), &error);
-    const struct window_position end = { .high = UINT64_MAX };
-    check(window_trim(bench->reader, &end, &removed, &error), &error);
+    stats_ground_append(&bench->ground, shares, count);
 }
 
 static void begin(struct bench *bench)
 {
-    struct error error;
-    *bench = (struct bench){ .now_ms = UINT64_C(1800000000000) };
-    bench->loop = loop_create(&error);
-    assert_non_null(bench->loop);
-    bench->window = window_fake_create(bench->loop);
-    bench->writer = window_fake_writer(bench->window, 0);
-    bench->reader = window_fake_reader(bench->window);
-    bench->store = store_fake_create();
-    const struct store_collection *const collections[] = { &stats_collection, &leader_collection };
-    check(store_declare(bench->store, collections, 2, &error), &error);
-    lead(bench);
-    bench->always = stats_create(bench->now_ms);
+    *bench = (struct bench){ .count = 0 };
+    stats_ground_open(&bench->ground);
+    bench->always = stats_create(bench->ground.now_ms);
     stats_network_is(bench->always, 1000000);
     look(bench, bench->always); /* from now on it reads forwards */
-    bench->mortal = born(bench);
+    bench->mortal = stats_ground_born(&bench->ground);
 }
 
 static void end(struct bench *bench)
@@ -171,19 +88,16 @@ static void end(struct bench *bench)
     stats_destroy(bench->always);
     stats_destroy(bench->mortal);
     stats_destroy(bench->other);
-    store_close(bench->store);
-    window_reader_close(bench->reader);
-    window_writer_close(bench->writer);
-    window_fake_destroy(bench->window);
-    loop_destroy(bench->loop);
+    stats_ground_close(&bench->ground);
 }
 
 static void compare_points(struct bench *bench, struct stats *stats, uint64_t account,
                            uint64_t worker, bool hours, uint64_t but_ms)
 {
     static struct stats_point wanted[STATS_HOURS_MAX], got[STATS_HOURS_MAX];
-    size_t count = stats_series(bench->always, account, worker, hours, bench->now_ms, wanted);
-    assert_int_equal(stats_series(stats, account, worker, hours, bench->now_ms, got), count);
+    size_t count =
+        stats_series(bench->always, account, worker, hours, bench->ground.now_ms, wanted);
+    assert_int_equal(stats_series(stats, account, worker, hours, bench->ground.now_ms, got), count);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(got[i].time_ms, wanted[i].time_ms);
         if (i > 0 || !bench->unsure)
@@ -208,7 +122,7 @@ static void sum(const struct bench *bench, uint64_t account, uint64_t worker,
     static const unsigned slots[] = { 6, 10, 60, 24 };
     uint64_t accepted = 0;
     for (int span = 0; span < STATS_SPANS; span++) {
-        uint64_t shares = 0, newest = bench->now_ms / length_ms[span];
+        uint64_t shares = 0, newest = bench->ground.now_ms / length_ms[span];
         u128 work = 0;
         accepted = 0;
         for (size_t i = 0; i < bench->count; i++) {
@@ -247,8 +161,8 @@ static void compare(struct bench *bench, struct stats *stats)
     struct stats_pool wanted, got;
     look(bench, bench->always);
     look(bench, stats);
-    stats_of_pool(bench->always, bench->now_ms, &wanted);
-    stats_of_pool(stats, bench->now_ms, &got);
+    stats_of_pool(bench->always, bench->ground.now_ms, &wanted);
+    stats_of_pool(stats, bench->ground.now_ms, &got);
     compare_sums(bench, &got.sums, &wanted.sums);
     sum(bench, 0, 0, &got.sums);
     assert_true(fabs(got.expected - wanted.expected) < 1e-9);
@@ -259,8 +173,9 @@ static void compare(struct bench *bench, struct stats *stats)
         for (uint64_t at = 0; at <= WORKERS; at++) {
             uint64_t worker = at == 0 ? 0 : account * 10 + at - 1;
             struct stats_sums sums, sums_wanted;
-            bool known = stats_of(bench->always, account, worker, bench->now_ms, &sums_wanted);
-            assert_int_equal(stats_of(stats, account, worker, bench->now_ms, &sums), known);
+            bool known =
+                stats_of(bench->always, account, worker, bench->ground.now_ms, &sums_wanted);
+            assert_int_equal(stats_of(stats, account, worker, bench->ground.now_ms, &sums), known);
             compare_sums(bench, &sums, &sums_wanted);
             sum(bench, account, worker, &sums);
             for (int hours = 0; known && hours < 2; hours++)
@@ -281,18 +196,18 @@ static void every_series_is_the_same_whenever_it_dies(void **state)
             /* Some pages are written and others are not, or nobody knows. */
             unsigned fault = (unsigned)rand_r(&seed) % 3;
             if (fault < 2)
-                store_fake_inject(bench.store,
+                store_fake_inject(bench.ground.store,
                                   fault == 0 ? STORE_FAKE_FAIL : STORE_FAKE_UNKNOWN_DONE,
                                   (unsigned)rand_r(&seed) % 40, SIZE_MAX);
-            (void)keep(&bench, bench.mortal, bench.epoch);
-            store_fake_inject(bench.store, STORE_FAKE_FAIL, 0, 0);
+            (void)keep(&bench, bench.mortal, bench.ground.epoch);
+            store_fake_inject(bench.ground.store, STORE_FAKE_FAIL, 0, 0);
         }
         /* Of the oldest ten minutes only the head tells who was active: it is never older than an
          * hour and a half here. */
         if (round % 10 == 9) {
-            bench.now_ms += STATS_KEEP_MS;
+            bench.ground.now_ms += STATS_KEEP_MS;
             look(&bench, bench.mortal);
-            assert_true(keep(&bench, bench.mortal, bench.epoch));
+            assert_true(keep(&bench, bench.mortal, bench.ground.epoch));
         }
         if (rand_r(&seed) % 2 == 0)
             die(&bench);
@@ -311,8 +226,8 @@ static void what_the_window_has_lost_is_still_known(void **state)
         compare(&bench, bench.mortal);
         if (round % 3 != 2)
             continue;
-        assert_true(keep(&bench, bench.mortal, bench.epoch));
-        forget_window(&bench);
+        assert_true(keep(&bench, bench.mortal, bench.ground.epoch));
+        stats_ground_forget(&bench.ground);
         die(&bench);
         compare(&bench, bench.mortal);
     }
@@ -324,24 +239,24 @@ static void two_that_take_over_from_each_other_have_the_same(void **state)
     (void)state;
     static struct bench bench;
     begin(&bench);
-    bench.other = born(&bench);
+    bench.other = stats_ground_born(&bench.ground);
     for (unsigned round = 0; round < ROUNDS; round++) {
         mine(&bench, 1 + (uint64_t)rand_r(&seed) % (10 * MINUTE_MS));
         if (rand_r(&seed) % 2 == 0)
             look(&bench, bench.other);
         look(&bench, bench.mortal);
-        assert_true(keep(&bench, bench.mortal, bench.epoch));
+        assert_true(keep(&bench, bench.mortal, bench.ground.epoch));
         if (rand_r(&seed) % 4 == 0) {
-            uint64_t before = bench.epoch;
+            uint64_t before = bench.ground.epoch;
             struct stats *deposed = bench.mortal;
-            lead(&bench);
+            stats_ground_lead(&bench.ground);
             bench.mortal = bench.other;
             bench.other = deposed;
-            size_t writes = store_fake_writes(bench.store);
-            bench.now_ms += 2 * STATS_KEEP_MS;
+            size_t writes = store_fake_writes(bench.ground.store);
+            bench.ground.now_ms += 2 * STATS_KEEP_MS;
             assert_true(keep(&bench, deposed, before));
-            assert_int_equal(store_fake_writes(bench.store), writes);
-            assert_true(keep(&bench, bench.mortal, bench.epoch));
+            assert_int_equal(store_fake_writes(bench.ground.store), writes);
+            assert_true(keep(&bench, bench.mortal, bench.ground.epoch));
         }
         if (rand_r(&seed) % 4 == 0)
             die(&bench);
@@ -358,8 +273,9 @@ static void damage(struct bench *bench, const char *id)
     struct arena arena = arena_over(memory, sizeof memory);
     struct error error;
     struct store_write write = { .verb = STORE_REPLACE, .collection = &stats_collection };
-    assert_int_equal(store_get(bench->store, &stats_collection, id, &arena, &write.record, &error),
-                     STORE_DONE);
+    assert_int_equal(
+        store_get(bench->ground.store, &stats_collection, id, &arena, &write.record, &error),
+        STORE_DONE);
     for (size_t i = 0; i < stats_collection.field_count; i++)
         if (stats_collection.fields[i].type == STORE_BYTES) {
             struct span *bytes = &write.record.values[i].bytes;
@@ -369,19 +285,7 @@ static void damage(struct bench *bench, const char *id)
             else
                 ((uint8_t *)(uintptr_t)bytes->data)[(size_t)rand_r(&seed) % bytes->length] ^= 4;
         }
-    assert_int_equal(store_apply(bench->store, &write, 1, &error), STORE_DONE);
-}
-
-static bool on_record(void *context, const struct store_record *record)
-{
-    size_t *sums = context;
-    for (size_t i = 0; i < stats_collection.field_count; i++)
-        if (stats_collection.fields[i].type == STORE_BYTES) {
-            size_t length = record->values[i].bytes.length;
-            sums[0] += length;
-            sums[1] = length > sums[1] ? length : sums[1];
-        }
-    return true;
+    assert_int_equal(store_apply(bench->ground.store, &write, 1, &error), STORE_DONE);
 }
 
 static void a_damaged_page_costs_only_itself(void **state)
@@ -394,25 +298,25 @@ static void a_damaged_page_costs_only_itself(void **state)
         mine(&bench, 2 * MINUTE_MS);
     look(&bench, bench.mortal);
     look(&bench, bench.always);
-    uint64_t then_ms = bench.now_ms - 40 * MINUTE_MS;
+    uint64_t then_ms = bench.ground.now_ms - 40 * MINUTE_MS;
     struct stats_pool pool, wanted;
-    stats_of_pool(bench.always, bench.now_ms, &wanted);
+    stats_of_pool(bench.always, bench.ground.now_ms, &wanted);
     char minute[16], hour[16];
     const char *const pages[] = { minute, hour, "000", "002" };
     /* as stats_inside.h has them */
     snprintf(minute, sizeof minute, "%03u", 23 + (unsigned)(then_ms / MINUTE_MS % 120));
     snprintf(hour, sizeof hour, "%03u", 143 + (unsigned)(then_ms / (60 * MINUTE_MS) % 168));
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
-        bench.now_ms += STATS_KEEP_MS;
+        bench.ground.now_ms += STATS_KEEP_MS;
         mine(&bench, 1000);
         look(&bench, bench.mortal);
         look(&bench, bench.always);
-        assert_true(keep(&bench, bench.mortal, bench.epoch));
-        forget_window(&bench);
+        assert_true(keep(&bench, bench.mortal, bench.ground.epoch));
+        stats_ground_forget(&bench.ground);
         damage(&bench, pages[i]);
         struct stats *whole = bench.mortal;
         bench.unsure = i >= 2;
-        bench.mortal = born(&bench);
+        bench.mortal = stats_ground_born(&bench.ground);
         for (uint64_t account = 0; account <= ACCOUNTS; account++) {
             if (i != 0)
                 compare_points(&bench, bench.mortal, account, 0, false, i == 0 ? then_ms : 0);
@@ -420,64 +324,26 @@ static void a_damaged_page_costs_only_itself(void **state)
                 compare_points(&bench, bench.mortal, account, 0, true, i == 1 ? then_ms : 0);
         }
         compare_points(&bench, bench.mortal, 0, 0, i == 1, i < 2 ? then_ms : 0);
-        stats_of_pool(bench.always, bench.now_ms, &wanted);
-        stats_of_pool(bench.mortal, bench.now_ms, &pool);
+        stats_of_pool(bench.always, bench.ground.now_ms, &wanted);
+        stats_of_pool(bench.mortal, bench.ground.now_ms, &pool);
         assert_int_equal(pool.sums.accepted, wanted.sums.accepted);
         assert_true(pool.sums.accepted_work == wanted.sums.accepted_work);
         struct stats_sums sums, sums_wanted;
         for (uint64_t account = 1; account <= ACCOUNTS; account++) {
-            assert_true(stats_of(bench.always, account, 0, bench.now_ms, &sums_wanted));
-            assert_true(stats_of(bench.mortal, account, 0, bench.now_ms, &sums));
+            assert_true(stats_of(bench.always, account, 0, bench.ground.now_ms, &sums_wanted));
+            assert_true(stats_of(bench.mortal, account, 0, bench.ground.now_ms, &sums));
             assert_int_equal(sums.accepted, sums_wanted.accepted);
         }
         bench.unsure = false;
         /* It is mended by who has it whole. */
         stats_destroy(bench.mortal);
         bench.mortal = whole;
-        lead(&bench);
-        bench.now_ms += STATS_KEEP_MS;
-        assert_true(keep(&bench, bench.mortal, bench.epoch));
+        stats_ground_lead(&bench.ground);
+        bench.ground.now_ms += STATS_KEEP_MS;
+        assert_true(keep(&bench, bench.mortal, bench.ground.epoch));
         die(&bench);
         compare(&bench, bench.mortal);
     }
-    end(&bench);
-}
-
-static void a_hundred_thousand_workers_take_what_was_set_aside(void **state)
-{
-    (void)state;
-    enum { MANY = 100000, BATCH = WINDOW_BATCH_SHARES_MAX };
-    static struct bench bench;
-    static struct window_share shares[BATCH];
-    static struct stats_last last[STATS_SERIES_MAX];
-    struct error error;
-    begin(&bench);
-    for (uint64_t done = 0; done < MANY; done += BATCH) {
-        for (size_t i = 0; i < BATCH; i++)
-            shares[i] = (struct window_share){ .account = 1 + i % 100,
-                                               .worker = 1000 + done + i,
-                                               .work = 1,
-                                               .time_ms = bench.now_ms + done / 4 };
-        append(&bench, shares, BATCH);
-    }
-    bench.now_ms += MINUTE_MS;
-    look(&bench, bench.mortal);
-    assert_true(keep(&bench, bench.mortal, bench.epoch));
-    forget_window(&bench);
-    size_t count = stats_last(bench.mortal, last), sums[2] = { 0 };
-    struct stats_pool pool;
-    const struct store_query all = { .field = "id" };
-    assert_in_range(count, STATS_SERIES_MAX / 2, STATS_SERIES_MAX);
-    die(&bench);
-    assert_int_equal(stats_last(bench.mortal, last), count);
-    stats_of_pool(bench.mortal, bench.now_ms, &pool);
-    assert_true(pool.sums.accepted >= MANY);
-    assert_int_equal(store_find(bench.store, &stats_collection, &all, on_record, sums, &error),
-                     STORE_DONE);
-    printf("100000 workers: %zu series of workers, %zu bytes in pages, the largest %zu\n", count,
-           sums[0], sums[1]);
-    assert_true(sums[1] <= STATS_PAGE_BYTES_MAX);
-    assert_true(sums[0] <= (size_t)294 * (STATS_SERIES_MAX + 1) * 32 + STATS_PAGE_BYTES_MAX);
     end(&bench);
 }
 
@@ -491,7 +357,6 @@ int main(void)
         cmocka_unit_test(what_the_window_has_lost_is_still_known),
         cmocka_unit_test(two_that_take_over_from_each_other_have_the_same),
         cmocka_unit_test(a_damaged_page_costs_only_itself),
-        cmocka_unit_test(a_hundred_thousand_workers_take_what_was_set_aside),
     };
     return cmocka_run_group_tests_name("series that are kept", tests, NULL, NULL);
 }

@@ -197,15 +197,43 @@ static const json_t *schema_of(const json_t *holder, const char *content_type)
     return json_object_get(json_object_get(content, content_type), "schema");
 }
 
-bool contract_fits(const struct contract *contract, const char *name, json_t *document,
-                   char *why_r, size_t bytes)
+/* The first hashrate that has no error beside it; NULL: there is none. */
+static const char *find_bare_rate(json_t *value)
+{
+    const char *key, *bare = NULL;
+    json_t *child;
+    size_t i;
+    bool sure = json_object_get(value, "error") != NULL ||
+                json_object_get(value, "hashrate_errors") != NULL;
+    json_object_foreach(value, key, child)
+    {
+        bool is_rate = strstr(key, "hashrate") != NULL && strcmp(key, "hashrate_errors") != 0;
+        bare = bare != NULL ? bare : is_rate && !sure ? key : find_bare_rate(child);
+    }
+    json_array_foreach(value, i, child)
+    {
+        bare = bare != NULL ? bare : find_bare_rate(child);
+    }
+    return bare;
+}
+
+bool rates_check(json_t *document, char *why_r, size_t bytes)
+{
+    const char *bare = find_bare_rate(document);
+    if (bare != NULL)
+        snprintf(why_r, bytes, "\"%s\" is an estimate without its error beside it", bare);
+    return bare == NULL;
+}
+
+bool contract_fits(const struct contract *contract, const char *name, json_t *document, char *why_r,
+                   size_t bytes)
 {
     const json_t *schemas =
         json_object_get(json_object_get(contract->document, "components"), "schemas");
     const json_t *schema = json_object_get(schemas, name);
     snprintf(why_r, bytes, "%s is not described", name);
     return schema != NULL && schema_check(contract->document, schema, document, why_r, bytes) &&
-           money_check(document, why_r, bytes);
+           money_check(document, why_r, bytes) && rates_check(document, why_r, bytes);
 }
 
 bool contract_check(const struct contract *contract, const struct contract_answer *answer,
@@ -228,7 +256,8 @@ bool contract_check(const struct contract *contract, const struct contract_answe
         if (schema == NULL || answer->document == NULL)
             return false;
         if (!schema_check(contract->document, schema, answer->document, why, sizeof why) ||
-            !money_check(answer->document, why, sizeof why)) {
+            !money_check(answer->document, why, sizeof why) ||
+            !rates_check(answer->document, why, sizeof why)) {
             snprintf(why_r, bytes, "%s %s, %d: %s", answer->method, answer->path, answer->status,
                      why);
             return false;

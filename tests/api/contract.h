@@ -42,6 +42,9 @@ void contract_each(const struct contract *contract,
 /* Whether all money in a document is text in base units, with the coin's exponent beside it at the
  * document's top. contract_check asks this of each answer. */
 bool money_check(json_t *document, char *why_r, size_t bytes);
+/* Whether each hashrate in a document has its statistical error beside it. contract_check asks this
+ * of each answer, and contract_fits. */
+bool rates_check(json_t *document, char *why_r, size_t bytes);
 /* The plain kind of YAML: maps and lists by indentation, scalars on one line, [flow, lists] of
  * scalars. NULL with the line where it is something else. */
 json_t *yaml_read(const char *text, size_t *line_r);

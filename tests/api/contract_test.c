@@ -168,6 +168,31 @@ static void money_is_text_in_base_units_with_the_exponent_beside_it(void **state
     }
 }
 
+static void a_hashrate_has_its_error_beside_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        bool good;
+    } cases[] = {
+        { "{\"a\":1}", true },
+        { "{\"hashrate\":1,\"error\":0.5}", true },
+        { "{\"hashrate\":1,\"error\":null}", true },
+        { "{\"total_hashrate\":1,\"hashrate_errors\":{\"10m\":1}}", true },
+        { "{\"list\":[{\"hashrates\":{\"1m\":1},\"hashrate_errors\":{\"1m\":1}}]}", true },
+        { "{\"hashrate\":1}", false },
+        { "{\"total_hashrate\":0}", false },
+        { "{\"error\":1,\"list\":[{\"hashrate\":1}]}", false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char why[128];
+        json_t *document = json_loads(cases[i].json, 0, NULL);
+        if (rates_check(document, why, sizeof why) != cases[i].good)
+            fail_msg("%s", cases[i].json);
+        json_decref(document);
+    }
+}
+
 static bool leads_to(const json_t *operation, const char *status, const char *response)
 {
     const json_t *answer = json_object_get(json_object_get(operation, "responses"), status);
@@ -220,6 +245,7 @@ int main(void)
         cmocka_unit_test(schemas_let_through_what_fits_alone),
         cmocka_unit_test(the_file_is_read_whole_and_its_references_lead_somewhere),
         cmocka_unit_test(money_is_text_in_base_units_with_the_exponent_beside_it),
+        cmocka_unit_test(a_hashrate_has_its_error_beside_it),
         cmocka_unit_test(every_operation_says_what_trouble_is_and_what_too_many_questions_get),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

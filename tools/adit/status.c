@@ -114,6 +114,16 @@ const char *status_rate(double per_second, char *text_r, size_t bytes)
     return text_r;
 }
 
+const char *status_noise(const json_t *document, char *text_r, size_t bytes)
+{
+    const json_t *error = json_object_get(json_object_get(document, "hashrate_errors"), "10m");
+    double part = json_number_value(error);
+    *text_r = '\0';
+    if (json_is_number(error))
+        snprintf(text_r, bytes, " ±%.*f %%", part < 0.1 ? 1 : 0, 100 * part);
+    return text_r;
+}
+
 const char *status_span(uint64_t ms, char *text_r, size_t bytes)
 {
     uint64_t s = ms / 1000;
@@ -136,11 +146,7 @@ static uint64_t since(const struct page *page, uint64_t unix_ms)
 static void say_head(const struct page *page)
 {
     const json_t *status = page->picture->status, *statistics = page->picture->statistics;
-    const json_t *error = json_object_get(json_object_get(statistics, "hashrate_errors"), "10m");
-    char rate[24], noise[24] = "";
-    if (json_is_number(error))
-        snprintf(noise, sizeof noise, " ±%.*f %%", json_number_value(error) < 0.1 ? 1 : 0,
-                 100 * json_number_value(error));
+    char rate[24], noise[24];
     const char *health = text_of(json_object_get(status, "health"), "status");
     tell(page, "pool %s%s%s%s%s", text_of(status, "status"), *health != '\0' ? ", " : "", health,
          *text_of(status, "reason") != '\0' ? ": " : "", text_of(status, "reason"));
@@ -148,9 +154,10 @@ static void say_head(const struct page *page)
         "  %" PRIu64 " miners   %s%s   %.2f shares/s   %" PRIu64 " of %" PRIu64
         " shares valid   %" PRIu64 " blocks",
         count_of(status, "connected_miners"),
-        status_rate(number_of(statistics, "total_hashrate"), rate, sizeof rate), noise,
-        number_of(statistics, "shares_per_second"), count_of(status, "valid_shares"),
-        count_of(status, "total_shares"), count_of(statistics, "blocks_found"));
+        status_rate(number_of(statistics, "total_hashrate"), rate, sizeof rate),
+        status_noise(statistics, noise, sizeof noise), number_of(statistics, "shares_per_second"),
+        count_of(status, "valid_shares"), count_of(status, "total_shares"),
+        count_of(statistics, "blocks_found"));
 }
 
 /* What an operator woke up for. */

@@ -20,5 +20,8 @@ void status_lines(const struct status_picture *picture, unsigned columns,
 
 /* "12.3 MH/s"; text_r takes 24 bytes. */
 const char *status_rate(double per_second, char *text_r, size_t bytes);
+/* How sure the hashrate over ten minutes in a document of the API is: " ±4.2 %", one standard
+ * deviation; "" where that is not known. */
+const char *status_noise(const json_t *document, char *text_r, size_t bytes);
 /* "3 s", "2 min", "5 h", "12 d"; likewise. */
 const char *status_span(uint64_t ms, char *text_r, size_t bytes);

@@ -131,6 +131,7 @@ static void rates_and_spans_are_short(void **state)
     assert_string_equal(status_rate(1000, out, sizeof out), "1.00 kH/s");
     assert_string_equal(status_rate(999999, out, sizeof out), "1.00 MH/s");
     assert_string_equal(status_rate(5.5e20, out, sizeof out), "550 EH/s");
+    assert_string_equal(status_noise(NULL, out, sizeof out), "");
     assert_string_equal(status_span(119999, out, sizeof out), "119 s");
     assert_string_equal(status_span(120000, out, sizeof out), "2 min");
     assert_string_equal(status_span(7200000, out, sizeof out), "2 h");

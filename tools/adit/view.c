@@ -10,6 +10,7 @@
 
 #include "loop/worker.h"
 #include "pool.h"
+#include "status.h"
 #include "terminal.h"
 
 enum { VIEW_BLOCKS = 10, VIEW_PERIOD_MS = 1000, VIEW_PLAIN_PERIODS = 10 };
@@ -54,16 +55,6 @@ struct view {
     unsigned lines; /* drawn now, to be drawn over */
     unsigned periods;
 };
-
-/* How sure a hashrate over ten minutes is, as " ±4.2 %"; "" without a share. */
-static void noise_of(const json_t *object, char noise_r[16])
-{
-    const json_t *error = json_object_get(json_object_get(object, "hashrate_errors"), "10m");
-    noise_r[0] = '\0';
-    if (json_is_number(error))
-        snprintf(noise_r, 16, " ±%.*f %%", json_number_value(error) < 0.1 ? 1 : 0,
-                 100 * json_number_value(error));
-}
 
 static int64_t int_of(const json_t *object, const char *key)
 {
@@ -114,7 +105,7 @@ static void take_picture(struct worker_job *job)
         picture->valid = int_of(status, "valid_shares");
     }
     picture->hashrate = real_of(statistics, "total_hashrate");
-    noise_of(statistics, picture->noise);
+    status_noise(statistics, picture->noise, sizeof picture->noise);
     picture->shares_per_second = real_of(statistics, "shares_per_second");
     picture->blocks_found = int_of(statistics, "blocks_found");
     json_decref(status);
@@ -136,25 +127,9 @@ static void take_picture(struct worker_job *job)
         text_of(answer, "paid", account->paid, sizeof account->paid);
         account->shares = int_of(answer, "shares_accepted");
         account->hashrate = real_of(answer, "hashrate");
-        noise_of(answer, account->noise);
+        status_noise(answer, account->noise, sizeof account->noise);
         json_decref(answer);
     }
-}
-
-/* 1234567 -> "1.23 MH/s". */
-static const char *rate_text(double per_second, char *text_r, size_t bytes)
-{
-    static const char units[] = " kMGTPE";
-    size_t unit = 0;
-    while (per_second >= 1000 && unit + 1 < sizeof units - 1) {
-        per_second /= 1000;
-        unit++;
-    }
-    if (unit == 0)
-        snprintf(text_r, bytes, "%.0f H/s", per_second);
-    else
-        snprintf(text_r, bytes, "%.2f %cH/s", per_second, units[unit]);
-    return text_r;
 }
 
 /* Base units "4950000000" -> "49.50000000" (eight decimals). */
@@ -205,7 +180,7 @@ static void draw(struct view *view)
     }
     put(view,
         "  pool %s   %s%s   %" PRId64 " miners   %.1f shares/s   %" PRId64 " accepted of %" PRId64,
-        now->status, rate_text(now->hashrate, rate, sizeof rate), now->noise, now->miners,
+        now->status, status_rate(now->hashrate, rate, sizeof rate), now->noise, now->miners,
         now->shares_per_second, now->valid, now->shares);
     if (now->block_count > 0)
         put(view, "  blocks %" PRId64 ", last %" PRId64 " %s %.16s…", now->blocks_found,
@@ -217,7 +192,7 @@ static void draw(struct view *view)
         const struct view_account *account = &now->accounts[i];
         if (account->known)
             put(view, "  %.14s… %10s%s  immature %s  available %s  sending %s  paid %s",
-                view->plan->miners[i], rate_text(account->hashrate, rate, sizeof rate),
+                view->plan->miners[i], status_rate(account->hashrate, rate, sizeof rate),
                 account->noise, coins_text(account->immature, immature, sizeof immature),
                 coins_text(account->available, available, sizeof available),
                 coins_text(account->in_flight, in_flight, sizeof in_flight),

@@ -145,7 +145,7 @@ store_find(struct store *store, const struct store_collection *collection,
     return store->ops->find(store, collection, query, visitor, context, error);
 }
 
-/* Whether the store answers now. */
+/* Whether the store answers now, and could be written to as far as it can tell; writes nothing. */
 MUST_CHECK static inline bool store_ping(struct store *store, struct error *error)
 {
     return store->ops->ping(store, error);

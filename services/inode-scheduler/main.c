@@ -296,7 +296,7 @@ static const struct settings_list *http_proxies(const struct settings *settings)
     return &settings->scheduler_proxies;
 }
 
-static const char *const needs[] = { "templates", "chain", NULL };
+static const char *const needs[] = { "templates", "chain", "store", NULL };
 const struct service_definition service_definition = {
     .name = "inode-scheduler",
     .admin_address = admin_address,

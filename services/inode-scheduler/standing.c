@@ -131,12 +131,19 @@ static enum leader_watched judge(struct scheduler *scheduler)
     return leader_watch_look(&standing->watch, held ? &standing->seen : NULL, &how);
 }
 
-static void tell(struct standing *standing)
+/* A single failure may be one of our own writes in the way of the other. */
+static void tell(struct scheduler *scheduler)
 {
-    bool failing = standing->outcome == STORE_FAILED || standing->outcome == STORE_UNKNOWN;
+    struct standing *standing = &scheduler->standing;
+    const bool failing = standing->outcome == STORE_FAILED || standing->outcome == STORE_UNKNOWN;
+    const bool missed = failing && standing->failing;
     if (failing && !standing->failing)
         log_warn("leader.unknown", "reason=\"%s\"", standing->error.text);
+    if (missed || standing->missed)
+        scheduler->options.on_trouble(scheduler->options.context, "store",
+                                      missed ? standing->error.text : NULL);
     standing->failing = failing;
+    standing->missed = missed;
 }
 
 static void ask(struct scheduler *scheduler, enum standing_step step)
@@ -184,7 +191,7 @@ static void done(struct worker_job *job)
     standing->asking = false;
     if (scheduler->stopping || scheduler->deposed)
         return;
-    tell(standing);
+    tell(scheduler);
     if (standing->step == STANDING_LOOK)
         watched = judge(scheduler);
     tell_namesake(scheduler, watched == LEADER_NAMESAKE);
@@ -242,11 +249,11 @@ bool standing_take_now(struct scheduler *scheduler)
 {
     struct standing *standing = &scheduler->standing;
     look(standing);
-    tell(standing);
+    tell(scheduler);
     /* A store that cannot say now is asked again by the timer. */
     if (judge(scheduler) == LEADER_LAPSED) {
         take(scheduler);
-        tell(standing);
+        tell(scheduler);
     }
     if (standing->taken == 0)
         log_info("leader.waits", "leader=\"%s\" epoch=%" PRIu64, standing->seen.instance,

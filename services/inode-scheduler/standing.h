@@ -36,6 +36,7 @@ struct standing {
     struct error error;
     struct leader_watch watch;
     bool failing;  /* the store cannot say; logged once */
+    bool missed;   /* twice in a row: it is away */
     bool namesake; /* a living process leads under this one's name */
 };
 

@@ -69,10 +69,8 @@ static void step_down(struct payout *payout)
     payout->watch = (struct leader_watch){ .looked = false };
 }
 
-static void work_tick(struct worker_job *job)
+static void step_engine(struct payout *payout, struct payout_tick *tick)
 {
-    struct payout_tick *tick = (struct payout_tick *)job;
-    struct payout *payout = payout_of(tick);
     uint64_t now_ms = loop_unix_ms();
     const char *text;
     tick->step = STEP_WAIT;
@@ -105,6 +103,24 @@ static void work_tick(struct worker_job *job)
         if (tick->has_sums)
             payout->sums_sets = tick->counters.newest_set + 1;
     }
+}
+
+/* A step that has nothing to write would not notice that it could not. */
+static void ask_store(struct payout *payout, struct payout_tick *tick)
+{
+    struct error error;
+    if (tick->trouble != ENGINE_NONE || store_ping(payout->store, &error))
+        return;
+    tick->trouble = ENGINE_STORE;
+    snprintf(tick->trouble_text, sizeof tick->trouble_text, "%s", error.text);
+}
+
+static void work_tick(struct worker_job *job)
+{
+    struct payout_tick *tick = (struct payout_tick *)job;
+    struct payout *payout = payout_of(tick);
+    step_engine(payout, tick);
+    ask_store(payout, tick);
 }
 
 static uint64_t shown(int64_t amount)

@@ -1,23 +1,26 @@
 /* What people and orchestrators are told of a whole pool while its parts are taken away and brought
  * back: each process's /healthz and /readyz, the pool's state with its reasons, what the supervisor
- * does. And a start in which one part cannot begin. With `mongo`: the store taken away. ADIT_KILLS:
- * how often each process is killed. */
+ * does. With `mongo` and `sqlite`: the store taken away. ADIT_KILLS: how often each process is
+ * killed. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "base/test_port.h"
 #include "loop/loop.h"
 #include "tests/ferretdb/server.h"
 #include "tests/fixture/pool_fixture.h"
 
 #include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 static struct pool_fixture pool;
@@ -294,99 +297,33 @@ static void each_death_and_what_is_done_about_it_is_shown(void **state)
     bring_back("share-validator");
 }
 
-/* `adit up` with one setting more; its exit code and what it said. */
-static int up(const char *folder, const char *variable, char *text_r, size_t bytes)
+/* Of the five, who reads and writes it. */
+static void expect_all_who_need_the_store(long ready, const char *words)
 {
-    char command[1500];
-    snprintf(command, sizeof command,
-             "%s env ADIT_STARTUP__DEADLINE_S=1 %s/bin/adit up --detach --config %s/adit.json "
-             "--data %s/data 2>&1",
-             variable, getenv("ADIT_BUILD"), folder, folder);
-    FILE *out = popen(command, "r");
-    assert_non_null(out);
-    size_t length = fread(text_r, 1, bytes - 1, out);
-    text_r[length] = '\0';
-    return WEXITSTATUS(pclose(out));
+    static const char *const who[] = { "inode-scheduler", "auth", "payout" };
+    for (size_t i = 0; i < sizeof who / sizeof *who; i++)
+        expect(who[i], ready, words);
 }
 
-static void write_config(const char *folder)
+static void expect_all_ready(void)
 {
-    char path[200];
-    snprintf(path, sizeof path, "%s/adit.json", folder);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    fprintf(file,
-            "{\"chain\":{\"nodes\":[\"http://127.0.0.1:%u\"]},"
-            "\"stratum\":{\"address\":\"127.0.0.1:%u\",\"admin_address\":\"127.0.0.1:0\"},"
-            "\"validator\":{\"admin_address\":\"127.0.0.1:0\"},"
-            "\"scheduler\":{\"http_address\":\"127.0.0.1:%u\",\"admin_address\":\"127.0.0.1:0\"},"
-            "\"auth\":{\"http_address\":\"127.0.0.1:%u\",\"admin_address\":\"127.0.0.1:0\"},"
-            "\"payout\":{\"admin_address\":\"127.0.0.1:0\"}}",
-            test_port(), test_port(), test_port(), test_port());
-    fclose(file);
+    for (size_t i = 0; i < 5; i++)
+        expect(names[i], 200, "ready\n");
+    pool_wait(&pool, "all is well again", 60, all_is_well, NULL);
 }
 
-static unsigned processes_left(const char *folder)
-{
-    char path[200], line[1024];
-    unsigned left = 0;
-    snprintf(path, sizeof path, "%s/data/run/processes", folder);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
-        int pid = 0;
-        left += sscanf(line, "%*s %*s %d", &pid) == 1 && pid > 0 && kill(pid, 0) == 0;
-    }
-    if (file != NULL)
-        fclose(file);
-    return left;
-}
-
-static void a_start_fails_as_a_whole_with_one_sentence(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *who, *variable, *words;
-    } cases[] = {
-        { "inode-scheduler", "ADIT_CHAIN__ADDRESS=bcrt1qqqq", "chain.address" },
-        { "auth", "ADIT_AUTH__LISTEN=ipc:///proc/none/auth", "/proc/none" },
-        { "share-validator", "ADIT_VALIDATOR__SPOOL_DIR=/proc/none/spool", "/proc/none" },
-        { "payout", "ADIT_PAYOUT__LISTEN=ipc:///proc/none/payout", "/proc/none" },
-        { "stratum-gateway", "ADIT_STRATUM__CONTROL=ipc:///proc/none/gateway", "/proc/none" },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char folder[] = "/tmp/adit-start-XXXXXX", text[8192], command[64];
-        assert_non_null(mkdtemp(folder));
-        write_config(folder);
-        int code = up(folder, cases[i].variable, text, sizeof text);
-        const char *sentence = strstr(text, cases[i].who);
-        while (sentence != NULL && strstr(sentence, cases[i].words) == NULL)
-            sentence = strstr(sentence + 1, cases[i].who);
-        if (code == 0 || sentence == NULL)
-            fail_msg("%s: exit code %d\n%s", cases[i].variable, code, text);
-        if (processes_left(folder) != 0)
-            fail_msg("%s: processes are left\n%s", cases[i].variable, text);
-        snprintf(command, sizeof command, "rm -rf %s", folder);
-        assert_int_equal(system(command), 0);
-    }
-}
-
-/* By mongo alone: SQLite is a file, and is away only with its host. */
-static void without_the_store_none_of_those_who_need_it_is_ready(void **state)
+static void without_mongodb_none_of_those_who_need_it_is_ready(void **state)
 {
     (void)state;
     struct error error;
-    for (size_t i = 0; i < 5; i++)
-        expect(names[i], 200, "ready\n");
+    expect_all_ready();
     mongo_server_kill(&mongo);
-    expect("auth", 503, "store");
-    expect("payout", 503, "store");
+    expect_all_who_need_the_store(503, "store");
     expect("share-validator", 200, NULL);
     expect("stratum-gateway", 200, NULL);
     if (!mongo_server_restart(&mongo, &error))
         fail_msg("%s", error.text);
-    for (size_t i = 0; i < 5; i++)
-        expect(names[i], 200, "ready\n");
-    pool_wait(&pool, "all is well again", 60, all_is_well, NULL);
+    expect_all_ready();
 }
 
 static int begin_on_mongo(void **state)
@@ -397,6 +334,78 @@ static int begin_on_mongo(void **state)
              "{\"auth\":{\"argon2_memory_kib\":8192,\"argon2_passes\":1},"
              "\"store\":{\"url\":\"%s\"}}",
              mongo.url);
+    pool_start(&pool, settings, true);
+    pool_wait(&pool, "all is well", 60, all_is_well, NULL);
+    return 0;
+}
+
+/* SQLite's file lies on a disk of its own, which is full soon. */
+static char disk[] = "/tmp/adit-disk-XXXXXX";
+
+static void without_the_database_s_file_nobody_writes_beside_it(void **state)
+{
+    (void)state;
+    char here[80], aside[80];
+    snprintf(here, sizeof here, "%s/adit.db", disk);
+    snprintf(aside, sizeof aside, "%s/elsewhere", disk);
+    expect_all_ready();
+    assert_int_equal(rename(here, aside), 0);
+    expect_all_who_need_the_store(503, "was moved or deleted");
+    expect("share-validator", 200, NULL);
+    expect("stratum-gateway", 200, NULL);
+    assert_int_equal(rename(aside, here), 0);
+    expect_all_ready();
+}
+
+static void while_another_holds_the_database_s_lock_nobody_is_ready(void **state)
+{
+    (void)state;
+    char here[80];
+    sqlite3 *other;
+    snprintf(here, sizeof here, "%s/adit.db", disk);
+    expect_all_ready();
+    assert_int_equal(sqlite3_open(here, &other), SQLITE_OK);
+    sqlite3_busy_timeout(other, 20000);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    expect_all_who_need_the_store(503, "locked");
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    expect_all_ready();
+}
+
+static void while_the_disk_is_full_nobody_is_ready(void **state)
+{
+    (void)state;
+    char path[80];
+    static const char block[65536];
+    snprintf(path, sizeof path, "%s/ballast", disk);
+    expect_all_ready();
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    for (size_t bytes = sizeof block; bytes > 0;)
+        bytes = write(fd, block, bytes) > 0 ? bytes : bytes / 2;
+    expect_all_who_need_the_store(503, "full");
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+    expect_all_ready();
+}
+
+/* In a name space of its own, so that the disk is gone with the last process that sees it. */
+static bool make_disk(void)
+{
+    return mkdtemp(disk) != NULL && unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("adit", disk, "tmpfs", MS_NOSUID | MS_NODEV, "size=48m") == 0;
+}
+
+static int begin_on_disk(void **state)
+{
+    char settings[300];
+    (void)state;
+    snprintf(settings, sizeof settings,
+             "{\"auth\":{\"argon2_memory_kib\":8192,\"argon2_passes\":1},"
+             "\"store\":{\"url\":\"sqlite:%s/adit.db\",\"timeout_ms\":1000}}",
+             disk);
     pool_start(&pool, settings, true);
     pool_wait(&pool, "all is well", 60, all_is_well, NULL);
     return 0;
@@ -420,7 +429,7 @@ static int end(void **state)
 static int on_mongo(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(without_the_store_none_of_those_who_need_it_is_ready,
+        cmocka_unit_test_setup_teardown(without_mongodb_none_of_those_who_need_it_is_ready,
                                         begin_on_mongo, end),
     };
     struct error error;
@@ -433,12 +442,31 @@ static int on_mongo(void)
     return failed;
 }
 
+static int on_sqlite(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(without_the_database_s_file_nobody_writes_beside_it, begin_on_disk),
+        cmocka_unit_test(while_another_holds_the_database_s_lock_nobody_is_ready),
+        cmocka_unit_test_teardown(while_the_disk_is_full_nobody_is_ready, end),
+    };
+    if (!make_disk()) {
+        printf("SKIPPED: no disk of its own can be mounted: %s\n", strerror(errno));
+        rmdir(disk);
+        return 77;
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    umount2(disk, MNT_DETACH);
+    rmdir(disk);
+    return failed;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "mongo") == 0)
         return on_mongo();
+    if (argc > 1 && strcmp(argv[1], "sqlite") == 0)
+        return on_sqlite();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_start_fails_as_a_whole_with_one_sentence),
         cmocka_unit_test_setup(who_cannot_work_says_so_and_is_ready_again_when_it_can, begin),
         cmocka_unit_test(every_process_has_histograms_and_bounded_labels),
         cmocka_unit_test_teardown(each_death_and_what_is_done_about_it_is_shown, end),

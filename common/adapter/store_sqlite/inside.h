@@ -49,6 +49,13 @@ MUST_CHECK sqlite3_stmt *sqlite_find_statement(struct sqlite_store *sqlite, stru
                                                struct error *error);
 void sqlite_finalize_all(struct sqlite_store *sqlite);
 
+/* presence.c */
+
+/* The file is where it was opened; false with *error. What is written elsewhere is lost. */
+MUST_CHECK bool sqlite_is_in_place(struct sqlite_store *sqlite, struct error *error);
+/* Its disk has room and can be written to; false with *error. */
+MUST_CHECK bool sqlite_has_room(struct sqlite_store *sqlite, struct error *error);
+
 /* schema.c */
 
 /* Inside a transaction: makes the table, or extends it. */

@@ -46,6 +46,8 @@ static int step_once(sqlite3_stmt *statement)
 
 static bool begin(struct sqlite_store *sqlite, struct error *error)
 {
+    if (!sqlite_is_in_place(sqlite, error))
+        return false;
     if (sqlite_prepare(sqlite, &sqlite->begin, "BEGIN IMMEDIATE", error) == NULL ||
         sqlite_prepare(sqlite, &sqlite->commit, "COMMIT", error) == NULL ||
         sqlite_prepare(sqlite, &sqlite->rollback, "ROLLBACK", error) == NULL)
@@ -252,14 +254,19 @@ static bool sqlite_declare(struct store *store, const struct store_collection *c
     return commit(sqlite, error) == STORE_DONE;
 }
 
+/* It could be read, and written if there were something to write. */
 static bool sqlite_ping(struct store *store, struct error *error)
 {
     struct sqlite_store *sqlite = sqlite_of(store);
-    if (sqlite_prepare(sqlite, &sqlite->ping, "SELECT count(*) FROM sqlite_schema", error) == NULL)
+    if (sqlite_prepare(sqlite, &sqlite->ping, "SELECT count(*) FROM sqlite_schema", error) ==
+            NULL ||
+        !sqlite_is_in_place(sqlite, error) || !sqlite_has_room(sqlite, error) ||
+        !begin(sqlite, error))
         return false;
     int code = sqlite3_step(sqlite->ping);
     bool here = code == SQLITE_ROW || sqlite_trouble(sqlite, "cannot read", error);
     sqlite3_reset(sqlite->ping);
+    roll_back(sqlite);
     return here;
 }
 

@@ -151,6 +151,50 @@ static void on_a_full_disk_nothing_is_said_to_be_done(void **state)
     store_close(store);
 }
 
+/* Else what is said to be durable would be gone with the handle. */
+static void a_file_that_was_moved_away_is_not_written_to_until_it_is_back(void **state)
+{
+    (void)state;
+    char path[160], aside[170];
+    struct store *store = open_fresh("moved", path);
+    struct store_write write = { STORE_INSERT, &things, { .id = "a" }, 0 };
+    struct error error = { 0 };
+    assert_true(store_ping(store, &error));
+    snprintf(aside, sizeof aside, "%s.aside", path);
+    assert_int_equal(rename(path, aside), 0);
+    assert_false(store_ping(store, &error));
+    assert_non_null(strstr(error.text, "moved or deleted"));
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_FAILED);
+    /* another in its place is not the same */
+    FILE *other = fopen(path, "w");
+    assert_non_null(other);
+    fclose(other);
+    assert_false(store_ping(store, &error));
+    assert_int_equal(rename(aside, path), 0);
+    assert_true(store_ping(store, &error));
+    assert_int_equal(store_apply(store, &write, 1, &error), STORE_DONE);
+    store_close(store);
+}
+
+static void one_that_cannot_be_written_to_does_not_answer(void **state)
+{
+    (void)state;
+    char path[160];
+    struct store *store = open_fresh("held", path);
+    sqlite3 *rival;
+    struct error error = { 0 };
+    assert_int_equal(sqlite3_open(path, &rival), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(rival, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_false(store_ping(store, &error));
+    assert_int_equal(error.code, ERROR_TIMEOUT);
+    assert_int_equal(sqlite3_exec(rival, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    assert_true(store_ping(store, &error));
+    /* and holds no lock itself */
+    assert_int_equal(sqlite3_exec(rival, "BEGIN IMMEDIATE; COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(rival);
+    store_close(store);
+}
+
 int main(int argc, char **argv)
 {
     struct store_suite suite = { "store_sqlite", open_store, database };
@@ -166,6 +210,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_write_that_waits_too_long_for_another_fails),
         cmocka_unit_test(a_record_too_large_fails_alone),
         cmocka_unit_test(on_a_full_disk_nothing_is_said_to_be_done),
+        cmocka_unit_test(a_file_that_was_moved_away_is_not_written_to_until_it_is_back),
+        cmocka_unit_test(one_that_cannot_be_written_to_does_not_answer),
     };
     int failed = cmocka_run_group_tests_name("store_sqlite alone", tests, NULL, NULL);
     failed += store_suite_main(argc, argv, &suite);

@@ -231,9 +231,12 @@ bool gateway_open(struct gateway *gateway, struct service *service, enum service
     conducts_init(&gateway->conducts, &rules, seed);
     measures_register(&gateway->measures, service->metrics);
     if (!open_connections(gateway, error) || !open_dispatcher(gateway, error) ||
-        !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error) ||
-        !control_open(gateway, error))
+        !open_authoriser(gateway, coin, error) || !open_scheduler(gateway, error))
         return false;
+    if (!control_open(gateway, error)) {
+        *exit_r = SERVICE_EXIT_PORT;
+        return false;
+    }
     bool taken;
     if (!upgrading_take(gateway, &taken, error)) {
         *exit_r = SERVICE_EXIT_BUG;

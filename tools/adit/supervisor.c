@@ -100,9 +100,9 @@ static void begin_stop(struct supervisor *self, int exit_code)
     fflush(stdout);
 }
 
-static void fail(struct supervisor *self, const char *sentence)
+static void fail(struct supervisor *self, int exit_code, const char *sentence)
 {
-    begin_stop(self, 1);
+    begin_stop(self, exit_code);
     fprintf(stderr, "adit: %s\n", sentence);
 }
 
@@ -115,7 +115,7 @@ static void start_next(struct supervisor *self)
     if (plan->devnode && plan->settings.chain_address[0] == '\0' &&
         strcmp(child->name, "inode-scheduler") == 0 && strcmp(child->instance, "1") == 0 &&
         !prepare_address(&plan->settings, &error)) {
-        fail(self, error.text);
+        fail(self, SUPERVISE_PART, error.text);
         return;
     }
     snprintf(line, sizeof line, "adit: starting %s%s%s", child->name,
@@ -125,7 +125,7 @@ static void start_next(struct supervisor *self)
     self->deadline_ms =
         loop_now_ms(self->loop) + ((uint64_t)plan->settings.startup_deadline_s + 10) * 1000;
     if (!child_open(child, self->loop, plan->run_dir, &error) || !child_start(child, &error))
-        fail(self, error.text);
+        fail(self, SUPERVISE_PART, error.text);
 }
 
 static void all_ready(struct supervisor *self)
@@ -151,7 +151,7 @@ static void tick_start(struct supervisor *self)
         snprintf(sentence, sizeof sentence, "%s did not become ready in time%s%s: see %s",
                  child->name, child->status[0] == '\0' ? "" : ", last it said: ", child->status,
                  child->log_path);
-        fail(self, sentence);
+        fail(self, SUPERVISE_PART, sentence);
     }
 }
 
@@ -227,10 +227,11 @@ static void on_child_ended(struct supervisor *self, struct child *child, int sta
     char how[64], words[600], sentence[900];
     child_describe_end(status, how, sizeof how);
     if (early) {
+        const bool said = WIFEXITED(status) && WEXITSTATUS(status) != 0;
         child_last_words(child, words, sizeof words);
         snprintf(sentence, sizeof sentence, "%s: %s (%s)", child->name,
                  words[0] == '\0' ? "it ended and said nothing" : words, how);
-        fail(self, sentence);
+        fail(self, said ? WEXITSTATUS(status) : SUPERVISE_PART, sentence);
         return;
     }
     snprintf(sentence, sizeof sentence, "adit: %s %s ended (%s), starting it again", child->name,

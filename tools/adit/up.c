@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -59,15 +60,21 @@ static void announce(void *context)
     }
 }
 
-/* The foreground of --detach: waits until the background says that all are ready, or ends. */
-static int wait_for_ready(int fd)
+/* The foreground of --detach: waits until the background says that all are ready, or ends. Its exit
+ * code then. */
+static int wait_for_ready(int fd, pid_t background)
 {
     char byte;
     ssize_t length;
+    int status = 0;
     do
         length = read(fd, &byte, 1);
     while (length < 0 && errno == EINTR);
-    return length == 1 ? 0 : 1;
+    if (length == 1)
+        return 0;
+    while (waitpid(background, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFEXITED(status) && WEXITSTATUS(status) != 0 ? WEXITSTATUS(status) : 1;
 }
 
 int command_up(const struct options *options)
@@ -100,7 +107,7 @@ int command_up(const struct options *options)
         }
         if (pid > 0) {
             close(pipe_fds[1]);
-            return wait_for_ready(pipe_fds[0]);
+            return wait_for_ready(pipe_fds[0], pid);
         }
         close(pipe_fds[0]);
         setsid();

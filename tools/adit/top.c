@@ -10,6 +10,7 @@
 #include "loop/loop.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -89,6 +90,11 @@ static void draw(struct top *top)
     printf(top->terminal ? "\033[J" : "\n");
 }
 
+static void on_resize(int signal_number)
+{
+    (void)signal_number;
+}
+
 int command_top(const struct options *options)
 {
     char data_dir[80];
@@ -105,8 +111,11 @@ int command_top(const struct options *options)
     }
     struct top top = { .data_dir = data_dir, .address = settings.scheduler_http_address };
     terminal_size(stdout, &top.columns, &top.rows);
-    if (top.rows > 0)
+    if (top.rows > 0) {
         printf("\033[2J");
+        /* so that it ends the pause: the page is drawn anew for the new size at once */
+        (void)signal(SIGWINCH, on_resize);
+    }
     for (;;) { /* until Ctrl-C */
         look(&top, pool);
         draw(&top);

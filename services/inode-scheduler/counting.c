@@ -215,8 +215,11 @@ static void on_health_due(void *context)
     const char *reason;
     health_tick(&scheduler->health);
     recovery_read(&scheduler->recovery, getenv("ADIT_PROCESSES"));
-    if (scheduler->leading)
+    if (scheduler->leading) {
         metric_set(scheduler->metrics.leases, leases_alive(scheduler->leases));
+        if (!scheduler->stopping && !scheduler->deposed)
+            restarts_tick(&scheduler->restarts);
+    }
     metric_set(scheduler->metrics.leading, scheduler->leading);
     if (strcmp(scheduler_state(scheduler, &reason), "running") == 0)
         scheduler->was_running = true;
@@ -270,6 +273,9 @@ static void start(struct scheduler *scheduler, struct loop_timer *timer,
 void scheduler_start_counting(struct scheduler *scheduler)
 {
     stats_tell_batches(scheduler->stats, on_batch, scheduler);
+    scheduler->restarts = (struct restarts){ .health = &scheduler->health,
+                                             .worker = scheduler->counting,
+                                             .store = scheduler->lucks_store };
     start(scheduler, &scheduler->stats_timer, on_stats_due, STATS_MS);
     start(scheduler, &scheduler->summary_timer, on_summary_due, SUMMARY_MS);
     start(scheduler, &scheduler->health_timer, on_health_due, HEALTH_MS);

@@ -27,12 +27,14 @@ void health_init(struct health *health, struct loop *loop)
 {
     *health = (struct health){ .loop = loop, .began_ms = loop_now_ms(loop) };
     health->instances = calloc(HEALTH_INSTANCES_MAX, sizeof *health->instances);
-    ASSERT(health->instances != NULL);
+    health->known = calloc(HEALTH_INSTANCES_MAX, sizeof *health->known);
+    ASSERT(health->instances != NULL && health->known != NULL);
 }
 
 void health_deinit(struct health *health)
 {
     free(health->instances);
+    free(health->known);
 }
 
 static bool component_of(const char *service, enum health_component *component_r)
@@ -53,6 +55,84 @@ static struct health_instance *find(struct health *health, enum health_component
             strcmp(health->instances[i].instance, instance) == 0)
             return &health->instances[i];
     return NULL;
+}
+
+static struct health_known *find_known(struct health *health, enum health_component component,
+                                       const char *instance)
+{
+    for (size_t i = 0; i < health->known_count; i++)
+        if (health->known[i].component == component &&
+            strcmp(health->known[i].instance, instance) == 0)
+            return &health->known[i];
+    return NULL;
+}
+
+static struct health_known *add_known(struct health *health, enum health_component component,
+                                      const char *instance)
+{
+    struct health_known *place = &health->known[0];
+    if (health->known_count < HEALTH_INSTANCES_MAX)
+        place = &health->known[health->known_count++];
+    else
+        for (size_t i = 1; i < health->known_count; i++)
+            if (health->known[i].seen_unix_ms < place->seen_unix_ms)
+                place = &health->known[i];
+    *place = (struct health_known){ .component = component };
+    snprintf(place->instance, sizeof place->instance, "%s", instance);
+    return place;
+}
+
+/* Its starts so far. */
+static unsigned count_start(struct health *health, enum health_component component,
+                            const struct wire_heartbeat *beat)
+{
+    struct health_known *known = find_known(health, component, beat->instance);
+    if (known == NULL)
+        known = add_known(health, component, beat->instance);
+    if (known->first_boot_id == 0)
+        known->first_boot_id = beat->boot_id;
+    if (known->boot_id != beat->boot_id) {
+        known->restarts += known->boot_id != 0;
+        health->changes++;
+    }
+    known->boot_id = beat->boot_id;
+    known->seen_unix_ms = loop_unix_ms();
+    return known->restarts;
+}
+
+void health_recall(struct health *health, const struct health_known *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct health_known *before = &list[i];
+        struct health_known *known = find_known(health, before->component, before->instance);
+        if (known == NULL) {
+            known = add_known(health, before->component, before->instance);
+            known->boot_id = before->boot_id;
+            known->restarts = before->restarts;
+            known->seen_unix_ms = before->seen_unix_ms;
+        } else if (!health->recalled) {
+            /* heard since, counted from nothing */
+            known->restarts += before->restarts + (known->first_boot_id != before->boot_id);
+        } else if (known->restarts < before->restarts) {
+            known->restarts = before->restarts;
+        }
+        struct health_instance *instance = find(health, before->component, before->instance);
+        if (instance != NULL)
+            instance->restarts = known->restarts;
+    }
+    health->recalled = true;
+    health->changes++;
+}
+
+size_t health_list_known(const struct health *health, uint64_t now_unix_ms,
+                         struct health_known *list_r)
+{
+    const uint64_t patience_ms = (uint64_t)HEALTH_REMEMBER_DAYS * 86400000;
+    size_t count = 0;
+    for (size_t i = 0; i < health->known_count; i++)
+        if (now_unix_ms < health->known[i].seen_unix_ms + patience_ms)
+            list_r[count++] = health->known[i];
+    return count;
 }
 
 static void take_counters(struct health_instance *instance, const struct wire_heartbeat *beat)
@@ -79,13 +159,13 @@ bool health_beat(struct health *health, const struct wire_heartbeat *beat)
         snprintf(instance->instance, sizeof instance->instance, "%s", beat->instance);
         log_info("component.seen", "component=%s instance=%s", beat->service, beat->instance);
     } else if (instance->boot_id != beat->boot_id) {
-        instance->restarts++;
         instance->boot_id = beat->boot_id;
         log_info("component.restarted", "component=%s instance=%s", beat->service, beat->instance);
     } else if (health_of_instance(health, instance) != HEALTH_HEALTHY &&
                beat->state == WIRE_STATE_RUNNING) {
         log_info("component.back", "component=%s instance=%s", beat->service, beat->instance);
     }
+    instance->restarts = count_start(health, component, beat);
     instance->started_ms = beat->started_ms;
     instance->beat_ms = loop_now_ms(health->loop);
     instance->beat_unix_ms = loop_unix_ms();

@@ -13,6 +13,7 @@ enum {
     HEALTH_DEAD_MS = 15000,        /* then it is in error */
     HEALTH_FORGET_MS = 600 * 1000, /* then it is no part of the pool any more */
     HEALTH_TEXT_BYTES = 512,
+    HEALTH_REMEMBER_DAYS = 7, /* how often it was started, though it is silent */
 };
 
 /* X(enum name, the process's name) */
@@ -57,13 +58,29 @@ struct health_instance {
     char last_error[HEALTH_TEXT_BYTES];
     char admin_url[129];
     uint8_t receipt_key[32]; /* a validator's; zeros: it signs for nothing */
-    unsigned restarts;       /* seen: a new boot id under the same name */
+    unsigned restarts;       /* health_known's */
     struct health_counter counters[HEALTH_COUNTERS_MAX];
     size_t counters_count;
 };
 
+/* Starts of an instance, told by its heartbeats: each that comes under another boot id than the one
+ * before is a start again, whoever made it (a supervisor, an orchestrator, a person), also one that
+ * came while no scheduler heard it. A gateway that is upgraded in place keeps its boot id. */
+struct health_known {
+    enum health_component component;
+    char instance[65];
+    uint64_t boot_id;       /* the last */
+    uint64_t first_boot_id; /* that this process has heard; 0: none yet */
+    unsigned restarts;
+    uint64_t seen_unix_ms;
+};
+
 struct health {
     struct loop *loop;
+    struct health_known *known; /* HEALTH_INSTANCES_MAX; the longest silent makes room */
+    size_t known_count;
+    uint64_t changes; /* of a boot id or who is known, so far */
+    bool recalled;
     uint64_t began_ms; /* the loop's clock */
     struct health_instance *instances;
     size_t count;
@@ -73,6 +90,12 @@ void health_init(struct health *health, struct loop *loop);
 void health_deinit(struct health *health);
 /* False when it is of no component of ours, or there are too many. */
 bool health_beat(struct health *health, const struct wire_heartbeat *beat);
+/* Joins what is kept: at first what was known before this process began, then what may be this
+ * one's own. */
+void health_recall(struct health *health, const struct health_known *list, size_t count);
+/* What is to be known after it, HEALTH_INSTANCES_MAX at the most; how many. */
+size_t health_list_known(const struct health *health, uint64_t now_unix_ms,
+                         struct health_known *list_r);
 /* Forgets who has been silent for long while others of its kind live. */
 void health_tick(struct health *health);
 

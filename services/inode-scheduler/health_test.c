@@ -6,8 +6,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include "adapter/store_fake/fake.h"
 #include "loop/testing/virtual_clock.h"
 #include "services/inode-scheduler/condition.h"
+#include "services/inode-scheduler/restarts.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -204,6 +206,117 @@ static void the_supervisors_attempts_are_read_and_told(void **state)
     assert_int_equal(recovery.count, 0);
 }
 
+static unsigned restarts_of(enum health_component component)
+{
+    for (size_t i = 0; i < health.count; i++)
+        if (health.instances[i].component == component)
+            return health.instances[i].restarts;
+    fail_msg("it was not heard");
+    return 0;
+}
+
+/* As a scheduler that is started again, or takes over: what was kept, by the store's record. */
+static void start_scheduler_anew(struct store *store)
+{
+    static struct restarts_list list;
+    struct error error;
+    uint64_t version;
+    assert_int_equal(restarts_read(store, &list, &version, &error), STORE_DONE);
+    list.count = health_list_known(&health, loop_unix_ms(), list.known);
+    assert_int_equal(restarts_write(store, &list, &version, &error), STORE_DONE);
+    health_deinit(&health);
+    health_init(&health, loop);
+}
+
+static void recall(struct store *store)
+{
+    static struct restarts_list list;
+    struct error error;
+    uint64_t version;
+    assert_int_equal(restarts_read(store, &list, &version, &error), STORE_DONE);
+    health_recall(&health, list.known, list.count);
+}
+
+static void starts_are_counted_also_over_those_of_the_scheduler(void **state)
+{
+    (void)state;
+    struct store *store = store_fake_create();
+    const struct store_collection *const all[] = { &restarts_collection };
+    struct error error;
+    assert_true(store_declare(store, all, 1, &error));
+    beat(HEALTH_AUTH, 1, WIRE_STATE_RUNNING, "");
+    beat(HEALTH_PAYOUT, 7, WIRE_STATE_RUNNING, "");
+    assert_int_equal(restarts_of(HEALTH_AUTH), 0);
+    beat(HEALTH_AUTH, 2, WIRE_STATE_STARTING, "");
+    beat(HEALTH_AUTH, 2, WIRE_STATE_RUNNING, "");
+    beat(HEALTH_AUTH, 3, WIRE_STATE_RUNNING, "");
+    assert_int_equal(restarts_of(HEALTH_AUTH), 2);
+    assert_int_equal(restarts_of(HEALTH_PAYOUT), 0);
+    /* they are heard before what was kept is read, and after; one was started again meanwhile */
+    start_scheduler_anew(store);
+    beat(HEALTH_AUTH, 4, WIRE_STATE_RUNNING, "");
+    assert_int_equal(restarts_of(HEALTH_AUTH), 0);
+    beat(HEALTH_AUTH, 5, WIRE_STATE_RUNNING, "");
+    recall(store);
+    assert_int_equal(restarts_of(HEALTH_AUTH), 4);
+    beat(HEALTH_PAYOUT, 7, WIRE_STATE_RUNNING, "");
+    assert_int_equal(restarts_of(HEALTH_PAYOUT), 0);
+    beat(HEALTH_PAYOUT, 8, WIRE_STATE_RUNNING, "");
+    assert_int_equal(restarts_of(HEALTH_PAYOUT), 1);
+    /* what it wrote itself is no more than it knows */
+    start_scheduler_anew(store);
+    recall(store);
+    recall(store);
+    beat(HEALTH_AUTH, 5, WIRE_STATE_RUNNING, "");
+    beat(HEALTH_PAYOUT, 9, WIRE_STATE_RUNNING, "");
+    assert_int_equal(restarts_of(HEALTH_AUTH), 4);
+    assert_int_equal(restarts_of(HEALTH_PAYOUT), 2);
+    recall(store);
+    assert_int_equal(restarts_of(HEALTH_AUTH), 4);
+    assert_int_equal(restarts_of(HEALTH_PAYOUT), 2);
+    store_close(store);
+}
+
+static void of_very_many_instances_the_longest_silent_is_not_kept(void **state)
+{
+    (void)state;
+    static struct restarts_list list, again;
+    struct store *store = store_fake_create();
+    const struct store_collection *const all[] = { &restarts_collection };
+    struct error error;
+    uint64_t version = 0;
+    assert_true(store_declare(store, all, 1, &error));
+    for (size_t i = 0; i < HEALTH_INSTANCES_MAX; i++) {
+        list.known[i] = (struct health_known){ .component = HEALTH_AUTH,
+                                               .boot_id = i + 1,
+                                               .restarts = (unsigned)i,
+                                               .seen_unix_ms = loop_unix_ms() - 1000 + i };
+        memset(list.known[i].instance, 'x', 60);
+        snprintf(list.known[i].instance + 60, 5, "%zu", i);
+    }
+    list.count = HEALTH_INSTANCES_MAX;
+    assert_int_equal(restarts_write(store, &list, &version, &error), STORE_DONE);
+    assert_int_equal(restarts_read(store, &again, &version, &error), STORE_DONE);
+    assert_int_equal(again.count, HEALTH_INSTANCES_MAX);
+    for (size_t i = 0; i < again.count; i++) {
+        assert_string_equal(again.known[i].instance, list.known[i].instance);
+        assert_int_equal(again.known[i].restarts, i);
+        assert_true(again.known[i].boot_id == i + 1);
+    }
+    health_recall(&health, again.known, again.count);
+    beat(HEALTH_PAYOUT, 1, WIRE_STATE_RUNNING, "");
+    assert_int_equal(health_list_known(&health, loop_unix_ms(), list.known), HEALTH_INSTANCES_MAX);
+    for (size_t i = 0; i < HEALTH_INSTANCES_MAX; i++)
+        assert_true(list.known[i].component == HEALTH_PAYOUT || list.known[i].boot_id != 1);
+    const uint64_t week_ms = (uint64_t)HEALTH_REMEMBER_DAYS * 86400000;
+    assert_int_equal(health_list_known(&health, loop_unix_ms() + week_ms, list.known), 0);
+    /* what another wrote meanwhile is not written over */
+    uint64_t stale = version;
+    assert_int_equal(restarts_write(store, &list, &version, &error), STORE_DONE);
+    assert_int_equal(restarts_write(store, &list, &stale, &error), STORE_CONFLICT);
+    store_close(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +328,10 @@ int main(void)
             every_trouble_has_a_reason_and_something_to_do_the_worst_first, begin, end),
         cmocka_unit_test_setup_teardown(more_troubles_than_there_is_room_for_are_cut, begin, end),
         cmocka_unit_test_setup_teardown(the_supervisors_attempts_are_read_and_told, begin, end),
+        cmocka_unit_test_setup_teardown(starts_are_counted_also_over_those_of_the_scheduler, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(of_very_many_instances_the_longest_silent_is_not_kept,
+                                        begin, end),
     };
     return cmocka_run_group_tests_name("health", tests, NULL, NULL);
 }

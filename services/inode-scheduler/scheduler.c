@@ -35,7 +35,7 @@ bool scheduler_declare(struct store *store, struct error *error)
         &validator_collection, &pool_collection,          &turn_collection,
         &stretch_collection,   &stretch_part_collection,  &task_collection,
         &dispute_collection,   &emission_collection,      &track_collection,
-        &lucks_collection,     &stats_collection,
+        &lucks_collection,     &stats_collection,         &restarts_collection,
     };
     return store_declare(store, collections, sizeof collections / sizeof *collections, error) &&
            notice_declare(store, error);

@@ -31,6 +31,7 @@
 #include "services/inode-scheduler/opening.h"
 #include "services/inode-scheduler/proof_trees.h"
 #include "services/inode-scheduler/registry.h"
+#include "services/inode-scheduler/restarts.h"
 #include "services/inode-scheduler/sources.h"
 #include "services/inode-scheduler/standing.h"
 #include "services/inode-scheduler/stats.h"
@@ -173,6 +174,7 @@ struct scheduler {
     struct stats *stats;
     struct lucks *lucks;
     struct health health;
+    struct restarts restarts;
     struct recovery recovery; /* read again with every look at health */
     struct bus_server *server;
     struct bus_publisher *publisher;

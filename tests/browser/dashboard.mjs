@@ -7,7 +7,7 @@ import { isTold } from './notices.mjs';
 import { tellsAsItHappens } from './live.mjs';
 import { isSoonAndSmall, keyboardReaches, looksWell } from './looks.mjs';
 import { approves, makeOperator, operates } from './operator.mjs';
-import { numbersAreTheApis, operatorsNumbersAreTheApis } from './numbers.mjs';
+import { numbersAreTheApis, operatorsNumbersAreTheApis, ownNumbersAreTheLedgers } from './numbers.mjs';
 import { watchThePool } from './public.mjs';
 import { asksFirst, standsTrouble } from './troubles.mjs';
 
@@ -17,6 +17,7 @@ await tellsAsItHappens();
 await numbersAreTheApis(name);
 const { visit } = await haveAnAccount(approves(operator));
 await isTold(visit, `${NAME}@example.org`);
+await ownNumbersAreTheLedgers(visit, NAME);
 await operates(operator);
 await operatorsNumbersAreTheApis(operator);
 await standsTrouble(name);

@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { api, base, ok, stratum, units, until, visitor } from './world.mjs';
+import { api, base, KINDS, ledger, ok, stratum, units, until, visitor } from './world.mjs';
 
 const source = readFileSync(fileURLToPath(new URL('../../services/inode-scheduler/site/format.js', import.meta.url)));
-const { count, margin, money, rate, reasons } = await import(`data:text/javascript;base64,${source.toString('base64')}`);
+const { count, frequency, hashes, margin, money, percent, rate, reasons } = await import(`data:text/javascript;base64,${source.toString('base64')}`);
 const rows = (page, caption) => page.locator(`table:has(caption:text-is("${caption}")) tbody tr`).evaluateAll(trs =>
     trs.map(tr => [...tr.children].map(cell => cell.textContent)));
 
@@ -86,7 +86,60 @@ async function ratesHaveTheirErrors(name) {
     ok('every hashrate (the pool\u2019s, an account\u2019s, a worker\u2019s, a chart\u2019s points) is the API\u2019s and has its error beside it');
 }
 
+/* The row of numbers below the charts, and the network's; what blocks are said to be. */
+async function sumsAreTheApis() {
+    const { page, go, fact } = await visitor();
+    await go('');
+    await until('the overview\u2019s numbers', async () => {
+        const s = await api('pool/status'), t = await api('pool/statistics');
+        return await fact('Miners connected') === count(s.connected_miners) && await fact('Shares a second') === frequency(t.shares_per_second)
+            && await fact('Blocks found') === count(t.blocks_found) && await fact('Luck') === percent(t.luck.luck, 0)
+            && units(await fact('Owed to miners')) === BigInt(s.solvency.owed);
+    });
+    await until('the network\u2019s', async () => {
+        const { network: n } = await api('pool/statistics');
+        return await fact('Height') === count(n.height) && await fact('A block takes') === `${hashes(n.network_work)} hashes`
+            && units(await fact('The next one pays')) === BigInt(n.job_value);
+    });
+    await go('#/blocks');
+    const many = await until('the list of blocks', async () => {
+        const { blocks } = await api('blocks?limit=100'), list = await rows(page, 'Blocks, newest first'), t = await api('pool/statistics');
+        return await fact('Found') === count(t.blocks_found) && await fact('Luck') === percent(t.luck.luck, 0) && list.length > 0 && list.every(([height, state, , reward, hash], i) =>
+            height === count(blocks[i].height) && units(reward) === BigInt(blocks[i].reward) && blocks[i].hash.endsWith(hash.slice(1))
+            && (state === 'Matured') === (blocks[i].state === 'matured')) && list.length;
+    });
+    await page.context().close();
+    ok(`the sums of the overview, the network\u2019s numbers and ${many} blocks with their states are the API\u2019s`);
+}
+
+/* The own account: balances from the ledger itself, what is to be expected, payments, notices. */
+export async function ownNumbersAreTheLedgers({ page, go, fact }, name) {
+    const ask = path => page.evaluate(async at => (await import('/site/session.js')).asked(`/api/v1/${at}`), path);
+    const { id } = await api(`accounts/${name}`);
+    await go('#/me');
+    await until('its balances', async () => {
+        const books = ledger(id), shown = await Promise.all(KINDS.map(async kind => units(await fact(kind)))), o = await api(`accounts/${name}/outlook`);
+        return shown.every((amount, i) => amount === books[i]) && units(await fact(/^Earned in/)) === BigInt(o.earned.amount) && units(await fact('Paid by itself from')) === BigInt(o.threshold);
+    });
+    await until('its payments', async () => {
+        await page.goto('about:blank'); /* this page asks once */
+        await go('#/me/payout');
+        await page.locator('table:has(caption:text("Payments")) tbody tr').first().waitFor();
+        const { payments } = await api(`accounts/${name}/payments?limit=10`), list = await rows(page, 'Payments, newest first');
+        return list.length === payments.length && payments.every((p, i) => list[i][0] === `${p.number}` && list[i][1] === p.state && units(list[i][2]) === BigInt(p.amount));
+    });
+    await until('its notices', async () => {
+        await page.goto('about:blank');
+        await go('#/me/notices');
+        await page.locator('table:has(caption:text("newest notices")) tbody tr').first().waitFor();
+        const { notices } = await ask('me/notices/log'), list = await rows(page, 'The newest notices, kept for a week');
+        return list.length === Math.min(10, notices.length) && list.every((row, i) => row[3] === notices[i].state && row[4] === `${notices[i].tries}`);
+    });
+    ok('the own account\u2019s balances are the sums of its postings; its outlook, payments and notices are the API\u2019s');
+}
+
 export async function numbersAreTheApis(name) {
+    await sumsAreTheApis();
     await refusedByReason(name);
     await ratesHaveTheirErrors(name);
 }

@@ -95,17 +95,19 @@ export function action(text, act, { danger, quiet = true, label } = {}) {
     return el('span.action', button, said);
 }
 
-/* Asks in the page, with the keyboard in it, before something that cannot be taken back. */
+/* Asks in the page, with the keyboard in it, before something that cannot be taken back; where that
+ * is dangerous the keyboard stands on the way out. */
 export function sure(text, question, act, options = {}) {
+    const id = `q${++made}`;
     const open = el(`button.quiet${options.danger ? '.danger' : ''}`, { type: 'button', 'aria-label': options.label ?? null,
         onclick: () => dialog.showModal() }, text);
-    const dialog = el('dialog', { 'aria-label': text }, el('p', question), el('div.buttons',
+    const dialog = el('dialog', { 'aria-label': text, 'aria-describedby': id }, el('p', { id }, question), el('div.buttons',
         action(options.yes ?? text, async () => {
             const words = await act();
             dialog.close();
             return words;
         }, { danger: options.danger, quiet: false }),
-        el('button.quiet', { type: 'button', onclick: () => dialog.close() }, 'Leave it')));
+        el('button.quiet', { type: 'button', autofocus: options.danger ? '' : null, onclick: () => dialog.close() }, 'Leave it')));
     return el('span', open, dialog);
 }
 

@@ -50,7 +50,7 @@ for (const [size, viewport] of Object.entries(SIZES))
             for (const [name, [hash, of, act]] of Object.entries(PAGES)) {
                 if (of !== whose) continue;
                 await page.goto(`${base}/${hash}`);
-                await until(`${name} is drawn`, async () => !(await page.locator('main').innerText()).includes('Asking the pool'));
+                await until(`${name} is drawn`, async () => await page.locator('main h1').count() > 0 && !(await page.locator('body').innerText()).includes('Asking the pool'));
                 await act?.(page);
                 const path = `${folder}/${name}-${size}${theme}.png`;
                 await page.screenshot({ path });

@@ -49,6 +49,7 @@ for (const [size, viewport] of Object.entries(SIZES))
             const { page, context } = await visitor({ viewport, colorScheme: theme, storageState: state, deviceScaleFactor: 1, reducedMotion: 'reduce' });
             for (const [name, [hash, of, act]] of Object.entries(PAGES)) {
                 if (of !== whose) continue;
+                await page.goto('about:blank'); /* nothing of the page before */
                 await page.goto(`${base}/${hash}`);
                 await until(`${name} is drawn`, async () => await page.locator('main h1').count() > 0 && !(await page.locator('body').innerText()).includes('Asking the pool'));
                 await act?.(page);

@@ -1,8 +1,10 @@
 /* Payments that are on their way. They need not be sent in the order of their numbers (one may wait
- * for approvals), so those beyond the cursor that were told are remembered in memory; who starts
- * anew tells them again, and finds them told. What was settled for longer than a notice lives is
- * told to nobody: its notices may have been forgotten already, and would come twice. One that stays
- * open while TELLER_PAYMENTS_MAX follow it is left behind, so that those beyond are told. */
+ * for approvals), so those beyond the cursor that were told are remembered: in memory, and by a
+ * mark in the store, which stays until the cursor has passed them, however long a notice is kept.
+ * Who dies between a payment's notices and its mark leaves it to be told again, and the notices are
+ * found. What was settled for longer than a notice lives, and nobody told, is not news any more.
+ * One that stays open while TELLER_PAYMENTS_MAX follow it is left behind, so that those beyond are
+ * told. */
 #include "services/inode-scheduler/teller_inside.h"
 
 #include "record/payment/payment_record.h"
@@ -12,11 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define LOG "payments"
 enum {
     PAYMENT_BYTES = 2 << 20,
     LIFE_MS = 3 * 86400000, /* of a notice: what was not delivered by then is given up */
 };
 _Static_assert((int)LIFE_MS < (int)NOTICE_KEPT_MS, "what is told again is still known");
+
+/* Of a number beyond the cursor. */
+enum told { OPEN, OVER, MARKED /* over, and the store knows */ };
 
 enum way { STILL_TO_COME, ON_ITS_WAY, NEVER_TO_COME };
 
@@ -109,7 +115,7 @@ static enum store_outcome tell(struct teller *teller, const struct payment_recor
     return outcome == STORE_DONE ? teller_flush(teller, error) : outcome;
 }
 
-static enum store_outcome look_at(struct teller *teller, uint64_t number, bool *over_r,
+static enum store_outcome look_at(struct teller *teller, uint64_t number, uint8_t *told,
                                   const struct teller_sight *sight, struct error *error)
 {
     struct payment_record payment;
@@ -119,48 +125,99 @@ static enum store_outcome look_at(struct teller *teller, uint64_t number, bool *
     struct arena arena = arena_over(teller->payment_memory, PAYMENT_BYTES);
     enum store_outcome outcome =
         payment_get(teller->options.store, number, &arena, &payment, error);
-    *over_r = false;
     if (outcome != STORE_DONE)
         return outcome == STORE_MISSING ? STORE_DONE : outcome;
     enum way way = way_of(payment.state);
+    if (way == STILL_TO_COME)
+        return STORE_DONE;
     if (way == ON_ITS_WAY && !is_old(&payment, sight))
         outcome = tell(teller, &payment, sight, error);
-    *over_r = way != STILL_TO_COME && outcome == STORE_DONE;
+    if (outcome == STORE_DONE)
+        *told = OVER;
+    return outcome;
+}
+
+static void on_mark(void *context, uint64_t number)
+{
+    struct teller *teller = context;
+    uint64_t all = teller->payments.number;
+    if (number > all && number - all <= TELLER_PAYMENTS_MAX)
+        teller->told[number % TELLER_PAYMENTS_MAX] = MARKED;
+}
+
+/* What is remembered in memory was beyond another's cursor. */
+static enum store_outcome begin(struct teller *teller, uint64_t newest, struct error *error)
+{
+    bool fresh = teller->payments.version == 0;
+    enum store_outcome outcome = teller_begin(teller, &teller->payments, LOG, newest, error);
+    if (outcome != STORE_DONE || !fresh)
+        return outcome;
+    memset(teller->told, 0, sizeof teller->told);
+    outcome = notice_marks(teller->options.store, LOG, on_mark, teller, error);
+    if (outcome != STORE_DONE)
+        teller->payments.version = 0; /* read anew at the next look */
+    return outcome;
+}
+
+/* Moves the cursor to `all`; a mark is needed no more once that is durable. */
+static enum store_outcome pass(struct teller *teller, uint64_t all, struct error *error)
+{
+    struct notice_cursor *cursor = &teller->payments;
+    uint64_t marked[TELLER_PAYMENTS_MAX];
+    size_t count = 0;
+    for (uint64_t number = cursor->number + 1; number <= all; number++) {
+        uint8_t *told = &teller->told[number % TELLER_PAYMENTS_MAX];
+        if (*told == MARKED)
+            marked[count++] = number;
+        *told = OPEN;
+    }
+    enum store_outcome outcome = teller_move(teller, cursor, all, error);
+    return outcome == STORE_DONE ? notice_unmark(teller->options.store, LOG, marked, count, error)
+                                 : outcome;
+}
+
+/* One of them: told if it is time, and remembered where the cursor cannot say so yet. */
+static enum store_outcome follow(struct teller *teller, uint64_t number, uint64_t *all,
+                                 const struct teller_sight *sight, struct error *error)
+{
+    uint8_t *told = &teller->told[number % TELLER_PAYMENTS_MAX];
+    enum store_outcome outcome = STORE_DONE;
+    if (*told == OPEN)
+        outcome = look_at(teller, number, told, sight, error);
+    if (outcome != STORE_DONE || *told == OPEN)
+        return outcome;
+    if (number == *all + 1) {
+        *all = number;
+        return STORE_DONE;
+    }
+    if (*told == OVER)
+        outcome = notice_mark(teller->options.store, LOG, number, error);
+    if (outcome == STORE_DONE)
+        *told = MARKED;
     return outcome;
 }
 
 enum store_outcome teller_follow_payments(struct teller *teller, const struct teller_sight *sight,
                                           struct error *error)
 {
-    struct notice_cursor *cursor = &teller->payments;
     uint64_t newest;
-    bool fresh = cursor->version == 0;
     enum store_outcome outcome = payment_newest(teller->options.store, &newest, error);
     if (outcome == STORE_DONE)
-        outcome = teller_begin(teller, cursor, "payments", newest, error);
+        outcome = begin(teller, newest, error);
     if (outcome != STORE_DONE)
         return outcome;
-    if (fresh) /* what is remembered was beyond another's cursor */
-        memset(teller->told, 0, sizeof teller->told);
-    uint64_t all = cursor->number, last = cursor->number + TELLER_PAYMENTS_MAX;
-    for (uint64_t number = all + 1; number <= newest && number <= last; number++) {
-        bool *told = &teller->told[number % TELLER_PAYMENTS_MAX];
-        if (!*told)
-            outcome = look_at(teller, number, told, sight, error);
+    uint64_t before = teller->payments.number, all = before, last = before + TELLER_PAYMENTS_MAX;
+    for (uint64_t number = before + 1; number <= newest && number <= last; number++) {
+        outcome = follow(teller, number, &all, sight, error);
         if (outcome != STORE_DONE)
             break;
-        if (*told && number == all + 1)
-            all = number;
     }
-    if (outcome == STORE_DONE && all == cursor->number && newest > last) {
+    if (outcome == STORE_DONE && all == before && newest > last) {
         all++;
         log_error("teller.left_behind", "payment=%" PRIu64 " newest=%" PRIu64, all, newest);
     }
     /* Those before it are done, whatever came of the last one. */
-    for (uint64_t number = cursor->number + 1; number <= all; number++)
-        teller->told[number % TELLER_PAYMENTS_MAX] = false;
     struct error other;
-    enum store_outcome moved =
-        teller_move(teller, cursor, all, outcome == STORE_DONE ? error : &other);
-    return outcome != STORE_DONE ? outcome : moved;
+    enum store_outcome passed = pass(teller, all, outcome == STORE_DONE ? error : &other);
+    return outcome != STORE_DONE ? outcome : passed;
 }

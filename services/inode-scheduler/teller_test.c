@@ -384,6 +384,22 @@ static void an_outage_of_ours_or_a_window_that_was_not_read_is_held_against_nobo
     assert_int_equal(told(ANNA), 1);
 }
 
+static size_t mark_count;
+
+static void count_mark(void *context, uint64_t number)
+{
+    (void)context;
+    (void)number;
+    mark_count++;
+}
+
+static size_t marks(void)
+{
+    mark_count = 0;
+    assert_int_equal(notice_marks(store, "payments", count_mark, NULL, &error), STORE_DONE);
+    return mark_count;
+}
+
 /* Everything that can be told at once, with the store failing at one write: afterwards all of it is
  * there, and once. */
 static void whatever_write_fails_nothing_is_lost_and_nothing_is_told_twice(void **state)
@@ -397,7 +413,8 @@ static void whatever_write_fails_nothing_is_lost_and_nothing_is_told_twice(void 
             want(ANNA, ALL, ALL);
             want(BERT, ALL, ALL);
             find_block(1, ANNA, 1);
-            pay(1, PAYMENT_BROADCAST, BERT, 100);
+            pay(1, PAYMENT_PLANNED, CLAUS, 1); /* the next one is marked */
+            pay(2, PAYMENT_BROADCAST, BERT, 100);
             audit(1, "a difference", start_ms);
             last[0] = (struct stats_last){ ANNA, 1, start_ms + MINUTE };
             last[1] = (struct stats_last){ ANNA, 2, start_ms + 2 * MINUTE };
@@ -433,6 +450,7 @@ static void whatever_write_fails_nothing_is_lost_and_nothing_is_told_twice(void 
             assert_int_equal(payments, 2);
             assert_int_equal(count, 4); /* and the block */
             assert_int_equal(told(0), 2);
+            assert_int_equal(marks(), 1);
             (void)teardown(state);
             (void)setup(state);
         }
@@ -620,6 +638,41 @@ static void a_payment_whose_notices_were_forgotten_is_not_told_again(void **stat
     assert_int_equal(told(BERT), 1);
 }
 
+/* Its notice is over and forgotten long before it is settled; and it stands behind one that waits
+ * for approvals, so the cursor does not say that it was told. */
+static void a_payment_that_takes_weeks_to_settle_is_told_once_whoever_leads(void **state)
+{
+    (void)state;
+    const uint64_t day_ms = 1440 * (uint64_t)MINUTE;
+    want(BERT, ALL, 0);
+    pay(1, PAYMENT_PLANNED, ANNA, 100);
+    pay(2, PAYMENT_BROADCAST, BERT, 200);
+    pay(3, PAYMENT_VOIDED, BERT, 300);
+    look();
+    assert_int_equal(told(BERT), 1);
+    list[0].state = NOTICE_SENT;
+    list[0].due_ms = start_ms + 7 * day_ms;
+    assert_int_equal(notice_save(store, &list[0], &error), STORE_DONE);
+    for (uint64_t day = 8; day < 30; day++) {
+        sight.now_ms = start_ms + day * day_ms;
+        assert_int_equal(notice_forget(store, sight.now_ms, 100, &error), STORE_DONE);
+        begin(); /* another leads */
+        look();
+        assert_int_equal(told(BERT), 0);
+        pay(2, day < 20 ? PAYMENT_CONFIRMED : PAYMENT_SETTLED, BERT, 200);
+    }
+    assert_int_equal(marks(), 2);
+    /* Once the cursor has passed them it says so by itself. */
+    pay(1, PAYMENT_BROADCAST, ANNA, 100);
+    look();
+    assert_int_equal(marks(), 0);
+    begin();
+    pay(4, PAYMENT_BROADCAST, BERT, 400);
+    look();
+    assert_int_equal(told(BERT), 1);
+    assert_int_equal(marks(), 0);
+}
+
 static void an_open_payment_does_not_hold_those_far_behind_it_for_ever(void **state)
 {
     (void)state;
@@ -652,6 +705,7 @@ int main(void)
         TEST(a_cause_larger_than_all_room_goes_when_half_is_free_and_holds_no_other_kind),
         TEST(a_finder_that_wants_its_own_by_one_channel_hears_of_it_by_the_other_as_chosen),
         TEST(a_payment_whose_notices_were_forgotten_is_not_told_again),
+        TEST(a_payment_that_takes_weeks_to_settle_is_told_once_whoever_leads),
         TEST(an_open_payment_does_not_hold_those_far_behind_it_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

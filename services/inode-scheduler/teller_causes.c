@@ -108,18 +108,19 @@ enum store_outcome teller_follow_events(struct teller *teller, const struct tell
                                  : outcome;
 }
 
-/* Whether the audit before said the same a short while ago. */
+/* Whether the audit before said the same, and that was told a short while ago. */
 static enum store_outcome is_known(struct teller *teller, const struct audit_report *report,
                                    bool *known_r, struct error *error)
 {
     struct audit_report before;
+    uint64_t told_ms = teller->audits_told.number;
     *known_r = false;
     enum store_outcome outcome =
         audit_report_get(teller->options.store, report->number - 1, &before, error);
     if (outcome == STORE_DONE)
         *known_r = before.differences == report->differences &&
-                   strcmp(before.first, report->first) == 0 && report->time_ms >= before.time_ms &&
-                   report->time_ms - before.time_ms < AGAIN_MS;
+                   strcmp(before.first, report->first) == 0 && report->time_ms >= told_ms &&
+                   report->time_ms - told_ms < AGAIN_MS;
     return outcome == STORE_MISSING ? STORE_DONE : outcome;
 }
 
@@ -143,7 +144,10 @@ static enum store_outcome tell_audit(struct teller *teller, uint64_t number,
     outcome = teller_add(teller, NULL, NOTICE_AUDIT, teller_channels(teller, NULL, NOTICE_AUDIT),
                          cause, data, sight, error);
     json_decref(data);
-    return outcome == STORE_DONE ? teller_flush(teller, error) : outcome;
+    if (outcome == STORE_DONE)
+        outcome = teller_flush(teller, error);
+    return outcome == STORE_DONE ? teller_move(teller, &teller->audits_told, report.time_ms, error)
+                                 : outcome;
 }
 
 enum store_outcome teller_follow_audits(struct teller *teller, const struct teller_sight *sight,
@@ -153,6 +157,8 @@ enum store_outcome teller_follow_audits(struct teller *teller, const struct tell
     enum store_outcome outcome = audit_report_newest(teller->options.store, &newest, error);
     if (outcome == STORE_DONE)
         outcome = teller_begin(teller, &teller->audits, "audits", newest, error);
+    if (outcome == STORE_DONE)
+        outcome = teller_begin(teller, &teller->audits_told, "audits.told", 0, error);
     while (outcome == STORE_DONE && teller->audits.number < newest) {
         uint64_t next = teller->audits.number + 1;
         outcome = tell_audit(teller, next, sight, error);

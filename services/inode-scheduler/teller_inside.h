@@ -34,6 +34,7 @@ struct teller {
     struct notice *batch; /* NOTICE_BATCH_MAX of them */
     size_t batch_count;
     struct notice_cursor events, payments, audits, paused; /* as stored; version 0: not read yet */
+    struct notice_cursor audits_told;  /* its number: when the last difference was found, in ms */
     uint8_t told[TELLER_PAYMENTS_MAX]; /* by number, beyond the cursor: enum told of payments */
     void *payment_memory;
     uint64_t silences_due_ms;            /* when they are looked at next */

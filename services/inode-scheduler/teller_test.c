@@ -302,6 +302,26 @@ static void operators_are_told_of_differences_and_pauses_once(void **state)
     assert_int_equal(told(0), 8);
 }
 
+static void a_difference_that_stays_is_told_every_day_however_often_it_is_audited(void **state)
+{
+    (void)state;
+    const uint64_t hour_ms = 60 * (uint64_t)MINUTE;
+    options.operators_webhook = false;
+    begin();
+    for (uint64_t hour = 0; hour < 24 * 3; hour++) {
+        audit(1, "set 4 does not balance", start_ms + hour * hour_ms);
+        look();
+        if (hour % 7 == 0)
+            begin();
+    }
+    assert_in_range(told(0), 3, 4);
+    /* Another one is told at once. */
+    size_t before = told(0);
+    audit(1, "set 5 does not balance", start_ms + 24 * 3 * hour_ms);
+    look();
+    assert_int_equal(told(0), before + 1);
+}
+
 enum { WORKERS = 40 };
 static struct stats_last last[WORKERS];
 
@@ -694,6 +714,7 @@ int main(void)
         TEST(what_was_before_anybody_listened_is_not_told),
         TEST(a_payment_is_told_when_it_is_on_its_way_whatever_the_order),
         TEST(operators_are_told_of_differences_and_pauses_once),
+        TEST(a_difference_that_stays_is_told_every_day_however_often_it_is_audited),
         TEST(a_farm_without_power_is_one_notice_and_who_follows_is_another_later),
         TEST(an_outage_of_ours_or_a_window_that_was_not_read_is_held_against_nobody),
         TEST(whatever_write_fails_nothing_is_lost_and_nothing_is_told_twice),

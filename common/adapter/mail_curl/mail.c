@@ -80,6 +80,10 @@ static size_t write_letter(const struct mail_settings *settings, const struct ma
         return 0;
     size_t used = (size_t)head;
     for (const char *c = mail->text; *c != '\0'; c++) {
+        /* Others' words are in it: a CR alone (RFC 5321, 2.3.8) may end a line for one server and
+         * not for the next, and what stands behind it becomes a letter of its own. */
+        if (((unsigned char)*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+            continue;
         if (*c == '\n')
             letter_r[used++] = '\r';
         letter_r[used++] = *c;
@@ -135,7 +139,7 @@ static bool read_password(const char *path, char secret_r[SECRET_BYTES], struct 
     char *got = fgets(secret_r, SECRET_BYTES, file);
     fclose(file);
     if (got == NULL)
-        return error_set(error, ERROR_INVALID, "auth.mail_password_file is empty");
+        return error_set(error, ERROR_UNAVAILABLE, "auth.mail_password_file is empty");
     secret_r[strcspn(secret_r, "\r\n")] = '\0';
     return true;
 }
@@ -161,6 +165,14 @@ static int look_at_stop(void *context, curl_off_t a, curl_off_t b, curl_off_t c,
     return settings->stop != NULL && atomic_load(settings->stop);
 }
 
+/* Whether the server was there, and said no to this letter: to its sender, its receiver (SEND_ERROR)
+ * or its text (WEIRD_SERVER_REPLY, once some of that was asked for). */
+static bool is_refused(CURLcode result, long reply, bool given)
+{
+    return reply >= 400 &&
+           (result == CURLE_SEND_ERROR || (result == CURLE_WEIRD_SERVER_REPLY && given));
+}
+
 static bool send_smtp(const struct mail_settings *settings, const struct mail *mail,
                       const char *letter, size_t length, struct error *error)
 {
@@ -172,12 +184,15 @@ static bool send_smtp(const struct mail_settings *settings, const struct mail *m
     CURL *curl = curl_easy_init();
     struct curl_slist *to = curl_slist_append(NULL, mail->to);
     CURLcode result = CURLE_OUT_OF_MEMORY;
+    long reply = 0;
     if (curl != NULL && to != NULL) {
         curl_easy_setopt(curl, CURLOPT_URL, settings->url);
         curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
         curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
         curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
+        /* A resolver that does not answer is left behind, not waited for. */
+        curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
         curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, trouble);
         curl_easy_setopt(curl, CURLOPT_MAIL_FROM, settings->from);
         curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
@@ -198,11 +213,14 @@ static bool send_smtp(const struct mail_settings *settings, const struct mail *m
         if (secret[0] != '\0')
             curl_easy_setopt(curl, CURLOPT_PASSWORD, secret);
         result = curl_easy_perform(curl);
+        (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply);
     }
     curl_slist_free_all(to);
     curl_easy_cleanup(curl);
     explicit_bzero(secret, sizeof secret);
     /* libcurl's own sentence may quote the receiver. */
+    if (is_refused(result, reply, upload.left < length))
+        return error_set(error, ERROR_REFUSED, "the mail server refuses it (%ld)", reply);
     return result == CURLE_OK ||
            error_set(error, ERROR_UNAVAILABLE, "the mail server: %s", curl_easy_strerror(result));
 }

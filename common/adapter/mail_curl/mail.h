@@ -25,7 +25,7 @@ struct mail_settings {
 struct mail {
     char to[MAIL_ADDRESS_BYTES];
     char subject[MAIL_SUBJECT_BYTES]; /* printable ASCII */
-    char text[MAIL_TEXT_BYTES];       /* UTF-8, lines end with \n */
+    char text[MAIL_TEXT_BYTES];       /* UTF-8, lines end with \n; other controls are left out */
     const char *id;                   /* stays the same through every try: who was sent it twice
                                          sees one; printable ASCII, borrowed; NULL: a fresh one */
     const char *unsubscribe; /* a URL that takes one POST and no more is sent (RFC 8058); borrowed,
@@ -35,6 +35,7 @@ struct mail {
 /* Whether letters can be sent with these settings; false with one sentence. */
 MUST_CHECK bool mail_check(const struct mail_settings *settings, struct error *error);
 /* True when the server has taken it, or the file stands. False with *error, which names no
- * address. */
+ * address: REFUSED, the server said no to this one; INVALID, it cannot be a letter; any other, no
+ * letter can be sent now. */
 MUST_CHECK bool mail_send(const struct mail_settings *settings, const struct mail *mail,
                           struct error *error);

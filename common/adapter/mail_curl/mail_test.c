@@ -166,6 +166,31 @@ static void a_mail_server_is_given_the_letter(void **state)
     assert_non_null(strstr(server.heard, "\r\n..second line")); /* RFC 5321, section 4.5.2 */
 }
 
+/* A worker's name, a reason for a pause: whatever ends a line for some server begins no letter. */
+static void what_others_wrote_stays_one_letter(void **state)
+{
+    (void)state;
+    struct smtp_server server;
+    char url[96];
+    struct error error;
+    smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
+    smtp_url(&server, "127.0.0.1", url);
+    const struct mail_settings settings = {
+        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
+    };
+    struct mail mail = letter();
+    strcpy(mail.text,
+           "one\r\n.\r\nMAIL FROM:<a@b.c>\r\rtwo\n.\r\nthree\r.\rfour\x1b[2J\x7f\tend\n");
+    if (!mail_send(&settings, &mail, &error))
+        fail_msg("%s\n%s", error.text, server.heard);
+    smtp_end(&server);
+    const char *text = strstr(server.heard, "\r\n\r\none\r\n");
+    assert_non_null(text);
+    const char *wanted =
+        "\r\n\r\none\r\n..\r\nMAIL FROM:<a@b.c>two\r\n..\r\nthree.four[2J\tend\r\n";
+    assert_int_equal(strncmp(text, wanted, strlen(wanted)), 0);
+}
+
 static void what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent(void **state)
 {
     (void)state;
@@ -180,6 +205,7 @@ static void what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent(void **
     };
     assert_false(mail_send(&settings, &mail, &error));
     assert_null(strstr(error.text, "gertrude"));
+    assert_int_equal(error.code, ERROR_REFUSED);
     smtp_end(&server);
     assert_false(mail_send(&settings, &mail, &error)); /* nobody listens there any more */
     assert_int_equal(error.code, ERROR_UNAVAILABLE);
@@ -289,6 +315,7 @@ int main(void)
         cmocka_unit_test(a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it),
         cmocka_unit_test(no_address_writes_headers_or_commands_of_its_own),
         cmocka_unit_test(a_mail_server_is_given_the_letter),
+        cmocka_unit_test(what_others_wrote_stays_one_letter),
         cmocka_unit_test(what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent),
         cmocka_unit_test(letters_and_passwords_go_by_tls_to_who_is_certified_or_not_at_all),
         cmocka_unit_test(a_try_ends_when_it_is_told_to),

@@ -99,6 +99,8 @@ struct attempt {
 static bool may_reach(const struct webhook_settings *settings,
                       const struct network_address *address)
 {
+    if (settings->anywhere)
+        return true;
     for (size_t i = 0; i < settings->inside_count; i++)
         if (network_contains(&settings->inside[i], address))
             return true;
@@ -185,6 +187,9 @@ static CURLcode perform(CURL *curl, const struct webhook_request *request,
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
+    /* The name's server may be the stranger's too: one that does not answer is left behind, with
+     * the thread that asks it, not waited for until the resolver gives up. */
+    curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (settings->authority_file != NULL && settings->authority_file[0] != '\0') {
         curl_easy_setopt(curl, CURLOPT_CAINFO, settings->authority_file);

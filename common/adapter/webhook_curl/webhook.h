@@ -24,6 +24,7 @@ struct webhook_settings {
     bool plain;                   /* http:// too */
     const struct network *inside; /* networks that may be reached though they are not public */
     size_t inside_count;
+    bool anywhere; /* whatever address it has: the URL is the operator's own, no stranger's */
     const char *authority_file; /* PEM: who certifies receivers; NULL or "": the system's list */
     unsigned timeout_ms;        /* of the whole try */
     const _Atomic bool *stop;   /* a try ends soon once it is true; may be NULL */

@@ -8,9 +8,12 @@
 #include "adapter/webhook_curl/testing/receiver.h"
 #include "adapter/webhook_curl/webhook.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { LONG_MS = 60000, SHORT_MS = 1000 };
 
@@ -59,6 +62,44 @@ static const char *here(const char *host)
     static char url[96];
     snprintf(url, sizeof url, "http://%s:%d/hook?a=b", host, receiver.port);
     return url;
+}
+
+/* In place of the C library's: while it hangs, a name's server says nothing. */
+enum { HANGS_S_MAX = 60 };
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool hangs, inside, waited_out;
+} resolver = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found_r)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += HANGS_S_MAX;
+    pthread_mutex_lock(&resolver.lock);
+    resolver.inside = true;
+    pthread_cond_broadcast(&resolver.changed);
+    while (resolver.hangs && !resolver.waited_out)
+        resolver.waited_out =
+            pthread_cond_timedwait(&resolver.changed, &resolver.lock, &until) != 0;
+    resolver.inside = false;
+    pthread_cond_broadcast(&resolver.changed);
+    pthread_mutex_unlock(&resolver.lock);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(name, service, hints, found_r);
+}
+
+static void let_resolver_hang(bool hangs)
+{
+    pthread_mutex_lock(&resolver.lock);
+    resolver.hangs = hangs;
+    pthread_cond_broadcast(&resolver.changed);
+    while (!hangs && resolver.inside)
+        pthread_cond_wait(&resolver.changed, &resolver.lock);
+    pthread_mutex_unlock(&resolver.lock);
 }
 
 /* The example that the specification's own libraries test themselves with. */
@@ -273,6 +314,29 @@ static void a_url_is_https_without_credentials_on_a_usual_port(void **state)
     assert_int_equal(atomic_load(&receiver.connections), 0);
 }
 
+/* Whoever names the receiver may run the name's server as well. */
+static void a_name_that_nobody_resolves_holds_a_try_no_longer_than_its_time(void **state)
+{
+    (void)state;
+    const struct webhook_settings settings = { .plain = true, .timeout_ms = SHORT_MS };
+    let_resolver_hang(true);
+    assert_int_equal(deliver(&settings, here("hooks.example.invalid")), WEBHOOK_FAILED);
+    assert_true(resolver.inside);
+    let_resolver_hang(false);
+    assert_false(resolver.waited_out);
+}
+
+/* Who may choose the URL decides, not which one it is. */
+static void the_operators_own_receiver_may_be_inside(void **state)
+{
+    (void)state;
+    struct webhook_settings settings = { .plain = true, .anywhere = true, .timeout_ms = LONG_MS };
+    assert_int_equal(deliver(&settings, here("127.0.0.1")), WEBHOOK_TAKEN);
+    settings.anywhere = false;
+    assert_int_equal(deliver(&settings, here("127.0.0.1")), WEBHOOK_FAILED);
+    assert_int_equal(receiver_count(&receiver), 1);
+}
+
 static void *raise_flag(void *context)
 {
     atomic_store((_Atomic bool *)context, true);
@@ -305,6 +369,8 @@ int main(void)
         TEST(a_name_with_an_address_inside_is_reached_by_its_other),
         TEST(no_proxy_of_the_environment_is_used),
         TEST(a_url_is_https_without_credentials_on_a_usual_port),
+        TEST(a_name_that_nobody_resolves_holds_a_try_no_longer_than_its_time),
+        TEST(the_operators_own_receiver_may_be_inside),
         TEST(a_try_ends_when_it_is_told_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

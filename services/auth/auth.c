@@ -69,6 +69,16 @@ static void on_people_limits(void *context, const char *reason)
     tell(context, "limits in redis.cache", reason);
 }
 
+static void on_people_letters(void *context, const char *reason)
+{
+    tell(context, "letters", reason);
+}
+
+static void on_people_notices(void *context, const char *reason)
+{
+    tell(context, "notices by e-mail", reason);
+}
+
 bool auth_open(struct auth *auth, const struct auth_options *options, enum service_exit *code_r,
                struct error *error)
 {
@@ -81,6 +91,8 @@ bool auth_open(struct auth *auth, const struct auth_options *options, enum servi
                                            .open_store = open_store,
                                            .on_store = on_people_store,
                                            .on_limits = on_people_limits,
+                                           .on_letters = on_people_letters,
+                                           .on_notices = on_people_notices,
                                            .context = auth };
     const struct miners_options miners = { .loop = options->loop,
                                            .bus = options->bus,

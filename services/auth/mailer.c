@@ -5,11 +5,15 @@
 #include "service/log.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     LOOK_MS = 5000,
     TAKEN_MS = 120000, /* longer than a try takes */
+    TROUBLE_MS =
+        7200000, /* that it is shown behind the last try: longer than from one to the next */
+    REASON_BYTES = 160,
     FORM = 1,
     NONCE_BYTES = crypto_secretbox_NONCEBYTES,
     PLAIN_BYTES = LETTER_SEALED_BYTES - NONCE_BYTES - crypto_secretbox_MACBYTES,
@@ -23,7 +27,10 @@ struct mailer {
     struct loop_timer timer;
     struct store *store; /* the worker's */
     bool looking, again;
-    bool away; /* the store, to the last look */
+    bool away;                  /* the store, to the last look */
+    char trouble[REASON_BYTES]; /* why no letter can be sent, to the last try; "": none */
+    uint64_t trouble_ms;
+    bool said; /* that there is some */
     _Atomic bool ending;
     struct metric *sent, *unsent, *failed;
 };
@@ -134,10 +141,23 @@ static bool put_back(struct mailer *mailer, struct letter *letter, const char *s
     letter->next_ms = loop_unix_ms() + (ending ? 0 : pause_ms(letter->tries - 1));
     if (letter->next_ms >= letter->expires_ms)
         return give_up(mailer, letter, subject, reason, error);
+    char safe[256];
     metric_add(mailer->failed, !ending);
-    log_warn("mail.later", "tries=%llu", (unsigned long long)letter->tries);
+    log_warn("mail.later", "tries=%llu reason=\"%s\"", (unsigned long long)letter->tries,
+             log_text(reason, safe, sizeof safe));
     enum store_outcome outcome = letter_save(mailer->store, letter, error);
     return outcome == STORE_DONE || outcome == STORE_CONFLICT;
+}
+
+/* What the last try says of the server as a whole; a letter that it refused says that it is there.
+ */
+static void note_server(struct mailer *mailer, const struct error *error)
+{
+    bool away = error->text[0] != '\0' && error->code != ERROR_REFUSED &&
+                error->code != ERROR_INVALID && !atomic_load(&mailer->ending);
+    mailer->trouble_ms = loop_unix_ms();
+    snprintf(mailer->trouble, sizeof mailer->trouble, "%.*s", REASON_BYTES - 1,
+             away ? error->text : "");
 }
 
 /* True where it may go on with the next; false where the store failed. */
@@ -161,8 +181,10 @@ static bool carry(struct mailer *mailer, struct letter *letter, struct error *er
         done = give_up(mailer, letter, mail.subject, "its time is over", error);
     } else if (mail_send(&mailer->options.mail, &mail, &trouble)) {
         metric_add(mailer->sent, 1);
+        note_server(mailer, &trouble);
         done = cross_out(mailer, letter, error);
     } else {
+        note_server(mailer, &trouble);
         done = put_back(mailer, letter, mail.subject, trouble.text, error);
     }
     sodium_memzero(&mail, sizeof mail);
@@ -199,10 +221,24 @@ static void work(struct worker_job *job)
     }
 }
 
+/* Where another instance sends what met the trouble, nothing here says that it is over. */
+static void say_trouble(struct mailer *mailer)
+{
+    const struct mailer_options *options = &mailer->options;
+    uint64_t now_ms = loop_unix_ms();
+    if (now_ms >= mailer->trouble_ms + TROUBLE_MS)
+        mailer->trouble[0] = '\0';
+    bool away = mailer->trouble[0] != '\0';
+    if (away != mailer->said && options->on_away != NULL)
+        options->on_away(options->context, away ? mailer->trouble : NULL);
+    mailer->said = away;
+}
+
 static void done(struct worker_job *job)
 {
     struct mailer *mailer = (struct mailer *)((char *)job - offsetof(struct mailer, job));
     mailer->looking = false;
+    say_trouble(mailer);
     if (mailer->again)
         mailer_kick(mailer);
 }

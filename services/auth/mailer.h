@@ -16,6 +16,8 @@ struct mailer_options {
     struct mail_settings mail; /* its texts are borrowed */
     const uint8_t *key;        /* of secrets.letter; borrowed */
     struct store *(*open_store)(void *context, struct error *error); /* on the mailer's thread */
+    /* No letter can be sent, or they can again (reason NULL). May be NULL. */
+    void (*on_away)(void *context, const char *reason);
     void *context;
 };
 

@@ -37,6 +37,12 @@ static bool tidy(struct notifier_lane *lane, struct error *error)
     return true;
 }
 
+/* A mail server that was away just now. */
+static bool is_left_alone(const struct notifier_lane *lane)
+{
+    return loop_clock_ns() < lane->not_before_ns;
+}
+
 static void work(struct worker_job *job)
 {
     struct notifier_lane *lane = (struct notifier_lane *)job;
@@ -46,11 +52,13 @@ static void work(struct worker_job *job)
     if (lane->store == NULL)
         lane->store = notifier->options.open_store(notifier->options.context, &error);
     bool good = lane->store != NULL && (lane->channel != NOTICE_LETTER || tidy(lane, &error));
-    while (good && !atomic_load(&notifier->ending)) {
+    while (good && !atomic_load(&notifier->ending) && !is_left_alone(lane)) {
         enum store_outcome outcome =
             notice_due(lane->store, lane->channel, loop_unix_ms(), &notice, &error);
-        if (outcome == STORE_MISSING)
+        if (outcome == STORE_MISSING) {
+            notifier_forget_trouble(lane); /* what met it is over, or another's */
             break;
+        }
         good = outcome == STORE_DONE && notifier_carry(lane, &notice, &error);
     }
     say_store(lane, good ? NULL : &error);
@@ -62,10 +70,20 @@ static void work(struct worker_job *job)
 
 static void start_lane(struct notifier_lane *lane);
 
+static void say_letters(struct notifier_lane *lane)
+{
+    const struct notifier_options *options = &lane->notifier->options;
+    bool away = lane->trouble[0] != '\0';
+    if (away != lane->said && options->on_letters != NULL)
+        options->on_letters(options->context, away ? lane->trouble : NULL);
+    lane->said = away;
+}
+
 static void done(struct worker_job *job)
 {
     struct notifier_lane *lane = (struct notifier_lane *)job;
     lane->running = false;
+    say_letters(lane);
     if (lane->again)
         start_lane(lane);
 }
@@ -159,11 +177,13 @@ static bool read_settings(struct notifier *notifier, struct error *error)
                                    .stop = &notifier->ending };
     if (!read_networks(notifier, error))
         return false;
+    /* The operator's own word, not a stranger's: it may lead inside, and there without TLS. */
+    notifier->operator_webhook = notifier->webhook;
+    notifier->operator_webhook.plain = notifier->operator_webhook.anywhere = true;
     const char *url = settings->notices_operator_webhook;
     if (url[0] == '\0')
         return true;
-    return (webhook_check(url, notifier->webhook.plain, error) ||
-            error_prefix(error, "notices.operator_webhook")) &&
+    return (webhook_check(url, true, error) || error_prefix(error, "notices.operator_webhook")) &&
            read_secret(notifier, settings->notices_operator_webhook_secret_file, error);
 }
 
@@ -216,6 +236,7 @@ struct notifier *notifier_create(const struct notifier_options *options, struct 
         return NULL;
     }
     notifier->options = *options;
+    pthread_mutex_init(&notifier->lock, NULL);
     make_metrics(notifier);
     if (!read_settings(notifier, error) || !open_lanes(notifier, error)) {
         notifier_destroy(notifier);
@@ -241,6 +262,7 @@ void notifier_destroy(struct notifier *notifier)
     for (size_t i = 0; i < NOTIFIER_LANES; i++)
         if (notifier->lanes[i].store != NULL)
             store_close(notifier->lanes[i].store);
+    pthread_mutex_destroy(&notifier->lock);
     sodium_memzero(notifier, sizeof *notifier);
     free(notifier);
 }

@@ -25,6 +25,8 @@ struct notifier_options {
     const struct secrets *secrets;
     const struct mail_settings *mail;
     struct store *(*open_store)(void *context, struct error *error); /* on its own threads */
+    /* No letter can be sent, or they can again (reason NULL). May be NULL. */
+    void (*on_letters)(void *context, const char *reason);
     void *context;
 };
 

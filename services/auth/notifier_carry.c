@@ -19,6 +19,8 @@ enum {
     ID_DIGITS = 32,
     HOUR_MS = 3600000,
     TEST_AGAIN_MS = 1000, /* while another is tried out */
+    HELD_AGAIN_MS = 5000, /* while another lane is at this account's receiver */
+    AWAY_MS_MAX = 60000,  /* that a mail server is left alone: when it is back they are told soon */
 };
 
 /* What one delivery knows. */
@@ -30,6 +32,7 @@ struct delivery {
     struct notice_route_record route;
     char message_id[ID_DIGITS + 8];
     char result[NOTICE_RESULT_BYTES];
+    bool away; /* it was the mail server, not this letter */
 };
 
 static size_t index_of(const struct delivery *delivery)
@@ -171,6 +174,8 @@ static bool send_letter(struct delivery *delivery)
     }
     bool sent =
         notice_write_letter(notice, &paths, &mail) && mail_send(&notifier->mail, &mail, &error);
+    delivery->away = !sent && error.text[0] != '\0' && error.code != ERROR_REFUSED &&
+                     error.code != ERROR_INVALID;
     snprintf(delivery->result, sizeof delivery->result, "%.*s", NOTICE_RESULT_BYTES - 1,
              sent ? "the mail server has taken it" : error.text);
     return sent;
@@ -197,7 +202,9 @@ static enum webhook_outcome send_webhook(struct delivery *delivery)
                  "its secret was sealed by another deployment: set the webhook again");
         return WEBHOOK_FAILED;
     }
-    enum webhook_outcome outcome = webhook_send(&notifier->webhook, &request, delivery->result);
+    enum webhook_outcome outcome =
+        webhook_send(notice->account == 0 ? &notifier->operator_webhook : &notifier->webhook,
+                     &request, delivery->result);
     sodium_memzero(secret, sizeof secret);
     return outcome;
 }
@@ -242,6 +249,27 @@ static bool switch_off(struct delivery *delivery, struct error *error)
     return true;
 }
 
+void notifier_forget_trouble(struct notifier_lane *lane)
+{
+    lane->failures = 0;
+    lane->trouble[0] = '\0';
+}
+
+/* Not this letter's fault: it is not counted as a try, and none is made of another either until the
+ * pause is over. Which one is tried then is another's turn. */
+static bool wait_for_server(struct delivery *delivery, uint64_t first_ms, uint64_t seed,
+                            struct error *error)
+{
+    struct notifier_lane *lane = delivery->lane;
+    uint64_t pause_ms = notice_pause_ms(++lane->failures, first_ms, seed);
+    if (pause_ms > AWAY_MS_MAX)
+        pause_ms = AWAY_MS_MAX;
+    lane->not_before_ns = loop_clock_ns() + pause_ms * 1000000;
+    snprintf(lane->trouble, sizeof lane->trouble, "%s", delivery->result);
+    snprintf(delivery->notice->result, sizeof delivery->notice->result, "%s", delivery->result);
+    return put_back(delivery, loop_unix_ms() + pause_ms, error);
+}
+
 static bool failed(struct delivery *delivery, bool gone, struct error *error)
 {
     struct notifier *notifier = delivery->lane->notifier;
@@ -255,6 +283,8 @@ static bool failed(struct delivery *delivery, bool gone, struct error *error)
     bool webhook = notice->channel == NOTICE_WEBHOOK;
     uint64_t first_ms = (uint64_t)settings->notices_retry_s * 1000;
     metric_add(notifier->metrics.failures[index_of(delivery)], 1);
+    if (delivery->away)
+        return wait_for_server(delivery, first_ms, seed, error);
     if (webhook) {
         notice_failed(route, notice_pause_ms(route->failures + 1, first_ms, seed), now_ms);
         uint64_t off_ms = (uint64_t)settings->notices_webhook_off_h * HOUR_MS;
@@ -279,6 +309,8 @@ static bool try_it(struct delivery *delivery, struct error *error)
     name_message(delivery);
     if (delivery->notice->channel == NOTICE_LETTER) {
         sent = send_letter(delivery);
+        if (!delivery->away)
+            notifier_forget_trouble(delivery->lane);
     } else {
         enum webhook_outcome outcome = send_webhook(delivery);
         sent = outcome == WEBHOOK_TAKEN;
@@ -324,6 +356,50 @@ static bool try_one(struct delivery *delivery, struct error *error)
     return good;
 }
 
+/* One lane at a time is at an account's receiver: one that never answers takes one of them, however
+ * much waits for it, and what comes of one try is known to the next. */
+static bool hold(struct notifier_lane *lane, uint64_t account)
+{
+    struct notifier *notifier = lane->notifier;
+    bool good = true;
+    pthread_mutex_lock(&notifier->lock);
+    for (size_t i = 0; i < NOTIFIER_LANES; i++)
+        good = good && !(notifier->lanes[i].holds && notifier->lanes[i].held == account);
+    if (good) {
+        lane->holds = true;
+        lane->held = account;
+    }
+    pthread_mutex_unlock(&notifier->lock);
+    return good;
+}
+
+static void let_go(struct notifier_lane *lane)
+{
+    pthread_mutex_lock(&lane->notifier->lock);
+    lane->holds = false;
+    pthread_mutex_unlock(&lane->notifier->lock);
+}
+
+/* Looks whether it is to be tried now, and tries it. */
+static bool deliver(struct delivery *delivery, struct error *error)
+{
+    const struct notice *notice = delivery->notice;
+    if (!learn(delivery, error))
+        return false;
+    const char *reason = nowhere(delivery);
+    if (reason != NULL)
+        return give_up(delivery, reason, error);
+    bool free = is_asked_for(notice) || (int)notice->kind > NOTICE_CHOICES;
+    uint64_t not_before_ms = not_before(delivery);
+    if (loop_unix_ms() < not_before_ms)
+        return put_back(delivery, not_before_ms, error);
+    if (!free && allowance(delivery) == 0) {
+        snprintf(delivery->result, sizeof delivery->result, "one too many for the day");
+        return end(delivery, NOTICE_WITHHELD, error);
+    }
+    return is_asked_for(notice) ? try_one(delivery, error) : try_it(delivery, error);
+}
+
 bool notifier_carry(struct notifier_lane *lane, struct notice *notice, struct error *error)
 {
     struct delivery delivery = { .lane = lane, .notice = notice };
@@ -339,18 +415,11 @@ bool notifier_carry(struct notifier_lane *lane, struct notice *notice, struct er
         return give_up(&delivery, "its record is damaged", error);
     if (now_ms >= notice->created_ms + LIFE_MS)
         return give_up(&delivery, "its time is over", error);
-    if (!learn(&delivery, error))
-        return false;
-    const char *reason = nowhere(&delivery);
-    if (reason != NULL)
-        return give_up(&delivery, reason, error);
-    bool free = is_asked_for(notice) || (int)notice->kind > NOTICE_CHOICES;
-    uint64_t not_before_ms = not_before(&delivery);
-    if (now_ms < not_before_ms)
-        return put_back(&delivery, not_before_ms, error);
-    if (!free && allowance(&delivery) == 0) {
-        snprintf(delivery.result, sizeof delivery.result, "one too many for the day");
-        return end(&delivery, NOTICE_WITHHELD, error);
-    }
-    return is_asked_for(notice) ? try_one(&delivery, error) : try_it(&delivery, error);
+    if (notice->channel == NOTICE_LETTER)
+        return deliver(&delivery, error);
+    if (!hold(lane, notice->account))
+        return put_back(&delivery, now_ms + HELD_AGAIN_MS, error);
+    bool good = deliver(&delivery, error);
+    let_go(lane);
+    return good;
 }

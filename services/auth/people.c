@@ -168,6 +168,20 @@ static void on_store(void *context, const char *reason)
         people->options.on_store(people->options.context, reason);
 }
 
+static void on_letters(void *context, const char *reason)
+{
+    struct people *people = context;
+    if (people->options.on_letters != NULL)
+        people->options.on_letters(people->options.context, reason);
+}
+
+static void on_notices(void *context, const char *reason)
+{
+    struct people *people = context;
+    if (people->options.on_notices != NULL)
+        people->options.on_notices(people->options.context, reason);
+}
+
 static struct store *open_store(void *context, struct error *error)
 {
     struct people *people = context;
@@ -199,6 +213,7 @@ static bool open_parts(struct people *people, struct error *error)
                   .timeout_ms = MAIL_MS },
         .key = people->secrets.letter,
         .open_store = open_store,
+        .on_away = on_letters,
         .context = people,
     };
     people->mailer = mailer_create(&mail, error);
@@ -208,6 +223,7 @@ static bool open_parts(struct people *people, struct error *error)
                                               .secrets = &people->secrets,
                                               .mail = &mail.mail,
                                               .open_store = open_store,
+                                              .on_letters = on_notices,
                                               .context = people };
     people->notifier = people->mailer != NULL ? notifier_create(&notices, error) : NULL;
     people->names = people->notifier != NULL ? names_open(error) : NULL;

@@ -29,6 +29,9 @@ struct people_options {
     struct store *(*open_store)(void *context, struct error *error); /* on the store's thread */
     void (*on_store)(void *context, const char *reason);             /* NULL: it is back */
     void (*on_limits)(void *context, const char *reason); /* of redis.cache; may be NULL */
+    /* No letter of one-time tokens, no notice by e-mail can be sent; either may be NULL. */
+    void (*on_letters)(void *context, const char *reason);
+    void (*on_notices)(void *context, const char *reason);
     void *context;
 };
 

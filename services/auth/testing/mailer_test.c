@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { HOUR_MS = 3600000 };
@@ -23,6 +24,7 @@ static struct fixture {
     struct loop *loop;
     struct metrics *metrics;
     struct store *store;
+    bool is_away; /* as health is told */
 } * f;
 
 static const uint8_t key[32] = { 7 };
@@ -81,6 +83,12 @@ static struct store *open_store(void *context, struct error *error)
     return store_fake_share(f->store);
 }
 
+static void on_away(void *context, const char *reason)
+{
+    (void)context;
+    f->is_away = reason != NULL;
+}
+
 static struct mailer *start(const char *url)
 {
     struct error error;
@@ -90,6 +98,7 @@ static struct mailer *start(const char *url)
         .mail = { .url = url, .from = "pool@example.org", .timeout_ms = 20000 },
         .key = key,
         .open_store = open_store,
+        .on_away = on_away,
     };
     struct mailer *mailer = mailer_create(&options, &error);
     if (mailer == NULL)
@@ -155,6 +164,40 @@ static void a_letter_outlives_its_process_and_a_server_that_is_away(void **state
     mailer = start(f->url);
     UNTIL(is_empty());
     mailer_destroy(mailer);
+    assert_int_equal(arrived(), 1);
+}
+
+static void health_is_told_that_no_letter_can_be_sent_and_that_they_can_again(void **state)
+{
+    (void)state;
+    struct error error;
+    char here[64];
+    struct mailer *mailer = start(f->away_url);
+    post(mailer, "gertrude@example.org", in_an_hour());
+    mailer_kick(mailer);
+    UNTIL(f->is_away);
+    /* Its folder can be made, once the one above is there. */
+    snprintf(here, sizeof here, "%s/not", f->folder);
+    assert_int_equal(mkdir(here, 0700), 0);
+    struct letter letter = the_letter();
+    letter.next_ms = 1;
+    assert_int_equal(letter_save(f->store, &letter, &error), STORE_DONE);
+    UNTIL(!f->is_away && is_empty());
+    mailer_destroy(mailer);
+    /* Where arrived() looks. */
+    char from[400], to[64];
+    DIR *folder = opendir(f->away_url + strlen("file:"));
+    assert_non_null(folder);
+    const struct dirent *entry;
+    snprintf(to, sizeof to, "%s/one.eml", f->folder);
+    while ((entry = readdir(folder)) != NULL)
+        if (strstr(entry->d_name, ".eml") != NULL) {
+            snprintf(from, sizeof from, "%s/%s", f->away_url + strlen("file:"), entry->d_name);
+            assert_int_equal(rename(from, to), 0);
+        }
+    closedir(folder);
+    assert_int_equal(rmdir(f->away_url + strlen("file:")), 0);
+    assert_int_equal(rmdir(here), 0);
     assert_int_equal(arrived(), 1);
 }
 
@@ -278,6 +321,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_letter_outlives_its_process_and_a_server_that_is_away),
+        TEST(health_is_told_that_no_letter_can_be_sent_and_that_they_can_again),
         TEST(of_several_instances_one_sends_each_letter),
         TEST(a_letter_that_was_taken_is_left_alone_until_its_taker_must_be_dead),
         TEST(a_letter_whose_time_is_over_is_given_up_and_so_is_one_nobody_can_open),

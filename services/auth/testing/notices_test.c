@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define EMAIL "gertrude@example.org"
 #define SUBJECT "A payment was sent to you"
@@ -456,24 +457,23 @@ static void a_silent_receiver_holds_up_no_letter_and_no_other_receiver(void **st
     assert_true(is_in(&stuck, NOTICE_WAITING));
 }
 
-/* Whoever asks for many, of a receiver that never answers, takes one lane and no more. */
-static void notices_that_are_asked_for_leave_the_other_lanes_to_others(void **state)
+/* Eight of a kind for gertrude's receiver, which never answers; then others' are looked at. */
+static void ask_much_of_one(enum notice_kind kind)
 {
-    (void)state;
-    INSIDE_ALONE();
     struct error error;
     char cause[32];
     set_webhook();
+    assert_int_equal(change("/api/v1/me/notices", CHOICE("", "payment.sent")), 200);
     atomic_store(&receiver.way, RECEIVER_SILENT);
     for (int i = 0; i < 8; i++) {
-        struct notice test = { .account = gertrude(),
-                               .kind = NOTICE_TEST,
-                               .channel = NOTICE_WEBHOOK,
-                               .created_ms = loop_unix_ms(),
-                               .body = PAYMENT };
-        snprintf(cause, sizeof cause, "test:%d", i);
-        notice_name(&test, cause);
-        assert_int_equal(notice_insert(f->store, &test, &error), STORE_DONE);
+        struct notice one = { .account = gertrude(),
+                              .kind = kind,
+                              .channel = NOTICE_WEBHOOK,
+                              .created_ms = loop_unix_ms(),
+                              .body = PAYMENT };
+        snprintf(cause, sizeof cause, "cause:%d", i);
+        notice_name(&one, cause);
+        assert_int_equal(notice_insert(f->store, &one, &error), STORE_DONE);
     }
     UNTIL(receiver_count(&receiver) >= 1);
     for (int i = 0; i < 8; i++) {
@@ -488,6 +488,55 @@ static void notices_that_are_asked_for_leave_the_other_lanes_to_others(void **st
         UNTIL(is_in(&other, NOTICE_GIVEN_UP));
     }
     assert_int_equal(receiver_count(&receiver), 1);
+}
+
+/* Whoever asks for many, of a receiver that never answers, takes one lane and no more; */
+static void notices_that_are_asked_for_leave_the_other_lanes_to_others(void **state)
+{
+    (void)state;
+    INSIDE_ALONE();
+    ask_much_of_one(NOTICE_TEST);
+}
+
+/* so does who has many coming. */
+static void a_receiver_is_tried_by_one_lane_however_much_waits_for_it(void **state)
+{
+    (void)state;
+    INSIDE_ALONE();
+    ask_much_of_one(NOTICE_PAYMENT_SENT);
+}
+
+/* For longer than a single letter would be tried. A file stands where letters' folder was. */
+static void a_mail_server_that_is_away_loses_no_letter_and_health_says_so(void **state)
+{
+    (void)state;
+    INSIDE_ALONE();
+    enum { LETTERS = 3 };
+    char folder[64], away[72], cause[32];
+    struct notice letters[LETTERS];
+    f->settings.notices_tries = 1;
+    assert_int_equal(change("/api/v1/me/notices", CHOICE("payment.sent", "")), 200);
+    snprintf(folder, sizeof folder, "%s/mail", f->folder);
+    snprintf(away, sizeof away, "%s.away", folder);
+    assert_int_equal(rename(folder, away), 0);
+    FILE *file = fopen(folder, "w");
+    assert_non_null(file);
+    fclose(file);
+    uint64_t failures = metric_of("adit_auth_notice_failures_total{channel=\"email\"} ");
+    for (int i = 0; i < LETTERS; i++) {
+        snprintf(cause, sizeof cause, "payment:%d", i);
+        letters[i] = tell(NOTICE_LETTER, cause);
+    }
+    UNTIL(f->notices_away);
+    UNTIL(metric_of("adit_auth_notice_failures_total{channel=\"email\"} ") >= failures + 2);
+    for (int i = 0; i < LETTERS; i++)
+        assert_true(is_in(&letters[i], NOTICE_WAITING));
+    assert_int_equal(unlink(folder), 0);
+    assert_int_equal(rename(away, folder), 0);
+    for (int i = 0; i < LETTERS; i++)
+        UNTIL(is_in(&letters[i], NOTICE_SENT));
+    UNTIL(!f->notices_away);
+    assert_int_equal(letters_with("Subject: " SUBJECT), LETTERS);
 }
 
 int main(void)
@@ -505,6 +554,8 @@ int main(void)
         TEST(the_link_in_a_letter_stops_letters_and_nothing_else),
         TEST(what_waits_outlives_the_process),
         TEST(a_silent_receiver_holds_up_no_letter_and_no_other_receiver),
+        TEST(a_receiver_is_tried_by_one_lane_however_much_waits_for_it),
+        TEST(a_mail_server_that_is_away_loses_no_letter_and_health_says_so),
         TEST(notices_that_are_asked_for_leave_the_other_lanes_to_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,18 @@ static void on_store(void *context, const char *reason)
     f->away = reason != NULL;
 }
 
+static void on_letters(void *context, const char *reason)
+{
+    (void)context;
+    f->letters_away = reason != NULL;
+}
+
+static void on_notices(void *context, const char *reason)
+{
+    (void)context;
+    f->notices_away = reason != NULL;
+}
+
 static void on_answered(struct http_exchange *exchange)
 {
     assert_true(exchange->status != 0);
@@ -36,7 +48,9 @@ void start(void)
                                             .coin = coin_profile_find(span_text("bitcoin-regtest")),
                                             .key = &people_test_key,
                                             .open_store = open_store,
-                                            .on_store = on_store };
+                                            .on_store = on_store,
+                                            .on_letters = on_letters,
+                                            .on_notices = on_notices };
     f->people = people_create(&options, &error);
     if (f->people == NULL)
         fail_msg("%s", error.text);

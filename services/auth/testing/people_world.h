@@ -37,6 +37,7 @@ struct fixture {
     struct people *people;
     struct http_site site;
     bool away;
+    bool letters_away, notices_away; /* as health is told */
     struct http_exchange *asked[ASKED_MAX];
     size_t asked_count, answered;
     /* the last answer */

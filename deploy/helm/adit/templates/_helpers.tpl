@@ -121,6 +121,24 @@ spec:
         {{- if eq $part "scheduler" }}
         - { name: ADIT_SCHEDULER__PUBLISH, value: "{{ $bus }}://0.0.0.0:7002" }
         - { name: ADIT_SCHEDULER__PAYOUTS, value: "{{ $bus }}://{{ $name }}-payout:7005" }
+        - { name: ADIT_SCHEDULER__LIVE_MAX, value: {{ $root.Values.live.max | quote }} }
+        - { name: ADIT_SCHEDULER__LIVE_ADDRESS_MAX, value: {{ $root.Values.live.perAddress | quote }} }
+        {{- /* What pages say; the scheduler takes no miners itself. */}}
+        - { name: ADIT_STRATUM__ADDRESS, value: "0.0.0.0:{{ $root.Values.gateway.stratumPort }}" }
+        {{- with $root.Values.gateway.publicAddress }}
+        - { name: ADIT_STRATUM__PUBLIC_ADDRESS, value: {{ . | quote }} }
+        {{- end }}
+        {{- end }}
+        {{- if has $part (list "scheduler" "auth") }}
+        {{- with $root.Values.notices.operatorEmail }}
+        - { name: ADIT_NOTICES__OPERATOR_EMAIL, value: {{ . | quote }} }
+        {{- end }}
+        {{- with $root.Values.notices.operatorWebhook }}
+        - { name: ADIT_NOTICES__OPERATOR_WEBHOOK, value: {{ . | quote }} }
+        {{- end }}
+        {{- end }}
+        {{- if and (eq $part "auth") $root.Values.notices.operatorWebhook }}
+        - { name: ADIT_NOTICES__OPERATOR_WEBHOOK_SECRET_FILE, value: /etc/adit/notices/{{ $root.Values.notices.operatorWebhookSecret.key }} }
         {{- end }}
         - { name: ADIT_STRATUM__VALIDATORS, value: "{{ $bus }}://{{ $name }}-validators:7003" }
         - { name: ADIT_STRATUM__AUTH_URL, value: "{{ $bus }}://{{ $name }}-auth:7004" }
@@ -203,6 +221,9 @@ spec:
         {{- end }}
         {{- if eq $part "auth" }}
         - { name: auth-key, mountPath: /data/auth.key, subPath: auth.key, readOnly: true }
+        {{- if $root.Values.notices.operatorWebhook }}
+        - { name: notices, mountPath: /etc/adit/notices, readOnly: true }
+        {{- end }}
         {{- end }}
   volumes:
     {{- if has $part (list "scheduler" "payout") }}
@@ -232,6 +253,9 @@ spec:
     {{- end }}
     {{- if eq $part "auth" }}
     - { name: auth-key, secret: { secretName: {{ $root.Values.authKeySecret | default (printf "%s-auth-key" $name) }}, defaultMode: 0440 } }
+    {{- if $root.Values.notices.operatorWebhook }}
+    - { name: notices, secret: { secretName: {{ $root.Values.notices.operatorWebhookSecret.name }}, defaultMode: 0440 } }
+    {{- end }}
     {{- end }}
   {{- with $values.nodeSelector }}
   nodeSelector: {{- toYaml . | nindent 4 }}

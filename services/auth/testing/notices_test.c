@@ -5,7 +5,6 @@
 #include "record/notice/notice_record.h"
 #include "record/notice/preference.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -98,28 +97,23 @@ static bool is_in(const struct notice *notice, enum notice_state state)
     return stored(notice).state == state;
 }
 
-/* Letters in the folder that hold a text. */
+struct sought {
+    const char *text;
+    size_t count;
+};
+
+static void count_letter(const char *path, const char *text, void *context)
+{
+    struct sought *sought = context;
+    (void)path;
+    sought->count += strstr(text, sought->text) != NULL;
+}
+
 static size_t letters_with(const char *text)
 {
-    char folder[64], path[400];
-    static char letter[8192];
-    size_t count = 0;
-    snprintf(folder, sizeof folder, "%s/mail", f->folder);
-    DIR *open_folder = opendir(folder);
-    const struct dirent *entry;
-    while (open_folder != NULL && (entry = readdir(open_folder)) != NULL) {
-        if (strstr(entry->d_name, ".eml") == NULL)
-            continue;
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        FILE *file = fopen(path, "r");
-        assert_non_null(file);
-        letter[fread(letter, 1, sizeof letter - 1, file)] = '\0';
-        fclose(file);
-        count += strstr(letter, text) != NULL;
-    }
-    if (open_folder != NULL)
-        closedir(open_folder);
-    return count;
+    struct sought sought = { text, 0 };
+    walk_letters(count_letter, &sought);
+    return sought.count;
 }
 
 static bool lists(const char *name, const char *kind)
@@ -361,45 +355,34 @@ static void more_letters_than_a_day_allows_are_withheld_and_the_last_one_says_so
     assert_int_equal(letters_with("the last letter of today"), 1);
 }
 
-/* The token behind the link, of the one letter there is. */
-static void read_stop(char *stop_r, size_t bytes)
+enum { STOP_BYTES = 160 };
+
+/* The token behind the link of a letter. */
+static void read_stop(const char *path, const char *text, void *context)
 {
-    char folder[64], path[400], letter[8192];
-    snprintf(folder, sizeof folder, "%s/mail", f->folder);
-    DIR *open_folder = opendir(folder);
-    const struct dirent *entry;
-    stop_r[0] = '\0';
-    while ((entry = readdir(open_folder)) != NULL) {
-        if (strstr(entry->d_name, ".eml") == NULL)
-            continue;
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        FILE *file = fopen(path, "r");
-        letter[fread(letter, 1, sizeof letter - 1, file)] = '\0';
-        fclose(file);
-        const char *header = strstr(letter, "List-Unsubscribe: <https://pool.example/api/v1/"
-                                            "auth/notices/unsubscribe/");
-        assert_non_null(header);
-        assert_non_null(strstr(letter, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
-        header = strstr(header, "unsubscribe/") + strlen("unsubscribe/");
-        snprintf(stop_r, bytes, "%.*s", (int)strcspn(header, ">"), header);
-        char mark[200];
-        snprintf(mark, sizeof mark, "https://pool.example/account/unsubscribe#%s\r\n", stop_r);
-        assert_non_null(strstr(letter, mark));
-    }
-    closedir(open_folder);
+    char *stop = context, mark[240];
+    (void)path;
+    const char *header = strstr(text, "List-Unsubscribe: <https://pool.example/api/v1/"
+                                      "auth/notices/unsubscribe/");
+    assert_non_null(header);
+    assert_non_null(strstr(text, "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+    header = strstr(header, "unsubscribe/") + strlen("unsubscribe/");
+    snprintf(stop, STOP_BYTES, "%.*s", (int)strcspn(header, ">"), header);
+    snprintf(mark, sizeof mark, "https://pool.example/account/unsubscribe#%s\r\n", stop);
+    assert_non_null(strstr(text, mark));
 }
 
 static void the_link_in_a_letter_stops_letters_and_nothing_else(void **state)
 {
     (void)state;
-    char stop_token[160], path[240];
+    char stop_token[STOP_BYTES] = "", path[240];
     set_webhook();
     UNTIL(has_letter(EMAIL, "A webhook was set", NULL));
     forget_letters();
     assert_int_equal(change("/api/v1/me/notices", CHOICE("payment.sent", "payment.sent")), 200);
     struct notice letter = tell(NOTICE_LETTER, "payment:1");
     UNTIL(is_in(&letter, NOTICE_SENT));
-    read_stop(stop_token, sizeof stop_token);
+    walk_letters(read_stop, stop_token); /* the one there is */
     assert_true(strlen(stop_token) > 40);
     snprintf(path, sizeof path, "/api/v1/auth/notices/unsubscribe/%s", stop_token);
     char *last = &path[strlen(path) - 2], kept = *last;

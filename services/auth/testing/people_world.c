@@ -32,9 +32,7 @@ int setup(void **state)
     return 0;
 }
 
-/* Calls `each` with the text of every letter; the name is its file's. */
-static void walk_letters(void (*each)(const char *path, const char *text, void *context),
-                         void *context)
+void walk_letters(void (*each)(const char *path, const char *text, void *context), void *context)
 {
     char folder[64], path[400];
     static char text[8192];

@@ -95,6 +95,8 @@ uint64_t metric_of(const char *line);
 /* How many events of a kind there are of an account, 0: of all. */
 size_t events_counted(uint64_t account_id, const char *kind);
 
+/* Calls `each` with the text of every letter that was sent; the path is its file's. */
+void walk_letters(void (*each)(const char *path, const char *text, void *context), void *context);
 /* Whether no letter waits to be sent. */
 bool letters_are_sent(void);
 /* Whether a letter of this subject went to this address, and none waits; with the one-time token in

@@ -59,10 +59,10 @@ static void a_letter_stands_whole_in_a_file_only_its_owner_reads(void **state)
     rmdir(folder);
 }
 
-static void a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it(void **state)
+/* To a server of this host; what it heard. */
+static const char *give(const struct mail *mail)
 {
-    (void)state;
-    struct smtp_server server;
+    static struct smtp_server server;
     char url[96];
     struct error error;
     smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
@@ -70,15 +70,22 @@ static void a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it(void **state
     const struct mail_settings settings = {
         .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
     };
+    if (!mail_send(&settings, mail, &error))
+        fail_msg("%s\n%s", error.text, server.heard);
+    smtp_end(&server);
+    return server.heard;
+}
+
+static void a_letter_may_have_an_id_of_its_own_and_a_way_to_stop_it(void **state)
+{
+    (void)state;
     struct mail mail = letter();
     mail.id = "msg_1";
     mail.unsubscribe = "https://pool.example/stop/x";
-    if (!mail_send(&settings, &mail, &error))
-        fail_msg("%s\n%s", error.text, server.heard);
-    smtp_end(&server);
-    assert_non_null(strstr(server.heard, "\r\nMessage-ID: <msg_1@example.org>\r\n"));
-    assert_non_null(strstr(server.heard, "\r\nList-Unsubscribe: <https://pool.example/stop/x>\r\n"
-                                         "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
+    const char *heard = give(&mail);
+    assert_non_null(strstr(heard, "\r\nMessage-ID: <msg_1@example.org>\r\n"));
+    assert_non_null(strstr(heard, "\r\nList-Unsubscribe: <https://pool.example/stop/x>\r\n"
+                                  "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"));
 }
 
 static void no_address_writes_headers_or_commands_of_its_own(void **state)
@@ -148,43 +155,23 @@ static int remove_files(void **state)
 static void a_mail_server_is_given_the_letter(void **state)
 {
     (void)state;
-    struct smtp_server server;
-    char url[96];
-    struct error error;
-    smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
-    smtp_url(&server, "127.0.0.1", url);
-    const struct mail_settings settings = {
-        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
-    };
     const struct mail mail = letter();
-    if (!mail_send(&settings, &mail, &error))
-        fail_msg("%s\n%s", error.text, server.heard);
-    smtp_end(&server);
-    assert_non_null(strstr(server.heard, "MAIL FROM:<pool@example.org>"));
-    assert_non_null(strstr(server.heard, "RCPT TO:<gertrude@example.org>"));
-    assert_non_null(strstr(server.heard, "\r\nSubject: A subject\r\n"));
-    assert_non_null(strstr(server.heard, "\r\n..second line")); /* RFC 5321, section 4.5.2 */
+    const char *heard = give(&mail);
+    assert_non_null(strstr(heard, "MAIL FROM:<pool@example.org>"));
+    assert_non_null(strstr(heard, "RCPT TO:<gertrude@example.org>"));
+    assert_non_null(strstr(heard, "\r\nSubject: A subject\r\n"));
+    assert_non_null(strstr(heard, "\r\n..second line")); /* RFC 5321, section 4.5.2 */
 }
 
 /* A worker's name, a reason for a pause: whatever ends a line for some server begins no letter. */
 static void what_others_wrote_stays_one_letter(void **state)
 {
     (void)state;
-    struct smtp_server server;
-    char url[96];
-    struct error error;
-    smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
-    smtp_url(&server, "127.0.0.1", url);
-    const struct mail_settings settings = {
-        .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
-    };
     struct mail mail = letter();
     strcpy(mail.text,
            "one\r\n.\r\nMAIL FROM:<a@b.c>\r\rtwo\n.\r\nthree\r.\rfour\x1b[2J\x7f\tend\n");
-    if (!mail_send(&settings, &mail, &error))
-        fail_msg("%s\n%s", error.text, server.heard);
-    smtp_end(&server);
-    const char *text = strstr(server.heard, "\r\n\r\none\r\n");
+    const char *heard = give(&mail);
+    const char *text = strstr(heard, "\r\n\r\none\r\n");
     assert_non_null(text);
     const char *wanted =
         "\r\n\r\none\r\n..\r\nMAIL FROM:<a@b.c>two\r\n..\r\nthree.four[2J\tend\r\n";

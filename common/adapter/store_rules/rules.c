@@ -1,5 +1,7 @@
 #include "adapter/store_rules/rules.h"
 
+#include "base/utf8.h"
+
 #include <stdio.h>
 
 static bool is_identifier(const char *name)
@@ -16,30 +18,11 @@ static bool is_identifier(const char *name)
     return true;
 }
 
-/* Length of the UTF-8 sequence at the head of `text`, or 0 where it is not well-formed (RFC 3629:
- * no overlong forms, no surrogates, nothing above U+10FFFF). */
-static size_t utf8_sequence(struct span text)
-{
-    const uint8_t *p = text.data;
-    if (p[0] < 0x80)
-        return 1;
-    size_t length = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || text.length < length)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return length;
-}
-
 /* Whether it is UTF-8 without bytes below `lowest` (1: without NUL) and without DEL if > 1. */
 static bool text_valid(struct span text, uint8_t lowest)
 {
     while (text.length > 0) {
-        size_t length = utf8_sequence(text);
+        size_t length = utf8_character((const char *)text.data, text.length);
         if (length == 0 || text.data[0] < lowest || (lowest > 1 && text.data[0] == 0x7f))
             return false;
         text = span_of(text.data + length, text.length - length);

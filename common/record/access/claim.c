@@ -29,7 +29,7 @@ enum account_outcome claim_bind(struct store *store, const char id[CLAIM_ID_BYTE
     struct store_record record = { .id = id };
     record.values[ACCOUNT] = store_text(account);
     enum store_outcome outcome =
-        field_write(store, STORE_INSERT, &claim_collection, &record, error);
+        versioned_write(store, STORE_INSERT, &claim_collection, &record, error);
     if (outcome == STORE_DONE)
         return ACCOUNT_BOUND;
     if (outcome != STORE_EXISTS)

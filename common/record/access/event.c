@@ -33,7 +33,7 @@ enum store_outcome access_event_append(struct store *store, struct event *event,
     record.values[CLIENT] = store_text(event->client);
     record.values[DETAIL] = store_text(event->detail);
     enum store_outcome outcome =
-        field_write(store, STORE_INSERT, &access_event_collection, &record, error);
+        versioned_write(store, STORE_INSERT, &access_event_collection, &record, error);
     return outcome == STORE_EXISTS ? STORE_DONE : outcome;
 }
 

@@ -54,5 +54,5 @@ enum store_outcome factor_save(struct store *store, struct factor *factor, struc
     record.values[RECOVERY] = store_bytes(span_of(factor->recovery[0], sizeof factor->recovery));
     record.values[WRONG] = store_int((int64_t)factor->wrong);
     record.values[WRONG_FROM_MS] = store_int((int64_t)factor->wrong_from_ms);
-    return field_save(store, &factor_collection, &record, &factor->version, error);
+    return versioned_save(store, &factor_collection, &record, &factor->version, error);
 }

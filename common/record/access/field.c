@@ -50,32 +50,6 @@ bool field_account(const struct store_value *value, uint64_t *id_r)
            hex_decode_u64((const char *)value->bytes.data, ACCOUNT_ID_BYTES - 1, id_r);
 }
 
-enum store_outcome field_write(struct store *store, enum store_verb verb,
-                               const struct store_collection *collection,
-                               const struct store_record *record, struct error *error)
-{
-    struct store_write write = { .verb = verb, .collection = collection, .record = *record };
-    enum store_outcome outcome = store_apply(store, &write, 1, error);
-    return outcome == STORE_DONE ? write.outcome : outcome;
-}
-
-enum store_outcome field_save(struct store *store, const struct store_collection *collection,
-                              const struct store_record *record, uint64_t *version,
-                              struct error *error)
-{
-    enum store_outcome outcome =
-        field_write(store, *version == 0 ? STORE_INSERT : STORE_REPLACE, collection, record, error);
-    *version += outcome == STORE_DONE;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
-}
-
-enum store_outcome field_delete(struct store *store, const struct store_collection *collection,
-                                const char *id, uint64_t version, struct error *error)
-{
-    const struct store_record record = { .id = id, .version = version };
-    return field_write(store, STORE_DELETE, collection, &record, error);
-}
-
 struct list {
     field_reader read;
     uint8_t *items;

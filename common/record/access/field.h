@@ -2,6 +2,7 @@
  * access_declare. */
 #pragma once
 #include "record/account/account.h"
+#include "record/versioned/versioned.h"
 
 enum { ACCESS_HASH_BYTES = 32, ACCESS_CLIENT_BYTES = 48, ACCESS_RECORD_BYTES = 4096 };
 
@@ -16,20 +17,6 @@ MUST_CHECK bool field_bytes(const struct store_value *value, uint8_t *bytes_r, s
 MUST_CHECK bool field_number(const struct store_value *value, uint64_t *number_r);
 MUST_CHECK bool field_account(const struct store_value *value, uint64_t *id_r);
 
-/* Writes one record; what store_apply says of it. */
-MUST_CHECK enum store_outcome field_write(struct store *store, enum store_verb verb,
-                                          const struct store_collection *collection,
-                                          const struct store_record *record, struct error *error);
-/* Writes one record as its reader had it: anew where the version is 0, else in its place. Raises
- * the version when done; STORE_CONFLICT where another wrote it meanwhile. */
-MUST_CHECK enum store_outcome field_save(struct store *store,
-                                         const struct store_collection *collection,
-                                         const struct store_record *record, uint64_t *version,
-                                         struct error *error);
-/* Deletes it if its version is still this one. */
-MUST_CHECK enum store_outcome field_delete(struct store *store,
-                                           const struct store_collection *collection,
-                                           const char *id, uint64_t version, struct error *error);
 /* One record into an item; false with *error where it is damaged. */
 typedef bool (*field_reader)(const struct store_record *record, void *item_r, struct error *error);
 /* The records of an account in a collection that is indexed by `account`: at most `limit` items of

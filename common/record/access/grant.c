@@ -56,7 +56,7 @@ enum store_outcome grant_insert(struct store *store, struct grant *grant, struct
     char account[ACCOUNT_ID_BYTES];
     struct store_record record = record_of(grant, account);
     enum store_outcome outcome =
-        field_write(store, STORE_INSERT, &grant_collection, &record, error);
+        versioned_write(store, STORE_INSERT, &grant_collection, &record, error);
     if (outcome == STORE_DONE)
         grant->version = 1;
     return outcome;
@@ -77,14 +77,14 @@ enum store_outcome grant_save(struct store *store, struct grant *grant, struct e
     char account[ACCOUNT_ID_BYTES];
     struct store_record record = record_of(grant, account);
     enum store_outcome outcome =
-        field_write(store, STORE_REPLACE, &grant_collection, &record, error);
+        versioned_write(store, STORE_REPLACE, &grant_collection, &record, error);
     grant->version += outcome == STORE_DONE;
     return outcome;
 }
 
 enum store_outcome grant_delete(struct store *store, const struct grant *grant, struct error *error)
 {
-    return field_delete(store, &grant_collection, grant->id, grant->version, error);
+    return versioned_delete(store, &grant_collection, grant->id, grant->version, error);
 }
 
 static bool read_one(const struct store_record *record, void *grant_r, struct error *error)

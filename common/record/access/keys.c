@@ -1,6 +1,7 @@
 #include "record/access/keys.h"
 
 #include "core/identity/blake2b.h"
+#include "record/versioned/versioned.h"
 
 enum { FIELD_SEALED, FIELD_COUNT };
 
@@ -115,17 +116,11 @@ enum store_outcome access_keys_say(struct store *store, const struct identity_ke
             return STORE_FAILED;
         if (there == STORE_DONE && found.generation > keys->generation)
             return STORE_EXISTS;
-        struct store_write write = {
-            .verb = version == 0 ? STORE_INSERT : STORE_REPLACE,
-            .collection = &access_keys_collection,
-            .record = { .id = record_id,
-                        .version = version,
-                        .values = { [FIELD_SEALED] = store_bytes(span_of(bytes, length)) } }
+        const struct store_record record = {
+            .id = record_id, .values = { [FIELD_SEALED] = store_bytes(span_of(bytes, length)) }
         };
-        outcome = store_apply(store, &write, 1, error);
-        outcome = outcome == STORE_DONE ? write.outcome : outcome;
-        if (outcome == STORE_EXISTS) /* somebody was first: look at what it said */
-            outcome = STORE_CONFLICT;
+        /* CONFLICT: somebody was first: look at what it said. */
+        outcome = versioned_save(store, &access_keys_collection, &record, &version, error);
     }
     return outcome;
 }

@@ -23,7 +23,7 @@ static enum store_outcome write(struct store *store, enum store_verb verb,
     record.values[EXPIRES_MS] = store_int((int64_t)letter->expires_ms);
     record.values[TRIES] = store_int((int64_t)letter->tries);
     record.values[SEALED] = store_bytes(span_of(letter->sealed, sizeof letter->sealed));
-    return field_write(store, verb, &letter_collection, &record, error);
+    return versioned_write(store, verb, &letter_collection, &record, error);
 }
 
 enum store_outcome letter_insert(struct store *store, struct letter *letter, uint64_t seed,
@@ -84,5 +84,5 @@ enum store_outcome letter_save(struct store *store, struct letter *letter, struc
 enum store_outcome letter_delete(struct store *store, const struct letter *letter,
                                  struct error *error)
 {
-    return field_delete(store, &letter_collection, letter->id, letter->version, error);
+    return versioned_delete(store, &letter_collection, letter->id, letter->version, error);
 }

@@ -25,7 +25,7 @@ enum store_outcome registration_insert(struct store *store, const struct registr
     record.values[EMAIL] = store_text(registration->email);
     record.values[PASSWORD] = store_text(registration->password);
     record.values[PAYOUT_ADDRESS] = store_text(registration->payout_address);
-    return field_write(store, STORE_INSERT, &registration_collection, &record, error);
+    return versioned_write(store, STORE_INSERT, &registration_collection, &record, error);
 }
 
 enum store_outcome registration_get(struct store *store, const char *id,
@@ -58,8 +58,8 @@ enum store_outcome registration_get(struct store *store, const char *id,
 enum store_outcome registration_delete(struct store *store, const struct registration *registration,
                                        struct error *error)
 {
-    return field_delete(store, &registration_collection, registration->id, registration->version,
-                        error);
+    return versioned_delete(store, &registration_collection, registration->id,
+                            registration->version, error);
 }
 
 struct dead {
@@ -93,8 +93,8 @@ enum store_outcome registration_sweep(struct store *store, uint64_t now_ms, size
     enum store_outcome outcome =
         store_find(store, &registration_collection, &query, visit, &sweep, error);
     for (size_t i = 0; i < sweep.count && outcome == STORE_DONE; i++) {
-        outcome = field_delete(store, &registration_collection, sweep.dead[i].id,
-                               sweep.dead[i].version, error);
+        outcome = versioned_delete(store, &registration_collection, sweep.dead[i].id,
+                                   sweep.dead[i].version, error);
         if (outcome == STORE_CONFLICT) /* another took it away */
             outcome = STORE_DONE;
     }

@@ -71,7 +71,7 @@ enum store_outcome session_insert(struct store *store, struct session *session, 
     char account[ACCOUNT_ID_BYTES];
     struct store_record record = record_of(session, account);
     enum store_outcome outcome =
-        field_write(store, STORE_INSERT, &session_collection, &record, error);
+        versioned_write(store, STORE_INSERT, &session_collection, &record, error);
     if (outcome == STORE_DONE)
         session->version = 1;
     return outcome;
@@ -92,7 +92,7 @@ enum store_outcome session_save(struct store *store, struct session *session, st
     char account[ACCOUNT_ID_BYTES];
     struct store_record record = record_of(session, account);
     enum store_outcome outcome =
-        field_write(store, STORE_REPLACE, &session_collection, &record, error);
+        versioned_write(store, STORE_REPLACE, &session_collection, &record, error);
     session->version += outcome == STORE_DONE;
     return outcome;
 }
@@ -100,7 +100,7 @@ enum store_outcome session_save(struct store *store, struct session *session, st
 enum store_outcome session_delete(struct store *store, const struct session *session,
                                   struct error *error)
 {
-    return field_delete(store, &session_collection, session->id, session->version, error);
+    return versioned_delete(store, &session_collection, session->id, session->version, error);
 }
 
 static bool read_one(const struct store_record *record, void *session_r, struct error *error)

@@ -56,8 +56,8 @@ enum store_outcome ticket_put(struct store *store, const struct ticket *ticket, 
         if (outcome != STORE_DONE && outcome != STORE_MISSING)
             return outcome;
         record.version = last.version;
-        outcome = field_write(store, outcome == STORE_DONE ? STORE_REPLACE : STORE_INSERT,
-                              &ticket_collection, &record, error);
+        outcome = versioned_write(store, outcome == STORE_DONE ? STORE_REPLACE : STORE_INSERT,
+                                  &ticket_collection, &record, error);
     }
     return outcome;
 }
@@ -66,5 +66,5 @@ enum store_outcome ticket_use(struct store *store, const struct ticket *ticket, 
 {
     char id[ID_BYTES];
     id_of(ticket->account_id, ticket->kind, id);
-    return field_delete(store, &ticket_collection, id, ticket->version, error);
+    return versioned_delete(store, &ticket_collection, id, ticket->version, error);
 }

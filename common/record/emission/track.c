@@ -1,5 +1,7 @@
 #include "record/emission/emission_record.h"
 
+#include "record/versioned/versioned.h"
+
 enum track_field { F_HEIGHT, F_HASHES, F_EPOCH, F_COUNT };
 
 static const struct store_field fields[F_COUNT] = {
@@ -40,22 +42,17 @@ enum store_outcome track_save(struct store *store, const char *name, struct trac
     ASSERT(track->count >= 1 && track->count <= TRACK_DEPTH);
     if (track->epoch > epoch)
         return STORE_CONFLICT;
-    struct store_write write = {
-        .verb = track->version == 0 ? STORE_INSERT : STORE_REPLACE,
-        .collection = &track_collection,
-        .record = { .id = name,
-                    .version = track->version,
-                    .values = { [F_HEIGHT] = store_int(track->height),
-                                [F_HASHES] = store_bytes(span_of(track->hashes, track->count * 32)),
-                                [F_EPOCH] = store_int((int64_t)epoch) } },
+    const struct store_record record = {
+        .id = name,
+        .values = { [F_HEIGHT] = store_int(track->height),
+                    [F_HASHES] = store_bytes(span_of(track->hashes, track->count * 32)),
+                    [F_EPOCH] = store_int((int64_t)epoch) },
     };
-    enum store_outcome outcome = store_apply(store, &write, 1, error);
-    outcome = outcome == STORE_DONE ? write.outcome : outcome;
-    if (outcome == STORE_DONE) {
-        track->version++;
+    enum store_outcome outcome =
+        versioned_save(store, &track_collection, &record, &track->version, error);
+    if (outcome == STORE_DONE)
         track->epoch = epoch;
-    }
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return outcome;
 }
 
 void track_push(struct track *track, const uint8_t hash[32])

@@ -1,5 +1,7 @@
 #include "record/leader/leader.h"
 
+#include "record/versioned/versioned.h"
+
 #include <stdio.h>
 
 enum {
@@ -64,21 +66,17 @@ static enum store_outcome read(struct store *store, const char *role, struct lea
 static enum store_outcome write(struct store *store, const char *role, const struct leader *leader,
                                 uint64_t version, struct error *error)
 {
-    struct store_write write = {
-        .verb = version == 0 ? STORE_INSERT : STORE_REPLACE,
-        .collection = &leader_collection,
-        .record = { .id = role,
-                    .version = version,
-                    .values = { [FIELD_EPOCH] = store_int((int64_t)leader->epoch),
-                                [FIELD_INSTANCE] = store_text(leader->instance),
-                                [FIELD_BOOT_ID] = store_int((int64_t)leader->boot_id),
-                                [FIELD_TAKEN_MS] = store_int((int64_t)leader->taken_ms),
-                                [FIELD_BEAT] = store_int((int64_t)leader->beat),
-                                [FIELD_RELEASED] = store_int(leader->released),
-                                [FIELD_PROCESS] = store_text(leader->process) } }
+    const struct store_record record = {
+        .id = role,
+        .values = { [FIELD_EPOCH] = store_int((int64_t)leader->epoch),
+                    [FIELD_INSTANCE] = store_text(leader->instance),
+                    [FIELD_BOOT_ID] = store_int((int64_t)leader->boot_id),
+                    [FIELD_TAKEN_MS] = store_int((int64_t)leader->taken_ms),
+                    [FIELD_BEAT] = store_int((int64_t)leader->beat),
+                    [FIELD_RELEASED] = store_int(leader->released),
+                    [FIELD_PROCESS] = store_text(leader->process) },
     };
-    enum store_outcome outcome = store_apply(store, &write, 1, error);
-    return outcome == STORE_DONE ? write.outcome : outcome;
+    return versioned_save(store, &leader_collection, &record, &version, error);
 }
 
 #define ANY_EPOCH UINT64_MAX

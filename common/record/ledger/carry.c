@@ -3,6 +3,7 @@
 #include "record/ledger/stretch_record.h"
 
 #include "record/ledger/keys.h"
+#include "record/versioned/versioned.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,17 +132,13 @@ static enum store_outcome apply_shard(struct store *store, uint64_t number,
         ASSERT(packed != NULL);
         char id[CARRY_ID_BYTES];
         snprintf(id, sizeof id, "%02x", which & 0xff);
-        struct store_write write = {
-            .verb = shard.version == 0 ? STORE_INSERT : STORE_REPLACE,
-            .collection = &carry_collection,
-            .record = { .id = id, .version = shard.version },
-        };
         size_t made = merge(&shard, earnings, count, packed);
-        write.record.values[F_STRETCH] = store_int((int64_t)number);
-        write.record.values[F_PACKED] = store_bytes(span_of(packed, made * CARRY_BYTES));
-        outcome = store_apply(store, &write, 1, error);
-        if (outcome == STORE_DONE && write.outcome == STORE_EXISTS)
-            outcome = STORE_CONFLICT; /* made by somebody else since we looked */
+        const struct store_record record = {
+            .id = id,
+            .values = { [F_STRETCH] = store_int((int64_t)number),
+                        [F_PACKED] = store_bytes(span_of(packed, made * CARRY_BYTES)) },
+        };
+        outcome = versioned_save(store, &carry_collection, &record, &shard.version, error);
         free(packed);
     }
     free(shard.packed);

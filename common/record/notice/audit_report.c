@@ -50,7 +50,7 @@ static enum store_outcome insert(struct store *store, const struct audit_report 
     record.values[SETS] = store_int((int64_t)report->sets);
     record.values[ENTRIES] = store_int((int64_t)report->entries);
     record.values[ACCOUNTS] = store_int((int64_t)report->accounts);
-    return field_write(store, STORE_INSERT, &audit_report_collection, &record, error);
+    return versioned_write(store, STORE_INSERT, &audit_report_collection, &record, error);
 }
 
 enum store_outcome audit_report_append(struct store *store, struct audit_report *report,

@@ -34,7 +34,7 @@ enum store_outcome notice_cursor_save(struct store *store, struct notice_cursor 
 {
     struct store_record record = { .id = cursor->name, .version = cursor->version };
     record.values[NUMBER] = store_int((int64_t)cursor->number);
-    return field_save(store, &notice_cursor_collection, &record, &cursor->version, error);
+    return versioned_save(store, &notice_cursor_collection, &record, &cursor->version, error);
 }
 
 /* "<log>:<number>", beside the cursor, which is "<log>". */
@@ -52,7 +52,7 @@ enum store_outcome notice_mark(struct store *store, const char *log, uint64_t nu
     struct store_record record = { .id = id };
     record.values[NUMBER] = store_int((int64_t)number);
     enum store_outcome outcome =
-        field_write(store, STORE_INSERT, &notice_cursor_collection, &record, error);
+        versioned_write(store, STORE_INSERT, &notice_cursor_collection, &record, error);
     return outcome == STORE_EXISTS ? STORE_DONE : outcome;
 }
 

@@ -220,7 +220,7 @@ enum store_outcome notice_save(struct store *store, struct notice *notice, struc
     struct store_record record;
     encode(notice, &texts, &record);
     enum store_outcome outcome =
-        field_write(store, STORE_REPLACE, &notice_collection, &record, error);
+        versioned_write(store, STORE_REPLACE, &notice_collection, &record, error);
     notice->version += outcome == STORE_DONE;
     return outcome;
 }
@@ -238,7 +238,7 @@ enum store_outcome notice_forget(struct store *store, uint64_t now_ms, size_t li
     for (size_t done = 0; done < limit && count == query.limit; done += count) {
         outcome = find(store, &query, old, &count, error);
         for (size_t i = 0; i < count && outcome == STORE_DONE; i++)
-            outcome = field_delete(store, &notice_collection, old[i].id, old[i].version, error);
+            outcome = versioned_delete(store, &notice_collection, old[i].id, old[i].version, error);
         if (outcome != STORE_DONE && outcome != STORE_CONFLICT) /* another deletes them too */
             return outcome;
     }

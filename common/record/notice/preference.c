@@ -83,7 +83,8 @@ enum store_outcome notice_preference_save(struct store *store, struct notice_pre
     values[SEALED] = store_bytes(span_of(preference->sealed, sizeof preference->sealed));
     values[URL_MS] = store_int((int64_t)preference->url_ms);
     values[OFF_MS] = store_int((int64_t)preference->off_ms);
-    return field_save(store, &notice_preference_collection, &record, &preference->version, error);
+    return versioned_save(store, &notice_preference_collection, &record, &preference->version,
+                          error);
 }
 
 struct walk {

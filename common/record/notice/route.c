@@ -59,5 +59,5 @@ enum store_outcome notice_route_save(struct store *store, struct notice_route_re
     record.values[FAILING_SINCE_MS] = store_int((int64_t)route->route.failing_since_ms);
     record.values[NOT_BEFORE_MS] = store_int((int64_t)route->route.not_before_ms);
     record.values[FAILURES] = store_int((int64_t)route->route.failures);
-    return field_save(store, &notice_route_collection, &record, &route->version, error);
+    return versioned_save(store, &notice_route_collection, &record, &route->version, error);
 }

@@ -42,5 +42,5 @@ enum store_outcome notice_watch_save(struct store *store, struct notice_watch_re
     record.values[UNTIL_MS] = store_int((int64_t)watch->watch.until_ms);
     record.values[TOLD_MS] = store_int((int64_t)watch->watch.told_ms);
     record.values[STREAK] = store_int(watch->watch.streak);
-    return field_save(store, &notice_watch_collection, &record, &watch->version, error);
+    return versioned_save(store, &notice_watch_collection, &record, &watch->version, error);
 }

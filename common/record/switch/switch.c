@@ -1,6 +1,7 @@
 #include "record/switch/switch.h"
 
 #include "base/utf8.h"
+#include "record/versioned/versioned.h"
 
 enum { F_ON, F_BY, F_REASON, F_CHANGED_MS, F_COUNT };
 
@@ -50,16 +51,11 @@ enum store_outcome switch_turn(struct store *store, const char *name, bool on, c
     /* In whole characters: the store takes no others. */
     (void)utf8_keep(by, strlen(by), by_cut, sizeof by_cut);
     (void)utf8_keep(reason, strlen(reason), reason_cut, sizeof reason_cut);
-    struct store_write write = { .verb = now.version == 0 ? STORE_INSERT : STORE_REPLACE,
-                                 .collection = &switch_collection,
-                                 .record = {
-                                     .id = name,
-                                     .version = now.version,
-                                     .values = { [F_ON] = store_int(on),
-                                                 [F_BY] = store_text(by_cut),
-                                                 [F_REASON] = store_text(reason_cut),
-                                                 [F_CHANGED_MS] = store_int((int64_t)now_ms) } } };
-    outcome = store_apply(store, &write, 1, error);
-    outcome = outcome == STORE_DONE ? write.outcome : outcome;
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    const struct store_record record = { .id = name,
+                                         .values = { [F_ON] = store_int(on),
+                                                     [F_BY] = store_text(by_cut),
+                                                     [F_REASON] = store_text(reason_cut),
+                                                     [F_CHANGED_MS] =
+                                                         store_int((int64_t)now_ms) } };
+    return versioned_save(store, &switch_collection, &record, &now.version, error);
 }

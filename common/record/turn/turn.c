@@ -1,5 +1,7 @@
 #include "record/turn/turn.h"
 
+#include "record/versioned/versioned.h"
+
 #include <stdio.h>
 
 enum { F_NUMBER, F_WHOLE, F_DUE_MS, F_EPOCH, F_COUNT };
@@ -44,23 +46,20 @@ static enum store_outcome write(struct store *store, struct turn *turn, const st
 {
     if (turn->epoch > next->epoch)
         return STORE_CONFLICT;
-    struct store_write one = {
-        .verb = turn->version == 0 ? STORE_INSERT : STORE_REPLACE,
-        .collection = &turn_collection,
-        .record = { .id = turn->name,
-                    .version = turn->version,
-                    .values = { [F_NUMBER] = store_int((int64_t)next->number),
-                                [F_WHOLE] = store_int(next->whole),
-                                [F_DUE_MS] = store_int((int64_t)next->due_ms),
-                                [F_EPOCH] = store_int((int64_t)next->epoch) } },
+    uint64_t version = turn->version;
+    const struct store_record record = {
+        .id = turn->name,
+        .values = { [F_NUMBER] = store_int((int64_t)next->number),
+                    [F_WHOLE] = store_int(next->whole),
+                    [F_DUE_MS] = store_int((int64_t)next->due_ms),
+                    [F_EPOCH] = store_int((int64_t)next->epoch) },
     };
-    enum store_outcome outcome = store_apply(store, &one, 1, error);
-    outcome = outcome == STORE_DONE ? one.outcome : outcome;
+    enum store_outcome outcome = versioned_save(store, &turn_collection, &record, &version, error);
     if (outcome == STORE_DONE) {
         *turn = *next;
-        turn->version++;
+        turn->version = version;
     }
-    return outcome == STORE_EXISTS ? STORE_CONFLICT : outcome;
+    return outcome;
 }
 
 enum store_outcome turn_begin(struct store *store, struct turn *turn, uint64_t interval_ms,

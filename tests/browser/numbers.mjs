@@ -138,7 +138,28 @@ export async function ownNumbersAreTheLedgers({ page, go, fact }, name) {
     ok('the own account\u2019s balances are the sums of its postings; its outlook, payments and notices are the API\u2019s');
 }
 
+/* Pages of a list follow one another without gap or double, though new entries come meanwhile. */
+async function olderOnesFollow(name) {
+    const { page, go } = await visitor({ viewport: { width: 390, height: 844 } }); /* shorter pages */
+    const lists = [['#/blocks', 'Blocks, newest first', 'blocks?limit=200', ({ blocks }) => blocks.map(b => count(b.height))],
+        [`#/account/${name}`, 'Payments, newest first', `accounts/${name}/payments?limit=200`, ({ payments }) => payments.map(p => `${p.number}`)]];
+    for (const [hash, caption, path, keys] of lists) {
+        await go(hash);
+        const more = page.locator(`div:has(> div table caption:text-is("${caption}")) > button.older`);
+        await until(`more of "${caption}" than a page has`, () => more.isVisible());
+        const before = (await rows(page, caption)).length;
+        await more.click();
+        await until(`older ones of "${caption}", as the API has them`, async () => {
+            const list = (await rows(page, caption)).map(row => row[0]), all = keys(await api(path));
+            return list.length > before && list.every((key, i) => key === all[i]);
+        });
+    }
+    await page.context().close();
+    ok('older blocks and payments follow the newest without gap or double');
+}
+
 export async function numbersAreTheApis(name) {
+    await olderOnesFollow(name);
     await sumsAreTheApis();
     await refusedByReason(name);
     await ratesHaveTheirErrors(name);

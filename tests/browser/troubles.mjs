@@ -36,10 +36,10 @@ export async function standsTrouble(name) {
         /* Offline while it is shown: what was seen stays, and is said to be old; then it goes on. */
         await go('#/health');
         await page.reload();
-        await until('numbers', async () => (await page.locator('main').innerText()).includes('just now'));
+        await until('numbers', async () => (await page.locator('main').innerText()).includes('stratum-gateway: talks'));
         await context.setOffline(true);
         await until('old numbers', async () => /^The pool does not answer\. What is shown is of \d{4}-/.test(await page.getByRole('alert').innerText()));
-        assert.ok((await page.locator('main').innerText()).includes('just now'));
+        assert.ok((await page.locator('main').innerText()).includes('stratum-gateway: talks'));
         wrong += await breaks(page, 'old numbers', colorScheme);
         await context.setOffline(false);
         await until('new ones', async () => await page.locator('#trouble').innerText() === '');
@@ -48,10 +48,12 @@ export async function standsTrouble(name) {
     assert.equal(wrong, 0);
     /* Slow: it asks, says so, and has the numbers when they come. */
     const { page, go, context } = await visitor();
-    await page.route(API, async route => { await new Promise(done => setTimeout(done, 1500)); await route.continue().catch(() => {}); });
+    let answer;
+    const looked = new Promise(done => { answer = done; });
+    await page.route(API, async route => { await looked; await route.continue().catch(() => {}); });
     await go('#/blocks');
-    assert.match(await page.locator('main').innerText(), /Asking the pool/);
-    assert.equal(await page.locator('#trouble').innerText(), '');
+    await until('that it asks', async () => /Asking the pool/.test(await page.locator('main').innerText()) && await page.locator('#trouble').innerText() === '');
+    answer();
     await until('what was slow', async () => await page.locator('main tbody tr').count() > 0);
     await page.unrouteAll({ behavior: 'ignoreErrors' });
     await context.close();

@@ -146,13 +146,14 @@ static void write_settings(struct pool *pool, const struct pool_options *options
     }
     json_t *all = json_pack(
         "{s:{s:s,s:[s],s:s}, s:{s:i,s:o,s:s,s:s,s:s,s:s,s:s}, s:{s:s}, s:{s:s,s:s}, s:{s:s,s:s}, "
-        "s:{s:i}}",
+        "s:{s:i,s:i}}",
         "chain", "profile", profile, "nodes", node, "address", pool->address, "stratum",
         "max_miners", (int)options->max_miners, "validators", validators, "address", "127.0.0.1:0",
         "admin_address", "127.0.0.1:0", "start_difficulty", lowest, "min_difficulty", lowest,
         "max_difficulty", lowest, "validator", "admin_address", "127.0.0.1:0", "scheduler",
         "http_address", api, "admin_address", "127.0.0.1:0", "auth", "http_address", "127.0.0.1:0",
-        "admin_address", "127.0.0.1:0", "service", "requests_per_s", 0);
+        "admin_address", "127.0.0.1:0", "service", "requests_per_s", 0, "address_connections_max",
+        0);
     char *dumped = json_dumps(all, JSON_INDENT(2));
     if (dumped == NULL)
         bench_fail("no memory for the settings");

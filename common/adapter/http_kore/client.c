@@ -19,7 +19,7 @@ static bool read_address(const char *text, size_t length, struct network_address
 }
 
 /* Whole addresses are compared: a neighbour of a proxy is not one. */
-static bool is_proxy(const struct settings_list *proxies, const struct network_address *address)
+bool http_is_proxy(const struct settings_list *proxies, const struct network_address *address)
 {
     for (size_t i = 0; i < proxies->count; i++) {
         struct network known;
@@ -35,7 +35,7 @@ static bool is_proxy(const struct settings_list *proxies, const struct network_a
 static bool follow_line(const struct settings_list *proxies, const char *line,
                         struct network_address *client)
 {
-    for (size_t end = strlen(line); is_proxy(proxies, client);) {
+    for (size_t end = strlen(line); http_is_proxy(proxies, client);) {
         size_t from = end;
         while (from > 0 && line[from - 1] != ',')
             from--;
@@ -74,8 +74,7 @@ void http_client(const struct http_exchange *exchange, const struct settings_lis
         snprintf(client_r, HTTP_CLIENT_BYTES, "?");
         return;
     }
-    if (!exchange->headers_cut)
-        address = find_client(exchange, proxies, address);
+    address = find_client(exchange, proxies, address);
     const struct network customer = network_of_customer(&address);
     (void)network_address_print(&customer.address, client_r);
 }

@@ -53,7 +53,6 @@ struct http_exchange {
     size_t body_length;
     size_t header_count;
     struct exchange_header headers[EXCHANGE_HEADERS_MAX];
-    bool headers_cut; /* as many as Kore takes: what stood behind them is not known */
     struct router_match match;
 
     uint64_t began_us;          /* Kore's: when it had come whole */
@@ -70,6 +69,8 @@ struct http_exchange {
 };
 
 struct http_route;
+struct network_address;
+struct settings_list;
 
 /* What one process serves. `routes` is set once, on the loop. */
 struct http_site {
@@ -99,6 +100,9 @@ void exchange_add_header(struct http_exchange *exchange, const char *name, const
 /* Room for the body, to be filled; NULL when there is no memory. */
 uint8_t *exchange_body(struct http_exchange *exchange, size_t length);
 void exchange_free(struct http_exchange *exchange);
+
+/* Whether one of these (addresses and networks, as text) is or contains it. */
+bool http_is_proxy(const struct settings_list *proxies, const struct network_address *address);
 
 /* On the loop: finds the route and calls its handler, or answers itself. `task` is the
  * exchange's. */

@@ -24,7 +24,7 @@ struct kept {
 
 struct measures {
     struct metric *answers[CLASSES]; /* by the status' first digit */
-    struct metric *limited, *kept;
+    struct metric *limited, *kept, *crowded;
     struct metric_histogram *time;
 };
 
@@ -105,6 +105,9 @@ static struct measures register_all(struct metrics *metrics)
         .kept = metrics_counter(
             metrics, "adit_http_kept_total", "",
             "answers over HTTP that were given a moment before and not made again", NULL),
+        .crowded = metrics_counter(
+            metrics, "adit_http_crowded_total", "",
+            "connections refused to addresses that have service.address_connections_max", NULL),
         .time =
             metrics_histogram(metrics, "adit_http_answer_seconds",
                               "from a whole request over HTTP to its answer, the network left out"),
@@ -140,6 +143,24 @@ static void count(struct front *front, enum event event, const struct http_excha
         metric_add(front->measures.answers[class], 1);
         metric_observe_us(front->measures.time,
                           now_us > exchange->began_us ? now_us - exchange->began_us : 0);
+    }
+    pthread_mutex_unlock(&front->lock);
+}
+
+bool front_trusts(const struct front *front, const struct network_address *address)
+{
+    return http_is_proxy(&front->proxies, address);
+}
+
+void front_count_refusal(struct front *front, int status, bool connection)
+{
+    const int class = status / 100;
+    ASSERT(class >= 2 && class < CLASSES);
+    pthread_mutex_lock(&front->lock);
+    if (front->measured) {
+        metric_add(front->measures.answers[class], 1);
+        if (connection)
+            metric_add(front->measures.crowded, 1);
     }
     pthread_mutex_unlock(&front->lock);
 }

@@ -15,6 +15,7 @@ enum {
 
 struct front;
 struct metrics;
+struct network_address;
 struct settings_list;
 
 struct front_options {
@@ -35,5 +36,9 @@ MUST_CHECK bool front_answers(struct front *front, struct http_exchange *exchang
 /* The answer is back, from wherever: keeps it where its handler said so, makes a 304 of it where
  * the client has it, counts it. */
 void front_back(struct front *front, struct http_exchange *exchange, uint64_t now_us);
+/* Whether the address is a proxy that speaks for others. */
+bool front_trusts(const struct front *front, const struct network_address *address);
+/* Counts what was refused before it became a request; `connection`: before anything was read. */
+void front_count_refusal(struct front *front, int status, bool connection);
 /* Bytes of the bodies that are kept. */
 size_t front_bytes(const struct front *front);

@@ -227,6 +227,20 @@ static void *service_thread(void *context)
     return NULL;
 }
 
+static uint64_t random_seed(void)
+{
+    uint64_t seed;
+    return getrandom(&seed, sizeof seed, 0) == (ssize_t)sizeof seed ? seed : loop_clock_ns();
+}
+
+struct host_bounds host_bounds(void)
+{
+    return (struct host_bounds){
+        .address_connections_max = (unsigned)host.service.settings.service_address_connections_max,
+        .seed = random_seed(),
+    };
+}
+
 static void open_front(void)
 {
     static const struct settings_list nobody;
@@ -235,8 +249,7 @@ static void open_front(void)
                                      .proxies = service_definition.http_proxies != NULL
                                                     ? service_definition.http_proxies(settings)
                                                     : &nobody };
-    if (getrandom(&options.seed, sizeof options.seed, 0) != (ssize_t)sizeof options.seed)
-        options.seed = loop_clock_ns();
+    options.seed = random_seed();
     host.front = front_create(&options);
 }
 

@@ -7,6 +7,7 @@
 #include <kore/hooks.h>
 #include <kore/seccomp.h>
 
+#include "adapter/http_kore/gate_side.h"
 #include "adapter/http_kore/socket_side.h"
 #include "adapter/http_kore/stream_side.h"
 
@@ -25,10 +26,8 @@ enum {
     EXCHANGES_MAX = 512,
     CONNECTIONS_MAX = 1024, /* beside the WebSockets and those that are told there is no room */
     SOCKETS_REFUSED = 64,
-    TICK_MS = 250, /* without a timer Kore's loop sleeps through its own timeouts */
-    /* Kore cuts a head into this many lines, the request's and "host" among them, and is silent
-     * about what follows. */
-    HEADERS_TAKEN = HTTP_REQ_HEADER_MAX - 1 - 2,
+    CONNECTIONS_SPARE = 512, /* for listed proxies, when strangers have all of the others */
+    TICK_MS = 250,           /* without a timer Kore's loop sleeps through its own timeouts */
     DESCRIPTORS_SPARE = 256, /* Kore adds those that are open to the limit it sets */
 };
 
@@ -114,6 +113,8 @@ void kore_parent_configure(int argc, char **argv)
     kore_quiet = 1;
     kore_pidfile = listener.pidfile;
     parent_pid = getpid();
+    const unsigned room =
+        CONNECTIONS_MAX + listener.sockets_max + SOCKETS_REFUSED + CONNECTIONS_SPARE;
     char text[1024];
     int length = snprintf(text, sizeof text,
                           "workers 1\n"
@@ -125,15 +126,14 @@ void kore_parent_configure(int argc, char **argv)
                           "http_body_max %d\n"
                           "http_body_timeout 20\n"
                           "http_header_timeout 10\n"
-                          "http_keepalive_time 20\n"
+                          "http_keepalive_time 10\n"
                           "http_hsts_enable 0\n"
                           "http_server_version adit\n"
                           "server http {\n bind %s %s\n tls no\n}\n"
                           /* any path: the shortest expression that all of them match */
                           "domain * {\n attach http\n route ^ http_kore_request\n}\n",
-                          CONNECTIONS_MAX + listener.sockets_max + SOCKETS_REFUSED,
-                          (unsigned long)descriptors_for_kore(), EXCHANGE_BODY_MAX, listener.host,
-                          listener.port);
+                          room, (unsigned long)descriptors_for_kore(), EXCHANGE_BODY_MAX,
+                          listener.host, listener.port);
     FILE *file = length > 0 ? fmemopen(text, (size_t)length, "r") : NULL;
     if (file == NULL)
         fatal("no memory for the configuration");
@@ -306,6 +306,9 @@ void kore_worker_configure(void)
     wake.event.handle = on_wake;
     kore_platform_event_level_read(wake.fd, &wake);
     kore_timer_add(on_tick, TICK_MS, NULL, 0);
+    const struct host_bounds bounds = host_bounds();
+    gate_side_begin(worker_max_connections - CONNECTIONS_SPARE, bounds.address_connections_max,
+                    bounds.seed);
     char name[80];
     listener_name(name, sizeof name);
     host_start(wake.fd, name);
@@ -345,7 +348,6 @@ static struct http_exchange *exchange_of(struct http_request *request)
     const struct http_header *header;
     TAILQ_FOREACH(header, &request->req_headers, list)
     exchange_add_header(exchange, header->header, header->value);
-    exchange->headers_cut = exchange->header_count >= HEADERS_TAKEN;
     exchange_add_header(exchange, "host", request->host);
     size_t length = request->http_body != NULL ? request->http_body_length : 0;
     uint8_t *body = length > 0 ? exchange_body(exchange, length) : NULL;

@@ -16,6 +16,13 @@ struct host_listener {
  * its code when something is wrong, or when it was only asked to print. */
 void host_configure(int argc, char **argv, struct host_listener *listener_r);
 
+/* How many connections an address may have (0: any number), and a number nobody else knows. */
+struct host_bounds {
+    unsigned address_connections_max;
+    uint64_t seed;
+};
+struct host_bounds host_bounds(void);
+
 /* In the worker: starts the service on a thread of its own. `wake_fd` (an eventfd) is written to
  * when host_take_answers has something, or the service has ended. */
 void host_start(int wake_fd, const char *http_address);

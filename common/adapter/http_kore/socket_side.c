@@ -228,6 +228,9 @@ void socket_side_open(struct http_request *request, struct http_socket *socket)
     socket->held = NULL;
     socket->held_end = &socket->held;
     socket_side_orders(held);
+    /* What came behind the handshake waits without a word of the kernel's. */
+    if (connection->state != CONN_STATE_DISCONNECTING && !net_recv_flush(connection))
+        kore_connection_disconnect(connection);
 }
 
 void socket_side_never(struct http_socket *socket)

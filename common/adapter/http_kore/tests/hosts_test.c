@@ -134,8 +134,8 @@ static void http_is_answered_by_the_service(void **state)
     assert_int_equal(probe_stop(&probe), 0);
 }
 
-/* A proxy that sends a line of its own stands behind what its client says, and behind so many lines
- * that Kore sees it no more. */
+/* A proxy that sends a line of its own stands behind what its client says. Behind so many lines
+ * that Kore would see it no more, the request is refused. */
 static void a_client_cannot_choose_its_address_by_lines_of_its_own(void **state)
 {
     (void)state;
@@ -150,8 +150,8 @@ static void a_client_cannot_choose_its_address_by_lines_of_its_own(void **state)
             used += (size_t)snprintf(request + used, sizeof request - used, "X-%u: x\r\n", i);
         snprintf(request + used, sizeof request - used, "X-Forwarded-For: 203.0.113.9\r\n\r\n");
         probe_answers(probe.http_port, request,
-                      before < 20 ? "\r\n\r\n203.0.113.9" /* beside these two lines */
-                                  : "\r\n\r\n127.0.0.1");
+                      before <= 20 ? "\r\n\r\n203.0.113.9" /* beside these two lines */
+                                   : "HTTP/1.1 431 ");
     }
     assert_int_equal(probe_stop(&probe), 0);
 }
@@ -219,7 +219,7 @@ static void more_exchanges_than_the_bound_are_refused_and_the_rest_answered(void
     int fds[CLIENTS];
     unsigned late = 0;
     unsigned refused = 0;
-    probe_start_ready(&probe, "kore_probe", NULL);
+    probe_start_ready(&probe, "kore_probe", "ADIT_SERVICE__ADDRESS_CONNECTIONS_MAX=0");
     for (unsigned i = 0; i < CLIENTS; i++) {
         fds[i] = probe_dial(probe.http_port);
         assert_true(fds[i] >= 0);

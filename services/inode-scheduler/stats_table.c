@@ -43,7 +43,7 @@ struct crowd {
     uint64_t account;
     size_t count, oldest; /* a place in the table; TABLE_SLOTS: none of a worker */
 };
-enum { LOOKED_AT = 512, CROWD_SLOTS = 2 * LOOKED_AT };
+enum { LOOKED_AT = 256, CROWD_SLOTS = 2 * LOOKED_AT };
 
 static bool is_older(const struct stats *stats, size_t at, size_t than)
 {

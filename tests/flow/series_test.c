@@ -61,7 +61,7 @@ static void wait_until(const char *what,
             pool_print_logs(&ground.pool);
             fail_msg("still not %s: %s", what, ground.problem);
         }
-        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
     }
 }
 
@@ -121,7 +121,7 @@ static void start(unsigned schedulers)
 {
     char settings[1400];
     snprintf(settings, sizeof settings,
-             "{\"devnode\":{\"block_interval_s\":30},"
+             "{\"devnode\":{\"block_interval_s\":30},\"service\":{\"requests_per_s\":0},"
              "\"stratum\":{\"start_difficulty\":\"0.000002\",\"min_difficulty\":\"0.000002\","
              "\"max_difficulty\":\"0.000002\"},"
              "\"time\":{\"keep_series\":1},\"scheduler\":{\"instances\":%u}%s%s%s}",

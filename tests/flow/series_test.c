@@ -3,7 +3,9 @@
  * of the pool, each account and each worker, over a minute, ten minutes, an hour and a day and
  * point by point, is what a sum over all shares of the window says; also when all five processes
  * were killed at once, while miners mined or not, when the scheduler was killed between two pages
- * of a save, when the window's shares are gone, and when another scheduler took over. */
+ * of a save, when the window's shares are gone, and when another scheduler took over.
+ *
+ * ADIT_KILLS: how often of each (default 1, at most 6). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,6 +25,7 @@
 enum { HASHRATE = 40000, PATIENCE_S = 120 };
 
 static struct mongo_server mongo; /* url "": it is SQLite */
+static unsigned rounds = 1;
 
 static bool is_read(const struct pool_fixture *self, void *context)
 {
@@ -162,7 +165,7 @@ static void every_window_is_the_sum_of_its_shares(void **state)
 static void nothing_is_lost_or_doubled_when_all_five_die_while_miners_mine(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 2; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         wait_until("read", is_read, NULL);
         series_remember();
         kill_all_five();
@@ -202,7 +205,7 @@ static void kill_between_two_pages(const char *instance)
 static void a_save_that_is_cut_short_costs_nothing(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 2; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         wait_until("read", is_read, NULL);
         series_remember();
         pid_t pid = pool_pid(&ground.pool, "inode-scheduler", NULL);
@@ -318,14 +321,14 @@ static int begin_two(void **state)
 static void who_takes_over_has_the_series_of_who_led(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 2; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         wait_until("two schedulers", two_are_there, NULL);
         size_t led = leader();
         unsigned long epoch = epoch_of(led);
         ask(led);
         wait_until("read", is_read, NULL);
         series_remember();
-        if (round == 0)
+        if (round % 2 == 1)
             (void)pool_signal(&ground.pool, logs[0], instances[led], SIGKILL);
         else
             kill_between_two_pages(instances[led]);
@@ -356,6 +359,9 @@ int main(int argc, char **argv)
         printf("SKIPPED: %s\n", error.text);
         return 77;
     }
+    if (getenv("ADIT_KILLS") != NULL)
+        rounds = (unsigned)strtoul(getenv("ADIT_KILLS"), NULL, 10);
+    rounds = rounds < 1 ? 1 : rounds > 6 ? 6 : rounds;
     const struct CMUnitTest one[] = {
         cmocka_unit_test(every_window_is_the_sum_of_its_shares),
         cmocka_unit_test(nothing_is_lost_or_doubled_when_all_five_die_while_miners_mine),

@@ -13,13 +13,16 @@ typedef void (*stream_function)(nng_stream *stream, nng_aio *aio);
 typedef long (*sysconf_function)(int name);
 typedef ssize_t (*sendmsg_function)(int fd, const struct msghdr *message, int flags);
 
+/* ThreadSanitizer asks sysconf before it is ready for what it has put into functions. */
+#define BEFORE_SANITIZERS __attribute__((no_sanitize("thread")))
+
 static bool needed(void)
 {
     return strncmp(nng_version(), "1.5.", 4) == 0;
 }
 
 /* The definition behind ours. C has no cast from object to function, so the bytes are copied. */
-static void find_next(const char *name, void *function_r, size_t bytes)
+BEFORE_SANITIZERS static void find_next(const char *name, void *function_r, size_t bytes)
 {
     void *symbol = dlsym(RTLD_NEXT, name);
     ASSERT(symbol != NULL && bytes == sizeof symbol);
@@ -77,7 +80,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     return sent;
 }
 
-long sysconf(int name)
+BEFORE_SANITIZERS long sysconf(int name)
 {
     static _Atomic(sysconf_function) found;
     sysconf_function function = atomic_load_explicit(&found, memory_order_relaxed);

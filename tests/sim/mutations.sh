@@ -2,11 +2,36 @@
 # tests/sim/mutations.sh [BUILD [PATTERN]]: takes away each guard of mutations.list (those whose name
 # matches PATTERN) in a copy of the tree, and fails where the simulator (or the test it names) does
 # not notice. A line a mutation: where it was noticed first, which test and seed, and what it saw.
+# `mutations.sh --check` builds nothing: it fails where an edit changes nothing any more.
 # ADIT_SIM_SEEDS seeds each at the most (default 1000); none runs for more than 400 s of the
 # processor's time, as only one that never ends does, however busy the machine is.
 set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 tree=$(CDPATH='' cd -- "$here/../.." && pwd)
+
+# Each edit of the list, without running what it makes.
+check() {
+    edits=0
+    stale=0
+    mutant=$(mktemp) || exit 70
+    while IFS='|' read -r first file edit; do
+        case $first in '#'* | '') continue ;; esac
+        [ "$first" = + ] || name=$first
+        edits=$((edits + 1))
+        [ -f "$tree/$file" ] && sed "$edit" "$tree/$file" >"$mutant" &&
+            ! cmp -s "$mutant" "$tree/$file" && continue
+        echo "STALE     $name: its edit changes nothing in $file"
+        stale=$((stale + 1))
+    done <"$here/mutations.list"
+    rm -f "$mutant"
+    echo "$edits edits, $stale stale"
+    [ "$edits" -gt 0 ] && [ "$stale" -eq 0 ]
+}
+if [ "${1:-}" = --check ]; then
+    check
+    exit
+fi
+
 build=${1:-${TMPDIR:-/tmp}/adit-mutations}
 pattern=${2:-.}
 export ADIT_SIM_SEEDS="${ADIT_SIM_SEEDS:-1000}" ADIT_SIM_STRIDE="${ADIT_SIM_STRIDE:-5}"

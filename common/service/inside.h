@@ -2,6 +2,7 @@
 #pragma once
 #include "service/service.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 enum { SERVICE_DEGRADED_MAX = 16, SERVICE_REASON_BYTES = 512, SERVICE_INSTANCE_BYTES = 33 };
@@ -35,6 +36,9 @@ struct service_life {
     char *data_dir; /* NULL: as set; --data */
     const struct service_definition *definition;
     _Atomic bool stopping;
+    pthread_mutex_t interrupt_mutex; /* the two below */
+    void (*interrupt)(void *context);
+    void *interrupt_context;
     bool ready;
     char waiting_for[64]; /* during service_wait_for */
     char waiting_reason[SERVICE_REASON_BYTES];

@@ -67,6 +67,7 @@ bool service_prepare(struct service *service, const struct service_definition *d
     service->life = calloc(1, sizeof *service->life);
     ASSERT(service->life != NULL);
     service->life->definition = definition;
+    pthread_mutex_init(&service->life->interrupt_mutex, NULL);
     service->life->signals.fd = -1;
     service->instance = strdup(arguments.instance);
     ASSERT(service->instance != NULL);
@@ -217,6 +218,7 @@ void service_close(struct service *service)
     metrics_destroy(service->metrics);
     free(service->life->config);
     free(service->life->data_dir);
+    pthread_mutex_destroy(&service->life->interrupt_mutex);
     free(service->life);
     free((void *)(uintptr_t)service->instance);
     settings_deinit(&service->settings);
@@ -229,7 +231,21 @@ void service_stop(struct service *service)
         log_info("service.stopping", "%s", "");
         notify_supervisor("STOPPING=1\nSTATUS=stopping");
     }
+    pthread_mutex_lock(&service->life->interrupt_mutex);
+    if (service->life->interrupt != NULL)
+        service->life->interrupt(service->life->interrupt_context);
+    pthread_mutex_unlock(&service->life->interrupt_mutex);
     loop_stop_from_anywhere(service->loop);
+}
+
+void service_set_interrupt(struct service *service, void (*interrupt)(void *context), void *context)
+{
+    pthread_mutex_lock(&service->life->interrupt_mutex);
+    service->life->interrupt = interrupt;
+    service->life->interrupt_context = context;
+    if (interrupt != NULL && service_stopping(service))
+        interrupt(context);
+    pthread_mutex_unlock(&service->life->interrupt_mutex);
 }
 
 int service_fail(struct service *service, enum service_exit code, const struct error *error)

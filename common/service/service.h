@@ -72,6 +72,12 @@ MUST_CHECK bool service_wait_for(struct service *service, const char *what,
                                  bool (*attempt)(void *context, struct error *error), void *context,
                                  struct error *error);
 
+/* A call is about to be made on the loop's thread that may last: where the process is told to stop
+ * by another thread (a host that brings the signals itself), that calls `interrupt`, at once where
+ * it was told already. NULL, before `context` ends: nothing is to be interrupted any more. */
+void service_set_interrupt(struct service *service, void (*interrupt)(void *context),
+                           void *context);
+
 /* From here on /readyz answers 200, heartbeats say running, and the supervisor (sd_notify) knows.
  */
 void service_ready(struct service *service);

@@ -153,7 +153,11 @@ static bool reach_store(void *context, struct error *error)
     return reached;
 }
 
-/* One node of the right chain that knows our address will do; the others may come later. */
+static void interrupt_node(void *context)
+{
+    node_interrupt(context);
+}
+
 static bool check_node(struct process *process, size_t index, struct error *error)
 {
     struct node *node = open_node(process, index, error);
@@ -161,6 +165,7 @@ static bool check_node(struct process *process, size_t index, struct error *erro
     bool valid = false;
     if (node == NULL)
         return false;
+    service_set_interrupt(process->service, interrupt_node, node);
     bool ok = node_chain(node, &chain, error) == NODE_OK;
     if (ok && strcmp(chain.chain, process->coin->chain) != 0)
         ok = error_set(error, ERROR_REFUSED,
@@ -170,14 +175,17 @@ static bool check_node(struct process *process, size_t index, struct error *erro
     if (ok && !valid)
         ok = error_set(error, ERROR_REFUSED, "node %s does not take chain.address \"%s\"",
                        node_name(node), process->address);
+    service_set_interrupt(process->service, NULL, NULL);
     node_close(node);
     return ok;
 }
 
+/* One node of the right chain that knows our address will do; the others may come later. */
 static bool reach_node(void *context, struct error *error)
 {
     struct process *process = context;
-    for (size_t i = 0; i < process->service->settings.chain_nodes.count; i++)
+    const size_t count = process->service->settings.chain_nodes.count;
+    for (size_t i = 0; i < count && !service_stopping(process->service); i++)
         if (check_node(process, i, error))
             return true;
     return false;

@@ -9,7 +9,7 @@
 #include "record/notice/notice_record.h"
 #include "services/payout/payout.h"
 
-enum { CANDIDATE_WAIT_MS = 30000, CARE_MS = 15000 };
+enum { CANDIDATE_WAIT_MS = 30000, CARE_MS = 15000, REACH_WINDOW_MS = 1000 };
 
 static const char *admin_address(const struct settings *settings)
 {
@@ -27,9 +27,19 @@ static bool open_store(void *context, struct error *error)
            notice_declare(payout->store, error) && token_source_declare(payout->store, error);
 }
 
+/* By a reader of its own: a signal must not wait as long as work may for the window. */
 static bool reach_window(void *context, struct error *error)
 {
-    return window_ping(((struct payout *)context)->window, error);
+    const struct settings *settings = &((struct payout *)context)->service->settings;
+    const struct window_redis_options options = { .url = settings->redis_window,
+                                                  .password_file =
+                                                      settings->redis_window_password_file,
+                                                  .timeout_ms = REACH_WINDOW_MS };
+    struct window_reader *reader = window_redis_reader_open(&options, error);
+    const bool reached = reader != NULL && window_ping(reader, error);
+    if (reader != NULL)
+        window_reader_close(reader);
+    return reached;
 }
 
 static bool open_lease_store(void *context, struct error *error)

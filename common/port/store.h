@@ -74,13 +74,17 @@ enum store_order {
     STORE_DESCENDING,
 };
 
-/* Records whose indexed field lies in [low, high], ordered by it, ties by id. */
+/* Records whose indexed field lies in [low, high], ordered by it, ties by id. With past_id only
+ * those that stand behind that place in the order: behind the id itself in a walk by "id", else
+ * behind (the bound at which the order begins, past_id), a bound that is then needed. So a walk
+ * goes on where another ended, without a look at what it had. */
 struct store_query {
     const char *field; /* an indexed field's name, or "id" */
     bool has_low, has_high;
     struct store_value low, high; /* inclusive; for "id" in bytes */
     enum store_order order;
-    size_t limit; /* 0: all */
+    size_t limit;        /* 0: all */
+    const char *past_id; /* NULL: from the bound on */
 };
 
 /* The record and its bytes are borrowed until the callback returns. false ends the walk early. */
@@ -118,9 +122,8 @@ MUST_CHECK static inline bool store_declare(struct store *store,
  * them), so a call touches each record once at the most; fills each outcome. Returns STORE_DONE
  * when every single one is DONE or EXISTS, else the worst of them (FAILED over UNKNOWN over
  * CONFLICT), with *error filled for FAILED and UNKNOWN. */
-MUST_CHECK static inline enum store_outcome store_apply(struct store *store,
-                                                        struct store_write *writes, size_t count,
-                                                        struct error *error)
+MUST_CHECK static inline enum store_outcome
+store_apply(struct store *store, struct store_write *writes, size_t count, struct error *error)
 {
     return store->ops->apply(store, writes, count, error);
 }
@@ -137,10 +140,11 @@ store_get(struct store *store, const struct store_collection *collection, const 
 
 /* STORE_DONE after the last record or an early end; STORE_FAILED with *error. The visitor must not
  * call the store. */
-MUST_CHECK static inline enum store_outcome
-store_find(struct store *store, const struct store_collection *collection,
-           const struct store_query *query, store_visitor visitor, void *context,
-           struct error *error)
+MUST_CHECK static inline enum store_outcome store_find(struct store *store,
+                                                       const struct store_collection *collection,
+                                                       const struct store_query *query,
+                                                       store_visitor visitor, void *context,
+                                                       struct error *error)
 {
     return store->ops->find(store, collection, query, visitor, context, error);
 }

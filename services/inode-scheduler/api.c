@@ -89,22 +89,9 @@ void api_add_coin(json_t *document, const struct scheduler *scheduler)
 uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,
                           uint64_t max)
 {
-    const char *query = http_query(exchange);
-    size_t length = strlen(name);
-    while (query != NULL && *query != '\0') {
-        if (strncmp(query, name, length) == 0 && query[length] == '=') {
-            const char *digits = query + length + 1;
-            u128 value;
-            size_t count = strspn(digits, "0123456789");
-            if (u128_parse(digits, count, &value) && value <= max)
-                return (uint64_t)value;
-            return fallback;
-        }
-        query = strchr(query, '&');
-        if (query != NULL)
-            query++;
-    }
-    return fallback;
+    uint64_t number;
+    return http_number(http_parameter(http_query(exchange), name), max, &number) ? number
+                                                                                 : fallback;
 }
 
 static void read_work(struct worker_job *job)
@@ -117,6 +104,7 @@ static void reply_csv(struct api_read *read)
 {
     http_add_header(read->exchange, "cache-control", "no-store");
     http_add_header(read->exchange, "content-disposition", "attachment; filename=\"earnings.csv\"");
+    api_link_next(read->exchange, &read->page);
     http_reply(read->exchange, 200, "text/csv; charset=utf-8; header=present",
                span_text(read->text));
     free(read->text);
@@ -193,19 +181,19 @@ void api_read_submit(struct api_read *read)
     api_read_end(read);
 }
 
+void api_read_names(struct api_read *read, const char *name)
+{
+    const char *worker = name != NULL ? http_segment(read->exchange, 1) : NULL;
+    snprintf(read->name, sizeof read->name, "%s", name != NULL ? name : "");
+    read->has_worker = worker != NULL;
+    snprintf(read->worker, sizeof read->worker, "%s", worker != NULL ? worker : "");
+}
+
 void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*begin)(struct api_read *read))
 {
     struct api_read *read = api_read_new(scheduler, exchange, begin);
-    read->limit = api_query_number(exchange, "limit", 50, 500);
-    if (read->limit == 0)
-        read->limit = 50;
-    read->before = api_query_number(exchange, "before", 0, INT64_MAX);
-    read->after = api_query_number(exchange, "after", 0, INT64_MAX);
-    snprintf(read->name, sizeof read->name, "%s", name != NULL ? name : "");
-    const char *worker = name != NULL ? http_segment(exchange, 1) : NULL;
-    read->has_worker = worker != NULL;
-    snprintf(read->worker, sizeof read->worker, "%s", worker != NULL ? worker : "");
+    api_read_names(read, name);
     api_read_submit(read);
 }
 

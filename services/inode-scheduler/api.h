@@ -6,8 +6,10 @@
  * are hex (hashes as explorers show them). */
 #pragma once
 #include "adapter/http_kore/http.h"
+#include "adapter/http_kore/page.h"
 #include "adapter/token_sodium/token.h"
 #include "record/account/account.h"
+#include "record/ledger/ledger_record.h"
 #include "services/inode-scheduler/api_values.h"
 #include "services/inode-scheduler/scheduler.h"
 
@@ -30,6 +32,22 @@ void api_add_coin(json_t *document, const struct scheduler *scheduler);
 uint64_t api_query_number(const struct http_exchange *exchange, const char *name, uint64_t fallback,
                           uint64_t max);
 
+/* What a list's place is made of, and how many rows an answer has. */
+struct api_list {
+    uint64_t limit, limit_max;
+    enum http_page_id id;
+    uint64_t number_max;
+};
+enum { API_LIMIT = 50, API_LIMIT_MAX = 500 };
+/* The page of a list that is asked for, and where it ended. */
+struct api_page {
+    uint64_t limit, before, after;
+    bool behind; /* `page` was given: from behind this place, whatever before and after say */
+    struct http_page place;
+    bool more; /* rows are left behind `last` */
+    struct http_page last;
+};
+
 struct api_guarded;
 
 /* A read of the store for one exchange. */
@@ -42,8 +60,8 @@ struct api_read {
     char name[IDENTITY_USERNAME_BYTES_MAX + 1]; /* the path's segment */
     char worker[IDENTITY_WORKER_BYTES_MAX + 1]; /* the second one, where there is one */
     bool has_worker;
-    uint64_t limit, before, after;
-    json_t *aside; /* what the loop knows and the worker may not look at; NULL: nothing */
+    struct api_page page; /* of lists */
+    json_t *aside;        /* what the loop knows and the worker may not look at; NULL: nothing */
     json_t *document;
     char *text;        /* or a CSV file, from the heap */
     int status;        /* of the trouble, where there is neither document nor text */
@@ -65,9 +83,42 @@ void api_read_submit(struct api_read *read);
 void api_read_end(struct api_read *read);
 /* Whether the client may ask for proofs and receipts now; if not, it was answered with 429. */
 MUST_CHECK bool api_may_ask(struct scheduler *scheduler, struct http_exchange *exchange);
+/* Copies the path's name (NULL: none), and its second segment. */
+void api_read_names(struct api_read *read, const char *name);
 /* Takes the exchange; answers 503 where too much is waiting. `name` may be NULL. */
 void api_read_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
                     void (*read)(struct api_read *read));
+
+/* api_list.c: likewise of a list. Answers 400 where limit, page, before or after is no good. */
+void api_list_begin(struct scheduler *scheduler, struct http_exchange *exchange, const char *name,
+                    const struct api_list *list, void (*read)(struct api_read *read));
+/* False where it has answered so. */
+MUST_CHECK bool api_list_asked(struct http_exchange *exchange, const struct api_list *list,
+                               struct api_page *page_r);
+/* The number to begin at, 0: from the end on; and the id to begin behind, or NULL. */
+uint64_t api_page_from(const struct api_page *page);
+const char *api_page_past(const struct api_page *page);
+/* Whether there is room for one more row behind so many, whose place becomes the last one; the
+ * first without room says that there are more. Stores are asked for limit + 1 rows. */
+MUST_CHECK bool api_page_takes(struct api_page *page, size_t rows, uint64_t number, const char *id);
+/* `next`: where the following page begins, or null. */
+void api_add_next(json_t *document, const struct api_page *page);
+/* Likewise beside what is no JSON: `Link: <?page=…>; rel="next"` (RFC 8288), or nothing. */
+void api_link_next(struct http_exchange *exchange, const struct api_page *page);
+
+/* An account's entries, one page of them, newest first. */
+enum { API_ENTRIES_MAX = 500 };
+struct api_entries {
+    struct api_page *page;
+    struct entry_record entries[API_ENTRIES_MAX];
+    size_t count;
+    uint64_t seq; /* of the entry looked at, and the how manieth of its set that is */
+    unsigned nth;
+};
+extern const struct api_list api_entries_list;
+/* On the worker. False with read->error. */
+MUST_CHECK bool api_read_entries(struct api_read *read, uint64_t account,
+                                 struct api_entries *entries_r);
 
 /* api_health.c */
 void api_status(void *context, struct http_exchange *exchange);

@@ -56,25 +56,37 @@ static json_t *hex_or_null(struct span bytes)
     return bytes.length > 0 ? proof_json_hex(bytes) : json_null();
 }
 
+struct listing {
+    struct api_page *page;
+    json_t *list;
+};
+
 static bool on_listed(void *context, const struct dispute *dispute)
 {
-    json_array_append_new(context, entry_of(dispute));
+    struct listing *listing = context;
+    if (!api_page_takes(listing->page, json_array_size(listing->list), dispute->at_ms, dispute->id))
+        return false;
+    json_array_append_new(listing->list, entry_of(dispute));
     return true;
 }
 
 static void list_read(struct api_read *read)
 {
-    json_t *list = json_array();
-    if (dispute_walk(read->scheduler->api_store, read->before, read->limit, on_listed, list,
-                     &read->error) == STORE_DONE)
-        read->document = json_pack("{s:o}", "disputes", list);
-    else
-        json_decref(list);
+    struct listing listing = { &read->page, json_array() };
+    if (dispute_walk(read->scheduler->api_store, api_page_from(&read->page),
+                     api_page_past(&read->page), read->page.limit + 1, on_listed, &listing,
+                     &read->error) != STORE_DONE) {
+        json_decref(listing.list);
+        return;
+    }
+    read->document = json_pack("{s:o}", "disputes", listing.list);
+    api_add_next(read->document, &read->page);
 }
 
 void api_disputes(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, NULL, list_read);
+    static const struct api_list disputes = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_ID, INT64_MAX };
+    api_list_begin(context, exchange, NULL, &disputes, list_read);
 }
 
 static bool on_found(void *context, const struct dispute *dispute)

@@ -9,19 +9,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LINES_MAX = 500, LINE_BYTES = 320 };
-
-struct earnings {
-    struct entry_record entries[LINES_MAX];
-    size_t count;
-};
-
-static bool on_entry(void *context, const struct entry_record *entry)
-{
-    struct earnings *earnings = context;
-    earnings->entries[earnings->count++] = *entry;
-    return earnings->count < LINES_MAX;
-}
+enum { LINE_BYTES = 320 };
 
 /* "-0.00000001": exact, whatever the coin's decimals. */
 static void amount_text(int64_t amount, unsigned decimals, char text_r[48])
@@ -66,12 +54,10 @@ static void earnings_read(struct api_read *read)
     struct store *store = read->scheduler->api_store;
     if (!api_find_account(read, &account))
         return;
-    struct earnings *earnings = calloc(1, sizeof *earnings);
-    char *text = malloc(sizeof head + (size_t)LINES_MAX * LINE_BYTES);
+    struct api_entries *earnings = calloc(1, sizeof *earnings);
+    char *text = malloc(sizeof head + (size_t)API_ENTRIES_MAX * LINE_BYTES);
     ASSERT(earnings != NULL && text != NULL);
-    struct ledger_account who = ledger_miner(account.id);
-    bool ok = entry_walk_account(store, &who, read->before, LINES_MAX, on_entry, earnings,
-                                 &read->error) == STORE_DONE;
+    bool ok = api_read_entries(read, account.id, earnings);
     size_t length = sizeof head - 1;
     memcpy(text, head, sizeof head);
     for (size_t i = 0; ok && i < earnings->count; i++) {
@@ -90,5 +76,7 @@ static void earnings_read(struct api_read *read)
 
 void api_earnings(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), earnings_read);
+    static const struct api_list earnings = { API_ENTRIES_MAX, API_ENTRIES_MAX, HTTP_PAGE_COUNT,
+                                              INT64_MAX };
+    api_list_begin(context, exchange, http_segment(exchange, 0), &earnings, earnings_read);
 }

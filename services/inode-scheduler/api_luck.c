@@ -26,7 +26,8 @@ static json_t *name_of_worker(struct store *store, uint64_t account, uint64_t wo
 {
     struct sought sought = { .id = worker };
     struct error error;
-    if (worker == 0 || worker_walk(store, account, on_worker, &sought, &error) != STORE_DONE ||
+    if (worker == 0 ||
+        worker_walk(store, account, NULL, 0, on_worker, &sought, &error) != STORE_DONE ||
         sought.name == NULL) {
         json_decref(sought.name);
         return json_null();

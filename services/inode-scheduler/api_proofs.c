@@ -7,9 +7,20 @@
 
 #include <stdio.h>
 
+/* The chain by its numbers, an account's proofs by their sets. */
+static const struct api_list numbered = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID, INT64_MAX };
+
+struct chain {
+    struct api_page *page;
+    json_t *list;
+};
+
 static bool add_statement(void *context, const struct proof_link *link)
 {
-    json_array_append_new(context, proof_json_of_statement(&link->statement));
+    struct chain *chain = context;
+    if (!api_page_takes(chain->page, json_array_size(chain->list), link->statement.number, ""))
+        return false;
+    json_array_append_new(chain->list, proof_json_of_statement(&link->statement));
     return true;
 }
 
@@ -21,21 +32,25 @@ static void chain_read(struct api_read *read)
     enum store_outcome outcome = proof_link_newest(store, &newest, &read->error);
     if (outcome != STORE_DONE && outcome != STORE_MISSING)
         return;
-    json_t *list = json_array();
+    struct api_page *page = &read->page;
+    struct chain chain = { page, json_array() };
     bool any = outcome == STORE_DONE;
-    if (any && proof_link_walk(store, read->after, read->limit, add_statement, list,
+    uint64_t after = page->behind ? page->place.number : page->after;
+    if (any && proof_link_walk(store, after, page->limit + 1, add_statement, &chain,
                                &read->error) != STORE_DONE) {
-        json_decref(list);
+        json_decref(chain.list);
         return;
     }
-    read->document = json_pack("{s:o, s:I}", "proofs", list, "newest",
+    read->document = json_pack("{s:o, s:I}", "proofs", chain.list, "newest",
                                any ? (json_int_t)newest.statement.number : 0);
+    api_add_next(read->document, page);
+    api_add_coin(read->document, read->scheduler);
 }
 
 void api_proof_chain(void *context, struct http_exchange *exchange)
 {
     if (api_may_ask(context, exchange))
-        api_read_begin(context, exchange, NULL, chain_read);
+        api_list_begin(context, exchange, NULL, &numbered, chain_read);
 }
 
 /* The sets that may have credited the account, as its entries have them. */
@@ -86,26 +101,34 @@ static bool add_credited(struct api_read *read, uint64_t seq, json_t *list)
 static void list_read(struct api_read *read)
 {
     struct account account;
-    struct credited credited = { .limit = 2 * read->limit };
+    struct api_page *page = &read->page;
+    struct credited credited = { .limit = 2 * page->limit };
     if (!api_find_account(read, &account))
         return;
     struct ledger_account who = ledger_miner(account.id);
-    if (entry_walk_account(read->scheduler->api_store, &who, read->before, 0, on_entry, &credited,
+    uint64_t newest = page->behind ? page->place.number - 1 : page->before;
+    if ((!page->behind || newest > 0) &&
+        entry_walk_account(read->scheduler->api_store, &who, newest, 0, on_entry, &credited,
                            &read->error) != STORE_DONE)
         return;
     json_t *list = json_array();
-    for (size_t i = 0; i < credited.count && json_array_size(list) < read->limit; i++)
+    for (size_t i = 0; i < credited.count; i++) {
+        if (!api_page_takes(page, json_array_size(list), credited.sets[i], ""))
+            break;
         if (!add_credited(read, credited.sets[i], list)) {
             json_decref(list);
             return;
         }
+    }
+    page->more = page->more || credited.count == credited.limit;
     read->document = json_pack("{s:o}", "proofs", list);
+    api_add_next(read->document, page);
 }
 
 void api_proofs(void *context, struct http_exchange *exchange)
 {
     if (api_may_ask(context, exchange))
-        api_read_begin(context, exchange, http_segment(exchange, 0), list_read);
+        api_list_begin(context, exchange, http_segment(exchange, 0), &numbered, list_read);
 }
 
 /* The statement of the path's block: by hash as explorers show it, or by number. */
@@ -148,6 +171,7 @@ static void proof_read(struct api_read *read)
         read->document = proof_json_of(&proof);
         json_object_set_new(read->document, "account", json_string(account.name));
         json_object_set_new(read->document, "profile", json_string(scheduler->options.coin.name));
+        api_add_coin(read->document, scheduler);
         break;
     case PROOF_TREES_NO_PART:
         read->status = 404;

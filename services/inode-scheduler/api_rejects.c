@@ -8,7 +8,8 @@
 
 #include <stdio.h>
 
-enum { SHOWN_MAX = 50 };
+/* All that is kept fits one answer, so there are no pages. */
+static const struct api_list rejects = { API_LIMIT, REJECT_LOG_OF_ACCOUNT_MAX, HTTP_PAGE_NO_ID, 0 };
 
 struct gathering {
     struct scheduler *scheduler;
@@ -119,8 +120,7 @@ static void rejects_read(struct api_read *read)
 {
     struct scheduler *scheduler = read->scheduler;
     const struct scheduler_world *world = &scheduler->options.world;
-    struct gathering gathering = { .scheduler = scheduler,
-                                   .limit = read->limit < SHOWN_MAX ? read->limit : SHOWN_MAX };
+    struct gathering gathering = { .scheduler = scheduler, .limit = read->page.limit };
     uint64_t worker;
     if (!find_ids(read, &gathering.account, &worker))
         return;
@@ -142,5 +142,5 @@ static void rejects_read(struct api_read *read)
 
 void api_rejects(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), rejects_read);
+    api_list_begin(context, exchange, http_segment(exchange, 0), &rejects, rejects_read);
 }

@@ -144,8 +144,8 @@ static void worker_series_read(struct api_read *read)
     struct account account;
     struct sought sought = { .name = http_segment(read->exchange, 1) };
     if (!api_find_account(read, &account) ||
-        worker_walk(read->scheduler->api_store, account.id, on_worker, &sought, &read->error) !=
-            STORE_DONE)
+        worker_walk(read->scheduler->api_store, account.id, NULL, 0, on_worker, &sought,
+                    &read->error) != STORE_DONE)
         return;
     if (sought.id == 0) {
         read->status = 404;

@@ -14,28 +14,41 @@
 static void reply_list(struct api_read *read, const char *name, json_t *list)
 {
     read->document = json_pack("{s:o}", name, list);
+    api_add_next(read->document, &read->page);
     api_add_coin(read->document, read->scheduler);
 }
 
+struct row_list {
+    struct api_page *page;
+    json_t *list;
+};
+
 static bool on_block(void *context, const struct block_record *block)
 {
-    json_array_append_new(context, news_block(block));
+    struct row_list *rows = context;
+    char id[BLOCK_ID_BYTES];
+    block_id(block->hash, id);
+    if (!api_page_takes(rows->page, json_array_size(rows->list), block->found_ms, id))
+        return false;
+    json_array_append_new(rows->list, news_block(block));
     return true;
 }
 
 static void blocks_read(struct api_read *read)
 {
-    json_t *list = json_array();
-    if (block_walk_newest(read->scheduler->api_store, read->before, read->limit, on_block, list,
+    struct row_list rows = { &read->page, json_array() };
+    if (block_walk_newest(read->scheduler->api_store, api_page_from(&read->page),
+                          api_page_past(&read->page), read->page.limit + 1, on_block, &rows,
                           &read->error) == STORE_DONE)
-        reply_list(read, "blocks", list);
+        reply_list(read, "blocks", rows.list);
     else
-        json_decref(list);
+        json_decref(rows.list);
 }
 
 void api_blocks(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, NULL, blocks_read);
+    static const struct api_list blocks = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_ID, INT64_MAX };
+    api_list_begin(context, exchange, NULL, &blocks, blocks_read);
 }
 
 bool api_find_account(struct api_read *read, struct account *account_r)
@@ -101,9 +114,11 @@ static bool on_worker(void *context, const struct account_worker *worker)
 {
     struct worker_list *workers = context;
     struct stats_sums sums;
+    if (!api_page_takes(&workers->read->page, json_array_size(workers->list), worker->id, ""))
+        return false;
     stats_of(workers->read->scheduler->stats, worker->account_id, worker->id, workers->now, &sums);
     json_array_append_new(workers->list, api_worker(worker->id, worker->name, &sums, workers->now));
-    return json_array_size(workers->list) < workers->read->limit;
+    return true;
 }
 
 static void workers_read(struct api_read *read)
@@ -112,29 +127,51 @@ static void workers_read(struct api_read *read)
     if (!api_find_account(read, &account))
         return;
     struct worker_list workers = { read, json_array(), loop_unix_ms() };
-    if (worker_walk(read->scheduler->api_store, account.id, on_worker, &workers, &read->error) ==
-        STORE_DONE)
-        read->document = json_pack("{s:o}", "workers", workers.list);
-    else
+    if (worker_walk(read->scheduler->api_store, account.id,
+                    read->page.behind ? &read->page.place.number : NULL, read->page.limit + 1,
+                    on_worker, &workers, &read->error) != STORE_DONE) {
         json_decref(workers.list);
+        return;
+    }
+    read->document = json_pack("{s:o}", "workers", workers.list);
+    api_add_next(read->document, &read->page);
 }
 
 void api_workers(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), workers_read);
+    static const struct api_list workers = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID,
+                                             UINT64_MAX };
+    api_list_begin(context, exchange, http_segment(exchange, 0), &workers, workers_read);
 }
 
-enum { ENTRIES_MAX = 500 };
-struct entry_list {
-    struct entry_record entries[ENTRIES_MAX];
-    size_t count;
-};
+const struct api_list api_entries_list = { API_LIMIT, API_ENTRIES_MAX, HTTP_PAGE_COUNT, INT64_MAX };
 
+/* An entry's place is its set and the how manieth of the account's in it it is: what a balance has
+ * taken in stays as it is. */
 static bool on_entry(void *context, const struct entry_record *entry)
 {
-    struct entry_list *list = context;
+    struct api_entries *list = context;
+    struct api_page *page = list->page;
+    char nth[12];
+    list->nth = entry->seq == list->seq ? list->nth + 1 : 1;
+    list->seq = entry->seq;
+    if (page->behind && entry->seq == page->place.number &&
+        list->nth <= strtoul(page->place.id, NULL, 10))
+        return true;
+    snprintf(nth, sizeof nth, "%u", list->nth);
+    if (!api_page_takes(page, list->count, entry->seq, nth))
+        return false;
     list->entries[list->count++] = *entry;
-    return list->count < ENTRIES_MAX;
+    return true;
+}
+
+bool api_read_entries(struct api_read *read, uint64_t account, struct api_entries *entries_r)
+{
+    struct ledger_account who = ledger_miner(account);
+    ASSERT(read->page.limit <= API_ENTRIES_MAX);
+    entries_r->page = &read->page;
+    return entry_walk_account(read->scheduler->api_store, &who, api_page_from(&read->page), 0,
+                              on_entry, entries_r, &read->error) == STORE_DONE;
 }
 
 static bool is_of_block(enum ledger_cause_kind kind)
@@ -168,12 +205,10 @@ static void credits_read(struct api_read *read)
     struct store *store = read->scheduler->api_store;
     if (!api_find_account(read, &account))
         return;
-    struct entry_list *found = calloc(1, sizeof *found);
+    struct api_entries *found = calloc(1, sizeof *found);
     ASSERT(found != NULL);
-    struct ledger_account who = ledger_miner(account.id);
     json_t *list = json_array();
-    bool ok = entry_walk_account(store, &who, read->before, read->limit, on_entry, found,
-                                 &read->error) == STORE_DONE;
+    bool ok = api_read_entries(read, account.id, found);
     for (size_t i = 0; ok && i < found->count; i++) {
         struct set_record set;
         enum store_outcome outcome = set_get(store, found->entries[i].seq, &set, &read->error);
@@ -191,7 +226,7 @@ static void credits_read(struct api_read *read)
 
 void api_credits(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), credits_read);
+    api_list_begin(context, exchange, http_segment(exchange, 0), &api_entries_list, credits_read);
 }
 
 struct payment_list {
@@ -228,9 +263,11 @@ static bool look_at_payments(struct api_read *read, uint64_t account, uint64_t n
     void *memory = malloc(PAYMENT_BYTES);
     ASSERT(memory != NULL);
     bool ok = true;
-    for (size_t i = 0; ok && i < found->count && json_array_size(list) < read->limit; i++) {
+    for (size_t i = 0; ok && i < found->count; i++) {
         struct arena arena = arena_over(memory, PAYMENT_BYTES);
         struct payment_record payment;
+        if (!api_page_takes(&read->page, json_array_size(list), found->numbers[i], ""))
+            break;
         enum store_outcome outcome =
             payment_get(store, found->numbers[i], &arena, &payment, &read->error);
         ok = outcome != STORE_FAILED;
@@ -241,7 +278,8 @@ static bool look_at_payments(struct api_read *read, uint64_t account, uint64_t n
     return ok;
 }
 
-/* Most payments may be others': they are passed over, up to a bound for one question. */
+/* Most payments may be others': they are passed over, up to a bound for one question, whose answer
+ * then has fewer than it may, and says where to go on. */
 static void payments_read(struct api_read *read)
 {
     enum { LOOKS_MAX = 8 };
@@ -250,14 +288,16 @@ static void payments_read(struct api_read *read)
     if (!api_find_account(read, &account))
         return;
     json_t *list = json_array();
-    uint64_t newest = read->before;
-    bool ok = true, more = true;
+    struct api_page *page = &read->page;
+    uint64_t newest = page->behind ? page->place.number - 1 : page->before;
+    bool ok = true, more = !page->behind || newest > 0;
     for (int looks = 0; ok && more && looks < LOOKS_MAX; looks++) {
         ok = look_at_payments(read, account.id, newest, list, &found);
         more = ok && found.count == sizeof found.numbers / sizeof *found.numbers &&
-               found.numbers[found.count - 1] > 1 && json_array_size(list) < read->limit;
+               found.numbers[found.count - 1] > 1 && !page->more;
         newest = more ? found.numbers[found.count - 1] - 1 : 0;
     }
+    page->more = page->more || more;
     if (ok)
         reply_list(read, "payments", list);
     else
@@ -266,5 +306,7 @@ static void payments_read(struct api_read *read)
 
 void api_payments(void *context, struct http_exchange *exchange)
 {
-    api_read_begin(context, exchange, http_segment(exchange, 0), payments_read);
+    static const struct api_list payments = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID,
+                                              INT64_MAX };
+    api_list_begin(context, exchange, http_segment(exchange, 0), &payments, payments_read);
 }

@@ -217,7 +217,7 @@ static bool on_dispute(void *context, const struct dispute *dispute)
 static unsigned disputes(void)
 {
     unsigned count = 0;
-    assert_int_equal(dispute_walk(w->store, 0, 0, on_dispute, &count, &w->error), STORE_DONE);
+    assert_int_equal(dispute_walk(w->store, 0, NULL, 0, on_dispute, &count, &w->error), STORE_DONE);
     return count;
 }
 

@@ -181,8 +181,8 @@ static void summary_work(struct worker_job *job)
         ASSERT(scheduler->summary_fresh.networks != NULL);
     }
     lucks_blocks_begin(scheduler->lucks);
-    scheduler->summary_fresh.known =
-        block_walk_newest(scheduler->api_store, 0, 0, on_block, scheduler, &error) == STORE_DONE;
+    scheduler->summary_fresh.known = block_walk_newest(scheduler->api_store, 0, NULL, 0, on_block,
+                                                       scheduler, &error) == STORE_DONE;
     if (scheduler->summary_fresh.known)
         metric_add(scheduler->metrics.luck_alarms, lucks_blocks_end(scheduler->lucks, now_ms));
 }

@@ -543,7 +543,7 @@ static void play_pool(bool troubled)
     w->stalled_until_ms = 0;
     pass(400000); /* what cannot be known is given up by then */
     assert_int_equal(auditor_counts(w->auditor).waiting, 0);
-    assert_int_equal(dispute_walk(w->store, 0, 0, on_dispute, NULL, &w->error), STORE_DONE);
+    assert_int_equal(dispute_walk(w->store, 0, NULL, 0, on_dispute, NULL, &w->error), STORE_DONE);
     expect_scores();
     if (!troubled) {
         expect_all_told();

@@ -88,7 +88,7 @@ bool live_read_names(struct store *store, uint64_t account,
                      struct error *error)
 {
     struct live_account found = { .workers = workers_r };
-    bool ok = worker_walk(store, account, on_name, &found, error) == STORE_DONE;
+    bool ok = worker_walk(store, account, NULL, 0, on_name, &found, error) == STORE_DONE;
     *count_r = found.worker_count;
     return ok;
 }

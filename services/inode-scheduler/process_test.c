@@ -23,6 +23,7 @@
 #include "adapter/store_open/store_open.h"
 #include "core/coin/coin.h"
 #include "services/inode-scheduler/api.h"
+#include "services/inode-scheduler/testing/pages.h"
 #include "tests/api/contract.h"
 
 enum { DEADLINE_MS = 60000, TEXT_BYTES = 4096, REPLY_BYTES = 1 << 18 };
@@ -478,10 +479,22 @@ static void the_dashboard_comes_with_its_policy_and_is_not_sent_twice(void **sta
     stop_well(f);
 }
 
-/* What gateways and auth do: the miner's account, paid to that address. */
-static void pay_to(const struct fixture *f, const char *address)
+static struct store *open_store(const struct fixture *f)
 {
     char url[TEXT_BYTES];
+    struct error error = { .text = "" };
+    path_of(f, "adit.db", url);
+    memmove(url + strlen("sqlite:"), url, strlen(url) + 1);
+    memcpy(url, "sqlite:", strlen("sqlite:"));
+    struct store *store = store_open(url, 10000, &error);
+    if (store == NULL || !account_declare(store, &error))
+        fail_msg("%s", error.text);
+    return store;
+}
+
+/* What gateways and auth do: the miner's account, paid to that address. Returns its id. */
+static uint64_t pay_to(const struct fixture *f, const char *address)
+{
     struct error error = { .text = "" };
     struct identity_key key;
     struct identity_account miner, paid;
@@ -491,12 +504,7 @@ static void pay_to(const struct fixture *f, const char *address)
     assert_true(hex_decode(SECRET, strlen(SECRET), key.bytes, sizeof key.bytes));
     assert_true(identity_resolve(coin, span_text(f->address), &miner, NULL) == IDENTITY_OK &&
                 identity_resolve(coin, span_text(address), &paid, NULL) == IDENTITY_OK);
-    path_of(f, "adit.db", url);
-    memmove(url + strlen("sqlite:"), url, strlen(url) + 1);
-    memcpy(url, "sqlite:", strlen("sqlite:"));
-    struct store *store = store_open(url, 10000, &error);
-    if (store == NULL || !account_declare(store, &error))
-        fail_msg("%s", error.text);
+    struct store *store = open_store(f);
     account_of_address(identity_account_id(&key, &miner), coin, &miner, 1, &account);
     assert_int_equal(account_bind(store, &account, &account, NULL, &error), ACCOUNT_BOUND);
     struct account_payout payout = account_payout(&account, coin);
@@ -506,6 +514,7 @@ static void pay_to(const struct fixture *f, const char *address)
     account_set_payout(&account, coin, &payout);
     assert_int_equal(account_save(store, &account, &error), STORE_DONE);
     store_close(store);
+    return account.id;
 }
 
 static bool is_paid_to(const struct fixture *f, const char *header, const char *address)
@@ -554,6 +563,98 @@ static void an_account_is_told_again_for_a_moment_and_anew_to_who_asks_so(void *
         pause_ms(20);
     }
     assert_true(fresh);
+    stop_well(f);
+}
+
+struct walked {
+    const char *path; /* %s: the account */
+    const char *list;
+    size_t rows;      /* of the whole list */
+    bool passes_over; /* a page may have fewer rows than it could, or none */
+    bool grows;       /* blocks are found while it is walked */
+};
+
+/* The pages behind each other, as one array. */
+static json_t *walk_pages(const struct fixture *f, const struct walked *walked, const char *path,
+                          size_t limit)
+{
+    char asked[TEXT_BYTES], next[HTTP_PAGE_TEXT_BYTES] = "";
+    json_t *rows = json_array();
+    for (unsigned page = 0; page <= 4 * PAGES_ROWS; page++) {
+        snprintf(asked, sizeof asked, "%s?limit=%zu%s%s", path, limit,
+                 next[0] != '\0' ? "&page=" : "", next);
+        json_t *answer = get(f, asked, 200);
+        const json_t *part = json_object_get(answer, walked->list);
+        const char *text = json_string_value(json_object_get(answer, "next"));
+        size_t count = json_array_size(part);
+        assert_true(count <= limit && (count == limit || text == NULL || walked->passes_over));
+        assert_int_equal(json_array_extend(rows, (json_t *)part), 0);
+        snprintf(next, sizeof next, "%s", text != NULL ? text : "");
+        json_decref(answer);
+        if (next[0] == '\0')
+            return rows;
+        if (page == 1 && walked->grows) { /* newer than all: no row of before is missed or twice */
+            static unsigned number = 100;
+            struct store *store = open_store(f);
+            pages_add_block(store, number++);
+            store_close(store);
+        }
+    }
+    fail_msg("%s by %zu does not end", path, limit);
+    return rows;
+}
+
+static void a_list_is_the_same_by_pages_of_any_size(void **state)
+{
+    static const struct walked lists[] = {
+        { "/api/v1/blocks", "blocks", PAGES_ROWS, false, true },
+        { "/api/v1/disputes", "disputes", PAGES_ROWS, false, false },
+        { "/api/v1/proofs", "proofs", PAGES_ROWS, false, false },
+        { "/api/v1/accounts/%s/workers", "workers", PAGES_ROWS, false, false },
+        { "/api/v1/accounts/%s/credits", "credits", 2 * (PAGES_ROWS - PAGES_ROWS / 4), true,
+          false },
+        { "/api/v1/accounts/%s/payments", "payments", PAGES_ROWS - PAGES_ROWS / 3, true, false },
+        { "/api/v1/accounts/%s/proofs", "proofs", PAGES_ROWS - PAGES_ROWS / 4, true, false },
+    };
+    static const size_t limits[] = { 1, 2, 7 };
+    static char *const unlimited[] = { "ADIT_SCHEDULER__PROOFS_PER_S=0",
+                                       "ADIT_SERVICE__REQUESTS_PER_S=0", NULL };
+    struct fixture *f = *state;
+    start_scheduler(f, unlimited);
+    await(f, "http.listen address=", f->http, sizeof f->http);
+    await(f, "job.published", NULL, 0);
+    uint64_t account = pay_to(f, f->address);
+    struct store *store = open_store(f);
+    pages_fill(store, account);
+    store_close(store);
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        char path[256], asked[TEXT_BYTES];
+        snprintf(path, sizeof path, lists[i].path, f->address);
+        for (size_t j = 0; j < 3; j++) {
+            snprintf(asked, sizeof asked, "%s?limit=500", path);
+            json_t *whole = get(f, asked, 200), *rows;
+            assert_true(json_is_null(json_object_get(whole, "next")));
+            if (!lists[i].grows)
+                assert_int_equal(json_array_size(json_object_get(whole, lists[i].list)),
+                                 lists[i].rows);
+            rows = walk_pages(f, &lists[i], path, limits[j]);
+            if (!json_equal(rows, json_object_get(whole, lists[i].list)))
+                fail_msg("%s by %zu is another list", path, limits[j]);
+            json_decref(rows);
+            json_decref(whole);
+        }
+        static const char *const broken[] = { "page=",    "page=7",    "page=x",   "page=7-zz",
+                                              "limit=0",  "limit=501", "limit=-1", "limit=1x",
+                                              "before=x", "after=-1" };
+        for (size_t j = 0; j < sizeof broken / sizeof *broken; j++) {
+            snprintf(asked, sizeof asked, "%s?%s", path, broken[j]);
+            json_t *problem = get(f, asked, 400);
+            const char *field = json_string_value(json_object_get(problem, "field"));
+            assert_non_null(field);
+            assert_int_equal(strncmp(field, broken[j], strlen(field)), 0);
+            json_decref(problem);
+        }
+    }
     stop_well(f);
 }
 
@@ -904,6 +1005,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             an_account_is_told_again_for_a_moment_and_anew_to_who_asks_so, open_fixture,
             close_fixture),
+        cmocka_unit_test_setup_teardown(a_list_is_the_same_by_pages_of_any_size, open_fixture,
+                                        close_fixture),
         cmocka_unit_test_setup_teardown(every_route_is_described_and_every_description_is_served,
                                         open_fixture, close_fixture),
         cmocka_unit_test_setup_teardown(it_stops_in_order_also_while_node_and_redis_hang,

@@ -27,7 +27,7 @@
 #define MATURITY 100
 #define FEE_BASIS_POINTS 100
 
-enum { GENERATIONS = 3, DEPTH_MAX = 6, LISTED_MAX = 500 };
+enum { GENERATIONS = 3, DEPTH_MAX = 6 };
 
 static struct pool_fixture pool;
 static struct knots knots, peer;
@@ -115,18 +115,21 @@ static void stop_miner(void)
     miner = 0;
 }
 
-/* Calls for every block the pool says it found. */
+/* Calls for every block the pool says it found, page by page. */
 static void each_block(void (*visit)(const json_t *block, void *context), void *context)
 {
-    json_t *answer = pool_api(&pool, "/api/v1/blocks?limit=500");
-    json_t *block;
-    size_t index;
-    const json_t *blocks = json_object_get(answer, "blocks");
-    if (json_array_size(blocks) >= LISTED_MAX)
-        fail_msg("more than %d blocks were found: the list is cut, the sums would be wrong",
-                 LISTED_MAX);
-    json_array_foreach(blocks, index, block) visit(block, context);
-    json_decref(answer);
+    char path[512] = "/api/v1/blocks?limit=500";
+    for (bool more = true; more;) {
+        json_t *answer = pool_api(&pool, path);
+        json_t *block;
+        size_t index;
+        const char *next = json_string_value(json_object_get(answer, "next"));
+        more = next != NULL;
+        if (more)
+            snprintf(path, sizeof path, "/api/v1/blocks?limit=500&page=%s", next);
+        json_array_foreach(json_object_get(answer, "blocks"), index, block) visit(block, context);
+        json_decref(answer);
+    }
 }
 
 struct tally {

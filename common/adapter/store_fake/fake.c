@@ -361,6 +361,20 @@ struct find {
     void *context;
 };
 
+/* 0 behind past_id; else the side of it on which the order begins. */
+static int place_behind(const struct find *find, const struct store_record *record,
+                        const struct store_value *value)
+{
+    const struct store_query *query = find->query;
+    bool down = query->order == STORE_DESCENDING;
+    if (query->past_id == NULL ||
+        (find->field != SIZE_MAX &&
+         compare_values(find->type, value, down ? &query->high : &query->low) != 0))
+        return 0;
+    int order = strcmp(record->id, query->past_id);
+    return down ? (order >= 0 ? 1 : 0) : (order <= 0 ? -1 : 0);
+}
+
 static int place_in_query(void *context, const void *entry)
 {
     const struct find *find = context;
@@ -371,7 +385,7 @@ static int place_in_query(void *context, const void *entry)
         return -1;
     if (find->query->has_high && compare_values(find->type, &value, &find->query->high) > 0)
         return 1;
-    return 0;
+    return place_behind(find, record, &value);
 }
 
 static bool visit_found(void *context, void *entry)

@@ -66,18 +66,57 @@ static void append_bound(bson_t *range, const char *comparison, enum store_type 
                          (int)value->bytes.length);
 }
 
+static void append_past(bson_t *range, const struct store_query *query)
+{
+    BSON_APPEND_UTF8(range, query->order == STORE_DESCENDING ? "$lt" : "$gt", query->past_id);
+}
+
+/* The field's range; `beyond`: without the bound at which the order begins. */
+static void append_range(bson_t *filter, const char *field, enum store_type type,
+                         const struct store_query *query, bool beyond)
+{
+    bson_t range;
+    bool down = query->order == STORE_DESCENDING, by_id = strcmp(field, "_id") == 0;
+    if (!query->has_low && !query->has_high && query->past_id == NULL)
+        return;
+    BSON_APPEND_DOCUMENT_BEGIN(filter, field, &range);
+    if (query->has_low)
+        append_bound(&range, beyond && !down ? "$gt" : "$gte", type, &query->low);
+    if (query->has_high)
+        append_bound(&range, beyond && down ? "$lt" : "$lte", type, &query->high);
+    if (by_id && query->past_id != NULL)
+        append_past(&range, query);
+    bson_append_document_end(filter, &range);
+}
+
+/* What stands behind (bound, past_id): the rest of those that are equal to the bound, and those
+ * beyond it. Each of the two is one stretch of the index, which the server merges in its order. */
+static void append_behind(bson_t *filter, const char *field, enum store_type type,
+                          const struct store_query *query)
+{
+    bool down = query->order == STORE_DESCENDING;
+    bson_t either, one, ids;
+    BSON_APPEND_ARRAY_BEGIN(filter, "$or", &either);
+    BSON_APPEND_DOCUMENT_BEGIN(&either, "0", &one);
+    append_bound(&one, field, type, down ? &query->high : &query->low);
+    BSON_APPEND_DOCUMENT_BEGIN(&one, "_id", &ids);
+    append_past(&ids, query);
+    bson_append_document_end(&one, &ids);
+    bson_append_document_end(&either, &one);
+    BSON_APPEND_DOCUMENT_BEGIN(&either, "1", &one);
+    append_range(&one, field, type, query, true);
+    bson_append_document_end(&either, &one);
+    bson_append_array_end(filter, &either);
+}
+
 static mongoc_cursor_t *open_cursor(mongoc_collection_t *handle, const char *field,
                                     enum store_type type, const struct store_query *query)
 {
-    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER, range, sort;
-    if (query->has_low || query->has_high) {
-        BSON_APPEND_DOCUMENT_BEGIN(&filter, field, &range);
-        if (query->has_low)
-            append_bound(&range, "$gte", type, &query->low);
-        if (query->has_high)
-            append_bound(&range, "$lte", type, &query->high);
-        bson_append_document_end(&filter, &range);
-    }
+    bson_t filter = BSON_INITIALIZER, options = BSON_INITIALIZER, sort;
+    if (query->past_id != NULL && strcmp(field, "_id") != 0)
+        append_behind(&filter, field, type, query);
+    else
+        append_range(&filter, field, type, query, false);
     int32_t way = query->order == STORE_DESCENDING ? -1 : 1;
     BSON_APPEND_DOCUMENT_BEGIN(&options, "sort", &sort);
     BSON_APPEND_INT32(&sort, field, way);

@@ -32,7 +32,7 @@ static bool text_valid(struct span text, uint8_t lowest)
 
 bool store_rules_collection(const struct store_collection *collection, struct error *error)
 {
-    static const char *const reserved[] = {"id", "version", "v", "w"};
+    static const char *const reserved[] = { "id", "version", "v", "w" };
     if (!is_identifier(collection->name))
         return error_set(error, ERROR_INVALID, "'%s' is no name for a collection",
                          collection->name);
@@ -108,6 +108,10 @@ bool store_rules_query(const struct store_collection *collection, const struct s
     if (field == collection->field_count || !collection->fields[field].indexed)
         return error_set(error, ERROR_INVALID, "%s has no indexed field %s", collection->name,
                          query->field);
+    bool begins = query->order == STORE_DESCENDING ? query->has_high : query->has_low;
+    if (query->past_id != NULL && !begins)
+        return error_set(error, ERROR_INVALID, "a walk of %s goes on behind an id, but not a value",
+                         collection->name);
     *field_r = field;
     return true;
 }
@@ -129,7 +133,8 @@ void store_rules_schema(const struct store_collection *collection,
                         char text_r[STORE_SCHEMA_TEXT_BYTES])
 {
     static const char *const types[] = {
-        [STORE_INT] = "int", [STORE_TEXT] = "text", [STORE_BYTES] = "bytes"};
+        [STORE_INT] = "int", [STORE_TEXT] = "text", [STORE_BYTES] = "bytes"
+    };
     size_t used = 0;
     text_r[0] = '\0';
     for (size_t i = 0; i < collection->field_count; i++) {

@@ -5,7 +5,7 @@
 
 #include <sqlite3.h>
 
-enum { COLLECTIONS_MAX = 64, FIND_FORMS = 8 };
+enum { COLLECTIONS_MAX = 64, FIND_FORMS = 16 };
 
 /* A collection's prepared statements, made when first used. */
 struct table {

@@ -219,6 +219,8 @@ static enum store_outcome sqlite_find(struct store *store,
         bind_value(statement, 1, type, &query->low);
     if (query->has_high)
         bind_value(statement, 2, type, &query->high);
+    if (query->past_id != NULL)
+        sqlite3_bind_text(statement, 4, query->past_id, -1, SQLITE_STATIC);
     bool bounded = query->limit > 0 && query->limit < INT64_MAX;
     sqlite3_bind_int64(statement, 3, bounded ? (int64_t)query->limit : -1);
     struct store_record row = { 0 };

@@ -140,7 +140,8 @@ sqlite3_stmt *sqlite_find_statement(struct sqlite_store *sqlite, struct table *t
                                     const struct store_query *query, struct error *error)
 {
     bool down = query->order == STORE_DESCENDING;
-    int form = (query->has_low ? 1 : 0) | (query->has_high ? 2 : 0) | (down ? 4 : 0);
+    int form = (query->has_low ? 1 : 0) | (query->has_high ? 2 : 0) | (down ? 4 : 0) |
+               (query->past_id != NULL ? 8 : 0);
     sqlite3_stmt **place = &table->find[field][form];
     if (*place != NULL)
         return *place;
@@ -153,6 +154,12 @@ sqlite3_stmt *sqlite_find_statement(struct sqlite_store *sqlite, struct table *t
         sql_add(&sql, " WHERE \"%s\" >= ?1", name);
     if (query->has_high)
         sql_add(&sql, " %s \"%s\" <= ?2", query->has_low ? "AND" : "WHERE", name);
+    /* Row values are compared along the index of (field, id). */
+    if (query->past_id != NULL && by_id)
+        sql_add(&sql, " %s id %s ?4", query->has_low || query->has_high ? "AND" : "WHERE",
+                down ? "<" : ">");
+    else if (query->past_id != NULL)
+        sql_add(&sql, " AND (\"%s\", id) %s (%s, ?4)", name, down ? "<" : ">", down ? "?2" : "?1");
     sql_add(&sql, " ORDER BY \"%s\"%s", name, way);
     if (!by_id)
         sql_add(&sql, ", id%s", way);

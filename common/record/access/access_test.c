@@ -193,7 +193,7 @@ static void an_account_sees_its_own_events_the_newest_first(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char kinds[64] = "";
         assert_int_equal(access_event_walk(store, cases[i].account, cases[i].all, cases[i].before,
-                                           cases[i].limit, gather, kinds, &error),
+                                           NULL, cases[i].limit, gather, kinds, &error),
                          STORE_DONE);
         assert_string_equal(kinds, cases[i].kinds);
     }

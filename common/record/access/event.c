@@ -70,11 +70,12 @@ static bool visit(void *context, const struct store_record *record)
 }
 
 enum store_outcome access_event_walk(struct store *store, uint64_t account_id, bool all,
-                                     uint64_t before_ms, size_t limit, access_event_visitor visitor,
-                                     void *context, struct error *error)
+                                     uint64_t before_ms, const char *past_id, size_t limit,
+                                     access_event_visitor visitor, void *context,
+                                     struct error *error)
 {
     char low[EVENT_ID_BYTES], high[EVENT_ID_BYTES];
-    uint64_t until_ms = before_ms == 0 ? INT64_MAX : before_ms - 1;
+    uint64_t until_ms = past_id != NULL ? before_ms : before_ms == 0 ? INT64_MAX : before_ms - 1;
     id_of(account_id, 0, 0, low);
     id_of(account_id, until_ms, UINT64_MAX, high);
     const struct store_query query = {
@@ -85,6 +86,7 @@ enum store_outcome access_event_walk(struct store *store, uint64_t account_id, b
         .high = all ? store_int((int64_t)until_ms) : store_text(high),
         .order = STORE_DESCENDING,
         .limit = limit,
+        .past_id = past_id,
     };
     struct walk walk = { visitor, context, false, error };
     enum store_outcome outcome =

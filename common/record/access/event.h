@@ -30,8 +30,9 @@ MUST_CHECK enum store_outcome access_event_append(struct store *store, struct ev
                                                   uint64_t number, struct error *error);
 typedef bool (*access_event_visitor)(void *context, const struct event *event);
 /* An account's events, or with `all` everybody's, the newest first, those older than `before_ms`
- * (0: from now on), at most `limit`. */
+ * (0: from now on), at most `limit`. With past_id (an event's; may be NULL) before_ms is that
+ * event's time, and those behind it are visited. */
 MUST_CHECK enum store_outcome access_event_walk(struct store *store, uint64_t account_id, bool all,
-                                                uint64_t before_ms, size_t limit,
-                                                access_event_visitor visitor, void *context,
-                                                struct error *error);
+                                                uint64_t before_ms, const char *past_id,
+                                                size_t limit, access_event_visitor visitor,
+                                                void *context, struct error *error);

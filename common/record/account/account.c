@@ -418,12 +418,13 @@ static bool visit_worker(void *context, const struct store_record *record)
     return !walk->damaged && walk->visit(walk->context, &worker);
 }
 
-enum store_outcome worker_walk(struct store *store, uint64_t account_id, worker_visitor visit,
-                               void *context, struct error *error)
+enum store_outcome worker_walk(struct store *store, uint64_t account_id, const uint64_t *past,
+                               size_t limit, worker_visitor visit, void *context,
+                               struct error *error)
 {
     /* an account's workers stand together, because their ids begin with its own */
     char low[WORKER_ID_BYTES], high[WORKER_ID_BYTES];
-    worker_id_text(account_id, 0, low);
+    worker_id_text(account_id, past != NULL ? *past : 0, low);
     worker_id_text(account_id, UINT64_MAX, high);
     const struct store_query query = {
         .field = "id",
@@ -431,6 +432,8 @@ enum store_outcome worker_walk(struct store *store, uint64_t account_id, worker_
         .has_high = true,
         .low = store_text(low),
         .high = store_text(high),
+        .limit = limit,
+        .past_id = past != NULL ? low : NULL,
     };
     struct worker_walk walk = {visit, context, false, error};
     enum store_outcome outcome =

@@ -155,6 +155,6 @@ MUST_CHECK enum store_outcome account_walk(struct store *store, uint64_t after, 
 typedef bool (*account_class_visitor)(void *context, uint64_t id, const char *fee_class);
 MUST_CHECK enum store_outcome account_walk_classes(struct store *store, account_class_visitor visit,
                                                    void *context, struct error *error);
-/* The workers of an account, by id. */
+/* The workers of an account, by id; behind *past, where it is not NULL. At most `limit` (0: all). */
 MUST_CHECK enum store_outcome worker_walk(struct store *store, uint64_t account_id,
-                                          worker_visitor visit, void *context, struct error *error);
+                                          const uint64_t *past, size_t limit, worker_visitor visit, void *context, struct error *error);

@@ -182,7 +182,7 @@ static void an_accounts_workers_are_walked_and_no_others(void **state)
             assert_int_equal(worker_bind(store, &worker, &error), ACCOUNT_BOUND);
         }
     size_t count = 0;
-    assert_int_equal(worker_walk(store, 7, count_worker, &count, &error), STORE_DONE);
+    assert_int_equal(worker_walk(store, 7, NULL, 0, count_worker, &count, &error), STORE_DONE);
     assert_int_equal(count, 10);
     struct account bound;
     for (uint64_t id = 1; id <= 5; id++) {

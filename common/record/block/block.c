@@ -327,14 +327,16 @@ enum store_outcome block_walk_open(struct store *store, block_visitor visit, voi
     return walk_blocks(store, &query, visit, context, error);
 }
 
-enum store_outcome block_walk_newest(struct store *store, uint64_t before_ms, size_t limit,
-                                     block_visitor visit, void *context, struct error *error)
+enum store_outcome block_walk_newest(struct store *store, uint64_t before_ms, const char *past_id,
+                                     size_t limit, block_visitor visit, void *context,
+                                     struct error *error)
 {
     struct store_query query = { .field = "found_ms",
-                                 .has_high = before_ms != 0,
+                                 .has_high = before_ms != 0 || past_id != NULL,
                                  .high = store_int((int64_t)before_ms),
                                  .order = STORE_DESCENDING,
-                                 .limit = limit };
+                                 .limit = limit,
+                                 .past_id = past_id };
     return walk_blocks(store, &query, visit, context, error);
 }
 

@@ -88,9 +88,12 @@ typedef bool (*block_visitor)(void *context, const struct block_record *block);
 /* Those still followed, in no promised order. */
 MUST_CHECK enum store_outcome block_walk_open(struct store *store, block_visitor visit,
                                               void *context, struct error *error);
-/* The newest by time found, at most `limit` (0: all), none found after before_ms (0: no bound). */
+/* The newest by time found, of equal ones by id, at most `limit` (0: all), none found after
+ * before_ms (0: no bound); with past_id (may be NULL; then before_ms is needed) only those behind
+ * that place. */
 MUST_CHECK enum store_outcome block_walk_newest(struct store *store, uint64_t before_ms,
-                                                size_t limit, block_visitor visit, void *context,
+                                                const char *past_id, size_t limit,
+                                                block_visitor visit, void *context,
                                                 struct error *error);
 /* Those of one height. */
 MUST_CHECK enum store_outcome block_walk_height(struct store *store, uint32_t height,

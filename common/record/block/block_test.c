@@ -122,7 +122,8 @@ static void blocks_are_walked_by_openness_age_and_height(void **state)
     struct seen open = { .count = 0 }, newest = { .count = 0 }, height = { .count = 0 };
     assert_int_equal(block_walk_open(store, on_block, &open, &error), STORE_DONE);
     assert_int_equal(open.count, 5);
-    assert_int_equal(block_walk_newest(store, 15000, 3, on_block, &newest, &error), STORE_DONE);
+    assert_int_equal(block_walk_newest(store, 15000, NULL, 3, on_block, &newest, &error),
+                     STORE_DONE);
     assert_int_equal(newest.count, 3);
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(newest.found_ms[i], 15000 - 1000 * i);

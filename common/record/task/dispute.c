@@ -177,14 +177,16 @@ static enum store_outcome walk_disputes(struct store *store, const struct store_
     return walk.damaged ? STORE_FAILED : outcome;
 }
 
-enum store_outcome dispute_walk(struct store *store, uint64_t before_ms, size_t limit,
-                                dispute_visitor visit, void *context, struct error *error)
+enum store_outcome dispute_walk(struct store *store, uint64_t before_ms, const char *past_id,
+                                size_t limit, dispute_visitor visit, void *context,
+                                struct error *error)
 {
     const struct store_query query = { .field = "at_ms",
-                                       .has_high = before_ms != 0,
+                                       .has_high = before_ms != 0 || past_id != NULL,
                                        .high = store_int((int64_t)before_ms),
                                        .order = STORE_DESCENDING,
-                                       .limit = limit };
+                                       .limit = limit,
+                                       .past_id = past_id };
     return walk_disputes(store, &query, visit, context, error);
 }
 

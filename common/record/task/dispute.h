@@ -56,12 +56,13 @@ struct dispute {
 /* STORE_DONE (durable), STORE_EXISTS, STORE_UNKNOWN, STORE_FAILED with *error. */
 MUST_CHECK enum store_outcome dispute_insert(struct store *store, const struct dispute *dispute,
                                              struct error *error);
-/* The newest, none found after before_ms (0: no bound), at most `limit`. Borrowed until the visitor
- * returns; false ends the walk; it must not call the store. STORE_DONE, STORE_FAILED. */
+/* The newest, of equal times by id, none found after before_ms (0: no bound), at most `limit`; with
+ * past_id (may be NULL; then before_ms is needed) only those behind that place. Borrowed until the
+ * visitor returns; false ends the walk; it must not call the store. STORE_DONE, STORE_FAILED. */
 typedef bool (*dispute_visitor)(void *context, const struct dispute *dispute);
-MUST_CHECK enum store_outcome dispute_walk(struct store *store, uint64_t before_ms, size_t limit,
-                                           dispute_visitor visit, void *context,
-                                           struct error *error);
+MUST_CHECK enum store_outcome dispute_walk(struct store *store, uint64_t before_ms,
+                                           const char *past_id, size_t limit, dispute_visitor visit,
+                                           void *context, struct error *error);
 /* The one of that id. The visitor is called where it is there. STORE_DONE, STORE_FAILED. */
 MUST_CHECK enum store_outcome dispute_find(struct store *store, const char *id,
                                            dispute_visitor visit, void *context,

@@ -161,11 +161,12 @@ static void disputes_are_written_once_and_found_newest_first(void **state)
             assert_int_equal(dispute_insert(store, &dispute, &error), STORE_DONE);
             assert_int_equal(dispute_insert(store, &dispute, &error), STORE_EXISTS);
         }
-        assert_int_equal(dispute_walk(store, 0, 2, on_dispute, &found, &error), STORE_DONE);
+        assert_int_equal(dispute_walk(store, 0, NULL, 2, on_dispute, &found, &error), STORE_DONE);
         assert_int_equal(found.count, 2);
         assert_string_equal(found.ids[0], "2:credit");
         assert_string_equal(found.ids[1], "1:credit");
-        assert_int_equal(dispute_walk(store, 1000, 9, on_dispute, &found, &error), STORE_DONE);
+        assert_int_equal(dispute_walk(store, 1000, NULL, 9, on_dispute, &found, &error),
+                         STORE_DONE);
         assert_string_equal(found.ids[2], "0:credit");
         assert_int_equal(dispute_find(store, "1:credit", on_dispute, &found, &error), STORE_DONE);
         assert_int_equal(found.count, 4);

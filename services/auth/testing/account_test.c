@@ -3,6 +3,7 @@
 #include "services/auth/testing/people_world.h"
 
 #include "base/test_random.h"
+#include "record/access/event.h"
 #include "record/access/factor.h"
 #include "record/account/account.h"
 #include "services/auth/guessable.h"
@@ -608,6 +609,82 @@ static void an_account_sees_its_own_events_and_only_operators_all(void **state)
     assert_int_equal(json_array_size(json_object_get(f->document, "events")), 8);
 }
 
+/* Every event once, however many share a time, while others happen. */
+static void walk_trail(const char *path, unsigned limit, json_t *whole)
+{
+    char asked[512];
+    json_t *rows = json_array();
+    snprintf(asked, sizeof asked, "%s?limit=%u", path, limit);
+    for (unsigned pages = 0; asked[0] != '\0'; pages++) {
+        assert_true(pages <= 100);
+        assert_int_equal(mine(EXCHANGE_GET, asked, NULL), 200);
+        const json_t *events = json_object_get(f->document, "events"),
+                     *next = json_object_get(f->document, "next");
+        assert_true(json_array_size(events) <= limit);
+        assert_int_equal(json_array_extend(rows, (json_t *)events), 0);
+        asked[0] = '\0';
+        if (json_is_string(next))
+            snprintf(asked, sizeof asked, "%s?limit=%u&page=%s", path, limit,
+                     json_string_value(next));
+        static uint64_t newest_ms = 4000000000000;
+        struct error error;
+        struct event newer = {
+            .account_id = stored().id, .time_ms = newest_ms++, .kind = "login", .actor = "owner"
+        };
+        if (pages == 1)
+            assert_int_equal(access_event_append(f->store, &newer, limit, &error), STORE_DONE);
+    }
+    if (!json_equal(rows, whole))
+        fail_msg("%s by %u is another list", path, limit);
+    json_decref(rows);
+}
+
+static void a_trail_is_the_same_by_pages_of_any_size(void **state)
+{
+    (void)state;
+    static const char *const paths[] = { "/api/v1/me/events", "/api/v1/auth/events" };
+    static const unsigned limits[] = { 7, 2, 1 };
+    struct error error;
+    struct account account = stored();
+    account.roles |= ACCOUNT_ROLE_OPERATOR;
+    save(&account);
+    assert_int_equal(post("/api/v1/login", LOGIN("gertrude", PASSWORD)), 200);
+    keep_token();
+    for (uint64_t i = 0; i < 20; i++) {
+        struct event event = { .account_id = account.id + i % 2,
+                               .time_ms = 1000 + i / 10,
+                               .kind = "login",
+                               .actor = "owner" };
+        assert_int_equal(access_event_append(f->store, &event, i * 77 % 64, &error), STORE_DONE);
+    }
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(mine(EXCHANGE_GET, paths[i / 3], NULL), 200);
+        assert_true(json_is_null(json_object_get(f->document, "next")));
+        json_t *whole = json_deep_copy(json_object_get(f->document, "events"));
+        assert_true(json_array_size(whole) >= 10);
+        walk_trail(paths[i / 3], limits[i % 3], whole);
+        json_decref(whole);
+    }
+    static const char *const broken[] = { "page=",   "page=7",    "page=7-zz",
+                                          "limit=0", "limit=101", "before=x" };
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        char asked[64];
+        snprintf(asked, sizeof asked, "/api/v1/me/events?%s", broken[i]);
+        assert_int_equal(mine(EXCHANGE_GET, asked, NULL), 400);
+        assert_int_equal(strncmp(text_of("field"), broken[i], strlen(text_of("field"))), 0);
+    }
+    /* Another's place leads to none of another's events. */
+    assert_int_equal(mine(EXCHANGE_GET, "/api/v1/me/events?page=9999999999999-7a7a", NULL), 200);
+    json_t *event;
+    size_t index;
+    json_array_foreach(json_object_get(f->document, "events"), index, event)
+    {
+        char own[ACCOUNT_ID_BYTES];
+        account_id_text(account.id, own);
+        assert_string_equal(json_string_value(json_object_get(event, "account")), own);
+    }
+}
+
 static void names_that_look_alike_are_taken_and_spellings_are_one(void **state)
 {
     (void)state;
@@ -719,6 +796,7 @@ int main(void)
         TEST(a_reset_voids_keys_and_links_unless_they_are_kept),
         TEST(an_operator_s_key_is_one_only_while_the_account_is),
         TEST(an_account_sees_its_own_events_and_only_operators_all),
+        TEST(a_trail_is_the_same_by_pages_of_any_size),
         TEST(names_that_look_alike_are_taken_and_spellings_are_one),
         cmocka_unit_test(passwords_that_are_guessed_first_are_refused),
         cmocka_unit_test(one_time_codes_are_those_of_the_rfcs),

@@ -14,7 +14,7 @@ function put(list, entry, key, order, path) {
     return (known ? next : next.sort((a, z) => z[order] - a[order])).slice(0, limit);
 }
 const ACCOUNT = '^/api/v1/accounts/[^/?]+';
-const answers = (pattern, write) => change(path => new RegExp(pattern).test(path) && !path.includes('before='), write);
+const answers = (pattern, write) => change(path => new RegExp(pattern).test(path) && !/[?&](before|page)=/.test(path), write);
 const putWorkers = list => answers(`${ACCOUNT}/workers\\?`, (body, path) =>
     ({ ...body, workers: list.reduce((all, worker) => put(all, worker, 'id', 'hashrate', path), body.workers) }));
 

@@ -147,21 +147,21 @@ export function overview() {
 
 /* A list that grows by pages: the newest are asked for again, older ones on demand. */
 const narrow = matchMedia('(max-width: 40rem)');
-function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
+function paged(path, name, key, draw, PAGE = narrow.matches ? 6 : 12) {
     const body = el('div'), more = el('button.quiet.older', { type: 'button', hidden: '' }, 'Show older ones');
-    let older = [], drained = false, head = [];
-    const all = () => [...head, ...older.filter(o => !head.some(h => before(h) === before(o)))];
+    let older = [], next = null, head = []; /* next: behind all that is shown */
+    const all = () => [...head, ...older.filter(o => !head.some(h => key(h) === key(o)))];
     const show = answer => {
         redraw(body, [draw(all(), answer)]);
-        more.hidden = drained || all().length < PAGE;
+        more.hidden = next === null;
     };
     let last = null, seen = '';
     more.addEventListener('click', async () => {
         more.disabled = true;
         try {
-            const answer = await ask(`${path}?limit=${PAGE}&before=${before(all().at(-1))}`);
-            older = all().slice(0).concat(answer[name]);
-            drained = answer[name].length === 0;
+            const answer = await ask(`${path}?limit=${PAGE}&page=${next}`);
+            older = all().concat(answer[name]);
+            next = answer.next;
             show(last);
         } catch (error) { body.append(el('p.note', `The older ones could not be had: ${error.message}`)); }
         more.disabled = false;
@@ -173,6 +173,7 @@ function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
         if (text === seen) return answer;
         seen = text;
         if (older.length) older = all();
+        else next = answer.next;
         head = answer[name];
         show(answer);
         return answer;
@@ -181,7 +182,7 @@ function paged(path, name, before, draw, PAGE = narrow.matches ? 6 : 12) {
 
 export function blocks() {
     let maturity = 0;
-    const list = paged(api('blocks'), 'blocks', block => block.found_ms, (all, coin) =>
+    const list = paged(api('blocks'), 'blocks', block => block.hash, (all, coin) =>
         blockTable(all, coin, Date.now() / 1000, 'This pool has not found a block yet. When it does, it stands here at once, and its reward is shared.', maturity), narrow.matches ? 10 : 25);
     const numbers = section('', t => facts([
         ['Found', count(t.blocks_found), t.blocks_orphaned ? `${count(t.blocks_orphaned)} more orphaned or refused` : 'none orphaned'],
@@ -282,7 +283,7 @@ export function account(name) {
     /* What matures leaves one balance for another: one line says so; the CSV file has both postings. */
     const moved = c => !(c.event === 'matured' && c.kind === 'immature');
     const EVENTS = { found: 'Block found', matured: 'Block matured', orphaned: 'Block orphaned', received: 'Payment received', retracted: 'Payment taken back' };
-    const credits = paged(accountPath(name, '/credits'), 'credits', c => c.sequence, (list, coin) =>
+    const credits = paged(accountPath(name, '/credits'), 'credits', c => `${c.sequence} ${c.kind}`, (list, coin) =>
         table('Credits, newest first', ['What', 'When', '#Amount', 'Balance', 'Block', 'Proof'], list.filter(moved).map(c => [
             EVENTS[c.event] ?? c.event, when(c.time, Date.now() / 1000), amount(c.amount, coin), c.kind,
             el('code', { title: c.block ?? c.transaction }, shortHash(c.block ?? c.transaction ?? '')), c.event === 'found' ? el('button.quiet', { type: 'button',
@@ -297,7 +298,7 @@ export function account(name) {
     const whole = [outlook.element, el('section.hero', el('h2', 'Hashrate'), speed.parts, el('div.plot', series.switcher, chart.element)), money4.element,
         workers.element, el('div.even', rejects.element, estimates.element),
         el('section.card', el('h2', 'Credits'), el('p.under', 'Your part of every block. \u201cCheck this payout\u201d makes your own browser do the sums, so that you need not believe the pool.'), panel, credits.element,
-            el('p.more', el('a', { href: accountPath(name, '/earnings.csv'), download: '' }, 'All postings as a CSV file'))),
+            el('p.more', el('a', { href: accountPath(name, '/earnings.csv'), download: '' }, 'The newest 500 postings as a CSV file'))),
         el('section.card', el('h2', 'Payments'), payments.element)];
     const rest = el('div', whole);
     const page = { title: `Account ${short(name)}`, live: `account=${encodeURIComponent(name)}`, parts: [el('div.heading', title, copyable(name, 'the whole name', '')), sub, rest],

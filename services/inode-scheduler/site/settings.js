@@ -215,23 +215,25 @@ const ALARMING = ['login.failed', 'password.wrong', 'code.wrong', 'session.reuse
 
 /* Events of one account or of all, newest first, with a way to the older ones. */
 export function eventList(path, withAccount) {
-    let all = [];
+    let all = [], next = null;
     const box = el('div'), more = el('button.quiet', { type: 'button', hidden: '', onclick: async () => {
-        const older = (await asked(`${path}?before=${all.at(-1).time_ms}`)).events;
-        all = [...all, ...older];
-        draw(older.length);
+        const older = await asked(`${path}?page=${next}`);
+        all = [...all, ...older.events];
+        draw(older.next);
     } }, 'Show older ones');
-    const draw = got => {
+    const draw = behind => {
         const heads = ['When', 'What', ...(withAccount ? ['Account'] : []), 'By', 'From', 'More'];
         box.replaceChildren(table('Security events, newest first', heads, all.map(e => [
             el('time', { datetime: new Date(e.time_ms).toISOString() }, moment(e.time_ms / 1000)),
             mark(ALARMING.includes(e.event) ? 'warn' : 'wait', EVENTS[e.event] ?? e.event), ...(withAccount ? [el('code', e.account)] : []),
             e.actor, e.address ? el('code', e.address) : '', el('span.break', e.detail)]), 'Nothing was written down.'));
-        more.hidden = got < 100;
+        next = behind;
+        more.hidden = next === null;
     };
     return { element: el('section.card', box, more), async load(signal) {
-        all = (await asked(path, signal)).events;
-        draw(all.length);
+        const newest = await asked(path, signal);
+        all = newest.events;
+        draw(newest.next);
     } };
 }
 

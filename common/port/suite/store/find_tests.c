@@ -140,6 +140,61 @@ static void ranges_come_in_order_with_ties_by_id(void **state)
     store_close(store);
 }
 
+/* Pages of so many, each going on where the one before ended, together are the whole walk. */
+static void walk_by_pages(struct store *store, const char *field, enum store_order order,
+                          size_t page)
+{
+    static struct walk whole, walk;
+    static char past[ID_BYTES];
+    struct error error = { 0 };
+    struct store_query query = { .field = field, .order = order };
+    whole.count = whole.stop_after = walk.count = walk.stop_after = 0;
+    assert_int_equal(store_find(store, &found, &query, visit, &whole, &error), STORE_DONE);
+    assert_int_equal(whole.count, RECORDS);
+    query.limit = page;
+    for (size_t before = SIZE_MAX; walk.count != before && walk.count < RECORDS;) {
+        before = walk.count;
+        if (store_find(store, &found, &query, visit, &walk, &error) != STORE_DONE)
+            fail_msg("%s", error.text);
+        assert_true(walk.count <= before + page);
+        snprintf(past, sizeof past, "%s", walk.ids[walk.count - 1]);
+        const struct sample *last = samples;
+        while (strcmp(last->id, past) != 0)
+            last++;
+        struct store_value bound = strcmp(field, "number") == 0 ? store_int(last->number)
+                                   : strcmp(field, "name") == 0 ? store_text(last->name)
+                                                                : store_text(last->id);
+        query.past_id = past;
+        query.has_high = order == STORE_DESCENDING;
+        query.has_low = order == STORE_ASCENDING;
+        query.low = query.high = bound;
+    }
+    assert_int_equal(walk.count, whole.count);
+    for (size_t i = 0; i < whole.count; i++)
+        assert_string_equal(walk.ids[i], whole.ids[i]);
+    /* Behind the last one there is nothing. */
+    size_t all = walk.count;
+    assert_int_equal(store_find(store, &found, &query, visit, &walk, &error), STORE_DONE);
+    assert_int_equal(walk.count, all);
+}
+
+static void a_walk_goes_on_behind_any_of_them_ties_or_not(void **state)
+{
+    struct store *store = suite_open(state);
+    suite_declare(store, &found);
+    static const char *const fields[] = { "number", "name", "id" };
+    static const size_t pages[] = { 1, 2, 7 };
+    for (size_t i = 0; i < 9; i++) {
+        walk_by_pages(store, fields[i / 3], STORE_ASCENDING, pages[i % 3]);
+        walk_by_pages(store, fields[i / 3], STORE_DESCENDING, pages[i % 3]);
+    }
+    struct error error = { 0 };
+    const struct store_query boundless = { .field = "number", .past_id = "a" };
+    assert_int_equal(store_find(store, &found, &boundless, visit, NULL, &error), STORE_FAILED);
+    assert_int_equal(error.code, ERROR_INVALID);
+    store_close(store);
+}
+
 static void a_visitor_ends_the_walk(void **state)
 {
     struct store *store = suite_open(state);
@@ -203,6 +258,7 @@ static void a_replaced_record_is_found_by_its_new_value_alone(void **state)
 
 const struct CMUnitTest suite_find_tests[] = {
     cmocka_unit_test_setup(ranges_come_in_order_with_ties_by_id, fill),
+    cmocka_unit_test_setup(a_walk_goes_on_behind_any_of_them_ties_or_not, fill),
     cmocka_unit_test(a_visitor_ends_the_walk),
     cmocka_unit_test(only_indexed_fields_are_found_by),
     cmocka_unit_test(a_replaced_record_is_found_by_its_new_value_alone),

@@ -43,6 +43,7 @@ struct service_life {
     char waiting_for[64]; /* during service_wait_for */
     char waiting_reason[SERVICE_REASON_BYTES];
     struct service_degradation degraded[SERVICE_DEGRADED_MAX];
+    struct loop_timer alive; /* tells the supervisor that the loop turns, where it asks for that */
     struct loop_source signals; /* signalfd; fd -1 where the host brings them */
     struct admin *admin;
     struct heartbeat *heartbeat;
@@ -96,3 +97,6 @@ void heartbeat_destroy(struct heartbeat *heartbeat);
 
 /* One datagram to NOTIFY_SOCKET, as systemd's sd_notify(3) says; nothing where it is not set. */
 void notify_supervisor(const char *format, ...) PRINTF_LIKE(1, 2);
+/* How often the supervisor wants to be told WATCHDOG=1, in milliseconds, several times within its
+ * patience; 0: not at all (sd_watchdog_enabled(3)). */
+uint64_t notify_alive_ms(void);

@@ -32,3 +32,18 @@ void notify_supervisor(const char *format, ...)
     (void)sent;
     close(fd);
 }
+
+/* WATCHDOG_PID is not looked at: under Kore it names the parent, whose worker has the loop. */
+uint64_t notify_alive_ms(void)
+{
+    enum { TIMES = 4, US_PER_MS = 1000, LEAST_MS = 50 };
+    const char *text = getenv("WATCHDOG_USEC");
+    char *end;
+    if (text == NULL || *text < '0' || *text > '9')
+        return 0;
+    const unsigned long long patience_us = strtoull(text, &end, 10);
+    if (*end != '\0' || patience_us == 0)
+        return 0;
+    const uint64_t ms = patience_us / US_PER_MS / TIMES;
+    return ms > LEAST_MS ? ms : LEAST_MS;
+}

@@ -158,6 +158,12 @@ static bool open_loop(struct service *service, bool take_signals, struct error *
     return !take_signals || take_over_signals(service, error);
 }
 
+static void on_alive(void *context)
+{
+    (void)context;
+    notify_supervisor("WATCHDOG=1");
+}
+
 bool service_open(struct service *service, bool take_signals, int *exit_r)
 {
     struct error error;
@@ -190,6 +196,9 @@ bool service_open(struct service *service, bool take_signals, int *exit_r)
     }
     log_info("admin.listen", "address=%s", admin_bound(service->life->admin));
     notify_supervisor("X_ADIT_ADMIN=%s\nSTATUS=starting", admin_bound(service->life->admin));
+    service->life->alive = (struct loop_timer){ .on_due = on_alive };
+    if (notify_alive_ms() > 0)
+        loop_timer_start(service->loop, &service->life->alive, 0, notify_alive_ms());
     return true;
 }
 
@@ -210,8 +219,10 @@ void service_close(struct service *service)
     if (service->bus != NULL)
         bus_destroy(service->bus);
     admin_destroy(service->life->admin);
-    if (service->loop != NULL)
+    if (service->loop != NULL) {
+        loop_timer_stop(service->loop, &service->life->alive);
         loop_remove(service->loop, &service->life->signals);
+    }
     if (service->life->signals.fd >= 0)
         close(service->life->signals.fd);
     loop_destroy(service->loop);

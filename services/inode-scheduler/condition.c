@@ -24,6 +24,46 @@ struct list {
     size_t count;
 };
 
+/* Whoever is further down the list waits for those above: the head is the cause, not who suffers
+ * from it. */
+enum order {
+    ORDER_OUTSIDE,
+    ORDER_SCHEDULER,
+    ORDER_AUTH,
+    ORDER_VALIDATOR,
+    ORDER_PAYOUT,
+    ORDER_GATEWAY
+};
+
+static const int orders[HEALTH_COMPONENT_COUNT] = {
+    [HEALTH_SCHEDULER] = ORDER_SCHEDULER, [HEALTH_AUTH] = ORDER_AUTH,
+    [HEALTH_VALIDATOR] = ORDER_VALIDATOR, [HEALTH_PAYOUT] = ORDER_PAYOUT,
+    [HEALTH_GATEWAY] = ORDER_GATEWAY,
+};
+
+/* What is no part of ours and is missed by them, as they name it themselves. */
+struct outside {
+    const char *what;
+    const char *names[2]; /* by service_degraded */
+    const char *cause, *reason, *todo;
+};
+
+static const struct outside outsides[] = {
+    { "redis.window",
+      { "redis.window", "window" },
+      "redis.window cannot be used: no share is kept",
+      "without it no share is kept and none is answered",
+      "see whether its server runs and answers (redis-cli ping, ./adit logs redis); one that hangs "
+      "must be started again; shares wait, and all goes on by itself" },
+    { "the store",
+      { "store", NULL },
+      "the store cannot be used: no block, credit or account is written",
+      "without it no block, credit or account is written; mining goes on",
+      "see whether the database runs and answers, and its disk has room; all goes on by itself" },
+};
+
+enum { OUTSIDES = sizeof outsides / sizeof *outsides };
+
 /* Where there are too many the last one is written over. */
 static struct condition_reason *add(struct list *list, enum health_status status, uint64_t since_ms,
                                     const char *todo)
@@ -34,14 +74,48 @@ static struct condition_reason *add(struct list *list, enum health_status status
     return reason;
 }
 
-static void add_instance(struct list *list, const struct health *health,
+static bool is_silent(const struct health *health, const struct health_instance *instance)
+{
+    return loop_now_ms(health->loop) - instance->beat_ms > HEALTH_MISSED_MS;
+}
+
+/* Since when it is not well: neither moves while it stays so. */
+static uint64_t unwell_since(const struct health_instance *instance)
+{
+    return instance->unwell_unix_ms != 0 ? instance->unwell_unix_ms : instance->beat_unix_ms;
+}
+
+/* What becomes of one that is not heard of: who starts it again, and when. */
+static const char *todo_of_silent(const struct recovery *recovery,
+                                  const struct health_instance *instance)
+{
+    if (!recovery->known)
+        return "one that ended is started again by its supervisor, one that hangs by systemd and "
+               "Kubernetes, but not by Compose (docker compose restart); its log says why";
+    for (size_t i = 0; i < recovery->count; i++) {
+        const struct recovery_process *process = &recovery->list[i];
+        if (strcmp(process->name, health_component_name(instance->component)) != 0 ||
+            strcmp(process->instance, instance->instance) != 0)
+            continue;
+        if (strcmp(process->state, "running") == 0)
+            return "it runs: where it hangs ./adit up starts it again, after service.hung_s "
+                   "without "
+                   "a sign of life; if it does not, look at its log and at service.scheduler_url";
+        if (strcmp(process->state, "hung") == 0)
+            return "it hangs: ./adit up is stopping it to start it again";
+        return "./adit up is starting it again; if it stays away look at its log";
+    }
+    return "it is not one that ./adit up started here: look at it where it runs";
+}
+
+static void add_instance(struct list *list, const struct condition_view *view,
                          const struct health_instance *instance)
 {
-    uint64_t silence_ms = loop_now_ms(health->loop) - instance->beat_ms;
-    bool silent = silence_ms > HEALTH_MISSED_MS;
+    uint64_t silence_ms = loop_now_ms(view->health->loop) - instance->beat_ms;
+    bool silent = is_silent(view->health, instance);
     struct condition_reason *reason =
-        add(list, HEALTH_UNHEALTHY, silent ? instance->beat_unix_ms : instance->unwell_unix_ms,
-            silent ? "it is started again by its supervisor; if it stays away look at its log"
+        add(list, HEALTH_UNHEALTHY, silent ? instance->beat_unix_ms : unwell_since(instance),
+            silent ? todo_of_silent(view->recovery, instance)
                    : "bring back what it misses; it goes on by itself");
     snprintf(reason->what, sizeof reason->what, "%s %s", health_component_name(instance->component),
              instance->instance);
@@ -58,9 +132,10 @@ static void add_instance(struct list *list, const struct health *health,
 }
 
 static void add_component(struct list *list, enum health_component component, size_t seen,
-                          size_t heard, uint64_t last_ms)
+                          size_t heard, uint64_t since_ms)
 {
-    struct condition_reason *reason = add(list, HEALTH_ERROR, last_ms, parts[component].todo);
+    struct condition_reason *reason = add(list, HEALTH_ERROR, since_ms, parts[component].todo);
+    reason->order = orders[component];
     snprintf(reason->what, sizeof reason->what, "%s", health_component_name(component));
     if (heard > 0)
         snprintf(reason->reason, sizeof reason->reason,
@@ -77,20 +152,97 @@ static void add_components(struct list *list, const struct condition_view *view)
     for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++) {
         enum health_component component = (enum health_component)c;
         size_t seen = 0, heard = 0;
-        uint64_t last_ms = 0;
+        uint64_t since_ms = 0; /* the last one ceased to be well */
         for (size_t i = 0; i < health->count; i++) {
             const struct health_instance *instance = &health->instances[i];
             if (instance->component != component)
                 continue;
             seen++;
-            heard += loop_now_ms(health->loop) - instance->beat_ms <= HEALTH_MISSED_MS;
-            last_ms = instance->beat_unix_ms > last_ms ? instance->beat_unix_ms : last_ms;
+            heard += !is_silent(health, instance);
+            since_ms = unwell_since(instance) > since_ms ? unwell_since(instance) : since_ms;
             if (health_of_instance(health, instance) != HEALTH_HEALTHY)
-                add_instance(list, health, instance);
+                add_instance(list, view, instance);
         }
         if (health_alive(health, component) == 0 && (seen > 0 || !view->early))
-            add_component(list, component, seen, heard, last_ms);
+            add_component(list, component, seen, heard, since_ms);
     }
+}
+
+/* Where its words about what is away ("this: reason; that: reason") name that thing: the reason. */
+static const char *find_missed(const struct health_instance *instance,
+                               const struct outside *outside)
+{
+    if (instance->state != WIRE_STATE_DEGRADED)
+        return NULL;
+    for (const char *words = instance->last_error; words != NULL;) {
+        const char *reason = strstr(words, ": ");
+        for (size_t i = 0; i < 2 && outside->names[i] != NULL && reason != NULL; i++)
+            if ((size_t)(reason - words) == strlen(outside->names[i]) &&
+                memcmp(words, outside->names[i], strlen(outside->names[i])) == 0)
+                return reason + 2;
+        words = strstr(words, "; ");
+        words = words != NULL ? words + 2 : NULL;
+    }
+    return NULL;
+}
+
+/* Whether all instances of a part that are heard miss it; then since when, and what one says. */
+static bool is_missed_by(const struct health *health, enum health_component component,
+                         const struct outside *outside, uint64_t *since_ms_r, const char **said_r)
+{
+    size_t heard = 0;
+    *since_ms_r = 0;
+    for (size_t i = 0; i < health->count; i++) {
+        const struct health_instance *instance = &health->instances[i];
+        if (instance->component != component || is_silent(health, instance))
+            continue;
+        const char *said = find_missed(instance, outside);
+        if (said == NULL)
+            return false;
+        heard++;
+        *said_r = said;
+        *since_ms_r = unwell_since(instance) > *since_ms_r ? unwell_since(instance) : *since_ms_r;
+    }
+    return heard > 0;
+}
+
+/* One that a whole part misses is away itself. */
+static void add_outside(struct list *list, const struct health *health,
+                        const struct outside *outside)
+{
+    char who[128] = "";
+    const char *said = "", *one;
+    uint64_t since_ms = 0, one_ms;
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++) {
+        enum health_component component = (enum health_component)c;
+        if (!is_missed_by(health, component, outside, &one_ms, &one))
+            continue;
+        size_t used = strlen(who);
+        snprintf(who + used, sizeof who - used, "%s%s", used > 0 ? " and " : "",
+                 health_component_name(component));
+        if (since_ms == 0 || one_ms < since_ms) {
+            since_ms = one_ms;
+            said = one;
+        }
+    }
+    if (who[0] == '\0')
+        return;
+    struct condition_reason *reason = add(list, HEALTH_ERROR, since_ms, outside->todo);
+    reason->order = ORDER_OUTSIDE;
+    snprintf(reason->what, sizeof reason->what, "%s", outside->what);
+    snprintf(reason->reason, sizeof reason->reason, "%s cannot use it (%.300s): %s", who, said,
+             outside->reason);
+}
+
+const char *condition_cause(const struct health *health)
+{
+    uint64_t since_ms;
+    const char *said;
+    for (size_t i = 0; i < OUTSIDES; i++)
+        for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+            if (is_missed_by(health, (enum health_component)c, &outsides[i], &since_ms, &said))
+                return outsides[i].cause;
+    return NULL;
 }
 
 static void add_nodes(struct list *list, const struct condition_view *view)
@@ -113,6 +265,7 @@ static void add_nodes(struct list *list, const struct condition_view *view)
         return;
     struct condition_reason *reason =
         add(list, HEALTH_ERROR, 0, "look at ./adit node and at the nodes' own logs");
+    reason->order = ORDER_OUTSIDE;
     snprintf(reason->what, sizeof reason->what, "jobs");
     snprintf(reason->reason, sizeof reason->reason, "%s: miners have nothing to work on",
              any ? "no node gives a template" : "no node may be mined on");
@@ -138,6 +291,8 @@ static int worse_first(const void *one, const void *other)
     const struct condition_reason *a = one, *b = other;
     if (a->status != b->status)
         return (int)b->status - (int)a->status;
+    if (a->order != b->order)
+        return (a->order > b->order) - (a->order < b->order);
     int order = (a->since_ms > b->since_ms) - (a->since_ms < b->since_ms);
     return order != 0 ? order : strcmp(a->what, b->what);
 }
@@ -146,6 +301,8 @@ size_t condition_list(const struct condition_view *view, struct condition_reason
                       enum health_status *status_r)
 {
     struct list list = { .reasons = reasons_r };
+    for (size_t i = 0; i < OUTSIDES; i++)
+        add_outside(&list, view->health, &outsides[i]);
     add_components(&list, view);
     if (view->nodes != NULL)
         add_nodes(&list, view);

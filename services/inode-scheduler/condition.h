@@ -11,6 +11,7 @@ enum { CONDITION_MAX = 64, CONDITION_WHAT_BYTES = 112, CONDITION_TEXT_BYTES = 60
 struct condition_reason {
     enum health_status status;       /* unhealthy: a part is; error: it stops the pool's work */
     char what[CONDITION_WHAT_BYTES]; /* "share-validator 2", "node 127.0.0.1:8332" */
+    int order;                       /* of those as bad: what others wait for is before them */
     uint64_t since_ms;               /* unix; 0: not known */
     char reason[CONDITION_TEXT_BYTES];
     const char *todo; /* static */
@@ -28,3 +29,7 @@ struct condition_view {
  * the worst of them. */
 size_t condition_list(const struct condition_view *view, struct condition_reason *reasons_r,
                       enum health_status *status_r);
+
+/* What is no part of ours and is away, so that all of some part miss it, in a sentence; NULL:
+ * nothing is. Static. */
+const char *condition_cause(const struct health *health);

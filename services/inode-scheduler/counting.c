@@ -4,6 +4,7 @@
 
 #include "core/difficulty/difficulty.h"
 #include "service/log.h"
+#include "services/inode-scheduler/condition.h"
 
 #include <stdlib.h>
 
@@ -248,18 +249,21 @@ const char *scheduler_state(const struct scheduler *scheduler, const char **reas
         *reason_r = "another inode-scheduler leads";
         return "standby";
     }
+    /* What others wait for is named before those who wait. */
     if (!view.any)
         *reason_r = "no job: no node gives a template";
-    else if (health_alive(health, HEALTH_GATEWAY) == 0)
-        *reason_r = "no stratum-gateway is healthy";
     else if (health_alive(health, HEALTH_VALIDATOR) == 0)
         *reason_r = "no share-validator is healthy";
+    else if (health_alive(health, HEALTH_GATEWAY) == 0)
+        *reason_r = "no stratum-gateway is healthy";
     else if (health_alive(health, HEALTH_AUTH) == 0)
         *reason_r = "auth is not healthy: new miners are turned away";
     else if (health_alive(health, HEALTH_PAYOUT) == 0)
         *reason_r = "payout is not healthy: nothing is credited until it is back";
     if (**reason_r == '\0')
         return "running";
+    if (view.any && condition_cause(health) != NULL)
+        *reason_r = condition_cause(health);
     return scheduler_is_early(scheduler) ? "starting" : "error";
 }
 

@@ -153,6 +153,94 @@ static void every_trouble_has_a_reason_and_something_to_do_the_worst_first(void 
     assert_non_null(strstr(reasons[HEALTH_COMPONENT_COUNT].reason, "not heard of for 2 s"));
 }
 
+static void since_when_stays_the_same_while_the_trouble_does(void **state)
+{
+    (void)state;
+    struct condition_reason reasons[CONDITION_MAX];
+    enum health_status status;
+    pass(1000);
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+        beat((enum health_component)c, 1, WIRE_STATE_RUNNING, "");
+    const uint64_t began_ms = loop_unix_ms();
+    for (unsigned i = 0; i < 10; i++) {
+        for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+            beat((enum health_component)c, 1,
+                 c == HEALTH_GATEWAY || c == HEALTH_AUTH ? WIRE_STATE_DEGRADED : WIRE_STATE_RUNNING,
+                 "jobs: there is no job yet");
+        assert_int_equal(look(reasons, &status, false), 4);
+        assert_string_equal(reasons[0].what, "auth"); /* and its place, too */
+        assert_string_equal(reasons[1].what, "stratum-gateway");
+        for (size_t k = 0; k < 4; k++)
+            assert_true(reasons[k].since_ms == began_ms);
+        pass(1000);
+    }
+    pass(HEALTH_MISSED_MS); /* now silent, too: not well since as long */
+    assert_int_equal(look(reasons, &status, false), 2 * HEALTH_COMPONENT_COUNT);
+    for (size_t k = 0; k < HEALTH_COMPONENT_COUNT; k++)
+        if (strcmp(reasons[k].what, "auth") == 0)
+            assert_true(reasons[k].since_ms == began_ms);
+}
+
+static void what_others_wait_for_stands_before_those_who_wait(void **state)
+{
+    (void)state;
+    struct condition_reason reasons[CONDITION_MAX];
+    enum health_status status;
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
+        beat((enum health_component)c, 1, WIRE_STATE_RUNNING, "");
+    beat(HEALTH_GATEWAY, 1, WIRE_STATE_DEGRADED, "validators: no validator answers");
+    pass(1000); /* who suffers says so first */
+    beat(HEALTH_PAYOUT, 1, WIRE_STATE_DEGRADED, "instance: a namesake; window: no answer");
+    assert_string_equal(condition_cause(&health), "redis.window cannot be used: no share is kept");
+    beat(HEALTH_VALIDATOR, 1, WIRE_STATE_DEGRADED, "redis.window: it does not answer");
+    assert_int_equal(look(reasons, &status, false), 7);
+    assert_string_equal(reasons[0].what, "redis.window");
+    assert_int_equal(reasons[0].status, HEALTH_ERROR);
+    assert_non_null(strstr(reasons[0].reason, "share-validator and payout cannot use it"));
+    assert_string_equal(reasons[1].what, "share-validator");
+    assert_string_equal(reasons[2].what, "payout");
+    assert_string_equal(reasons[3].what, "stratum-gateway");
+    beat(HEALTH_PAYOUT, 1, WIRE_STATE_RUNNING, "");
+    beat(HEALTH_VALIDATOR, 1, WIRE_STATE_DEGRADED, "redis.windowsill: is no such thing");
+    assert_null(condition_cause(&health));
+    beat(HEALTH_VALIDATOR, 1, WIRE_STATE_RUNNING, "redis.window: it was away"); /* and is back */
+    assert_null(condition_cause(&health));
+    beat(HEALTH_AUTH, 1, WIRE_STATE_DEGRADED, "store: no answer");
+    assert_int_equal(look(reasons, &status, false), 5);
+    assert_string_equal(reasons[0].what, "the store");
+}
+
+/* Which words are said to do, of one that is not heard of. */
+static void expect_todo(const char *words)
+{
+    struct condition_reason reasons[CONDITION_MAX];
+    enum health_status status;
+    size_t count = look(reasons, &status, false);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(reasons[i].what, "share-validator 1") == 0 &&
+            strstr(reasons[i].todo, words) != NULL)
+            return;
+    fail_msg("nothing says \"%s\"", words);
+}
+
+static void what_becomes_of_a_silent_one_is_told_as_it_is(void **state)
+{
+    (void)state;
+    beat(HEALTH_VALIDATOR, 1, WIRE_STATE_RUNNING, "");
+    pass(HEALTH_MISSED_MS + 1);
+    expect_todo("not by Compose");
+    recovery.known = true;
+    expect_todo("not one that ./adit up started here");
+    recovery.count = 1;
+    recovery.list[0] =
+        (struct recovery_process){ .name = "share-validator", .instance = "1", .state = "running" };
+    expect_todo("service.hung_s");
+    snprintf(recovery.list[0].state, sizeof recovery.list[0].state, "hung");
+    expect_todo("is stopping it");
+    snprintf(recovery.list[0].state, sizeof recovery.list[0].state, "waiting");
+    expect_todo("is starting it again");
+}
+
 static void more_troubles_than_there_is_room_for_are_cut(void **state)
 {
     (void)state;
@@ -326,6 +414,11 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(
             every_trouble_has_a_reason_and_something_to_do_the_worst_first, begin, end),
+        cmocka_unit_test_setup_teardown(since_when_stays_the_same_while_the_trouble_does, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_others_wait_for_stands_before_those_who_wait, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_becomes_of_a_silent_one_is_told_as_it_is, begin, end),
         cmocka_unit_test_setup_teardown(more_troubles_than_there_is_room_for_are_cut, begin, end),
         cmocka_unit_test_setup_teardown(the_supervisors_attempts_are_read_and_told, begin, end),
         cmocka_unit_test_setup_teardown(starts_are_counted_also_over_those_of_the_scheduler, begin,

@@ -9,7 +9,7 @@ enum { RECOVERY_PROCESSES_MAX = 48, RECOVERY_WHY_BYTES = 256 };
 
 struct recovery_process {
     char name[32], instance[33];
-    char state[16]; /* waiting, starting, running, stopping, ended */
+    char state[16]; /* waiting, starting, running, hung, stopping, ended */
     int pid;        /* 0: none */
     unsigned restarts;
     unsigned attempts;            /* to start it since it last served; 0: it serves */

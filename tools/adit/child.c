@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,6 +81,7 @@ static void on_notify(void *context, uint32_t ready)
         if (length < 0)
             return;
         message[length] = '\0';
+        child->silent_ms = 0;
         char *rest = message;
         for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
             if (strcmp(line, "READY=1") == 0 && child->state == CHILD_STARTING)
@@ -135,6 +137,12 @@ static _Noreturn void become(const struct child *child, int log_fd, pid_t superv
     dup2(log_fd, STDERR_FILENO);
     if (child->readiness == CHILD_READY_NOTIFY)
         setenv("NOTIFY_SOCKET", child->notify_path, 1);
+    unsetenv("WATCHDOG_USEC"); /* of who supervises us */
+    if (child->hung_ms != 0) {
+        char patience[24];
+        snprintf(patience, sizeof patience, "%" PRIu64, child->hung_ms * 1000);
+        setenv("WATCHDOG_USEC", patience, 1);
+    }
     for (size_t i = 0; i < child->variable_count; i++)
         putenv(child->variables[i]);
     execv(child->arguments[0], child->arguments);
@@ -161,6 +169,8 @@ bool child_start(struct child *child, struct error *error)
     child->started_ms = loop_now_ms(child->loop);
     child->begun_unix_ms = loop_unix_ms();
     child->ready_ms = 0;
+    child->silent_ms = 0;
+    child->hung = child->killed = false;
     child->state = CHILD_STARTING;
     if (child->readiness == CHILD_READY_STARTED)
         enter_running(child);
@@ -206,7 +216,11 @@ static void keep_reason(struct child *child, int status)
 {
     char how[64];
     child_describe_end(status, how, sizeof how);
-    snprintf(child->last_end, sizeof child->last_end, "%s%s%s", how,
+    char hung[64] = "";
+    if (child->hung)
+        snprintf(hung, sizeof hung, "it hung, %" PRIu64 " s without a sign of life; ",
+                 child->hung_ms / 1000);
+    snprintf(child->last_end, sizeof child->last_end, "%s%s%s%s", hung, how,
              child->failure[0] != '\0' ? ": " : "", child->failure);
     for (char *at = child->last_end; *at != '\0'; at++)
         if ((unsigned char)*at < ' ')
@@ -218,6 +232,26 @@ void child_settle(struct child *child)
     if (child->attempts > 0 && child->state == CHILD_RUNNING &&
         loop_now_ms(child->loop) - child->ready_ms >= SERVED_MS)
         child->attempts = 0;
+}
+
+bool child_watch(struct child *child, uint64_t passed_ms)
+{
+    const bool starting = child->state == CHILD_STARTING;
+    if (child->hung_ms == 0 || child->pid == 0 || (!starting && child->state != CHILD_RUNNING))
+        return false;
+    /* When the supervisor itself was stopped, or the machine slept, nobody looked. */
+    child->silent_ms += passed_ms < CHILD_LOOK_MS ? passed_ms : CHILD_LOOK_MS;
+    const uint64_t patience_ms = child->hung_ms + (starting ? child->start_ms : 0);
+    if (!child->hung && child->silent_ms >= patience_ms) {
+        child->hung = true;
+        child_signal(child, SIGTERM);
+        return true;
+    }
+    if (child->hung && !child->killed && child->silent_ms >= patience_ms + CHILD_HUNG_TERM_MS) {
+        child->killed = true;
+        child_signal(child, SIGKILL);
+    }
+    return false;
 }
 
 uint64_t child_next_unix_ms(const struct child *child)
@@ -237,6 +271,7 @@ void child_ended(struct child *child, int status)
     child->status[0] = '\0';
     child->ended_unix_ms = loop_unix_ms();
     keep_reason(child, status);
+    child->hung = child->killed = false;
     if (child->state == CHILD_STOPPING) {
         child->state = CHILD_ENDED;
         return;
@@ -261,7 +296,9 @@ void child_ended(struct child *child, int status)
 
 void child_signal(struct child *child, int signal_number)
 {
-    if (child->pid > 0)
+    if (child->pid <= 0)
+        return;
+    if (signal_number != SIGKILL || kill(-child->pid, SIGKILL) != 0)
         kill(child->pid, signal_number);
 }
 

@@ -8,14 +8,18 @@
 #include "child.h"
 #include "loop/testing/virtual_clock.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 static struct loop *loop;
 static struct child child;
+static char folder[] = "/tmp/adit-child-XXXXXX";
 static char log_path[64];
 
 /* A process that sleeps; ready at once, or (with a socket nobody opens) never. */
@@ -28,7 +32,7 @@ static void make_child(enum child_readiness readiness)
     child.readiness = readiness;
     snprintf(child.connect_to, sizeof child.connect_to, "/nowhere/socket");
     snprintf(child.log_path, sizeof child.log_path, "%s", log_path);
-    assert_true(child_open(&child, loop, "/tmp", &error));
+    assert_true(child_open(&child, loop, folder, &error));
 }
 
 static void start_child(void)
@@ -114,13 +118,63 @@ static void one_that_dies_right_after_it_was_ready_waits_until_it_has_served(voi
     child_deinit(&child);
 }
 
+static void say_alive(void)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "%.100s", child.notify_path);
+    assert_int_equal(
+        sendto(fd, "WATCHDOG=1", 10, 0, (const struct sockaddr *)&address, sizeof address), 10);
+    close(fd);
+    loop_run_once(loop, 0);
+}
+
+static void one_that_hangs_is_ended_and_started_again(void **state)
+{
+    (void)state;
+    int status;
+    make_child(CHILD_READY_NOTIFY);
+    child.hung_ms = 2 * CHILD_LOOK_MS;
+    child.start_ms = CHILD_LOOK_MS;
+    start_child();
+    kill(child.pid, SIGSTOP); /* so that it cannot end by itself */
+    assert_false(child_watch(&child, CHILD_LOOK_MS));
+    assert_false(child_watch(&child, CHILD_LOOK_MS)); /* it starts, and has longer for that */
+    child.state = CHILD_RUNNING;
+    say_alive();
+    assert_false(child_watch(&child, 3600 * 1000)); /* this process slept, not the child */
+    say_alive();
+    assert_false(child_watch(&child, CHILD_LOOK_MS));
+    assert_false(child.hung);
+    assert_true(child_watch(&child, CHILD_LOOK_MS));
+    assert_true(child.hung);
+    for (unsigned ms = 0; ms < CHILD_HUNG_TERM_MS; ms += CHILD_LOOK_MS) {
+        assert_false(child.killed);
+        assert_false(child_watch(&child, CHILD_LOOK_MS)); /* is said once */
+    }
+    assert_true(child.killed);
+    assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+    child_ended(&child, status);
+    assert_int_equal(child.state, CHILD_WAITING);
+    assert_int_equal(child.restarts, 1);
+    assert_string_equal(child.last_end, "it hung, 1 s without a sign of life; killed by signal 9");
+    start_child();
+    assert_false(child.hung);
+    kill_child();
+    assert_string_equal(child.last_end, "killed by signal 9");
+    child_deinit(&child);
+}
+
 static int begin(void **state)
 {
     (void)state;
     struct error error;
     int fd;
-    snprintf(log_path, sizeof log_path, "/tmp/adit-child-XXXXXX");
-    fd = mkstemp(log_path);
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(log_path, sizeof log_path, "%s/log", folder);
+    fd = open(log_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     virtual_clock_begin(); /* the child sleeps; what passes is the supervisor's time alone */
     loop = loop_create(&error);
     if (fd >= 0)
@@ -134,6 +188,7 @@ static int end(void **state)
     loop_destroy(loop);
     virtual_clock_end();
     unlink(log_path);
+    rmdir(folder);
     return 0;
 }
 
@@ -143,6 +198,7 @@ int main(void)
         cmocka_unit_test(one_that_served_is_started_at_once_however_often_it_dies),
         cmocka_unit_test(one_that_never_serves_waits_twice_as_long_each_time),
         cmocka_unit_test(one_that_dies_right_after_it_was_ready_waits_until_it_has_served),
+        cmocka_unit_test(one_that_hangs_is_ended_and_started_again),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -18,6 +18,7 @@
 #include "service/numbered.h"
 
 enum { ORPHANS_WAIT_MS = 10000, ORPHANS_STEP_MS = 50 };
+enum { START_GRACE_S = 10 };      /* beyond its own deadline */
 enum { PLAN_OTHERS = 8 };         /* children that come behind the validators */
 enum { DATA_DIR_BYTES_MAX = 70 }; /* so that run/… fits a unix socket's 108 bytes */
 
@@ -117,6 +118,8 @@ static void add_service(struct plan *plan, const struct options *options, const 
 {
     struct child *child = add(plan, name, instance, name);
     child->readiness = CHILD_READY_NOTIFY;
+    child->hung_ms = (uint64_t)plan->settings.service_hung_s * 1000;
+    child->start_ms = (uint64_t)(plan->settings.startup_deadline_s + START_GRACE_S) * 1000;
     child_argument(child, "--data");
     child_argument(child, plan->data_dir);
     child_argument(child, "--instance");

@@ -3,7 +3,7 @@
  *   start   child 0 … n-1, each only when the one before it is ready; one that ends before it was
  *           ever ready makes the whole start fail with its own sentence
  *   run     whatever ends is started again: at once where it had served, else after a delay that
- *           doubles up to ten seconds
+ *           doubles up to ten seconds; what hangs is ended for that
  *   stop    child n-1 … 0, each only when the one after it has ended: SIGTERM, then SIGKILL
  */
 #include "supervisor.h"
@@ -37,6 +37,7 @@ struct supervisor {
     uint64_t deadline_ms;  /* for it to become ready */
     uint64_t stop_sent_ms; /* when the child being stopped got its SIGTERM; 0: not yet */
     unsigned ticks;
+    uint64_t looked_ms;      /* when the last tick was */
     uint64_t processes_mark; /* of what run/processes says */
     void (*announce)(void *context);
     void *announce_context;
@@ -65,7 +66,8 @@ static void write_processes(struct supervisor *self)
     for (size_t i = 0; i < self->plan->count; i++) {
         const struct child *child = &self->plan->children[i];
         fprintf(file, "%s %s %d %s %u %u %" PRIu64 " %" PRIu64 " %" PRIu64 "%s%s\n", child->name,
-                child->instance, (int)child->pid, child_state_name(child->state), child->restarts,
+                child->instance, (int)child->pid,
+                child->hung ? "hung" : child_state_name(child->state), child->restarts,
                 child->attempts, child->begun_unix_ms, child->ended_unix_ms,
                 child_next_unix_ms(child), child->last_end[0] != '\0' ? " " : "", child->last_end);
     }
@@ -80,7 +82,7 @@ static uint64_t processes_mark(const struct supervisor *self)
     for (size_t i = 0; i < self->plan->count; i++) {
         const struct child *child = &self->plan->children[i];
         mark = mark * 1099511628211u + (uint64_t)child->pid * 8 + (uint64_t)child->state;
-        mark = mark * 1099511628211u + child->attempts;
+        mark = mark * 1099511628211u + child->attempts * 2 + child->hung;
     }
     return mark;
 }
@@ -166,12 +168,27 @@ static void start_again_when_due(struct supervisor *self, struct child *child)
     }
 }
 
+static void look_for_hang(struct supervisor *self, struct child *child, uint64_t passed_ms)
+{
+    char line[200];
+    if (!child_watch(child, passed_ms))
+        return;
+    snprintf(line, sizeof line,
+             "adit: %s %s hangs (%" PRIu64 " s without a sign of life), ending it", child->name,
+             child->instance, child->silent_ms / 1000);
+    say(self, line);
+}
+
 static void tick_run(struct supervisor *self)
 {
+    const uint64_t now = loop_now_ms(self->loop);
+    const uint64_t passed_ms = self->looked_ms != 0 ? now - self->looked_ms : 0;
+    self->looked_ms = now;
     for (size_t i = 0; i < self->plan->count; i++) {
         struct child *child = &self->plan->children[i];
         child_probe(child);
         child_settle(child);
+        look_for_hang(self, child, passed_ms);
         start_again_when_due(self, child);
         if (self->ticks % ROTATE_TICKS == 0)
             child_rotate_log(child);

@@ -9,7 +9,12 @@
 #include "record/notice/notice_record.h"
 #include "services/payout/payout.h"
 
-enum { CANDIDATE_WAIT_MS = 30000, CARE_MS = 15000, REACH_WINDOW_MS = 1000 };
+enum {
+    CANDIDATE_WAIT_MS = 30000,
+    CARE_MS = 15000,
+    REACH_WINDOW_MS = 1000,
+    PROBE_TIMEOUT_MS = 1000
+};
 
 static const char *admin_address(const struct settings *settings)
 {
@@ -145,11 +150,12 @@ static bool open_world(struct payout *payout, struct coin_file *coin_file,
         return false;
     if (settings->chain_nodes.count == 0)
         return error_set(error, ERROR_INVALID, "chain.nodes: there is no node to pay from");
-    const struct window_redis_options window = { .url = settings->redis_window,
-                                                 .password_file =
-                                                     settings->redis_window_password_file };
+    struct window_redis_options window = { .url = settings->redis_window,
+                                           .password_file = settings->redis_window_password_file };
     payout->window = window_redis_reader_open(&window, error);
-    if (payout->window == NULL)
+    window.timeout_ms = PROBE_TIMEOUT_MS;
+    if (payout->window == NULL ||
+        (payout->probe.window = window_redis_reader_open(&window, error)) == NULL)
         return false;
     const struct node_rpc_options node = { .url = settings->chain_nodes.items[0],
                                            .cookie_file = settings->chain_cookie_file,
@@ -186,6 +192,8 @@ static int run(struct service *service)
     payout_stop(&payout);
     if (payout.node != NULL)
         node_close(payout.node);
+    if (payout.probe.window != NULL)
+        window_reader_close(payout.probe.window);
     if (payout.window != NULL)
         window_reader_close(payout.window);
     if (payout.lease_store != NULL)

@@ -211,8 +211,12 @@ static const char *const parts[] = {
 static void show_health(struct payout *payout, const struct payout_tick *tick)
 {
     for (enum engine_part part = ENGINE_STORE; part <= ENGINE_NODE; part++)
-        service_degraded(payout->service, parts[part],
-                         tick->trouble == part ? tick->trouble_text : NULL);
+        if (part != ENGINE_WINDOW)
+            service_degraded(payout->service, parts[part],
+                             tick->trouble == part ? tick->trouble_text : NULL);
+    snprintf(payout->window_trouble, sizeof payout->window_trouble, "%s",
+             tick->trouble == ENGINE_WINDOW ? tick->trouble_text : "");
+    payout_show_window(payout);
     bool broken = tick->step == STEP_BROKEN;
     service_degraded(payout->service, "ledger", broken ? tick->error.text : NULL);
     metric_set(payout->metrics.broken, broken);
@@ -424,7 +428,7 @@ bool payout_start(struct payout *payout, enum service_exit *code_r, struct error
     if (payout->notices == NULL)
         return false;
     *code_r = SERVICE_EXIT_BUG;
-    if (!payout_daily_start(payout, error))
+    if (!payout_daily_start(payout, error) || !payout_probe_start(payout, error))
         return false;
     loop_timer_start(service->loop, &payout->timer, 0, TICK_MS);
     uint64_t quarter_ms = (uint64_t)service->settings.payout_lease_ms / 4;
@@ -442,6 +446,7 @@ void payout_stop(struct payout *payout)
     if (payout->node != NULL)
         node_interrupt(payout->node);
     payout_daily_stop(payout);
+    payout_probe_stop(payout);
     if (payout->worker != NULL)
         worker_destroy(payout->worker);
     if (payout->lessor != NULL)

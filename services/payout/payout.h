@@ -62,6 +62,17 @@ struct payout_daily {
     uint64_t took_ms;
 };
 
+/* Whether redis.window answers. */
+struct payout_probe {
+    struct worker_job job;
+    struct worker *worker;
+    struct window_reader *window; /* its own */
+    struct loop_timer timer;
+    bool asking, away;
+    bool answers; /* out, like the rest */
+    struct error error;
+};
+
 struct payout_metrics {
     struct metric *sets, *snapshots, *segments, *window_open_shares, *trimmed, *sent, *confirmed,
         *refused, *failures[ENGINE_NODE + 1]; /* by what was away */
@@ -89,6 +100,8 @@ struct payout {
     struct payout_tick tick;
     struct payout_beat beat;
     struct payout_daily daily;
+    struct payout_probe probe;
+    char window_trouble[sizeof((struct error *)0)->text]; /* the engine's last; "": none */
     bool beating;
     bool led, role_shown; /* as last shown */
     struct leader leader; /* as last seen while it stood by */
@@ -134,6 +147,13 @@ MUST_CHECK bool payout_look_over(struct store *store, struct payout_audit_report
  * pool's status until one finds nothing; there, too, that it was not written down, until one is. On
  * the loop's thread. */
 void payout_show_audit(struct payout *payout, const struct payout_audit_report *report, bool kept);
+
+/* probe.c: whether redis.window answers, from payout_start to payout_stop; payout->probe.window is
+ * opened by then, and closed by the caller. */
+MUST_CHECK bool payout_probe_start(struct payout *payout, struct error *error);
+void payout_probe_stop(struct payout *payout);
+/* What the engine or the probe misses of it, in health. On the loop's thread. */
+void payout_show_window(struct payout *payout);
 
 /* control.c: answers "status", "push" and "audit". */
 void payout_on_control(void *context, struct bus_call *call, struct span message);

@@ -48,6 +48,7 @@ static bool open_window(struct validator *validator, struct error *error)
         .wait_ms = (unsigned)settings->redis_window_wait_ms,
         .memory_percent_max = (unsigned)settings->redis_window_memory_percent,
         .on_state = validator_window_state,
+        .on_slow = validator_window_slow,
         .context = validator,
     };
     validator->window = window_redis_writer_open(validator->service->loop, &options, error);

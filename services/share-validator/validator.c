@@ -66,6 +66,23 @@ static void on_window_refuses(void *context, const char *reason)
     service_degraded(validator->service, "redis.window writes", reason);
 }
 
+/* It may be away, too slow, or not set up as it should be: one trouble, told by its worst words. */
+static void show_window(struct validator *validator)
+{
+    const char *text = validator->window_text;
+    if (validator->window_ready && validator->window_slow[0] != '\0')
+        text = validator->window_slow;
+    service_degraded(validator->service, "redis.window",
+                     validator->window_ready && text[0] == '\0' ? NULL : text);
+}
+
+void validator_window_slow(void *context, const char *text)
+{
+    struct validator *validator = context;
+    snprintf(validator->window_slow, sizeof validator->window_slow, "%s", text != NULL ? text : "");
+    show_window(validator);
+}
+
 void validator_window_state(void *context, bool ready, const char *text)
 {
     struct validator *validator = context;
@@ -80,7 +97,7 @@ void validator_window_state(void *context, bool ready, const char *text)
         log_info("window.ready", "%s", "");
     else if (was)
         log_warn("window.lost", "reason=\"%s\"", safe);
-    service_degraded(validator->service, "redis.window", ready && text[0] == '\0' ? NULL : text);
+    show_window(validator);
     if (ready && validator->batches != NULL)
         batches_window_ready(validator->batches);
 }

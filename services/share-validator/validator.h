@@ -15,6 +15,7 @@ struct validator {
     size_t node_count;
     bool window_ready;
     char window_text[512]; /* why it is not, or what is odd about it */
+    char window_slow[512]; /* what does not answer though it is connected; "": it does */
     bool window_refuses;
     bool linked; /* to the scheduler */
     struct job_table *jobs;
@@ -36,6 +37,8 @@ MUST_CHECK bool validator_start(struct validator *validator, enum service_exit *
                                 struct error *error);
 /* The window's word about itself (window_redis_options.on_state). */
 void validator_window_state(void *context, bool ready, const char *text);
+/* Likewise (window_redis_options.on_slow). */
+void validator_window_slow(void *context, const char *text);
 /* For service_wait_for: whether appends can succeed. */
 MUST_CHECK bool validator_window_reached(void *context, struct error *error);
 /* Says that it is ready, and what it still misses: the scheduler is waited for without end. */

@@ -73,6 +73,18 @@ static void tell(struct link *link)
         link->on_state(link->context, link_ready(link), text);
 }
 
+static void tell_slow(struct link *link, bool slow)
+{
+    if (link->slow == slow)
+        return;
+    link->slow = slow;
+    char text[256];
+    snprintf(text, sizeof text, "redis at %.150s: it has not answered for %d s or more",
+             link->address.name, LINK_SLOW_MS / 1000);
+    if (link->on_slow != NULL)
+        link->on_slow(link->context, slow ? text : NULL);
+}
+
 /* The connection is gone, and hiredis has answered all commands or is about to. */
 static void lost(struct link *link)
 {
@@ -83,6 +95,7 @@ static void lost(struct link *link)
         return;
     link_enter_state(link, LINK_DOWN);
     tell(link);
+    tell_slow(link, false); /* on_state has said more */
 }
 
 void link_break(struct link *link, const char *reason)
@@ -341,6 +354,16 @@ static void close_resolver(struct link *link)
     link->lookup = NULL;
 }
 
+/* For how long the server has owed an answer: to the oldest command, or to what it was asked of
+ * itself, so that one that hangs is missed while there is nothing to do, too. */
+static uint64_t waited_ms(const struct link *link, uint64_t now_ms)
+{
+    uint64_t since_ms = link->sent_count > 0 ? link->sent_ms[link->sent_first] : now_ms;
+    if (link->asking && link->asked_ms < since_ms)
+        since_ms = link->asked_ms;
+    return now_ms - since_ms;
+}
+
 static void on_timer(void *context)
 {
     struct link *link = context;
@@ -361,10 +384,12 @@ static void on_timer(void *context)
         break;
     }
     case LINK_READY:
-        if (link->sent_count > 0 && now_ms - link->sent_ms[link->sent_first] > link->timeout_ms)
+        if (waited_ms(link, now_ms) > link->timeout_ms) {
             link_break(link, "it does not answer");
-        else
-            link_watch(link, now_ms);
+            break;
+        }
+        tell_slow(link, waited_ms(link, now_ms) > LINK_SLOW_MS);
+        link_watch(link, now_ms);
         break;
     case LINK_RESOLVING:
     case LINK_CLOSED:

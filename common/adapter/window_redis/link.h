@@ -3,12 +3,16 @@
  * growing pause. Everything on the loop's thread.
  *
  * Commands of one round of the loop leave in one write; answers come in the order of the commands.
- * A command whose answer does not come within the time given breaks the connection. */
+ * A command whose answer does not come within the time given breaks the connection. Well before
+ * that the server is called slow: nothing is done about it (what was sent may have been applied,
+ * and its answer is worth more than a new connection), but people are told. */
 #pragma once
 #include "adapter/window_redis/address.h"
 #include "loop/loop.h"
 
 #include <hiredis/async.h>
+
+enum { LINK_SLOW_MS = 2000 };
 
 enum link_state {
     LINK_CLOSED,     /* not opened, or being closed */
@@ -29,7 +33,11 @@ struct link {
     struct redis_address address;
     unsigned timeout_ms;
     void (*on_state)(void *context, bool ready, const char *text);
+    /* Called with what is wrong when a ready server has not answered for LINK_SLOW_MS, and with
+     * NULL when it does or the connection has ended. May be NULL. */
+    void (*on_slow)(void *context, const char *text);
     void *context;
+    bool slow;
     enum link_state state;
     struct error error;      /* why it is not ready */
     char warning[256];       /* what is odd about a ready server, or "" */

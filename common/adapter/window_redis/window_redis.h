@@ -34,6 +34,10 @@ struct window_redis_options {
      * a warning about the server's settings that the operator must see) and when they cease to be
      * (`text` says why). Also for the same state with another text. */
     void (*on_state)(void *context, bool ready, const char *text);
+    /* Writer only; may be NULL. Called on the loop when a server that is connected has not answered
+     * for two seconds (`text`), and when it does again or on_state says that it is away (NULL).
+     * Appends wait on: their answers may still come. */
+    void (*on_slow)(void *context, const char *text);
     void *context;
 };
 
@@ -52,7 +56,7 @@ window_redis_reader_open(const struct window_redis_options *options, struct erro
  * that copies of them, made in any order while shares go on arriving, are a file the server can be
  * started on. Blocking. False with *error: the server is away, keeps no such file, or *copy said
  * no; rewrites are as they were before in every case but a server that went away. */
-MUST_CHECK bool
-window_redis_copy_files(const struct window_redis_options *options,
-                        bool (*copy)(void *context, const char *folder, struct error *error),
-                        void *context, struct error *error);
+MUST_CHECK bool window_redis_copy_files(const struct window_redis_options *options,
+                                        bool (*copy)(void *context, const char *folder,
+                                                     struct error *error),
+                                        void *context, struct error *error);

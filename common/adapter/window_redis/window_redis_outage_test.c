@@ -26,7 +26,7 @@ struct ground {
     struct loop *loop;
     struct redis_server server;
     struct window_writer *writer;
-    bool ready;
+    bool ready, slow;
     enum window_outcome outcomes[BATCHES + 1]; /* by sequence; 0: not answered */
     unsigned seen[BATCHES + 1];
 };
@@ -35,6 +35,11 @@ static void on_state(void *context, bool ready, const char *text)
 {
     (void)text;
     ((struct ground *)context)->ready = ready;
+}
+
+static void on_slow(void *context, const char *text)
+{
+    ((struct ground *)context)->slow = text != NULL;
 }
 
 #define UNTIL(ground, condition) LOOP_UNTIL((ground)->loop, condition, "")
@@ -48,6 +53,7 @@ static void begin(struct ground *ground, const char *const *options, uint64_t fi
     const struct window_redis_options writer = { .url = ground->server.url,
                                                  .timeout_ms = UNTIL_PATIENCE_MS,
                                                  .on_state = on_state,
+                                                 .on_slow = on_slow,
                                                  .context = ground };
     ground->writer = window_redis_writer_open(ground->loop, &writer, &error);
     UNTIL(ground, ground->ready);
@@ -229,12 +235,42 @@ static void after_an_outage_the_writer_is_back_soon(void **state)
     end(&ground);
 }
 
+/* With something under way, and with nothing. What was sent meanwhile is neither lost nor doubled:
+ * the connection is kept, and brings the answers when the server goes on. */
+static void a_server_that_hangs_is_told_of_and_what_was_sent_is_kept_once(void **state)
+{
+    enum { SENT = 20 };
+    static struct ground ground;
+    (void)state;
+    begin(&ground, NULL, 0);
+    for (unsigned with = 0; with < 2; with++) {
+        redis_server_stop(&ground.server);
+        if (with == 1)
+            for (uint64_t i = 1; i <= SENT; i++)
+                send(&ground, i);
+        UNTIL(&ground, ground.slow);
+        assert_true(ground.ready);
+        for (uint64_t i = 1; i <= SENT; i++)
+            assert_int_equal(ground.outcomes[i], 0);
+        redis_server_continue(&ground.server);
+        UNTIL(&ground, !ground.slow);
+        assert_true(ground.ready);
+    }
+    for (uint64_t i = 1; i <= SENT; i++) {
+        UNTIL(&ground, ground.outcomes[i] != 0);
+        assert_int_equal(ground.outcomes[i], WINDOW_APPENDED);
+    }
+    hold_against_the_window(&ground, SENT);
+    end(&ground);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_disk_ends_the_server_and_no_answered_share),
         cmocka_unit_test(a_full_disk_is_refused_honestly_where_the_server_goes_on),
         cmocka_unit_test(after_an_outage_the_writer_is_back_soon),
+        cmocka_unit_test(a_server_that_hangs_is_told_of_and_what_was_sent_is_kept_once),
     };
     if (!redis_server_found()) {
         printf("SKIPPED: redis-server is not installed\n");

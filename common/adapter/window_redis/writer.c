@@ -421,6 +421,7 @@ struct window_writer *window_redis_writer_open(struct loop *loop,
         release(writer);
         return NULL;
     }
+    writer->link.on_slow = options->on_slow;
     if (writer->wait_replicas > 0) {
         writer->link.before_flush = send_wait;
         writer->link.flush_context = writer;

@@ -314,6 +314,17 @@ static bool check_socket(const struct setting_row *row, const char *text, struct
                      row->section, row->key, path, strlen(path), PATH_MAX_BYTES);
 }
 
+static bool check_one(const struct setting_row *row, const char *text, struct error *error)
+{
+    return setting_check_form(row, text, error) && check_socket(row, text, error);
+}
+
+/* All of them but what pages are told. */
+static bool listens(const struct setting_row *row)
+{
+    return strcmp(row->key, "public_address") != 0;
+}
+
 /* chain.address stands in a file where it was made by a machine (the devnode's wallet). */
 static void read_address(struct settings *settings)
 {
@@ -329,6 +340,28 @@ static void read_address(struct settings *settings)
     fclose(file);
 }
 
+/* Two that listen on one machine cannot have one port. */
+static bool check_ports(struct settings *settings, struct error *error)
+{
+    for (const struct setting_row *row = settings_table; row->section != NULL; row++) {
+        if (row->kind != SETTING_TEXT || row->min != FORM_ADDRESS || !listens(row))
+            continue;
+        const char *text = *setting_text(settings, row);
+        const size_t length = strlen(text);
+        if (length < 2 || strcmp(text + length - 2, ":0") == 0)
+            continue;
+        for (const struct setting_row *other = settings_table; other < row; other++)
+            if (other->kind == SETTING_TEXT && other->min == FORM_ADDRESS && listens(other) &&
+                strcmp(*setting_text(settings, other), text) == 0)
+                return error_set(
+                    error, ERROR_INVALID,
+                    "%s.%s and %s.%s are both %.80s: give each a port of its own, also "
+                    "where only one of them runs",
+                    other->section, other->key, row->section, row->key, text);
+    }
+    return true;
+}
+
 static bool check_whole(struct settings *settings, struct error *error)
 {
     static const char *const levels[] = { "error", "warn", "info", "debug" };
@@ -340,16 +373,16 @@ static bool check_whole(struct settings *settings, struct error *error)
                          "service.log_level is \"%.64s\", and must be error, warn, info or debug",
                          settings->service_log_level);
     for (const struct setting_row *row = settings_table; row->section != NULL; row++) {
-        if (row->kind == SETTING_TEXT && !check_socket(row, *setting_text(settings, row), error))
+        if (row->kind == SETTING_TEXT && !check_one(row, *setting_text(settings, row), error))
             return false;
         if (row->kind == SETTING_LIST) {
             struct settings_list *list = setting_list(settings, row);
             for (size_t i = 0; i < list->count; i++)
-                if (!check_socket(row, list->items[i], error))
+                if (!check_one(row, list->items[i], error))
                     return false;
         }
     }
-    return true;
+    return check_ports(settings, error);
 }
 
 bool settings_load(struct settings *settings, const char *file, const char *data_dir,

@@ -37,6 +37,8 @@ void settings_print_explanation(FILE *out);
 /* What is in force, secrets (passwords in URLs) replaced by ***, as JSON. */
 void settings_print(const struct settings *settings, FILE *out);
 
+/* Whether it is scheme, host and port of pages, and nothing that could end the word it stands in. */
+bool settings_is_origin(const char *text);
 /* The 32 bytes of service.secret_file. */
 MUST_CHECK bool settings_secret(const struct settings *settings, uint8_t secret_r[32],
                                 struct error *error);

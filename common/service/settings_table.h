@@ -4,6 +4,21 @@
 
 enum setting_kind { SETTING_NUMBER, SETTING_FLAG, SETTING_TEXT, SETTING_LIST };
 
+/* What a TEXT, or each text of a LIST, must look like (settings_form.c); stands in a row's min. */
+enum setting_form {
+    FORM_ANY,
+    FORM_ADDRESS, /* where it listens: host:port */
+    FORM_ORIGIN,  /* of pages: scheme, host and port (RFC 6454) */
+    FORM_BUS,
+    FORM_NODE,
+    FORM_ZMQ,
+    FORM_REDIS,
+    FORM_STORE,
+    FORM_MAIL,
+    FORM_WEBHOOK,
+    FORM_SOURCE, /* of a list that is read again and again */
+};
+
 enum { SETTING_TEXT_BYTES_MAX = 4096 };
 
 struct setting_row {
@@ -12,7 +27,7 @@ struct setting_row {
     enum setting_kind kind;
     int64_t number;   /* default of NUMBER and FLAG */
     const char *text; /* default of TEXT and LIST (comma separated) */
-    int64_t min;
+    int64_t min;      /* of TEXT and LIST its enum setting_form */
     int64_t max;
     const char *unit;
     const char *help;
@@ -45,6 +60,10 @@ struct settings_list *setting_list(struct settings *settings, const struct setti
 MUST_CHECK bool setting_check_number(const struct setting_row *row, int64_t value,
                                      const char *origin, struct error *error);
 MUST_CHECK bool setting_check_text(const struct setting_row *row, size_t length, const char *origin,
+                                   struct error *error);
+/* False with "section.key is …, and must be …" for a text that has not the row's form; an empty one
+ * has. Of a URL no more than the scheme is repeated. */
+MUST_CHECK bool setting_check_form(const struct setting_row *row, const char *text,
                                    struct error *error);
 /* "ORIGIN: key … is not known; did you mean …?" Its value is false. */
 bool setting_unknown(const char *section, const char *key, const char *origin, struct error *error);

@@ -50,6 +50,77 @@ static void assert_refused(const char *text, const char *sentence)
     assert_string_equal(error.text + strlen(path), sentence);
 }
 
+/* What a setting must look like; NULL: it is taken. */
+static const struct form_case {
+    const char *section, *key, *json, *words;
+} form_cases[] = {
+    { "scheduler", "http_address", "\"127.0.0.1:99999\"", "with a port up to 65535" },
+    { "scheduler", "http_address", "\"127.0.0.1\"", "must be host:port" },
+    { "scheduler", "http_address", "\":8080\"", "must be host:port" },
+    { "scheduler", "http_address", "\"::1:8080\"", "must be host:port" },
+    { "scheduler", "http_address", "\"[::1]:8080\"", NULL },
+    { "scheduler", "http_address", "\"localhost:0\"", NULL },
+    { "scheduler", "http_address", "\"127.0.0.1:8081\"", "auth.http_address are both" },
+    { "payout", "admin_address", "\"127.0.0.1:8080\"", "scheduler.http_address and payout" },
+    { "auth", "admin_address", "\"a b:1\"", "must be host:port" },
+    { "stratum", "more_addresses", "[\"[::]:3333\", \"0.0.0.0:65536\"]", "65535" },
+    { "stratum", "more_addresses", "[\"[::]:3333\", \"0.0.0.0:65535\"]", NULL },
+    { "stratum", "tls_address", "\"\"", NULL },
+    { "redis", "window", "\"banana\"", "must be unix:/path" },
+    { "redis", "window", "\"tcp://:secret@h:70000\"", "is \"tcp://" },
+    { "redis", "window", "\"tcp://:a/b#c@h:6379\"", NULL },
+    { "redis", "cache", "\"rediss://h?authority=/a.pem\"", NULL },
+    { "redis", "cache", "\"unix:\"", "must be unix:/path" },
+    { "chain", "nodes", "[\"ftp://x\"]", "is \"ftp://" },
+    { "chain", "nodes", "[\"http://u:p@h:18443\", \"https://h\"]", NULL },
+    { "chain", "nodes", "[\"http://u:p@:18443\"]", "must be http://user" },
+    { "chain", "zmq_hashblock", "[\"-\", \"tcp://127.0.0.1:28332\"]", NULL },
+    { "chain", "zmq_hashblock", "[\"ipc://x\"]", "must be tcp://host:port, or -" },
+    { "store", "url", "\"postgres://x\"", "must be sqlite:/path" },
+    { "store", "url", "\"mongodb://a:1,b:2/adit?replicaSet=rs0\"", NULL },
+    { "notices", "operator_webhook", "\"gopher://x\"", "must be https://host/path" },
+    { "notices", "operator_webhook", "\"https://hooks.example/a@b?c=d\"", NULL },
+    { "auth", "origin", "\"evil; script-src *\"", "must be http://host[:port]" },
+    { "auth", "origin", "\"https://pool.example; script-src *\"", "must be http://host[:port]" },
+    { "auth", "origin", "\"https://pool.example/\"", "with nothing behind it" },
+    { "auth", "origin", "\"http://[::1]:8081\"", NULL },
+    { "auth", "site", "\"javascript:alert(1)\"", "must be http://host[:port]" },
+    { "auth", "site", "\"https://pool.example\"", NULL },
+    { "auth", "mail", "\"http://mail\"", "must be smtp://" },
+    { "auth", "mail", "\"smtp://user@mail:587\"", NULL },
+    { "scheduler", "validators_from", "\"/etc/list\"", "must be file:/path" },
+    { "scheduler", "validators_from", "\"file:/etc/list\"", NULL },
+    { "service", "scheduler_url", "\"ipc:///a.rep,tls+tcp://b:9401\"", NULL },
+    { "service", "scheduler_url", "\"ipc:///a.rep,b:9401\"", "must be ipc:///path" },
+    { "stratum", "validators", "[\"tcp://v-{0..2}.pool:9400\", \"ipc://%d/v-*.rep\"]", NULL },
+    { "stratum", "validators", "[\"tcp://v\"]", "must be ipc:///path" },
+};
+
+static void every_text_has_the_form_that_its_reader_knows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof form_cases / sizeof *form_cases; i++) {
+        const struct form_case *one = &form_cases[i];
+        struct settings settings;
+        struct error error;
+        char text[300], name[80];
+        snprintf(text, sizeof text, "{\"%s\":{\"%s\":%s}}", one->section, one->key, one->json);
+        snprintf(name, sizeof name, "%s.%s", one->section, one->key);
+        write_file(text);
+        const bool taken = settings_load(&settings, path, NULL, "1", &error);
+        if (taken)
+            settings_deinit(&settings);
+        if (taken != (one->words == NULL))
+            fail_msg("%s: %s", text, taken ? "it is taken" : error.text);
+        if (taken)
+            continue;
+        assert_int_equal(error.code, ERROR_INVALID);
+        if (strstr(error.text, name) == NULL || strstr(error.text, one->words) == NULL)
+            fail_msg("%s: it says: %s", text, error.text);
+        assert_null(strstr(error.text, "secret")); /* a URL's password */
+    }
+}
+
 static void defaults_hold_where_nothing_is_said(void **state)
 {
     (void)state;
@@ -326,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbered_addresses_stand_for_each_of_their_numbers),
+        cmocka_unit_test(every_text_has_the_form_that_its_reader_knows),
         cmocka_unit_test(defaults_hold_where_nothing_is_said),
         cmocka_unit_test(the_file_replaces_defaults_and_the_environment_replaces_the_file),
         cmocka_unit_test(a_relative_data_folder_is_made_absolute),

@@ -14,18 +14,6 @@ const struct site_entry *site_find(const char *name)
     return NULL;
 }
 
-/* An origin and nothing that could end the policy's word, or begin another (RFC 6454, 6.2). */
-static bool is_origin(const char *text)
-{
-    static const char letters[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]";
-    const char *host = strstr(text, "://");
-    size_t scheme = host != NULL ? (size_t)(host - text) : 0;
-    return ((scheme == 4 && strncmp(text, "http", 4) == 0) ||
-            (scheme == 5 && strncmp(text, "https", 5) == 0)) &&
-           host[3] != '\0' && strspn(host + 3, letters) == strlen(host + 3);
-}
-
 static void reply_file(const struct scheduler *scheduler, struct http_exchange *exchange,
                        const struct site_entry *entry)
 {
@@ -37,7 +25,7 @@ static void reply_file(const struct scheduler *scheduler, struct http_exchange *
              "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
              "connect-src 'self'%s%.200s; base-uri 'none'; form-action 'none'; "
              "frame-ancestors 'none'",
-             is_origin(auth) ? " " : "", is_origin(auth) ? auth : "");
+             settings_is_origin(auth) ? " " : "", settings_is_origin(auth) ? auth : "");
     http_add_header(exchange, "content-security-policy", policy);
     http_add_header(exchange, "referrer-policy", "no-referrer");
     http_add_header(exchange, "cross-origin-opener-policy", "same-origin");

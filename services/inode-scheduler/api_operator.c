@@ -70,11 +70,15 @@ struct payment_walk {
     const struct scheduler *scheduler;
     json_t *list;
     const char *own; /* the asking operator's id */
+    bool cut;        /* there are more than the list has room for */
 };
 
 static bool on_open_payment(void *context, const struct payment_record *payment)
 {
     struct payment_walk *walk = context;
+    walk->cut = json_array_size(walk->list) == PAYMENTS_MAX;
+    if (walk->cut)
+        return false;
     bool unsigned_yet = payment->state == PAYMENT_PLANNED || payment->state == PAYMENT_INTENT;
     unsigned needs = (unsigned)walk->scheduler->options.settings->payout_approvals;
     bool waits = unsigned_yet && payment->approve && words_of(payment->approvals) < needs;
@@ -90,7 +94,7 @@ static bool on_open_payment(void *context, const struct payment_record *payment)
     if (payment->version_count > 0)
         json_object_set_new(entry, "txid", api_hash(payment->txid));
     json_array_append_new(walk->list, entry);
-    return json_array_size(walk->list) < PAYMENTS_MAX;
+    return true;
 }
 
 static json_t *withdrawal_of(const struct withdrawal *withdrawal)
@@ -102,10 +106,22 @@ static json_t *withdrawal_of(const struct withdrawal *withdrawal)
         "reason", withdrawal->reason, "created", (json_int_t)(withdrawal->created_ms / 1000));
 }
 
+/* Withdrawals that wait, of all accounts or of one. */
+struct withdrawal_walk {
+    json_t *list;
+    uint64_t account; /* 0: all */
+    bool cut;
+};
+
 static bool on_withdrawal(void *context, const struct withdrawal *withdrawal)
 {
-    json_array_append_new(context, withdrawal_of(withdrawal));
-    return true;
+    struct withdrawal_walk *walk = context;
+    if (walk->account != 0 && withdrawal->account != walk->account)
+        return true;
+    walk->cut = json_array_size(walk->list) == WITHDRAWALS_MAX;
+    if (!walk->cut)
+        json_array_append_new(walk->list, withdrawal_of(withdrawal));
+    return !walk->cut;
 }
 
 static void payments_read(struct api_read *read)
@@ -114,21 +130,21 @@ static void payments_read(struct api_read *read)
     struct switch_record pause;
     char own[ACCOUNT_ID_BYTES];
     account_id_text(read->claims.account_id, own);
-    struct payment_walk walk = { read->scheduler, json_array(), own };
-    json_t *withdrawals = json_array();
+    struct payment_walk walk = { read->scheduler, json_array(), own, false };
+    struct withdrawal_walk withdrawals = { .list = json_array() };
     if (switch_get(store, SWITCH_PAYOUT_PAUSED, &pause, &read->error) == STORE_DONE &&
         payment_walk_open(store, on_open_payment, &walk, &read->error) == STORE_DONE &&
-        withdrawal_walk_open(store, WITHDRAWALS_MAX, on_withdrawal, withdrawals, &read->error) ==
-            STORE_DONE) {
-        read->document = json_pack("{s:{s:b, s:s, s:s, s:I}, s:I, s:O, s:O}", "pause", "on",
+        withdrawal_walk_open(store, 0, on_withdrawal, &withdrawals, &read->error) == STORE_DONE) {
+        read->document = json_pack("{s:{s:b, s:s, s:s, s:I}, s:I, s:O, s:O, s:b}", "pause", "on",
                                    pause.on, "by", pause.by, "reason", pause.reason, "changed",
                                    (json_int_t)(pause.changed_ms / 1000), "approvals_needed",
                                    (json_int_t)read->scheduler->options.settings->payout_approvals,
-                                   "payments", walk.list, "withdrawals", withdrawals);
+                                   "payments", walk.list, "withdrawals", withdrawals.list,
+                                   "complete", !walk.cut && !withdrawals.cut);
         api_add_coin(read->document, read->scheduler);
     }
     json_decref(walk.list);
-    json_decref(withdrawals);
+    json_decref(withdrawals.list);
 }
 
 void api_operator_payments(void *context, struct http_exchange *exchange)
@@ -137,26 +153,12 @@ void api_operator_payments(void *context, struct http_exchange *exchange)
     api_guarded_begin(context, exchange, &payments);
 }
 
-/* One's own that wait. */
-struct own_walk {
-    json_t *list;
-    uint64_t account;
-};
-
-static bool on_own_withdrawal(void *context, const struct withdrawal *withdrawal)
-{
-    struct own_walk *walk = context;
-    if (withdrawal->account == walk->account)
-        json_array_append_new(walk->list, withdrawal_of(withdrawal));
-    return json_array_size(walk->list) < WITHDRAWALS_MAX;
-}
-
 static void withdrawals_read(struct api_read *read)
 {
-    struct own_walk walk = { json_array(), read->claims.account_id };
-    if (withdrawal_walk_open(read->scheduler->api_store, 0, on_own_withdrawal, &walk,
-                             &read->error) == STORE_DONE) {
-        read->document = json_pack("{s:O}", "withdrawals", walk.list);
+    struct withdrawal_walk walk = { .list = json_array(), .account = read->claims.account_id };
+    if (withdrawal_walk_open(read->scheduler->api_store, 0, on_withdrawal, &walk, &read->error) ==
+        STORE_DONE) {
+        read->document = json_pack("{s:O, s:b}", "withdrawals", walk.list, "complete", !walk.cut);
         api_add_coin(read->document, read->scheduler);
     }
     json_decref(walk.list);

@@ -46,7 +46,7 @@ export function overview() {
     const sums = section('', ({ s, p, n, l }) => facts([
         ['Miners', count(s.connected_miners), s.status],
         ['Nodes', `${n.nodes.filter(x => x.usable).length} of ${n.nodes.length}`, 'usable'],
-        ['Payments under way', count(p.payments.length), `${p.pause.on ? 'paused' : 'not paused'}; ${count(p.withdrawals.length)} withdrawals wait`],
+        ['Payments under way', `${count(p.payments.length)}${p.complete ? '' : ' or more'}`, `${p.pause.on ? 'paused' : 'not paused'}; ${count(p.withdrawals.length)}${p.complete ? '' : ' or more'} withdrawals wait`],
         ['Last audit', l.audit.at ? clock(l.audit.at) : 'none yet', l.audit.at ? `${count(l.audit.differences)} differences` : `it runs every ${duration(l.audit.interval_h * 3600)}`],
     ]), '.plain');
     const parts = section('Parts', ({ list, at }) => table('Parts of the pool', ['Part', 'State', 'Instances', '#Started again', '#Errors', 'Last error'], list.map(([part, p]) => [
@@ -58,7 +58,7 @@ export function overview() {
         wants.update({ list: findings(s, p, l) });
         parts.update({ at: Math.floor(s.last_updated / 60) * 60, list: Object.entries(s.component_health).map(([part, c]) => [part, { ...c, last_check: 0, instances: c.instances.map(i => ({ ...i, last_check: 0 })) }]) });
         sums.update({ s: { connected_miners: s.connected_miners, status: s.status }, n: { nodes: n.nodes.map(x => ({ usable: x.usable })) },
-            p: { payments: p.payments.map(x => x.number), pause: p.pause, withdrawals: p.withdrawals.map(w => w.request) }, l: { audit: l.audit } });
+            p: { payments: p.payments.map(x => x.number), complete: p.complete, pause: p.pause, withdrawals: p.withdrawals.map(w => w.request) }, l: { audit: l.audit } });
     });
 }
 
@@ -110,13 +110,13 @@ export function payments() {
             ['planned', 'intent'].includes(p.state) && sure('Reject', `Payment ${p.number} is given up; its money goes back to the balances.`, order(p.number, 'reject', { reason: 'refused on the dashboard' }), { danger: true, label: `Reject payment ${p.number}` }),
             ['broadcast', 'uncertain'].includes(p.state) && sure('Raise the fee', `Payment ${p.number} gets another version with a higher fee; only one of them can ever confirm.`, order(p.number, 'bump'), { label: `Raise the fee of payment ${p.number}` }))]),
     'None.'));
-    const asks = section('Withdrawals that wait', ({ list, coin }) => table('Withdrawals', ['Account', 'Request', '#Amount', 'Asked', 'Why it waits'], list.map(w => [
-        el('code', w.account), el('span.break', w.request), w.amount === '0' ? 'everything' : amount(w.amount, coin), when(w.created, now()), w.reason || 'not looked at yet']), 'None.'));
+    const asks = section('Withdrawals that wait', ({ list, complete, coin }) => [!complete && el('p.note', 'There are more payments or withdrawals than the 200 of each that are listed.'), table('Withdrawals', ['Account', 'Request', '#Amount', 'Asked', 'Why it waits'], list.map(w => [
+        el('code', w.account), el('span.break', w.request), w.amount === '0' ? 'everything' : amount(w.amount, coin), when(w.created, now()), w.reason || 'not looked at yet']), 'None.')]);
     const self = page('payments', null, [pause.element, open.element, asks.element, el('p', action('Look at payments now', async () => { const { detail } = await tell(api('payments'), { verb: 'push' }); again(); return detail; }))], async signal => {
         const p = await asked(api('payments'), signal), coin = { exponent: p.exponent, ticker: p.ticker };
         pause.update({ pause: p.pause });
         open.update({ list: p.payments.map(x => ({ ...x, updated: 0 })).sort((a, b) => b.waits_for_approval - a.waits_for_approval || b.number - a.number), needed: p.approvals_needed, coin });
-        asks.update({ list: p.withdrawals, coin });
+        asks.update({ list: p.withdrawals, complete: p.complete, coin });
     });
     again = () => self.look();
     return self;

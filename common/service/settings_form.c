@@ -19,8 +19,8 @@ static const struct {
     [FORM_ADDRESS] = { .words = "host:port, with a port up to 65535" },
     [FORM_ORIGIN] = { .words =
                           "http://host[:port] or https://host[:port], with nothing behind it" },
-    [FORM_BUS] = { { "ipc:", "tls+tcp://", "tcp://" },
-                   "ipc:///path, tls+tcp://host:port or tcp://host:port",
+    [FORM_BUS] = { { "ipc:", "unix:", "tls+tcp://", "tcp://" },
+                   "ipc:///path, unix:///path, tls+tcp://host:port or tcp://host:port",
                    BEHIND_HOST_AND_PORT },
     [FORM_NODE] = { { "http://", "https://" },
                     "http://user:password@host:port or https://user:password@host:port",

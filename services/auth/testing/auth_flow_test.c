@@ -496,7 +496,7 @@ static void a_start_that_cannot_be_ends_with_its_code_and_sentence(void **state)
         const char *words;
     } cases[] = {
         { "ADIT_STORE__URL=sqlite:/nowhere/at/all/adit.db", 1, "the store" },
-        { "ADIT_STORE__URL=mysql://root:secret@host/db", 64, "sqlite:PATH" },
+        { "ADIT_STORE__URL=mysql://root:secret@host/db", 64, "sqlite:/path" },
         { "ADIT_CHAIN__PROFILE=goldcoin", 64, "chain.profile" },
         { "ADIT_SERVICE__SECRET_FILE=/nowhere/secret", 64, "service.secret_file" },
         { "ADIT_AUTH__TOKEN_MINUTES=0", 64, "token_minutes" },

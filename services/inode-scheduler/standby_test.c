@@ -71,7 +71,8 @@ static void ask(unsigned port, const char *method, const char *path, struct answ
             upgrade = curl_slist_append(upgrade, lines[i]);
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, upgrade);
     } else if (strcmp(method, "GET") != 0) {
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "{}");
+        if (strcmp(method, "DELETE") != 0) /* which is taken without a body */
+            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, "{}");
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     }
     if (curl_easy_perform(curl) == CURLE_OK || answer_r->streams)
@@ -151,7 +152,8 @@ static void one_that_stands_by_answers_questions_and_takes_no_orders(void **stat
     for (size_t i = 1; i < sizeof methods / sizeof *methods; i++) {
         struct answer answer;
         ask(port, methods[i], "/api/v1/pool/status", &answer);
-        assert_true(is_refused(&answer));
+        if (!is_refused(&answer))
+            fail_msg("%s: %ld %s", methods[i], answer.status, answer.text);
     }
 }
 

@@ -165,19 +165,51 @@ static int look_at_stop(void *context, curl_off_t a, curl_off_t b, curl_off_t c,
     return settings->stop != NULL && atomic_load(settings->stop);
 }
 
-/* Whether the server was there, and said no to this letter: to its sender, its receiver (SEND_ERROR)
- * or its text (WEIRD_SERVER_REPLY, once some of that was asked for). */
-static bool is_refused(CURLcode result, long reply, bool given)
+/* How far a letter came: what answers stand for depends on it. */
+enum stage {
+    STAGE_SERVER,   /* greeting, TLS, log-in, our own sender: the same for every letter */
+    STAGE_RECEIVER, /* RCPT */
+    STAGE_TEXT,     /* DATA, and what follows it */
+};
+
+/* The commands as they are sent; nothing of them is kept. What a server says when the line is
+ * given up (QUIT) changes no stage. */
+static int watch(CURL *curl, curl_infotype type, char *data, size_t length, void *context)
 {
-    return reply >= 400 &&
-           (result == CURLE_SEND_ERROR || (result == CURLE_WEIRD_SERVER_REPLY && given));
+    enum stage *stage = context;
+    (void)curl;
+    if (type == CURLINFO_HEADER_OUT && length >= 5) {
+        if (strncmp(data, "RCPT ", 5) == 0)
+            *stage = STAGE_RECEIVER;
+        else if (strncmp(data, "DATA\r", 5) == 0)
+            *stage = STAGE_TEXT;
+    }
+    return 0;
+}
+
+/* What libcurl calls an answer that is no yes. */
+static bool is_answer(CURLcode result)
+{
+    return result == CURLE_SEND_ERROR || result == CURLE_WEIRD_SERVER_REPLY;
+}
+
+/* Whether the server was there, and said no to this letter: to its receiver (SEND_ERROR) or its
+ * text (that, or WEIRD_SERVER_REPLY at its end). RFC 5321, 4.2.3 and RFC 4954, 6: 421 ends the
+ * service, 454, 530 and 535 are about who we are, at any command. 452 is full storage: at RCPT it
+ * may be one mailbox's, and another's full mailbox is no trouble of ours. */
+static bool is_refused(CURLcode result, long reply, enum stage stage)
+{
+    bool of_server = reply == 421 || reply == 454 || reply == 530 || reply == 535 ||
+                     (reply == 452 && stage != STAGE_RECEIVER);
+    return is_answer(result) && reply >= 400 && stage != STAGE_SERVER && !of_server;
 }
 
 static bool send_smtp(const struct mail_settings *settings, const struct mail *mail,
                       const char *letter, size_t length, struct error *error)
 {
-    char secret[SECRET_BYTES] = "", trouble[CURL_ERROR_SIZE] = "";
+    char secret[SECRET_BYTES] = "";
     struct upload upload = { letter, length };
+    enum stage stage = STAGE_SERVER;
     if (settings->password_file[0] != '\0' &&
         !read_password(settings->password_file, secret, error))
         return false;
@@ -193,7 +225,9 @@ static bool send_smtp(const struct mail_settings *settings, const struct mail *m
         curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)settings->timeout_ms);
         /* A resolver that does not answer is left behind, not waited for. */
         curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L);
-        curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, trouble);
+        curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L); /* to watch, which writes nothing */
+        curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, watch);
+        curl_easy_setopt(curl, CURLOPT_DEBUGDATA, &stage);
         curl_easy_setopt(curl, CURLOPT_MAIL_FROM, settings->from);
         curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, to);
         curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
@@ -219,8 +253,11 @@ static bool send_smtp(const struct mail_settings *settings, const struct mail *m
     curl_easy_cleanup(curl);
     explicit_bzero(secret, sizeof secret);
     /* libcurl's own sentence may quote the receiver. */
-    if (is_refused(result, reply, upload.left < length))
+    if (is_refused(result, reply, stage))
         return error_set(error, ERROR_REFUSED, "the mail server refuses it (%ld)", reply);
+    if (reply >= 400 && is_answer(result))
+        return error_set(error, ERROR_UNAVAILABLE, "the mail server: it takes no letters now (%ld)",
+                         reply);
     return result == CURLE_OK ||
            error_set(error, ERROR_UNAVAILABLE, "the mail server: %s", curl_easy_strerror(result));
 }

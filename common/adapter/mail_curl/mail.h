@@ -35,7 +35,8 @@ struct mail {
 /* Whether letters can be sent with these settings; false with one sentence. */
 MUST_CHECK bool mail_check(const struct mail_settings *settings, struct error *error);
 /* True when the server has taken it, or the file stands. False with *error, which names no
- * address: REFUSED, the server said no to this one; INVALID, it cannot be a letter; any other, no
- * letter can be sent now. */
+ * address: REFUSED, the server said no to this one, to its receiver or its text, for good or for
+ * now (greylisting); INVALID, it cannot be a letter; any other, no letter can be sent now: also
+ * where a server answers, but takes none of ours. */
 MUST_CHECK bool mail_send(const struct mail_settings *settings, const struct mail *mail,
                           struct error *error);

@@ -65,7 +65,7 @@ static const char *give(const struct mail *mail)
     static struct smtp_server server;
     char url[96];
     struct error error;
-    smtp_begin(&server, SMTP_PLAIN, NULL, NULL);
+    smtp_begin(&server, SMTP_PLAIN, NULL, NULL, NULL);
     smtp_url(&server, "127.0.0.1", url);
     const struct mail_settings settings = {
         .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
@@ -185,7 +185,7 @@ static void what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent(void **
     char url[96];
     struct error error;
     const struct mail mail = letter();
-    smtp_begin(&server, SMTP_PLAIN, NULL, "550 gertrude@example.org is unknown\r\n");
+    smtp_begin(&server, SMTP_PLAIN, NULL, "RCPT", "550 gertrude@example.org is unknown\r\n");
     smtp_url(&server, "127.0.0.1", url);
     const struct mail_settings settings = {
         .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
@@ -201,6 +201,54 @@ static void what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent(void **
                                           .password_file = "/nowhere/password",
                                           .timeout_ms = 20000 };
     assert_false(mail_send(&secret, &mail, &error));
+}
+
+/* Only what is said to a letter's receiver and text is about the letter; the rest would be said to
+ * each. */
+static void what_a_mail_server_says_of_itself_is_held_against_no_letter(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *refused, *refusal;
+        enum error_code code;
+    } cases[] = {
+        { "MAIL", "421 closing\r\n", ERROR_UNAVAILABLE },
+        { "MAIL", "451 try later\r\n", ERROR_UNAVAILABLE },
+        { "MAIL", "452 no storage\r\n", ERROR_UNAVAILABLE },
+        { "MAIL", "454 no log-in now\r\n", ERROR_UNAVAILABLE },
+        { "MAIL", "530 log in first\r\n", ERROR_UNAVAILABLE },
+        { "MAIL", "535 who are you\r\n", ERROR_UNAVAILABLE },
+        { "MAIL", "550 no such sender\r\n", ERROR_UNAVAILABLE },
+        { "RCPT", "421 closing\r\n", ERROR_UNAVAILABLE },
+        { "RCPT", "530 log in first\r\n", ERROR_UNAVAILABLE },
+        { "RCPT", "450 mailbox busy\r\n", ERROR_REFUSED },
+        { "RCPT", "451 greylisted\r\n", ERROR_REFUSED },
+        { "RCPT", "452 the mailbox is full\r\n", ERROR_REFUSED },
+        { "RCPT", "550 unknown\r\n", ERROR_REFUSED },
+        { "DATA", "421 closing\r\n", ERROR_UNAVAILABLE },
+        { "DATA", "452 no storage\r\n", ERROR_UNAVAILABLE },
+        { "DATA", "554 no\r\n", ERROR_REFUSED },
+        { ".", "421 closing\r\n", ERROR_UNAVAILABLE },
+        { ".", "451 look again later\r\n", ERROR_REFUSED },
+        { ".", "554 spam\r\n", ERROR_REFUSED },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct smtp_server server;
+        struct error error = { .text = "" };
+        char url[96], number[4];
+        const struct mail mail = letter();
+        smtp_begin(&server, SMTP_PLAIN, NULL, cases[i].refused, cases[i].refusal);
+        smtp_url(&server, "127.0.0.1", url);
+        const struct mail_settings settings = {
+            .url = url, .from = "pool@example.org", .password_file = "", .timeout_ms = 20000
+        };
+        const bool sent = mail_send(&settings, &mail, &error);
+        smtp_end(&server);
+        snprintf(number, sizeof number, "%.3s", cases[i].refusal);
+        if (sent || error.code != cases[i].code || strstr(error.text, number) == NULL)
+            fail_msg("%s %s: %d %d %s\n%s", cases[i].refused, number, sent, (int)error.code,
+                     error.text, server.heard);
+    }
 }
 
 /* X: what the server has, its certificate, what we trust, where we say it is, with a password,
@@ -241,7 +289,7 @@ static void letters_and_passwords_go_by_tls_to_who_is_certified_or_not_at_all(vo
         struct smtp_server server;
         struct error error = { .text = "" };
         char url[96];
-        smtp_begin(&server, lines[i].tls, lines[i].certificate, NULL);
+        smtp_begin(&server, lines[i].tls, lines[i].certificate, NULL, NULL);
         smtp_url(&server, lines[i].host, url);
         const struct mail_settings settings = { .url = url,
                                                 .from = "pool@example.org",
@@ -304,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_mail_server_is_given_the_letter),
         cmocka_unit_test(what_others_wrote_stays_one_letter),
         cmocka_unit_test(what_a_mail_server_refuses_or_nobody_takes_has_not_been_sent),
+        cmocka_unit_test(what_a_mail_server_says_of_itself_is_held_against_no_letter),
         cmocka_unit_test(letters_and_passwords_go_by_tls_to_who_is_certified_or_not_at_all),
         cmocka_unit_test(a_try_ends_when_it_is_told_to),
     };

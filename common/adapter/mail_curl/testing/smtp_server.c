@@ -76,10 +76,16 @@ static long hear(struct smtp_server *server, int fd)
 /* False: the connection is over. */
 static bool answer(struct smtp_server *server, int fd, const char *line, bool *data)
 {
-    if (*data) {
-        *data = strncmp(line, ".\r\n", 3) != 0;
-        if (!*data)
-            say(server, fd, "250 taken\r\n");
+    const bool over = *data && strncmp(line, ".\r\n", 3) == 0;
+    const bool refuses = server->refused != NULL && (!*data || over) &&
+                         strncmp(line, server->refused, strlen(server->refused)) == 0;
+    *data = *data && !over;
+    if (refuses) {
+        say(server, fd, server->refusal);
+    } else if (over) {
+        say(server, fd, "250 taken\r\n");
+    } else if (*data) {
+        return true;
     } else if (strncmp(line, "DATA", 4) == 0) {
         *data = true;
         server->encrypted = server->ssl != NULL;
@@ -96,8 +102,6 @@ static bool answer(struct smtp_server *server, int fd, const char *line, bool *d
     } else if (server->secret_next) {
         server->secret_next = false;
         say(server, fd, "235 welcome\r\n");
-    } else if (strncmp(line, "RCPT", 4) == 0 && server->refusal != NULL) {
-        say(server, fd, server->refusal);
     } else {
         say(server, fd, "250 yes\r\n");
     }
@@ -137,7 +141,8 @@ static void *serve(void *context)
     return NULL;
 }
 
-void smtp_begin(struct smtp_server *server, enum smtp_tls tls, const char *pem, const char *refusal)
+void smtp_begin(struct smtp_server *server, enum smtp_tls tls, const char *pem, const char *refused,
+                const char *refusal)
 {
     struct sockaddr_in address = { .sin_family = AF_INET,
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -145,6 +150,7 @@ void smtp_begin(struct smtp_server *server, enum smtp_tls tls, const char *pem, 
     (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to whoever went away */
     memset(server, 0, sizeof *server);
     server->tls = tls;
+    server->refused = refused;
     server->refusal = refusal;
     if (tls != SMTP_PLAIN) {
         server->context = SSL_CTX_new(TLS_server_method());

@@ -14,7 +14,8 @@ enum smtp_tls {
 
 struct smtp_server {
     enum smtp_tls tls;
-    const char *refusal; /* to RCPT; NULL: none */
+    const char *refused; /* the command that is: MAIL, RCPT, DATA, or ".", a letter's end */
+    const char *refusal; /* with these words */
     int listener, port;
     struct ssl_ctx_st *context;
     struct ssl_st *ssl; /* once the line is one of TLS */
@@ -28,8 +29,8 @@ struct smtp_server {
 /* A certificate for `host` (an IPv4 address) that certifies itself, and its key, into one file. */
 void smtp_make_certificate(const char *path, const char *host);
 
-/* `pem`: of smtp_make_certificate, where there is TLS. */
-void smtp_begin(struct smtp_server *server, enum smtp_tls tls, const char *pem,
+/* `pem`: of smtp_make_certificate, where there is TLS. `refused` NULL: it takes everything. */
+void smtp_begin(struct smtp_server *server, enum smtp_tls tls, const char *pem, const char *refused,
                 const char *refusal);
 /* Where it is, as a URL of auth.mail, for this name of the host. */
 void smtp_url(const struct smtp_server *server, const char *user_at_host, char url_r[96]);

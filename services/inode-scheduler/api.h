@@ -37,6 +37,7 @@ struct api_list {
     uint64_t limit, limit_max;
     enum http_page_id id;
     uint64_t number_max;
+    uint64_t number_min; /* 1: numbers that begin there */
 };
 enum { API_LIMIT = 50, API_LIMIT_MAX = 500 };
 /* The page of a list that is asked for, and where it ended. */

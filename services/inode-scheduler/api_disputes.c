@@ -85,7 +85,8 @@ static void list_read(struct api_read *read)
 
 void api_disputes(void *context, struct http_exchange *exchange)
 {
-    static const struct api_list disputes = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_ID, INT64_MAX };
+    static const struct api_list disputes = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_ID, INT64_MAX,
+                                              0 };
     api_list_begin(context, exchange, NULL, &disputes, list_read);
 }
 

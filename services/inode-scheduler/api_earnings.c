@@ -77,6 +77,6 @@ static void earnings_read(struct api_read *read)
 void api_earnings(void *context, struct http_exchange *exchange)
 {
     static const struct api_list earnings = { API_ENTRIES_MAX, API_ENTRIES_MAX, HTTP_PAGE_COUNT,
-                                              INT64_MAX };
+                                              INT64_MAX, 1 };
     api_list_begin(context, exchange, http_segment(exchange, 0), &earnings, earnings_read);
 }

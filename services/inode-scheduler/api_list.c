@@ -32,7 +32,8 @@ bool api_list_asked(struct http_exchange *exchange, const struct api_list *list,
         return false;
     struct span text = http_parameter(http_query(exchange), "page");
     page_r->behind = text.data != NULL;
-    if (!page_r->behind || http_page_parse(text, list->id, list->number_max, &page_r->place))
+    if (!page_r->behind || (http_page_parse(text, list->id, list->number_max, &page_r->place) &&
+                            page_r->place.number >= list->number_min))
         return true;
     http_problem(exchange, 400, "Bad request",
                  "page is what an answer of this list gave as next, and nothing else", "page");

@@ -348,6 +348,13 @@ static json_t *gateway_of(const struct bans *bans, const struct bans_gateway *ga
 static void bans_after(struct api_read *read)
 {
     const struct bans *bans = &read->scheduler->bans;
+    if (!bans_listens(bans)) {
+        refuse(
+            read, 503,
+            "this inode-scheduler does not lead: gateways say to the one that does who is banned",
+            NULL);
+        return;
+    }
     json_t *gateways = json_array();
     for (size_t place = 0; place < BANS_GATEWAYS_MAX; place++) {
         const struct bans_gateway *gateway = bans_at(bans, place);
@@ -355,7 +362,8 @@ static void bans_after(struct api_read *read)
         if (line != NULL)
             json_array_append_new(gateways, line);
     }
-    read->document = json_pack("{s:o}", "gateways", gateways);
+    read->document =
+        json_pack("{s:o, s:b}", "gateways", gateways, "complete", bans_heard_all(bans));
     api_read_end(read);
 }
 
@@ -378,7 +386,10 @@ static void done_ban(void *context, const struct bans_result *result)
         return;
     }
     char text[160];
-    snprintf(text, sizeof text, "done by %u of %u gateways", result->done, result->asked);
+    snprintf(text, sizeof text, "done by %u of %u gateways%s", result->done, result->asked,
+             bans_heard_all(&read->scheduler->bans)
+                 ? ""
+                 : "; others may not have reported here yet: look again");
     read->document = json_pack("{s:s}", "detail", text);
     api_read_end(read);
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* The chain by its numbers, an account's proofs by their sets. */
-static const struct api_list numbered = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID, INT64_MAX };
+static const struct api_list numbered = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID, INT64_MAX, 1 };
 
 struct chain {
     struct api_page *page;

@@ -11,7 +11,7 @@
 enum { TIMEOUT_MS = 5000, LIMIT_MAX = 64, DECODE_BYTES = 16 << 10 };
 
 /* Their time, and a validator's own count of those of one time. */
-static const struct api_list receipts = { LIMIT_MAX, LIMIT_MAX, HTTP_PAGE_COUNT, INT64_MAX };
+static const struct api_list receipts = { LIMIT_MAX, LIMIT_MAX, HTTP_PAGE_COUNT, INT64_MAX, 0 };
 
 struct receipt_read {
     struct http_exchange *exchange;

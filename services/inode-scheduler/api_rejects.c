@@ -9,7 +9,8 @@
 #include <stdio.h>
 
 /* All that is kept fits one answer, so there are no pages. */
-static const struct api_list rejects = { API_LIMIT, REJECT_LOG_OF_ACCOUNT_MAX, HTTP_PAGE_NO_ID, 0 };
+static const struct api_list rejects = { API_LIMIT, REJECT_LOG_OF_ACCOUNT_MAX, HTTP_PAGE_NO_ID, 0,
+                                         0 };
 
 struct gathering {
     struct scheduler *scheduler;

@@ -47,7 +47,7 @@ static void blocks_read(struct api_read *read)
 
 void api_blocks(void *context, struct http_exchange *exchange)
 {
-    static const struct api_list blocks = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_ID, INT64_MAX };
+    static const struct api_list blocks = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_ID, INT64_MAX, 0 };
     api_list_begin(context, exchange, NULL, &blocks, blocks_read);
 }
 
@@ -139,12 +139,13 @@ static void workers_read(struct api_read *read)
 
 void api_workers(void *context, struct http_exchange *exchange)
 {
-    static const struct api_list workers = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID,
-                                             UINT64_MAX };
+    static const struct api_list workers = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID, UINT64_MAX,
+                                             0 };
     api_list_begin(context, exchange, http_segment(exchange, 0), &workers, workers_read);
 }
 
-const struct api_list api_entries_list = { API_LIMIT, API_ENTRIES_MAX, HTTP_PAGE_COUNT, INT64_MAX };
+const struct api_list api_entries_list = { API_LIMIT, API_ENTRIES_MAX, HTTP_PAGE_COUNT, INT64_MAX,
+                                           1 };
 
 /* An entry's place is its set and the how manieth of the account's in it it is: what a balance has
  * taken in stays as it is. */
@@ -306,7 +307,7 @@ static void payments_read(struct api_read *read)
 
 void api_payments(void *context, struct http_exchange *exchange)
 {
-    static const struct api_list payments = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID,
-                                              INT64_MAX };
+    static const struct api_list payments = { API_LIMIT, API_LIMIT_MAX, HTTP_PAGE_NO_ID, INT64_MAX,
+                                              1 };
     api_list_begin(context, exchange, http_segment(exchange, 0), &payments, payments_read);
 }

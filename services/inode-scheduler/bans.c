@@ -24,6 +24,22 @@ bool bans_lives(const struct bans *bans, const struct bans_gateway *gateway)
     return now_of(bans) - gateway->heard_ms <= BANS_SILENT_MS;
 }
 
+void bans_listen(struct bans *bans)
+{
+    bans->listens = true;
+    bans->began_ms = now_of(bans);
+}
+
+bool bans_listens(const struct bans *bans)
+{
+    return bans->listens;
+}
+
+bool bans_heard_all(const struct bans *bans)
+{
+    return bans->listens && now_of(bans) - bans->began_ms >= BANS_SILENT_MS;
+}
+
 /* Orders. */
 
 static void finish(struct bans_order *order)

@@ -3,6 +3,9 @@
  * said with the next what became of it. So gateways of every host are seen and ruled, and nobody
  * needs a way into one. Orders go to a gateway one after the other, in the order they came in.
  *
+ * Gateways report to the scheduler that leads alone: one that stands by knows nothing of them, and
+ * one that has just begun to lead not yet of each.
+ *
  * Nothing is kept in the store: bans live and end with their gateway. Bounded: BANS_GATEWAYS_MAX,
  * of each its last report; BANS_ORDERS_MAX under way. On the loop's thread. */
 #pragma once
@@ -49,6 +52,8 @@ struct bans {
     struct loop *loop;
     struct loop_timer timer;
     uint64_t last_id;
+    bool listens;
+    uint64_t began_ms;             /* to listen */
     struct bans_gateway *gateways; /* BANS_GATEWAYS_MAX */
     struct bans_order *orders;     /* BANS_ORDERS_MAX */
 };
@@ -56,6 +61,12 @@ struct bans {
 void bans_init(struct bans *bans, struct loop *loop);
 /* Also where it is zero. Orders under way end with what is known of them. */
 void bans_deinit(struct bans *bans);
+
+/* From now on gateways can report here. */
+void bans_listen(struct bans *bans);
+/* Whether gateways report here at all; and whether each that lives has had the time to do so. */
+bool bans_listens(const struct bans *bans);
+bool bans_heard_all(const struct bans *bans);
 
 /* A report, and what its gateway is told to do now, whose texts are borrowed until the next call.
  * Beyond BANS_GATEWAYS_MAX gateways a report is not kept. */

@@ -204,6 +204,22 @@ static void who_is_silent_is_told_of_but_not_waited_for(void **state)
     assert_int_equal(known(), 0);
 }
 
+static void who_leads_has_heard_all_only_once_each_could_report(void **state)
+{
+    (void)state;
+    struct gateway a = { .instance = "1", .process = 11 };
+    pass(BANS_SILENT_MS + 100); /* it stands by */
+    assert_false(bans_listens(&w->bans) || bans_heard_all(&w->bans));
+    bans_listen(&w->bans);
+    assert_true(bans_listens(&w->bans));
+    assert_false(bans_heard_all(&w->bans));
+    assert_false(report(&a)); /* there may be more */
+    pass(BANS_SILENT_MS - 100);
+    assert_false(bans_heard_all(&w->bans));
+    pass(200);
+    assert_true(bans_heard_all(&w->bans));
+}
+
 static void an_order_ends_though_a_gateway_dies_on_the_way(void **state)
 {
     (void)state;
@@ -250,6 +266,7 @@ int main(void)
         TEST(an_answer_that_was_lost_is_asked_for_again),
         TEST(orders_come_to_a_gateway_in_their_order_and_are_bounded),
         TEST(who_is_silent_is_told_of_but_not_waited_for),
+        TEST(who_leads_has_heard_all_only_once_each_could_report),
         TEST(an_order_ends_though_a_gateway_dies_on_the_way),
         TEST(beyond_its_bound_a_gateway_is_not_kept_and_nobody_gives_way),
     };

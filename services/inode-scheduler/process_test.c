@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #include "adapter/store_open/store_open.h"
+#include "adapter/token_sodium/token.h"
 #include "core/coin/coin.h"
+#include "record/withdrawal/withdrawal.h"
 #include "services/inode-scheduler/api.h"
 #include "services/inode-scheduler/testing/pages.h"
 #include "tests/api/contract.h"
@@ -164,13 +166,13 @@ static bool fetch(const char *url, const char *body, struct reply *reply_r)
 }
 
 /* The document of an answer, which is as docs/api/openapi.yaml has it. */
-static json_t *get(const struct fixture *f, const char *path, long status)
+static json_t *get_with(const struct fixture *f, const char *path, const char *header, long status)
 {
     static struct reply reply;
     char url[512], bare[256], why[1024];
     json_error_t trouble;
     snprintf(url, sizeof url, "http://%s%s", f->http, path);
-    assert_true(fetch(url, NULL, &reply));
+    assert_true(fetch_with(url, header, NULL, &reply));
     if (reply.status != status)
         fail_msg("%s: %ld %s", path, reply.status, reply.text);
     json_t *document = json_loads(reply.text, 0, &trouble);
@@ -188,6 +190,11 @@ static json_t *get(const struct fixture *f, const char *path, long status)
         !contract_check(f->contract, &answer, why, sizeof why))
         fail_msg("%s", why);
     return document;
+}
+
+static json_t *get(const struct fixture *f, const char *path, long status)
+{
+    return get_with(f, path, NULL, status);
 }
 
 static void new_address(const struct fixture *f, char address_r[128])
@@ -279,11 +286,16 @@ static void await(const struct fixture *f, const char *mark, char *value_r, size
     await_in(f, "scheduler.log", mark, value_r, bytes);
 }
 
-static void start_well(struct fixture *f)
+static void start_with(struct fixture *f, char *const settings[])
 {
-    start_scheduler(f, NULL);
+    start_scheduler(f, settings);
     await(f, "http.listen address=", f->http, sizeof f->http);
     await(f, "job.published", NULL, 0);
+}
+
+static void start_well(struct fixture *f)
+{
+    start_with(f, NULL);
 }
 
 static void stop_well(struct fixture *f)
@@ -620,9 +632,7 @@ static void a_list_is_the_same_by_pages_of_any_size(void **state)
     static char *const unlimited[] = { "ADIT_SCHEDULER__PROOFS_PER_S=0",
                                        "ADIT_SERVICE__REQUESTS_PER_S=0", NULL };
     struct fixture *f = *state;
-    start_scheduler(f, unlimited);
-    await(f, "http.listen address=", f->http, sizeof f->http);
-    await(f, "job.published", NULL, 0);
+    start_with(f, unlimited);
     uint64_t account = pay_to(f, f->address);
     struct store *store = open_store(f);
     pages_fill(store, account);
@@ -645,8 +655,10 @@ static void a_list_is_the_same_by_pages_of_any_size(void **state)
         }
         static const char *const broken[] = { "page=",    "page=7",    "page=x",   "page=7-zz",
                                               "limit=0",  "limit=501", "limit=-1", "limit=1x",
-                                              "before=x", "after=-1" };
-        for (size_t j = 0; j < sizeof broken / sizeof *broken; j++) {
+                                              "before=x", "after=-1",  "page=0-" };
+        /* Workers' ids alone may be any number. */
+        size_t count = sizeof broken / sizeof *broken - (strstr(path, "workers") != NULL);
+        for (size_t j = 0; j < count; j++) {
             snprintf(asked, sizeof asked, "%s?%s", path, broken[j]);
             json_t *problem = get(f, asked, 400);
             const char *field = json_string_value(json_object_get(problem, "field"));
@@ -655,6 +667,126 @@ static void a_list_is_the_same_by_pages_of_any_size(void **state)
             json_decref(problem);
         }
     }
+    stop_well(f);
+}
+
+/* What auth does: an operator, whose account is the miner's, and the header that says so. Returns
+ * the account's id. `keys` is the setting that names the keys' file. */
+static uint64_t make_operator(const struct fixture *f, char keys[TEXT_BYTES],
+                              char header_r[TOKEN_TEXT_BYTES + 32])
+{
+    char path[TEXT_BYTES], token[TOKEN_TEXT_BYTES];
+    uint8_t public_key[TOKEN_PUBLIC_BYTES];
+    struct token_verifier verifier = { .count = 0 };
+    struct error error = { .text = "" };
+    struct account account;
+    path_of(f, "token.key", path);
+    struct token_signer *signer = token_signer_open(path, &error);
+    if (signer == NULL)
+        fail_msg("%s", error.text);
+    token_signer_public(signer, public_key);
+    path_of(f, "token.pub", path);
+    assert_true(token_verifier_add(&verifier, public_key));
+    assert_true(token_publish(&verifier, path, &error));
+    snprintf(keys, TEXT_BYTES, "ADIT_PAYOUT__AUTH_KEYS=%.4000s", path);
+    const uint64_t id = pay_to(f, f->address), now_s = (uint64_t)time(NULL);
+    struct store *store = open_store(f);
+    assert_int_equal(account_get(store, id, &account, &error), STORE_DONE);
+    account.roles |= ACCOUNT_ROLE_OPERATOR;
+    assert_int_equal(account_save(store, &account, &error), STORE_DONE);
+    store_close(store);
+    struct token_claims claims = { .scopes = TOKEN_SCOPE_OPERATOR | TOKEN_SCOPE_READ,
+                                   .account_id = id,
+                                   .issued_s = now_s,
+                                   .not_before_s = now_s,
+                                   .expires_s = now_s + 3600 };
+    token_sign(signer, &claims, token);
+    token_signer_close(signer);
+    snprintf(header_r, TOKEN_TEXT_BYTES + 32, "Authorization: Bearer %s", token);
+    return id;
+}
+
+static void who_hears_no_gateway_does_not_say_that_there_is_none(void **state)
+{
+    struct fixture *f = *state;
+    static char keys[TEXT_BYTES], header[TOKEN_TEXT_BYTES + 32];
+    static const char path[] = "/api/v1/operator/bans";
+    char listen[] = "ADIT_SCHEDULER__LISTEN=ipc://%d/run/second.rep";
+    char publish[] = "ADIT_SCHEDULER__PUBLISH=ipc://%d/run/second.pub";
+    char *const settings[] = { keys, NULL }, *const others[] = { keys, listen, publish, NULL };
+    make_operator(f, keys, header);
+    start_with(f, settings);
+    bool complete = false;
+    for (int waited = 0; waited < DEADLINE_MS && !complete; waited += 50) {
+        json_t *bans = get_with(f, path, header, 200);
+        assert_int_equal(json_array_size(json_object_get(bans, "gateways")), 0);
+        complete = json_is_true(json_object_get(bans, "complete"));
+        json_decref(bans);
+        pause_ms(50);
+    }
+    assert_true(complete);
+    struct fixture second = *f;
+    pid_t pid = start_one(f, "second.log", others);
+    await_in(f, "second.log", "http.listen address=", second.http, sizeof second.http);
+    json_decref(get(&second, path, 401));
+    json_decref(get_with(&second, path, header, 503));
+    /* Until it leads. */
+    kill(f->scheduler, SIGKILL);
+    wait_exit(&f->scheduler);
+    await_in(f, "second.log", "job.published", NULL, 0);
+    json_decref(get_with(&second, path, header, 200));
+    end(&pid);
+}
+
+/* So many more that wait, all of one account or each of its own. */
+static void ask_withdrawals(const struct fixture *f, uint64_t account, bool own, unsigned from,
+                            unsigned count)
+{
+    static const struct store_collection *const collections[] = { &withdrawal_collection };
+    struct error error = { .text = "" };
+    struct store *store = open_store(f);
+    assert_true(store_declare(store, collections, 1, &error));
+    for (unsigned i = from; i < from + count; i++) {
+        struct withdrawal withdrawal = { .account = own ? account : account + 1 + i,
+                                         .state = WITHDRAWAL_OPEN,
+                                         .amount = { 10 },
+                                         .created_ms = UINT64_C(1700000000000) + i };
+        snprintf(withdrawal.request, sizeof withdrawal.request, "w%u", i);
+        if (withdrawal_insert(store, &withdrawal, &error) != STORE_DONE)
+            fail_msg("%s", error.text);
+    }
+    store_close(store);
+}
+
+static void expect_withdrawals(const struct fixture *f, const char *path, const char *header,
+                               size_t count, bool complete)
+{
+    json_t *answer = get_with(f, path, header, 200);
+    assert_int_equal(json_array_size(json_object_get(answer, "withdrawals")), count);
+    assert_int_equal(json_is_true(json_object_get(answer, "complete")), complete);
+    json_decref(answer);
+}
+
+static void lists_of_what_waits_say_where_they_are_cut(void **state)
+{
+    struct fixture *f = *state;
+    static char keys[TEXT_BYTES], header[TOKEN_TEXT_BYTES + 32];
+    static const char of_all[] = "/api/v1/operator/payments", of_one[] = "/api/v1/withdrawals";
+    enum { MOST = 200 };
+    char *const settings[] = { keys, NULL };
+    const uint64_t account = make_operator(f, keys, header);
+    start_with(f, settings);
+    ask_withdrawals(f, account, false, 0, MOST / 2);
+    ask_withdrawals(f, account, true, MOST / 2, MOST / 2);
+    expect_withdrawals(f, of_all, header, MOST, true);
+    expect_withdrawals(f, of_one, header, MOST / 2, true);
+    ask_withdrawals(f, account, false, MOST, 1);
+    expect_withdrawals(f, of_all, header, MOST, false);
+    expect_withdrawals(f, of_one, header, MOST / 2, true); /* the others' are not its */
+    ask_withdrawals(f, account, true, MOST + 1, MOST / 2);
+    expect_withdrawals(f, of_one, header, MOST, true);
+    ask_withdrawals(f, account, true, 2 * MOST, 1);
+    expect_withdrawals(f, of_one, header, MOST, false);
     stop_well(f);
 }
 
@@ -1006,6 +1138,10 @@ int main(void)
             an_account_is_told_again_for_a_moment_and_anew_to_who_asks_so, open_fixture,
             close_fixture),
         cmocka_unit_test_setup_teardown(a_list_is_the_same_by_pages_of_any_size, open_fixture,
+                                        close_fixture),
+        cmocka_unit_test_setup_teardown(who_hears_no_gateway_does_not_say_that_there_is_none,
+                                        open_fixture, close_fixture),
+        cmocka_unit_test_setup_teardown(lists_of_what_waits_say_where_they_are_cut, open_fixture,
                                         close_fixture),
         cmocka_unit_test_setup_teardown(every_route_is_described_and_every_description_is_served,
                                         open_fixture, close_fixture),

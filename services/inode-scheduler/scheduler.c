@@ -631,6 +631,7 @@ static void on_read(struct scheduler *scheduler)
         return;
     }
     scheduler->leading = true;
+    bans_listen(&scheduler->bans);
     scheduler_start_following(scheduler);
     tasks_lead(scheduler);
     scheduler->options.on_leading(scheduler->options.context);

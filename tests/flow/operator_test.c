@@ -309,7 +309,8 @@ static bool far_reports(const struct pool_fixture *self, void *context)
     if (get("/api/v1/operator/bans", operator_token) != 200)
         return false;
     const json_t *gateway = gateway_named("far");
-    return gateway != NULL && json_is_true(json_object_get(gateway, "answered")) == *wanted;
+    return json_is_true(json_object_get(answer, "complete")) && gateway != NULL &&
+           json_is_true(json_object_get(gateway, "answered")) == *wanted;
 }
 
 static void a_ban_reaches_the_gateways_of_every_host(void **state)

@@ -165,15 +165,16 @@ export function luck() {
 
 export function bans() {
     let again = () => {};
-    const list = section('Who is banned', ({ gateways }) => gateways.length === 0 ? el('p.empty', 'No gateway reports here now.') : gateways.map(g => [
+    const list = section('Who is banned', ({ gateways, complete }) => [!complete && el('p', mark('wait', 'This scheduler has led for seconds only: gateways that have not reported to it yet are missing here.')),
+        complete && gateways.length === 0 && el('p.empty', 'No gateway reports here now.'), gateways.map(g => [
         gateways.length > 1 && el('h3', `Gateway ${g.gateway}`), !g.answered ? el('p', mark('warn', 'This gateway does not answer.')) : [table(`Bans of gateway ${g.gateway}`, ['Whom', 'For', 'Why', ''], g.bans.map(b => [
-            el('code.break', b.whom), duration(b.seconds), b.reason, action('Lift', async () => { await tell(api('bans'), { verb: 'lift', whom: b.whom }); again(); }, { label: `Lift the ban of ${b.whom}` })]), 'Nobody.'), g.count > g.bans.length && el('p', `${count(g.bans.length)} of ${count(g.count)}, the newest.`)]]));
+            el('code.break', b.whom), duration(b.seconds), b.reason, action('Lift', async () => { await tell(api('bans'), { verb: 'lift', whom: b.whom }); again(); }, { label: `Lift the ban of ${b.whom}` })]), 'Nobody.'), g.count > g.bans.length && el('p', `${count(g.bans.length)} of ${count(g.count)}, the newest.`)]])]);
     const asks = form({ submit: 'Ban', danger: true, fields: [{ name: 'whom', label: 'Whom', maxlength: 200, autocomplete: 'off', hint: 'An address, an IPv6 network of 64 bits, or worker ACCOUNT/WORKER.' },
         { name: 'seconds', label: 'For how long', options: { 3600: 'an hour', 86400: 'a day', 604800: 'a week', 31536000: 'a year' } }],
     send: body => tell(api('bans'), { verb: 'ban', ...body, whom: body.whom.trim() }), done({ detail }) { again(); asks.clear(); return detail; } });
     const self = page('bans', 'Gateways ban by themselves what costs them more than it brings. Here you see it, and overrule it.', [list.element, el('section.card', el('h2', 'Ban somebody'), asks.element)], async signal => {
         const b = await asked(api('bans'), signal);
-        list.update({ gateways: b.gateways.map(g => ({ ...g, bans: g.bans.map(x => ({ ...x, seconds: Math.ceil(x.seconds / 60) * 60 })) })) });
+        list.update({ complete: b.complete, gateways: b.gateways.map(g => ({ ...g, bans: g.bans.map(x => ({ ...x, seconds: Math.ceil(x.seconds / 60) * 60 })) })) });
     });
     again = () => self.look();
     return self;

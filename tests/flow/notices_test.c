@@ -9,6 +9,7 @@
 
 #include "adapter/store_open/store_open.h"
 #include "adapter/webhook_curl/testing/receiver.h"
+#include "loop/loop.h"
 #include "record/notice/audit_report.h"
 #include "record/notice/notice_record.h"
 #include "tests/fixture/pool_fixture.h"
@@ -228,7 +229,26 @@ static size_t letters_with(const char *text)
     return count;
 }
 
-/* Whether everything that the API lists was told, by both channels. */
+/* Another comes every few seconds, and one may be told some seconds late where a lane finds another
+ * at the same account: what is new is not asked for yet. */
+static bool is_new(const char *cause)
+{
+    enum { NEW_MS = 8000 };
+    static struct {
+        char cause[100];
+        uint64_t since_ms;
+    } known[CAUSES_MAX];
+    static size_t count;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(known[i].cause, cause) == 0)
+            return loop_unix_ms() < known[i].since_ms + NEW_MS;
+    assert_true(count < CAUSES_MAX);
+    snprintf(known[count].cause, sizeof known[count].cause, "%s", cause);
+    known[count++].since_ms = loop_unix_ms();
+    return true;
+}
+
+/* Whether everything that the API has listed for a while was told, by both channels. */
 static bool all_is_told(const struct pool_fixture *self, void *context)
 {
     size_t *wanted = context, index, payments_sent = 0, blocks_found = 0;
@@ -244,6 +264,8 @@ static bool all_is_told(const struct pool_fixture *self, void *context)
         if (strcmp(state, "accepted") != 0 && strcmp(state, "matured") != 0)
             continue;
         snprintf(cause, sizeof cause, "block.own %s0", hash);
+        if (is_new(cause))
+            continue;
         blocks_found++;
         all = all && was_told(cause) && letters_with(hash) == 1;
     }
@@ -256,6 +278,8 @@ static bool all_is_told(const struct pool_fixture *self, void *context)
             continue;
         snprintf(cause, sizeof cause, "payment.sent %lld",
                  (long long)json_integer_value(json_object_get(one, "number")));
+        if (is_new(cause))
+            continue;
         payments_sent++;
         all = all && was_told(cause) && letters_with(txid) == 1;
     }

@@ -16,6 +16,11 @@ enum {
     REFUSALS_AT_ONCE = 64, /* connections; then others have their turn */
     LINGER_MS = 2000,      /* a refused client may still be sending, and should read why */
     LINGER_BYTES_MAX = 1 << 20,
+    STALLED_MS = 20000, /* an answer of which the client takes nothing */
+    LINES_MAX = 100,    /* beside Host: what browsers and proxies send */
+    /* Kore cuts a head into HTTP_REQ_HEADER_MAX - 1 lines, the request's and Host among them, and
+     * is silent about what follows. */
+    LINES_PASSED = HTTP_REQ_HEADER_MAX - 1 - 2,
 };
 
 /* In Kore's http.c, renamed. */
@@ -33,6 +38,8 @@ struct guest {
     struct network_address address;
     uint8_t *held; /* came behind a request; read again when that is answered */
     size_t held_at, held_length;
+    size_t unsent; /* when that was last looked at, and since when it is so much */
+    u_int64_t unsent_since_ms;
 };
 
 static struct guest *guests;
@@ -40,14 +47,38 @@ static size_t guest_count;
 static struct crowd *crowd;
 
 static const struct http_head_limits limits = {
-    /* Kore cuts a head into HTTP_REQ_HEADER_MAX - 1 lines, the request's and Host among them, and
-     * is silent about what follows. */
-    .lines_max = HTTP_REQ_HEADER_MAX - 1 - 2,
+    .lines_max = LINES_MAX,
     .target_max = HTTP_URI_LEN - 2,
     .host_max = KORE_DOMAINNAME_LEN - 2,
     .body_max = EXCHANGE_BODY_MAX,
 };
 
+/* What anybody here reads of a request. */
+static const char *const read_names[] = {
+    "accept-encoding",
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "if-none-match",
+    "last-event-id",
+    "origin",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "upgrade",
+    "x-forwarded-for",
+    NULL,
+};
+
+static const struct http_head_refusal many_lines = {
+    431, "Too many header lines",
+    "a request has more header lines than this server looks at; a proxy may add some"
+};
 static const struct http_head_refusal long_head = {
     431, "Head too long", "the head of a request is longer than this server takes"
 };
@@ -193,7 +224,8 @@ static int refuse(struct connection *connection, const struct http_head_refusal 
     if (!TAILQ_EMPTY(&connection->send_queue)) {
         stop_reading(connection);
         connection->flags |= CONN_CLOSE_EMPTY;
-        connection->http_timeout = 0; /* Kore's idle timer bounds it */
+        connection->http_start = kore_time_ms();
+        connection->http_timeout = LINGER_MS;
         return KORE_RESULT_OK;
     }
     (void)shutdown(connection->fd, SHUT_WR);
@@ -205,15 +237,35 @@ static int refuse(struct connection *connection, const struct http_head_refusal 
     return KORE_RESULT_OK;
 }
 
+/* Whether it has taken nothing of what it is answered for too long, whatever it says meanwhile. */
+static bool is_stalled(const struct connection *connection, u_int64_t now_ms)
+{
+    struct guest *guest = guest_of(connection->fd);
+    const struct netbuf *buffer;
+    size_t unsent = 0;
+    TAILQ_FOREACH(buffer, &connection->send_queue, list)
+    unsent += buffer->b_len - buffer->s_off;
+    if (unsent != guest->unsent) {
+        guest->unsent = unsent;
+        guest->unsent_since_ms = now_ms;
+    }
+    return unsent > 0 && now_ms >= guest->unsent_since_ms + STALLED_MS;
+}
+
 /* Kore's own answers 408 without a body, and to who asked nothing too. */
 int http_check_timeout(struct connection *connection, u_int64_t now_ms)
 {
     const u_int64_t start = connection->http_start;
+    if (is_stalled(connection, now_ms)) {
+        kore_connection_disconnect(connection);
+        return KORE_RESULT_ERROR;
+    }
     if (connection->http_timeout == 0 || now_ms < start ||
         now_ms - start < connection->http_timeout)
         return KORE_RESULT_OK;
     const struct netbuf *buffer = connection->rnb;
-    if (buffer->cb != take_leave && (buffer->s_off > 0 || !TAILQ_EMPTY(&connection->http_requests)))
+    if (buffer->cb != take_leave && TAILQ_EMPTY(&connection->send_queue) &&
+        (buffer->s_off > 0 || !TAILQ_EMPTY(&connection->http_requests)))
         (void)refuse(connection, &slow, false);
     else
         kore_connection_disconnect(connection);
@@ -263,14 +315,23 @@ static void hold_rest(struct netbuf *buffer, const struct http_head *head)
     connection->read = read_held;
 }
 
-static void write_anew(struct netbuf *buffer, const struct http_head *head)
+/* Kore is given no more lines than it looks at: of a head with more, those that are read. False
+ * where these are too many too. */
+static bool write_anew(struct netbuf *buffer, const struct http_head *head)
 {
+    struct http_head written;
+    struct http_head_limits passed = limits;
+    passed.lines_max = LINES_PASSED;
     uint8_t text[HTTP_HEADER_MAX_LEN];
     ASSERT(head->length <= sizeof text);
-    const size_t length = http_head_write(span_of(buffer->buf, head->length), head, text);
+    const size_t length = http_head_write(span_of(buffer->buf, head->length), head,
+                                          head->lines > LINES_PASSED ? read_names : NULL, text);
+    if (http_head_judge(span_of(text, length), &passed, &written) != HTTP_HEAD_READ)
+        return false;
     memcpy(buffer->buf, text, length);
     memmove(buffer->buf + length, buffer->buf + head->length, buffer->s_off - head->length);
     buffer->s_off -= head->length - length;
+    return true;
 }
 
 /* Kore's connection.c reads every request through this; Kore's own stands behind it, renamed. */
@@ -291,8 +352,8 @@ int http_header_recv(struct netbuf *buffer)
     if (http_request_count >= http_request_limit)
         return refuse(connection, &overloaded, head.asks_head);
     hold_rest(buffer, &head);
-    if (!head.plain)
-        write_anew(buffer, &head);
+    if ((!head.plain || head.lines > LINES_PASSED) && !write_anew(buffer, &head))
+        return refuse(connection, &many_lines, head.asks_head);
     /* Where the one before is being answered right now, Kore has been round its requests, and would
      * come to this one when something else happens. */
     if (!TAILQ_EMPTY(&connection->http_requests))
@@ -301,6 +362,35 @@ int http_header_recv(struct netbuf *buffer)
     if (buffer->buf == NULL && head.body_length == 0)
         connection->http_timeout = 0; /* it is whole; Kore leaves this on for an empty body */
     return result;
+}
+
+/* Stands for kore_connection_handle while an answer waits to be taken: then the next head is read.
+ */
+static int go_on(struct connection *connection)
+{
+    if (!kore_connection_handle(connection))
+        return KORE_RESULT_ERROR;
+    if (connection->state != CONN_STATE_ESTABLISHED || !TAILQ_EMPTY(&connection->send_queue))
+        return KORE_RESULT_OK;
+    connection->handle = kore_connection_handle;
+    connection->http_start = kore_time_ms();
+    connection->http_timeout = (u_int64_t)http_header_timeout * 1000;
+    net_recv_reset(connection, http_header_max, http_header_recv);
+    return net_recv_flush(connection);
+}
+
+/* An answer was given. Who does not take it asks nothing more, or its answers would pile up. */
+static void read_next(struct connection *connection)
+{
+    if (!net_send_flush(connection))
+        kore_connection_disconnect(connection);
+    if (connection->state == CONN_STATE_ESTABLISHED && TAILQ_EMPTY(&connection->send_queue)) {
+        net_recv_reset(connection, http_header_max, http_header_recv);
+        return;
+    }
+    stop_reading(connection);
+    connection->http_timeout = 0; /* is_stalled bounds it */
+    connection->handle = go_on;
 }
 
 /* Stands for net_recv_reset in Kore's http.c. Behind a body Kore would read the next request at
@@ -312,7 +402,7 @@ void http_kore_recv_reset(struct connection *connection, size_t length,
     if (callback != kore_http_header_recv) {
         net_recv_reset(connection, length, callback);
     } else if (connection->proto == CONN_PROTO_HTTP && connection->rnb->cb == http_header_recv) {
-        net_recv_reset(connection, length, http_header_recv);
+        read_next(connection);
     } else {
         stop_reading(connection);
         connection->rnb->cb = http_header_recv;

@@ -48,8 +48,7 @@ const char *http_peer(const struct http_exchange *exchange); /* who opened the c
 
 /* The client's address as limits know it: the peer's, or behind one of the proxies what that says
  * in X-Forwarded-For, on one line or several, whose last is the newest; of IPv6 the first 64 bits,
- * which one customer has. Behind a proxy whose request has 22 headers or more (beside Host) it is
- * the proxy's: what stands last may have been cut off, and with it what the proxy says. */
+ * which one customer has. */
 enum { HTTP_CLIENT_BYTES = 48 };
 void http_client(const struct http_exchange *exchange, const struct settings_list *proxies,
                  char client_r[HTTP_CLIENT_BYTES]);

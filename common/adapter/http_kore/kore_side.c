@@ -122,7 +122,7 @@ void kore_parent_configure(int argc, char **argv)
                           "worker_death_policy terminate\n"
                           "worker_max_connections %u\n"
                           "worker_rlimit_nofiles %lu\n"
-                          "http_request_limit 1024\n"
+                          "http_request_limit %u\n" /* a connection has one at a time */
                           "http_body_max %d\n"
                           "http_body_timeout 20\n"
                           "http_header_timeout 10\n"
@@ -132,7 +132,7 @@ void kore_parent_configure(int argc, char **argv)
                           "server http {\n bind %s %s\n tls no\n}\n"
                           /* any path: the shortest expression that all of them match */
                           "domain * {\n attach http\n route ^ http_kore_request\n}\n",
-                          room, (unsigned long)descriptors_for_kore(), EXCHANGE_BODY_MAX,
+                          room, (unsigned long)descriptors_for_kore(), room, EXCHANGE_BODY_MAX,
                           listener.host, listener.port);
     FILE *file = length > 0 ? fmemopen(text, (size_t)length, "r") : NULL;
     if (file == NULL)

@@ -271,6 +271,7 @@ static const struct http_head_refusal *take_field(struct reading *reading, struc
         head->plain = false;
     if (names(name, "host"))
         return take_host(reading, value);
+    head->lines++;
     if (++reading->lines > reading->limits->lines_max)
         return &many_fields;
     if (names(name, "transfer-encoding"))
@@ -357,11 +358,20 @@ static uint8_t *put_text(uint8_t *to, const char *text)
     return put(to, span_text(text));
 }
 
-static uint8_t *put_field(uint8_t *to, struct span line)
+static bool is_among(struct span name, const char *const *all)
+{
+    for (; *all != NULL; all++)
+        if (names(name, *all))
+            return true;
+    return false;
+}
+
+static uint8_t *put_field(uint8_t *to, struct span line, const char *const *only)
 {
     const size_t end = name_end(line);
     const struct span value = value_of(line, end);
-    if (value.length == 0 || names(part(line, 0, end), "host"))
+    if (value.length == 0 || names(part(line, 0, end), "host") ||
+        (only != NULL && !is_among(part(line, 0, end), only)))
         return to;
     to = put(to, part(line, 0, end + 1));
     for (size_t i = 0; i < value.length; i++)
@@ -369,7 +379,8 @@ static uint8_t *put_field(uint8_t *to, struct span line)
     return put_text(to, "\r\n");
 }
 
-size_t http_head_write(struct span bytes, const struct http_head *head, uint8_t *head_r)
+size_t http_head_write(struct span bytes, const struct http_head *head, const char *const *only,
+                       uint8_t *head_r)
 {
     uint8_t *to = put_text(put(head_r, head->method), " ");
     if (head->target.length == 0 || head->target.data[0] == '?')
@@ -385,7 +396,7 @@ size_t http_head_write(struct span bytes, const struct http_head *head, uint8_t 
         if (line.length == 0)
             break;
         if (!first)
-            to = put_field(to, line);
+            to = put_field(to, line, only);
         from = end + 1;
     }
     to = put_text(to, "\r\n");

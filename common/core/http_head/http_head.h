@@ -31,6 +31,7 @@ struct http_head {
     const struct http_head_refusal *refusal;
     bool asks_head;       /* its method is HEAD: no answer has a body (RFC 9110, 9.3.2) */
     bool plain;           /* it stands in the form http_head_write would give it, or as good as */
+    size_t lines;         /* beside Host */
     size_t length;        /* with empty lines before it (RFC 9112, 2.2) and the one that ends it */
     uint64_t body_length; /* what follows belongs to it, as far as this */
     struct span method, target, version; /* the target in origin form, or without its "/" */
@@ -44,5 +45,7 @@ http_head_judge(struct span bytes, const struct http_head_limits *limits, struct
 
 /* The head that was read of these bytes once more: the target in origin form, Host first, one line
  * a header, no white space around values and no tab in them, no header without a value (which says
- * nothing to anybody here). Writes at most head->length bytes and returns how many. */
-size_t http_head_write(struct span bytes, const struct http_head *head, uint8_t *head_r);
+ * nothing to anybody here); `only`: no header but those, in lower case, the last one NULL (NULL:
+ * all). Writes at most head->length bytes and returns how many. */
+size_t http_head_write(struct span bytes, const struct http_head *head, const char *const *only,
+                       uint8_t *head_r);

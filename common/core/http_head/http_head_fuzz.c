@@ -10,7 +10,7 @@ static void look_at_written(struct span bytes, const struct http_head *head)
 {
     uint8_t text[8192];
     struct http_head again;
-    const size_t length = http_head_write(bytes, head, text);
+    const size_t length = http_head_write(bytes, head, NULL, text);
     ASSERT(http_head_judge(span_of(text, length), &limits, &again) == HTTP_HEAD_READ);
     ASSERT(again.plain && again.length == length && again.body_length == head->body_length);
     ASSERT(span_equal(again.method, head->method) && span_equal(again.host, head->host));

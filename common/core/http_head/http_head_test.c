@@ -169,7 +169,7 @@ static void expect_written(const char *text, bool plain, const char *written)
     assert_int_equal(judge(span_text(text), &head), HTTP_HEAD_READ);
     assert_int_equal(head.plain, plain);
     assert_int_equal(head.length, strlen(text));
-    const size_t length = http_head_write(span_text(text), &head, bytes);
+    const size_t length = http_head_write(span_text(text), &head, NULL, bytes);
     bytes[length] = '\0';
     assert_string_equal((const char *)bytes, written);
 }
@@ -242,7 +242,7 @@ static void whatever_is_put_together_is_judged_the_same_when_written(void **stat
         if (judge(span_text(text), &head) != HTTP_HEAD_READ)
             continue;
         read++;
-        const size_t length = http_head_write(span_text(text), &head, written);
+        const size_t length = http_head_write(span_text(text), &head, NULL, written);
         assert_int_equal(judge(span_of(written, length), &again), HTTP_HEAD_READ);
         assert_true(again.plain);
         assert_int_equal(again.length, length);

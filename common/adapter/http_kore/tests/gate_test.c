@@ -125,7 +125,7 @@ static void a_head_that_is_too_large_is_told_so(void **state)
     expect_refused(text, used + 8004, 431);
     used = (size_t)snprintf(text, sizeof text, "GET /hello/a HTTP/1.1\r\n" HOST);
     for (unsigned i = 0; i < 22; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "X-%u: y\r\n", i);
+        used += (size_t)snprintf(text + used, sizeof text - used, "Cookie: %u\r\n", i);
     memcpy(text + used, "\r\n", 3);
     probe_answers(shared.http_port, text, "\r\n\r\na");
     used += (size_t)snprintf(text + used, sizeof text - used, "Authorization: z\r\n\r\n");
@@ -200,6 +200,28 @@ static void forms_that_the_standard_allows_are_taken(void **state)
     probe_answers(shared.http_port, "GET /hello/d HTTP/1.0\r\n" HOST "\r\n", "\r\n\r\nd");
 }
 
+/* Chrome's, and what ingress-nginx adds. */
+static void a_browser_behind_a_proxy_that_adds_its_lines_is_served(void **state)
+{
+    (void)state;
+#define PROXY                                                                                      \
+    "X-Request-ID: 0\r\nX-Real-IP: 9.2.3.4\r\nX-Forwarded-For: 9.2.3.4\r\n"                        \
+    "X-Forwarded-Host: x\r\nX-Forwarded-Port: 443\r\nX-Forwarded-Proto: https\r\n"                 \
+    "X-Forwarded-Scheme: https\r\nX-Scheme: https\r\n"
+#define CHROME                                                                                     \
+    "sec-ch-ua-platform: \"Linux\"\r\nAuthorization: Bearer x\r\nUser-Agent: Mozilla/5.0\r\n"      \
+    "sec-ch-ua: \"Chromium\";v=\"140\"\r\nContent-Type: application/json\r\n"                      \
+    "sec-ch-ua-mobile: ?0\r\nAccept: */*\r\nOrigin: https://x\r\nSec-Fetch-Site: same-origin\r\n"  \
+    "Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\nReferer: https://x/\r\n"                     \
+    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n"              \
+    "Priority: u=1, i\r\n"
+    probe_answers(shared.http_port,
+                  "POST /echo HTTP/1.1\r\n" HOST PROXY CHROME "Content-Length: 2\r\n\r\n{}",
+                  "\r\n\r\n{}");
+    probe_answers(shared.http_port, "GET /client HTTP/1.1\r\n" HOST CHROME "A: b\r\n" PROXY "\r\n",
+                  "\r\n\r\n9.2.3.4");
+}
+
 static long resident_kib(pid_t parent)
 {
     char path[128], line[256];
@@ -245,6 +267,43 @@ static void a_body_without_end_is_cut_off_and_costs_no_memory(void **state)
     }
     assert_true(resident_kib(shared.pid) - before < 32 << 10);
     probe_answers(shared.http_port, HELLO("still"), "\r\n\r\nstill");
+}
+
+static void who_asks_and_never_reads_fills_no_memory(void **state)
+{
+    (void)state;
+    enum { BODY = 65536, ASKED = 1200 };
+    static char text[BODY + 128];
+    const size_t head = (size_t)snprintf(
+        text, sizeof text, "POST /echo HTTP/1.1\r\n" HOST "Content-Length: 65536\r\n\r\n");
+    memset(text + head, 'a', BODY);
+    const size_t length = head + BODY;
+    const long before = resident_kib(shared.pid);
+    int fd = probe_dial(shared.http_port);
+    assert_true(fd >= 0);
+    size_t asked = 0, at = 0;
+    /* Until the server has taken nothing for a while. */
+    for (struct pollfd one = { .fd = fd, .events = POLLOUT };
+         asked < ASKED && poll(&one, 1, 1500) > 0;) {
+        ssize_t got = send(fd, text + at, length - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_true(got > 0 || (got < 0 && errno == EAGAIN));
+        at += (size_t)(got > 0 ? got : 0);
+        asked += at == length;
+        at = at == length ? 0 : at;
+    }
+    assert_true(asked < ASKED);
+    assert_true(resident_kib(shared.pid) - before < 24 << 10);
+    /* Who reads then is answered all it asked, in order. */
+    static char block[65536];
+    size_t heard = 0;
+    while (heard < asked * (size_t)BODY) {
+        struct pollfd one = { .fd = fd, .events = POLLIN };
+        assert_true(poll(&one, 1, 60000) > 0);
+        ssize_t got = recv(fd, block, sizeof block, 0);
+        assert_true(got > 0);
+        heard += (size_t)got;
+    }
+    close(fd);
 }
 
 /* -1: refused or not at all; else connected. */
@@ -356,6 +415,8 @@ int main(void)
         cmocka_unit_test(a_frame_behind_the_handshake_is_heard),
         cmocka_unit_test(forms_that_the_standard_allows_are_taken),
         cmocka_unit_test(a_body_without_end_is_cut_off_and_costs_no_memory),
+        cmocka_unit_test(a_browser_behind_a_proxy_that_adds_its_lines_is_served),
+        cmocka_unit_test(who_asks_and_never_reads_fills_no_memory),
         cmocka_unit_test(half_heads_of_one_address_lock_nobody_else_out),
     };
     return cmocka_run_group_tests(tests, start_shared, stop_shared);

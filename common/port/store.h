@@ -103,6 +103,7 @@ struct store_ops {
                                const struct store_query *query, store_visitor visitor,
                                void *context, struct error *error);
     bool (*ping)(struct store *store, struct error *error);
+    bool (*writable)(struct store *store, struct error *error);
     void (*close)(struct store *store);
 };
 struct store {
@@ -149,10 +150,19 @@ MUST_CHECK static inline enum store_outcome store_find(struct store *store,
     return store->ops->find(store, collection, query, visitor, context, error);
 }
 
-/* Whether the store answers now, and could be written to as far as it can tell; writes nothing. */
+/* Whether the store answers now: it can be read, though perhaps not written to. False with *error.
+ */
 MUST_CHECK static inline bool store_ping(struct store *store, struct error *error)
 {
     return store->ops->ping(store, error);
+}
+
+/* Whether it answers and could be written to now, as far as it can tell: writes nothing, and does
+ * not wait long for who writes. False with *error. For those who are told of it; who can do with
+ * reading asks by store_ping. */
+MUST_CHECK static inline bool store_writable(struct store *store, struct error *error)
+{
+    return store->ops->writable(store, error);
 }
 
 static inline void store_close(struct store *store)

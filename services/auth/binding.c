@@ -50,6 +50,12 @@ enum identity_outcome binding_read(const struct names *names, const struct ident
     return IDENTITY_OK;
 }
 
+static bool may_bind(const struct binding_name *name, struct error *error)
+{
+    return !name->read_only ||
+           error_set(error, ERROR_TIMEOUT, "a new name waits: the store cannot be written to");
+}
+
 /* Reading comes first: most names are bound already, and a read costs the store least. */
 static enum binding_outcome bind_account(struct store *store, const struct binding_name *name,
                                          uint64_t now_ms, bool *made_r, struct error *error)
@@ -61,6 +67,8 @@ static enum binding_outcome bind_account(struct store *store, const struct bindi
     if (found == STORE_MISSING) {
         if (name->account.kind != IDENTITY_KIND_ADDRESS)
             return BINDING_UNREGISTERED;
+        if (!may_bind(name, error))
+            return BINDING_STORE;
         struct account fresh;
         account_of_address(name->account_id, name->coin, &name->account, now_ms, &fresh);
         enum account_outcome bound = account_bind(store, &fresh, &account, made_r, error);
@@ -84,7 +92,7 @@ static enum binding_outcome bind_worker(struct store *store, const struct bindin
     enum store_outcome found = worker_get(store, name->account_id, name->worker_id, &worker, error);
     if (found == STORE_DONE)
         return strcmp(worker.name, name->worker) == 0 ? BINDING_DONE : BINDING_TAKEN;
-    if (found != STORE_MISSING)
+    if (found != STORE_MISSING || !may_bind(name, error))
         return BINDING_STORE;
     memset(&worker, 0, sizeof worker);
     worker.account_id = name->account_id;

@@ -14,6 +14,7 @@ struct binding_name {
     uint64_t account_id, worker_id;
     /* of the password that was shown; zeroes for an address, which has none */
     uint8_t password[ACCOUNT_WORKER_PASSWORD_BYTES];
+    bool read_only; /* the store cannot be written to now: nothing is bound anew */
 };
 
 /* What stands for a worker's password in the store and here. It is hashed quickly, because miners

@@ -143,6 +143,7 @@ static bool ask_store(struct store_job *job, struct store *store, struct error *
 {
     struct question *question = (struct question *)job;
     uint64_t start_ns = loop_clock_ns();
+    question->name.read_only = !store_thread_may_write(job->thread);
     question->outcome =
         binding_bind(store, &question->name, loop_unix_ms(), &question->made, error);
     metric_observe_us(question->miners->metrics.asked_us, (loop_clock_ns() - start_ns) / 1000);

@@ -44,19 +44,25 @@ static const int orders[HEALTH_COMPONENT_COUNT] = {
 /* What is no part of ours and is missed by them, as they name it themselves. */
 struct outside {
     const char *what;
-    const char *names[2]; /* by service_degraded */
+    const char *names[2];         /* by service_degraded */
+    enum health_component writer; /* who misses it where it is away itself */
+    unsigned users;               /* bits of the parts that use it; 0: only its writer tells */
     const char *cause, *reason, *todo;
 };
 
 static const struct outside outsides[] = {
     { "redis.window",
       { "redis.window", "window" },
+      HEALTH_VALIDATOR,
+      0,
       "redis.window cannot be used: no share is kept",
       "without it no share is kept and none is answered",
       "see whether its server runs and answers (redis-cli ping, ./adit logs redis); one that hangs "
       "must be started again; shares wait, and all goes on by itself" },
     { "the store",
       { "store", NULL },
+      HEALTH_SCHEDULER,
+      1u << HEALTH_SCHEDULER | 1u << HEALTH_AUTH | 1u << HEALTH_PAYOUT,
       "the store cannot be used: no block, credit or account is written",
       "without it no block, credit or account is written; mining goes on",
       "see whether the database runs and answers, and its disk has room; all goes on by itself" },
@@ -131,13 +137,17 @@ static void add_instance(struct list *list, const struct condition_view *view,
                      : "it stops, or something that it needs is away");
 }
 
-static void add_component(struct list *list, enum health_component component, size_t seen,
-                          size_t heard, uint64_t since_ms)
+static void add_component(struct list *list, const struct health *health,
+                          enum health_component component, size_t seen, size_t heard,
+                          uint64_t since_ms)
 {
+    char missed[256];
     struct condition_reason *reason = add(list, HEALTH_ERROR, since_ms, parts[component].todo);
     reason->order = orders[component];
     snprintf(reason->what, sizeof reason->what, "%s", health_component_name(component));
-    if (heard > 0)
+    if (heard > 0 && condition_missed(health, component, missed, sizeof missed))
+        snprintf(reason->reason, sizeof reason->reason, "no instance is healthy (%s)", missed);
+    else if (heard > 0)
         snprintf(reason->reason, sizeof reason->reason,
                  "no instance is healthy: each misses something that it needs");
     else
@@ -164,7 +174,7 @@ static void add_components(struct list *list, const struct condition_view *view)
                 add_instance(list, view, instance);
         }
         if (health_alive(health, component) == 0 && (seen > 0 || !view->early))
-            add_component(list, component, seen, heard, since_ms);
+            add_component(list, health, component, seen, heard, since_ms);
     }
 }
 
@@ -206,13 +216,43 @@ static bool is_missed_by(const struct health *health, enum health_component comp
     return heard > 0;
 }
 
-/* One that a whole part misses is away itself. */
+static bool is_heard(const struct health *health, enum health_component component)
+{
+    for (size_t i = 0; i < health->count; i++)
+        if (health->instances[i].component == component &&
+            !is_silent(health, &health->instances[i]))
+            return true;
+    return false;
+}
+
+/* Away itself: who writes it misses it, or all do that are heard and use it, and are more than one.
+ * A part that misses it alone may only be unable to reach it. */
+static bool is_away(const struct health *health, const struct outside *outside)
+{
+    uint64_t since_ms;
+    const char *said;
+    if (is_missed_by(health, outside->writer, outside, &since_ms, &said))
+        return true;
+    size_t missing = 0;
+    for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++) {
+        enum health_component component = (enum health_component)c;
+        if ((outside->users & 1u << c) == 0 || !is_heard(health, component))
+            continue;
+        if (!is_missed_by(health, component, outside, &since_ms, &said))
+            return false;
+        missing++;
+    }
+    return missing > 1;
+}
+
 static void add_outside(struct list *list, const struct health *health,
                         const struct outside *outside)
 {
     char who[128] = "";
     const char *said = "", *one;
     uint64_t since_ms = 0, one_ms;
+    if (!is_away(health, outside))
+        return;
     for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++) {
         enum health_component component = (enum health_component)c;
         if (!is_missed_by(health, component, outside, &one_ms, &one))
@@ -236,13 +276,25 @@ static void add_outside(struct list *list, const struct health *health,
 
 const char *condition_cause(const struct health *health)
 {
+    for (size_t i = 0; i < OUTSIDES; i++)
+        if (is_away(health, &outsides[i]))
+            return outsides[i].cause;
+    return NULL;
+}
+
+bool condition_missed(const struct health *health, enum health_component component, char *text_r,
+                      size_t bytes)
+{
     uint64_t since_ms;
     const char *said;
-    for (size_t i = 0; i < OUTSIDES; i++)
-        for (int c = 0; c < HEALTH_COMPONENT_COUNT; c++)
-            if (is_missed_by(health, (enum health_component)c, &outsides[i], &since_ms, &said))
-                return outsides[i].cause;
-    return NULL;
+    for (size_t i = 0; i < OUTSIDES; i++) {
+        if (!is_missed_by(health, component, &outsides[i], &since_ms, &said))
+            continue;
+        snprintf(text_r, bytes, "it cannot use %s: %.*s", outsides[i].what, (int)strcspn(said, ";"),
+                 said);
+        return true;
+    }
+    return false;
 }
 
 static void add_nodes(struct list *list, const struct condition_view *view)

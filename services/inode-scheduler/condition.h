@@ -30,6 +30,11 @@ struct condition_view {
 size_t condition_list(const struct condition_view *view, struct condition_reason *reasons_r,
                       enum health_status *status_r);
 
-/* What is no part of ours and is away, so that all of some part miss it, in a sentence; NULL:
- * nothing is. Static. */
+/* What is no part of ours and is away, because who writes it misses it or all who use it do, in a
+ * sentence; NULL: nothing is. Static. */
 const char *condition_cause(const struct health *health);
+
+/* Whether all instances of a part that are heard miss such a thing; then text_r says which and why,
+ * though others may use it: "it cannot use redis.window: no answer". */
+MUST_CHECK bool condition_missed(const struct health *health, enum health_component component,
+                                 char *text_r, size_t bytes);

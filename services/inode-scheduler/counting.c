@@ -219,7 +219,7 @@ static void on_health_due(void *context)
     if (scheduler->leading) {
         metric_set(scheduler->metrics.leases, leases_alive(scheduler->leases));
         if (!scheduler->stopping && !scheduler->deposed)
-            restarts_tick(&scheduler->restarts);
+            restarts_tick(&scheduler->restarts, scheduler->epoch);
     }
     metric_set(scheduler->metrics.leading, scheduler->leading);
     if (strcmp(scheduler_state(scheduler, &reason), "running") == 0)
@@ -231,6 +231,34 @@ bool scheduler_is_early(const struct scheduler *scheduler)
     uint64_t age = loop_now_ms(scheduler->options.loop) - scheduler->health.began_ms;
     uint64_t patience = (uint64_t)scheduler->options.settings->startup_deadline_s * 1000;
     return !scheduler->was_running && age < patience;
+}
+
+/* "": no part is missing as a whole. Valid until it is asked again. */
+static const char *reason_of_parts(const struct health *health)
+{
+    /* What others wait for is named before those who wait. */
+    static const struct {
+        enum health_component component;
+        const char *reason;
+    } parts[] = {
+        { HEALTH_VALIDATOR, "no share-validator is healthy" },
+        { HEALTH_GATEWAY, "no stratum-gateway is healthy" },
+        { HEALTH_AUTH, "auth is not healthy: new miners are turned away" },
+        { HEALTH_PAYOUT, "payout is not healthy: nothing is credited until it is back" },
+    };
+    static char text[400]; /* the loop's thread alone comes here */
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char missed[256];
+        if (health_alive(health, parts[i].component) != 0)
+            continue;
+        if (condition_cause(health) != NULL)
+            return condition_cause(health);
+        if (!condition_missed(health, parts[i].component, missed, sizeof missed))
+            return parts[i].reason;
+        snprintf(text, sizeof text, "%s (%s)", parts[i].reason, missed);
+        return text;
+    }
+    return "";
 }
 
 const char *scheduler_state(const struct scheduler *scheduler, const char **reason_r)
@@ -249,21 +277,9 @@ const char *scheduler_state(const struct scheduler *scheduler, const char **reas
         *reason_r = "another inode-scheduler leads";
         return "standby";
     }
-    /* What others wait for is named before those who wait. */
-    if (!view.any)
-        *reason_r = "no job: no node gives a template";
-    else if (health_alive(health, HEALTH_VALIDATOR) == 0)
-        *reason_r = "no share-validator is healthy";
-    else if (health_alive(health, HEALTH_GATEWAY) == 0)
-        *reason_r = "no stratum-gateway is healthy";
-    else if (health_alive(health, HEALTH_AUTH) == 0)
-        *reason_r = "auth is not healthy: new miners are turned away";
-    else if (health_alive(health, HEALTH_PAYOUT) == 0)
-        *reason_r = "payout is not healthy: nothing is credited until it is back";
+    *reason_r = view.any ? reason_of_parts(health) : "no job: no node gives a template";
     if (**reason_r == '\0')
         return "running";
-    if (view.any && condition_cause(health) != NULL)
-        *reason_r = condition_cause(health);
     return scheduler_is_early(scheduler) ? "starting" : "error";
 }
 
@@ -279,7 +295,8 @@ void scheduler_start_counting(struct scheduler *scheduler)
     stats_tell_batches(scheduler->stats, on_batch, scheduler);
     scheduler->restarts = (struct restarts){ .health = &scheduler->health,
                                              .worker = scheduler->counting,
-                                             .store = scheduler->lucks_store };
+                                             .store = scheduler->lucks_store,
+                                             .role = SCHEDULER_ROLE };
     start(scheduler, &scheduler->stats_timer, on_stats_due, STATS_MS);
     start(scheduler, &scheduler->summary_timer, on_summary_due, SUMMARY_MS);
     start(scheduler, &scheduler->health_timer, on_health_due, HEALTH_MS);

@@ -8,12 +8,14 @@
 
 #include "adapter/store_fake/fake.h"
 #include "loop/testing/virtual_clock.h"
+#include "record/leader/leader.h"
 #include "services/inode-scheduler/condition.h"
 #include "services/inode-scheduler/restarts.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -191,8 +193,20 @@ static void what_others_wait_for_stands_before_those_who_wait(void **state)
     beat(HEALTH_GATEWAY, 1, WIRE_STATE_DEGRADED, "validators: no validator answers");
     pass(1000); /* who suffers says so first */
     beat(HEALTH_PAYOUT, 1, WIRE_STATE_DEGRADED, "instance: a namesake; window: no answer");
-    assert_string_equal(condition_cause(&health), "redis.window cannot be used: no share is kept");
+    /* one part alone may only be unable to reach it: shares are kept */
+    char missed[100];
+    assert_null(condition_cause(&health));
+    assert_true(condition_missed(&health, HEALTH_PAYOUT, missed, sizeof missed));
+    assert_string_equal(missed, "it cannot use redis.window: no answer");
+    assert_false(condition_missed(&health, HEALTH_VALIDATOR, missed, sizeof missed));
+    size_t count = look(reasons, &status, false);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_not_equal(reasons[i].what, "redis.window");
+        if (strcmp(reasons[i].what, "payout") == 0)
+            assert_non_null(strstr(reasons[i].reason, "it cannot use redis.window: no answer"));
+    }
     beat(HEALTH_VALIDATOR, 1, WIRE_STATE_DEGRADED, "redis.window: it does not answer");
+    assert_string_equal(condition_cause(&health), "redis.window cannot be used: no share is kept");
     assert_int_equal(look(reasons, &status, false), 7);
     assert_string_equal(reasons[0].what, "redis.window");
     assert_int_equal(reasons[0].status, HEALTH_ERROR);
@@ -206,7 +220,10 @@ static void what_others_wait_for_stands_before_those_who_wait(void **state)
     beat(HEALTH_VALIDATOR, 1, WIRE_STATE_RUNNING, "redis.window: it was away"); /* and is back */
     assert_null(condition_cause(&health));
     beat(HEALTH_AUTH, 1, WIRE_STATE_DEGRADED, "store: no answer");
-    assert_int_equal(look(reasons, &status, false), 5);
+    assert_null(condition_cause(&health)); /* the scheduler and payout use it */
+    assert_int_equal(look(reasons, &status, false), 4);
+    beat(HEALTH_SCHEDULER, 1, WIRE_STATE_DEGRADED, "store: no answer");
+    assert_true(look(reasons, &status, false) > 5);
     assert_string_equal(reasons[0].what, "the store");
 }
 
@@ -365,6 +382,58 @@ static void starts_are_counted_also_over_those_of_the_scheduler(void **state)
     store_close(store);
 }
 
+/* Until its job is done, on its thread, for which the loop's own clock does not wait. */
+static void write_starts(struct restarts *restarts, uint64_t epoch)
+{
+    restarts_tick(restarts, epoch);
+    for (unsigned ms = 0; restarts->asking && ms < 20000; ms++) {
+        loop_run_once(loop, 0);
+        nanosleep(&(struct timespec){ 0, 1000000 }, NULL);
+    }
+    assert_false(restarts->asking);
+}
+
+static void one_that_was_deposed_writes_no_starts(void **state)
+{
+    (void)state;
+    static struct restarts restarts;
+    static struct restarts_list list;
+    static const char role[] = "scheduler";
+    struct store *store = store_fake_create();
+    const struct store_collection *const all[] = { &restarts_collection, &leader_collection };
+    struct error error;
+    uint64_t epoch, rivals, version;
+    assert_true(store_declare(store, all, 2, &error));
+    assert_int_equal(leader_take(store, role, "1", 1, 1, &epoch, &error), STORE_DONE);
+    struct worker *worker = worker_create(loop, "counting", 1, 4, &error);
+    assert_non_null(worker);
+    restarts =
+        (struct restarts){ .health = &health, .worker = worker, .store = store, .role = role };
+    beat(HEALTH_AUTH, 1, WIRE_STATE_RUNNING, "");
+    write_starts(&restarts, epoch); /* reads */
+    write_starts(&restarts, epoch);
+    assert_int_equal(restarts_read(store, &list, &version, &error), STORE_DONE);
+    assert_int_equal(version, 1);
+    /* what was not written is written next, without a look between */
+    beat(HEALTH_AUTH, 2, WIRE_STATE_RUNNING, "");
+    store_fake_away(store, true);
+    write_starts(&restarts, epoch);
+    assert_true(restarts.failed && restarts.read);
+    store_fake_away(store, false);
+    write_starts(&restarts, epoch);
+    assert_int_equal(restarts_read(store, &list, &version, &error), STORE_DONE);
+    assert_int_equal(version, 2);
+    /* another leads */
+    assert_int_equal(leader_take(store, role, "2", 2, 1, &rivals, &error), STORE_DONE);
+    beat(HEALTH_AUTH, 3, WIRE_STATE_RUNNING, "");
+    for (unsigned i = 0; i < 4; i++)
+        write_starts(&restarts, epoch);
+    assert_int_equal(restarts_read(store, &list, &version, &error), STORE_DONE);
+    assert_int_equal(version, 2);
+    worker_destroy(worker);
+    store_close(store);
+}
+
 static void of_very_many_instances_the_longest_silent_is_not_kept(void **state)
 {
     (void)state;
@@ -423,6 +492,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_supervisors_attempts_are_read_and_told, begin, end),
         cmocka_unit_test_setup_teardown(starts_are_counted_also_over_those_of_the_scheduler, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(one_that_was_deposed_writes_no_starts, begin, end),
         cmocka_unit_test_setup_teardown(of_very_many_instances_the_longest_silent_is_not_kept,
                                         begin, end),
     };

@@ -1,5 +1,6 @@
 #include "services/inode-scheduler/restarts.h"
 
+#include "record/leader/leader.h"
 #include "service/log.h"
 
 enum { FORM = 1, HEAD_BYTES = 3, FIXED_BYTES = 22, AGAIN_MS = 3600 * 1000 };
@@ -99,10 +100,17 @@ static struct restarts *of_job(struct worker_job *job)
 static void work(struct worker_job *job)
 {
     struct restarts *restarts = of_job(job);
+    if (!restarts->writes) {
+        restarts->outcome =
+            restarts_read(restarts->store, &restarts->list, &restarts->version, &restarts->error);
+        return;
+    }
+    /* One that was deposed and has not noticed must not write. */
     restarts->outcome =
-        restarts->writes
-            ? restarts_write(restarts->store, &restarts->list, &restarts->version, &restarts->error)
-            : restarts_read(restarts->store, &restarts->list, &restarts->version, &restarts->error);
+        leader_still(restarts->store, restarts->role, restarts->epoch, &restarts->error);
+    if (restarts->outcome == STORE_DONE)
+        restarts->outcome =
+            restarts_write(restarts->store, &restarts->list, &restarts->version, &restarts->error);
 }
 
 static void done(struct worker_job *job)
@@ -117,12 +125,14 @@ static void done(struct worker_job *job)
         health_recall(restarts->health, restarts->list.known, restarts->list.count);
         restarts->read = true;
         restarts->due_ms = 0;
+    } else if (restarts->writes && restarts->outcome == STORE_FAILED) {
+        restarts->due_ms = 0; /* nothing was written: once more */
     } else if (restarts->writes && restarts->outcome != STORE_DONE) {
         restarts->read = false; /* another's may stand there, or ours */
     }
 }
 
-void restarts_tick(struct restarts *restarts)
+void restarts_tick(struct restarts *restarts, uint64_t epoch)
 {
     const uint64_t now_ms = loop_unix_ms();
     const uint64_t changes = restarts->health->changes;
@@ -135,6 +145,7 @@ void restarts_tick(struct restarts *restarts)
         restarts->marked = changes;
         restarts->due_ms = now_ms + AGAIN_MS;
     }
+    restarts->epoch = epoch;
     restarts->job = (struct worker_job){ .work = work, .done = done };
     restarts->asking = worker_submit(restarts->worker, &restarts->job);
 }

@@ -28,6 +28,8 @@ struct restarts {
     struct health *health;
     struct worker *worker;
     struct store *store; /* the worker's */
+    const char *role;    /* under which this one leads */
+    uint64_t epoch;      /* of the tick whose job is under way */
     struct worker_job job;
     bool asking, writes, failed;
     bool read;        /* the record is known and joined */
@@ -39,5 +41,6 @@ struct restarts {
     struct error error;
 };
 
-/* Once a second while this scheduler leads. */
-void restarts_tick(struct restarts *restarts);
+/* Once a second while this scheduler leads, in that epoch: nothing is written when another's is
+ * newer. */
+void restarts_tick(struct restarts *restarts, uint64_t epoch);

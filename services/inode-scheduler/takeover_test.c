@@ -70,14 +70,19 @@ static bool slow_ping(struct store *store, struct error *error)
     return store_ping(pass(store), error);
 }
 
+static bool slow_writable(struct store *store, struct error *error)
+{
+    return store_writable(pass(store), error);
+}
+
 static void slow_close(struct store *store)
 {
     store_close(((struct slow_store *)store)->inner);
     free(store);
 }
 
-static const struct store_ops slow_ops = { slow_declare, slow_apply, slow_get,
-                                           slow_find,    slow_ping,  slow_close };
+static const struct store_ops slow_ops = { slow_declare, slow_apply,    slow_get,  slow_find,
+                                           slow_ping,    slow_writable, slow_close };
 
 /* One scheduler of two, with all that is its own: they share the store alone. */
 struct side {

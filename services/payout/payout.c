@@ -109,7 +109,10 @@ static void step_engine(struct payout *payout, struct payout_tick *tick)
 static void ask_store(struct payout *payout, struct payout_tick *tick)
 {
     struct error error;
-    if (tick->trouble != ENGINE_NONE || store_ping(payout->store, &error))
+    const bool doubted = payout->store_doubted;
+    payout->store_doubted = tick->trouble == ENGINE_NONE && !store_writable(payout->store, &error);
+    /* a single one may have met a long write of another's */
+    if (!payout->store_doubted || !doubted)
         return;
     tick->trouble = ENGINE_STORE;
     snprintf(tick->trouble_text, sizeof tick->trouble_text, "%s", error.text);

@@ -88,6 +88,7 @@ struct payout {
     struct service *service;
     struct payout_terms terms;    /* the options point to its classes */
     struct store *store;          /* the worker's */
+    bool store_doubted;           /* the worker's: it could not be written to when last asked */
     struct window_reader *window; /* the worker's */
     struct node *node;            /* the worker's; NULL: none */
     struct engine_options options;

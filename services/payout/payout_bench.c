@@ -85,6 +85,11 @@ static bool c_ping(struct store *store, struct error *error)
     return store_ping(inner_of(store), error);
 }
 
+static bool c_writable(struct store *store, struct error *error)
+{
+    return store_writable(inner_of(store), error);
+}
+
 static void c_close(struct store *store)
 {
     store_close(inner_of(store));
@@ -95,6 +100,7 @@ static const struct store_ops counted_ops = { .declare = c_declare,
                                               .get = c_get,
                                               .find = c_find,
                                               .ping = c_ping,
+                                              .writable = c_writable,
                                               .close = c_close };
 
 static int fail(const char *what, const struct error *error)

@@ -387,6 +387,13 @@ static void without_the_database_s_file_nobody_writes_beside_it(void **state)
     expect_all_ready();
 }
 
+static bool auth_says_locked(const struct pool_fixture *self, void *context)
+{
+    struct expectation expected = { "auth", 503, "locked" };
+    (void)all_is_well(self, context); /* where it listens now */
+    return it_says_so(self, &expected);
+}
+
 static void while_another_holds_the_database_s_lock_nobody_is_ready(void **state)
 {
     (void)state;
@@ -398,6 +405,10 @@ static void while_another_holds_the_database_s_lock_nobody_is_ready(void **state
     sqlite3_busy_timeout(other, 20000);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     expect_all_who_need_the_store(503, "locked");
+    /* one that starts needs to read alone */
+    static const char *const auth[] = { "auth", NULL };
+    pool_kill(&pool, auth);
+    pool_wait(&pool, "auth starts again", 60, auth_says_locked, NULL);
     assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(other);
     expect_all_ready();

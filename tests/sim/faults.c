@@ -193,6 +193,11 @@ static bool f_store_ping(struct store *store, struct error *error)
     return store_ping(store_inner(store), error);
 }
 
+static bool f_store_writable(struct store *store, struct error *error)
+{
+    return store_writable(store_inner(store), error);
+}
+
 static void f_store_close(struct store *store)
 {
     store_close(store_inner(store));
@@ -201,8 +206,8 @@ static void f_store_close(struct store *store)
 
 struct store *sim_faulty_store(struct sim_world *world, struct store *inner)
 {
-    static const struct store_ops ops = { f_declare, f_apply,      f_get,
-                                          f_find,    f_store_ping, f_store_close };
+    static const struct store_ops ops = { f_declare,    f_apply,          f_get,        f_find,
+                                          f_store_ping, f_store_writable, f_store_close };
     struct faulty_store *store = calloc(1, sizeof *store);
     ASSERT(store != NULL);
     *store = (struct faulty_store){ { &ops }, world, inner };

@@ -234,10 +234,27 @@ void child_settle(struct child *child)
         child->attempts = 0;
 }
 
+/* Who is held by a debugger says nothing either. */
+static bool is_traced(pid_t pid)
+{
+    char path[32], line[128];
+    unsigned tracer = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    while (fgets(line, sizeof line, file) != NULL && sscanf(line, "TracerPid: %u", &tracer) != 1)
+        continue;
+    fclose(file);
+    return tracer != 0;
+}
+
 bool child_watch(struct child *child, uint64_t passed_ms)
 {
     const bool starting = child->state == CHILD_STARTING;
     if (child->hung_ms == 0 || child->pid == 0 || (!starting && child->state != CHILD_RUNNING))
+        return false;
+    if (is_traced(child->pid))
         return false;
     /* When the supervisor itself was stopped, or the machine slept, nobody looked. */
     child->silent_ms += passed_ms < CHILD_LOOK_MS ? passed_ms : CHILD_LOOK_MS;

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -166,6 +167,34 @@ static void one_that_hangs_is_ended_and_started_again(void **state)
     child_deinit(&child);
 }
 
+static void one_that_a_debugger_holds_does_not_hang(void **state)
+{
+    (void)state;
+    int status;
+    make_child(CHILD_READY_NOTIFY);
+    child.hung_ms = CHILD_LOOK_MS;
+    start_child();
+    child.state = CHILD_RUNNING;
+    if (ptrace(PTRACE_SEIZE, child.pid, NULL, NULL) == 0) {
+        for (unsigned i = 0; i < 10; i++)
+            assert_false(child_watch(&child, CHILD_LOOK_MS));
+        assert_false(child.hung);
+        kill(child.pid, SIGSTOP);
+        while (waitpid(child.pid, &status, WUNTRACED) == child.pid && !WIFSTOPPED(status))
+            continue;
+        assert_int_equal(ptrace(PTRACE_DETACH, child.pid, NULL, NULL), 0);
+    } else {
+        print_message("not shown here: no process may be traced\n");
+    }
+    child.hung_ms = 0; /* nobody watches */
+    for (unsigned i = 0; i < 10; i++)
+        assert_false(child_watch(&child, CHILD_LOOK_MS));
+    child.hung_ms = CHILD_LOOK_MS;
+    assert_true(child_watch(&child, CHILD_LOOK_MS));
+    kill_child();
+    child_deinit(&child);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test(one_that_never_serves_waits_twice_as_long_each_time),
         cmocka_unit_test(one_that_dies_right_after_it_was_ready_waits_until_it_has_served),
         cmocka_unit_test(one_that_hangs_is_ended_and_started_again),
+        cmocka_unit_test(one_that_a_debugger_holds_does_not_hang),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -473,6 +473,7 @@ static const struct store_ops fake_ops = {
     .get = fake_get,
     .find = fake_find,
     .ping = fake_ping,
+    .writable = fake_ping,
     .close = fake_close,
 };
 

@@ -189,6 +189,7 @@ static const struct store_ops mongo_ops = {
     .get = mongo_get,
     .find = mongo_find,
     .ping = mongo_ping,
+    .writable = mongo_ping, /* the primary is asked */
     .close = mongo_close,
 };
 

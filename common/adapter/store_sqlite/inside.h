@@ -22,6 +22,8 @@ struct sqlite_store {
     unsigned timeout_ms;
     uint64_t busy_since_ms; /* when the call now waiting for a lock began to */
     uint64_t busy_random;
+    bool crowded; /* the disk had no free block when it was last looked at */
+    bool wrote;   /* a write succeeded since the disk was first seen so */
     sqlite3_stmt *begin, *commit, *rollback, *ping;
     struct table *tables[COLLECTIONS_MAX];
     size_t table_count;
@@ -53,11 +55,15 @@ void sqlite_finalize_all(struct sqlite_store *sqlite);
 
 /* The file is where it was opened; false with *error. What is written elsewhere is lost. */
 MUST_CHECK bool sqlite_is_in_place(struct sqlite_store *sqlite, struct error *error);
-/* Its disk has room and can be written to; false with *error. */
+/* Its disk can be written to and has room, or a write that succeeded shows that it has; false with
+ * *error. */
 MUST_CHECK bool sqlite_has_room(struct sqlite_store *sqlite, struct error *error);
 
 /* schema.c */
 
+/* The table is there with all fields and indexes; writes nothing. False also when it cannot say. */
+MUST_CHECK bool sqlite_is_declared(struct sqlite_store *sqlite,
+                                   const struct store_collection *collection);
 /* Inside a transaction: makes the table, or extends it. */
 MUST_CHECK bool sqlite_declare_one(struct sqlite_store *sqlite,
                                    const struct store_collection *collection, struct error *error);

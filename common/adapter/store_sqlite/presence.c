@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 bool sqlite_is_in_place(struct sqlite_store *sqlite, struct error *error)
 {
@@ -25,7 +26,12 @@ bool sqlite_has_room(struct sqlite_store *sqlite, struct error *error)
         return error_system(error, errno, "the database %s cannot be looked at", path);
     if ((disk.f_flag & ST_RDONLY) != 0)
         return error_set(error, ERROR_UNAVAILABLE, "the disk of %s can only be read", path);
-    /* some file systems count nothing */
-    return disk.f_blocks == 0 || disk.f_bavail > 0 ||
+    /* Some file systems count nothing; root may use what is kept back for it. */
+    const bool crowded = disk.f_blocks != 0 && (geteuid() == 0 ? disk.f_bfree : disk.f_bavail) == 0;
+    if (!crowded || !sqlite->crowded)
+        sqlite->wrote = false;
+    sqlite->crowded = crowded;
+    /* The log's blocks are used again: only a write that failed, or none, makes it true. */
+    return !crowded || sqlite->wrote ||
            error_set(error, ERROR_FULL, "the disk of %s is full", path);
 }

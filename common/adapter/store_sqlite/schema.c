@@ -72,6 +72,38 @@ static bool create_table(struct sqlite_store *sqlite, const struct store_collect
     return sqlite_run(sqlite, sql, error);
 }
 
+static bool has_index(struct sqlite_store *sqlite, const struct store_collection *collection,
+                      const char *field, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite_prepare(sqlite, &statement,
+                       "SELECT 1 FROM sqlite_schema WHERE type = 'index' AND name = ?1 || '.' || "
+                       "?2",
+                       error) == NULL)
+        return false;
+    sqlite3_bind_text(statement, 1, collection->name, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, field, -1, SQLITE_STATIC);
+    bool has = sqlite3_step(statement) == SQLITE_ROW;
+    sqlite3_finalize(statement);
+    return has;
+}
+
+bool sqlite_is_declared(struct sqlite_store *sqlite, const struct store_collection *collection)
+{
+    char stored[STORE_SCHEMA_TEXT_BYTES];
+    struct error error;
+    bool exists;
+    size_t known = 0;
+    bool declared = store_rules_collection(collection, &error) &&
+                    read_schema(sqlite, collection->name, stored, &exists, &error) && exists &&
+                    store_rules_extends(collection, stored, &known, &error) &&
+                    known >= collection->field_count;
+    for (size_t i = 0; declared && i < collection->field_count; i++)
+        declared = !collection->fields[i].indexed ||
+                   has_index(sqlite, collection, collection->fields[i].name, &error);
+    return declared;
+}
+
 bool sqlite_declare_one(struct sqlite_store *sqlite, const struct store_collection *collection,
                         struct error *error)
 {

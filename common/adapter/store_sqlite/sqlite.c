@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { WRITABLE_MS = 100 }; /* so long others' writes are waited for where one only asks */
+
 static struct sqlite_store *sqlite_of(struct store *store)
 {
     return (struct sqlite_store *)store;
@@ -70,8 +72,10 @@ static void roll_back(struct sqlite_store *sqlite)
 static enum store_outcome commit(struct sqlite_store *sqlite, struct error *error)
 {
     int code = step_once(sqlite->commit);
-    if (code == SQLITE_DONE)
+    if (code == SQLITE_DONE) {
+        sqlite->wrote = true;
         return STORE_DONE;
+    }
     (void)sqlite_trouble(sqlite, "cannot commit", error);
     roll_back(sqlite);
     return (code & 0xff) == SQLITE_BUSY ? STORE_FAILED : STORE_UNKNOWN;
@@ -244,6 +248,12 @@ static bool sqlite_declare(struct store *store, const struct store_collection *c
                            size_t count, struct error *error)
 {
     struct sqlite_store *sqlite = sqlite_of(store);
+    /* Where all is there already, it need not be possible to write. */
+    bool declared = true;
+    for (size_t i = 0; declared && i < count; i++)
+        declared = sqlite_is_declared(sqlite, collections[i]);
+    if (declared)
+        return sqlite_is_in_place(sqlite, error);
     if (!begin(sqlite, error))
         return false;
     bool done = true;
@@ -256,20 +266,31 @@ static bool sqlite_declare(struct store *store, const struct store_collection *c
     return commit(sqlite, error) == STORE_DONE;
 }
 
-/* It could be read, and written if there were something to write. */
 static bool sqlite_ping(struct store *store, struct error *error)
 {
     struct sqlite_store *sqlite = sqlite_of(store);
     if (sqlite_prepare(sqlite, &sqlite->ping, "SELECT count(*) FROM sqlite_schema", error) ==
             NULL ||
-        !sqlite_is_in_place(sqlite, error) || !sqlite_has_room(sqlite, error) ||
-        !begin(sqlite, error))
+        !sqlite_is_in_place(sqlite, error))
         return false;
     int code = sqlite3_step(sqlite->ping);
     bool here = code == SQLITE_ROW || sqlite_trouble(sqlite, "cannot read", error);
     sqlite3_reset(sqlite->ping);
-    roll_back(sqlite);
     return here;
+}
+
+static bool sqlite_writable(struct store *store, struct error *error)
+{
+    struct sqlite_store *sqlite = sqlite_of(store);
+    const unsigned timeout_ms = sqlite->timeout_ms;
+    if (!sqlite_ping(store, error) || !sqlite_has_room(sqlite, error))
+        return false;
+    sqlite->timeout_ms = timeout_ms < WRITABLE_MS ? timeout_ms : WRITABLE_MS;
+    bool begun = begin(sqlite, error);
+    sqlite->timeout_ms = timeout_ms;
+    if (begun)
+        roll_back(sqlite);
+    return begun;
 }
 
 static void sqlite_close(struct store *store)
@@ -287,6 +308,7 @@ static const struct store_ops sqlite_ops = {
     .get = sqlite_get,
     .find = sqlite_find,
     .ping = sqlite_ping,
+    .writable = sqlite_writable,
     .close = sqlite_close,
 };
 

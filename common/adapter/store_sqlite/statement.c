@@ -12,8 +12,10 @@ bool sqlite_trouble(struct sqlite_store *sqlite, const char *doing, struct error
     bool busy = code == SQLITE_BUSY || code == SQLITE_LOCKED;
     bool input = code == SQLITE_ERROR || code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH;
     enum error_code kind = busy ? ERROR_TIMEOUT : input ? ERROR_INVALID : ERROR_UNAVAILABLE;
-    if (code == SQLITE_FULL)
+    if (code == SQLITE_FULL) {
         kind = ERROR_FULL;
+        sqlite->wrote = false;
+    }
     return error_set(error, kind, "%s in %s: %s", doing, sqlite3_db_filename(sqlite->db, "main"),
                      sqlite3_errmsg(sqlite->db));
 }

@@ -17,6 +17,7 @@
 #include "wire/messages.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,11 +27,12 @@ enum { ANSWERS_MAX = 4096 };
 #define ADDRESS_UPPER "BCRT1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KYGT080"
 #define LEGACY "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
 
-/* A handle whose reads wait while the gate is shut. */
+/* A handle whose reads wait while the gate is shut, and whose writes fail while it is full. */
 struct gate {
     pthread_mutex_t mutex;
     pthread_cond_t opened;
     bool shut;
+    _Atomic bool full;
     unsigned reads;
 };
 
@@ -71,6 +73,12 @@ static struct store *inner_of(struct store *store)
     return ((struct gated *)store)->inner;
 }
 
+static bool is_full(struct store *store, struct error *error)
+{
+    const bool full = atomic_load(&((struct gated *)store)->gate->full);
+    return full && !error_set(error, ERROR_FULL, "the disk is full");
+}
+
 static bool gated_declare(struct store *store, const struct store_collection *const *collections,
                           size_t count, struct error *error)
 {
@@ -80,7 +88,10 @@ static bool gated_declare(struct store *store, const struct store_collection *co
 static enum store_outcome gated_apply(struct store *store, struct store_write *writes, size_t count,
                                       struct error *error)
 {
-    return store_apply(inner_of(store), writes, count, error);
+    for (size_t i = 0; i < count; i++)
+        writes[i].outcome = STORE_FAILED;
+    return is_full(store, error) ? STORE_FAILED
+                                 : store_apply(inner_of(store), writes, count, error);
 }
 
 static enum store_outcome gated_get(struct store *store, const struct store_collection *collection,
@@ -108,6 +119,11 @@ static bool gated_ping(struct store *store, struct error *error)
     return store_ping(inner_of(store), error);
 }
 
+static bool gated_writable(struct store *store, struct error *error)
+{
+    return !is_full(store, error) && store_writable(inner_of(store), error);
+}
+
 static void gated_close(struct store *store)
 {
     store_close(inner_of(store));
@@ -116,8 +132,8 @@ static void gated_close(struct store *store)
 
 static struct store *open_store(void *context, struct error *error)
 {
-    static const struct store_ops ops = { gated_declare, gated_apply, gated_get,
-                                          gated_find,    gated_ping,  gated_close };
+    static const struct store_ops ops = { gated_declare, gated_apply,    gated_get,  gated_find,
+                                          gated_ping,    gated_writable, gated_close };
     struct fixture *f = context;
     struct gated *gated = calloc(1, sizeof *gated);
     (void)error;
@@ -491,6 +507,34 @@ static void while_the_store_is_away_known_names_go_on_and_others_are_told_to_try
     assert_int_equal(ask(f, "gertrude")->outcome, WIRE_AUTHORISE_YES);
 }
 
+static void names_that_are_bound_go_on_while_the_store_can_only_be_read(void **state)
+{
+    struct fixture *f = *state;
+    const struct answer *before = ask(f, ADDRESS ".rig");
+    assert_int_equal(before->outcome, WIRE_AUTHORISE_YES);
+    atomic_store(&f->gate.full, true);
+    restart(f);                                 /* so that it forgets */
+    UNTIL(f, strcmp(f->trouble, "store") == 0); /* told without a write */
+    assert_false(miners_counts(f->auth.miners).store_away);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(ask(f, ADDRESS ".new")->outcome, WIRE_AUTHORISE_UNAVAILABLE);
+        assert_false(miners_counts(f->auth.miners).store_away);
+    }
+    const struct answer *answer = ask(f, ADDRESS ".rig");
+    assert_int_equal(answer->outcome, WIRE_AUTHORISE_YES);
+    assert_int_equal(answer->worker, before->worker);
+    atomic_store(&f->gate.full, false);
+    UNTIL(f, f->trouble[0] == '\0');
+    assert_int_equal(ask(f, ADDRESS ".new")->outcome, WIRE_AUTHORISE_YES);
+    /* and where a write is the first to meet it */
+    atomic_store(&f->gate.full, true);
+    assert_int_equal(ask(f, ADDRESS ".other")->outcome, WIRE_AUTHORISE_UNAVAILABLE);
+    assert_string_equal(f->trouble, "store");
+    assert_false(miners_counts(f->auth.miners).store_away);
+    assert_int_equal(ask(f, ADDRESS ".new")->outcome, WIRE_AUTHORISE_YES);
+    atomic_store(&f->gate.full, false);
+}
+
 /* What is remembered is so old that the store is asked again. A turn of the loop may end at once,
  * because another part had something to do. */
 static void let_age(struct fixture *f)
@@ -737,6 +781,7 @@ int main(void)
         TEST(an_account_s_miners_show_its_worker_password_where_it_has_one),
         TEST(names_beyond_ascii_are_taken_in_any_form),
         TEST(a_name_that_meets_a_taken_id_is_refused),
+        TEST(names_that_are_bound_go_on_while_the_store_can_only_be_read),
         TEST(while_the_store_is_away_known_names_go_on_and_others_are_told_to_try_again),
         TEST(a_name_known_from_before_is_asked_about_again_and_goes_on_without_an_answer),
         TEST(no_yes_comes_before_the_write_is_certain),

@@ -75,10 +75,6 @@ static const char *const read_names[] = {
     NULL,
 };
 
-static const struct http_head_refusal many_lines = {
-    431, "Too many header lines",
-    "a request has more header lines than this server looks at; a proxy may add some"
-};
 static const struct http_head_refusal long_head = {
     431, "Head too long", "the head of a request is longer than this server takes"
 };
@@ -315,9 +311,10 @@ static void hold_rest(struct netbuf *buffer, const struct http_head *head)
     connection->read = read_held;
 }
 
-/* Kore is given no more lines than it looks at: of a head with more, those that are read. False
- * where these are too many too. */
-static bool write_anew(struct netbuf *buffer, const struct http_head *head)
+/* Kore is given no more lines than it looks at: of a head with more, those that are read. Why not,
+ * where these are too many too; else NULL. */
+static const struct http_head_refusal *write_anew(struct netbuf *buffer,
+                                                  const struct http_head *head)
 {
     struct http_head written;
     struct http_head_limits passed = limits;
@@ -327,11 +324,11 @@ static bool write_anew(struct netbuf *buffer, const struct http_head *head)
     const size_t length = http_head_write(span_of(buffer->buf, head->length), head,
                                           head->lines > LINES_PASSED ? read_names : NULL, text);
     if (http_head_judge(span_of(text, length), &passed, &written) != HTTP_HEAD_READ)
-        return false;
+        return written.refusal;
     memcpy(buffer->buf, text, length);
     memmove(buffer->buf + length, buffer->buf + head->length, buffer->s_off - head->length);
     buffer->s_off -= head->length - length;
-    return true;
+    return NULL;
 }
 
 /* Kore's connection.c reads every request through this; Kore's own stands behind it, renamed. */
@@ -352,8 +349,10 @@ int http_header_recv(struct netbuf *buffer)
     if (http_request_count >= http_request_limit)
         return refuse(connection, &overloaded, head.asks_head);
     hold_rest(buffer, &head);
-    if ((!head.plain || head.lines > LINES_PASSED) && !write_anew(buffer, &head))
-        return refuse(connection, &many_lines, head.asks_head);
+    const struct http_head_refusal *refusal =
+        !head.plain || head.lines > LINES_PASSED ? write_anew(buffer, &head) : NULL;
+    if (refusal != NULL)
+        return refuse(connection, refusal, head.asks_head);
     /* Where the one before is being answered right now, Kore has been round its requests, and would
      * come to this one when something else happens. */
     if (!TAILQ_EMPTY(&connection->http_requests))
